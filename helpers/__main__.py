@@ -1,0 +1,49 @@
+"""The command line: `python -m helpers COMMAND ...`. Each command lives in its own room."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "run": ("helpers.notebook_command", "make the scenes, run the notebooks, write the report"),
+    "doctor": ("helpers.doctor", "check this machine and say how to mend what is missing"),
+    "scenes": ("helpers.scenes.command", "make, measure or show generated scenes"),
+    "check": ("helpers.data.command", "validate a data set and say what will be done about it"),
+    "train": ("helpers.training.command", "train a config, or continue where it stopped"),
+    "evaluate": ("helpers.evaluation.command", "score predictions, a run, or a data set itself"),
+    "runs": ("helpers.runs_command", "list the runs of the run store"),
+}
+
+
+def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """The argument parser; only the room of the command asked for is imported."""
+    top = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module, summary) in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary)
+        if name in argv[:1]:
+            room = importlib.import_module(module)
+            room.add_arguments(sub)
+            sub.set_defaults(run=room.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. Errors the user can mend are one line, no trace."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    args = parser(argv).parse_args(argv)
+    try:
+        return args.run(args)
+    except (ValueError, OSError) as error:
+        print(f"{parser(argv).prog} {args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on where it was", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Tables and numbers about an index; the pictures of them are in viz."""

@@ -1,0 +1,228 @@
+"""One frozen config says everything about a run: data, model, loss, training, test.
+
+Presets: `quick` (a laptop CPU, generated scenes, minutes; the default), `bench` (one GPU, generated
+scenes) and `paper` (3D-FUTURE with the paper's numbers, specification section 14).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Preset = Literal["quick", "bench", "paper"]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where pictures and annotations lie. Paths may be absolute or start with outputs/ or data/."""
+
+    name: str = "scenes"  # how tables call it: never "3D-FUTURE" unless it is
+    train_annotations: str = "outputs/scenes/quick/GT/train_set.json"
+    train_images: str = "outputs/scenes/quick/train/image"
+    val_annotations: str = "outputs/scenes/quick/GT/val_set.json"
+    val_images: str = "outputs/scenes/quick/val/image"
+    label_space: Literal["fine", "super"] = "fine"
+    train_limit: int | None = None  # first n pictures only
+    val_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Architecture; the defaults are Mask R-CNN R50-FPN as the specification's sections 1-5.1 say."""
+
+    architecture: Literal["mask_rcnn", "cascade_rcnn"] = "mask_rcnn"
+    backbone: str = "resnet50"  # any timm model with features at strides 4, 8, 16, 32
+    pretrained: bool = True
+    norm: Literal["frozen", "eval", "bn", "sync"] = "frozen"
+    frozen_stages: int = 2  # stem counts as 1, layer1 as 2
+    fpn_channels: int = 256
+    anchor_sizes: tuple[float, ...] = (
+        64.0,
+        128.0,
+        256.0,
+        512.0,
+        1024.0,
+    )  # px, one per level P2..P6
+    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)  # height / width
+    rpn_batch: int = 256
+    pre_nms_train: int = 2000  # per level
+    pre_nms_test: int = 1000
+    post_nms_train: int = 1000
+    post_nms_test: int = 1000
+    roi_batch: int = 512
+    roi_positive: float = 0.25
+    box_head_dim: int = 1024
+    mask_head: Literal["conv", "pointrend"] = "conv"
+    mask_head_convs: int = 4
+    mask_head_dim: int = 256
+    mask_size: int = 28
+    mask_rois: int | None = None  # at most so many foreground RoIs a picture for the mask loss
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights and kinds of the losses (section 6; weights 1.1 and 1 are the paper's)."""
+
+    mask_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimiser, schedule, sizes and augmentation (section 7). Exactly one of steps and epochs."""
+
+    steps: int | None = None
+    epochs: float | None = 44.0
+    batch_size: int = 16  # over all processes
+    lr: float = 0.02  # at batch_size 16; scaled linearly with the batch size
+    milestones: tuple[float, ...] = (32 / 44, 40 / 44)  # share of the run; lr times 0.1 at each
+    warmup_steps: int = 1000
+    warmup_factor: float = 0.001
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    clip_norm: float = 35.0
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    short_side: tuple[int, int] = (1200, 1500)  # drawn per picture, both ends included
+    max_side: int = 1500
+    flip: float = 0.5
+    colour: float = 0.1  # brightness, contrast, saturation factors U(1-c, 1+c), each with p 0.5
+    seed: int = 0
+    workers: int = 2
+    checkpoint_every: int = 1000  # steps
+    evaluate_every: int | None = None  # steps; None: at the end only
+    keep_empty: bool = False  # train on pictures without instances too
+
+
+@dataclass(frozen=True)
+class TestConfig:
+    """Prediction and evaluation."""
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+    short_side: int = 1200
+    max_side: int = 1600
+    score_threshold: float = 0.05
+    nms_threshold: float = 0.5
+    max_detections: int = 100
+    preset: Literal["coco", "future3d"] = "future3d"
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """All of one run. Equal configs have equal hashes and share one run folder."""
+
+    name: str
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    test: TestConfig = field(default_factory=TestConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def hash(self) -> str:
+        """Eight hex digits of the content (the name excluded: it is in the folder's name anyway)."""
+        content = {key: value for key, value in self.to_dict().items() if key != "name"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def preset(name: Preset) -> ExperimentConfig:
+    """The named starting point. Raises ValueError with the known names when there is none such."""
+    presets = {"quick": _quick, "bench": _bench, "paper": _paper}
+    if name not in presets:
+        raise ValueError(f"no preset {name!r}: choose one of {', '.join(presets)}")
+    return presets[name]()
+
+
+def change(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
+    """A copy with `section__field=value` changes, e.g. change(c, train__lr=0.01, name="low-lr").
+
+    Raises ValueError naming the known fields when a section or field does not exist.
+    """
+    sections: dict[str, dict[str, Any]] = {}
+    top: dict[str, Any] = {}
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        owner = getattr(config, section, None) if name else config
+        known = (
+            [f.name for f in dataclasses.fields(owner)] if dataclasses.is_dataclass(owner) else []
+        )
+        if (name or section) not in known:
+            where = f"section {section!r}" if known else "the config"
+            names = known or [f.name for f in dataclasses.fields(config)]
+            raise ValueError(f"{key!r} is not a field of {where}: choose one of {', '.join(names)}")
+        if name:
+            sections.setdefault(section, {})[name] = value
+        else:
+            top[section] = value
+    for section, values in sections.items():
+        top[section] = dataclasses.replace(getattr(config, section), **values)
+    return dataclasses.replace(config, **top)
+
+
+def _quick() -> ExperimentConfig:
+    return ExperimentConfig(
+        name="quick",
+        data=DataConfig(label_space="super"),
+        model=ModelConfig(
+            backbone="resnet10t",
+            pretrained=False,
+            norm="bn",
+            frozen_stages=0,
+            fpn_channels=64,
+            anchor_sizes=(12.0, 24.0, 48.0, 96.0, 192.0),
+            rpn_batch=64,
+            pre_nms_train=200,
+            pre_nms_test=200,
+            post_nms_train=100,
+            post_nms_test=100,
+            roi_batch=32,
+            box_head_dim=256,
+            mask_head_convs=2,
+            mask_head_dim=64,
+            mask_rois=12,
+        ),
+        train=TrainConfig(
+            steps=400,
+            epochs=None,
+            batch_size=8,
+            lr=0.04,
+            warmup_steps=50,
+            short_side=(176, 224),
+            max_side=224,
+            checkpoint_every=50,
+        ),
+        test=TestConfig(short_side=200, max_side=224),
+    )
+
+
+def _bench() -> ExperimentConfig:
+    folder = "outputs/scenes/small"
+    return ExperimentConfig(
+        name="bench",
+        data=DataConfig(
+            train_annotations=f"{folder}/GT/train_set.json",
+            train_images=f"{folder}/train/image",
+            val_annotations=f"{folder}/GT/val_set.json",
+            val_images=f"{folder}/val/image",
+        ),
+        model=ModelConfig(anchor_sizes=(32.0, 64.0, 128.0, 256.0, 512.0)),
+        train=TrainConfig(epochs=24.0, short_side=(512, 640), max_side=640, warmup_steps=500),
+        test=TestConfig(short_side=512, max_side=640),
+    )
+
+
+def _paper() -> ExperimentConfig:
+    return ExperimentConfig(
+        name="paper",
+        data=DataConfig(
+            name="3D-FUTURE",
+            train_annotations="data/3D-FUTURE/GT/train_set.json",
+            train_images="data/3D-FUTURE/train/image",
+            val_annotations="data/3D-FUTURE/GT/val_set.json",
+            val_images="data/3D-FUTURE/val/image",
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Any COCO-style data set, and 3D-FUTURE as released, as one validated index."""

@@ -1,0 +1,1 @@
+"""Average precision in named presets, tables, submission files."""

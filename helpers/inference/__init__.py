@@ -1,0 +1,1 @@
+"""From Detections to full-image masks and result files."""

@@ -1,0 +1,1 @@
+"""The paper's detectors in plain torch on timm backbones."""

@@ -1,0 +1,1 @@
+"""The embedded data set: seeded, procedural interiors with exact instance masks."""

@@ -1,0 +1,110 @@
+"""The few tensors everything speaks: a picture with its truth, and what a model found in it.
+
+N instances, H x W pixels of the picture, M side of a box-relative mask grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The truth of one picture, in the pixel frame of that picture.
+
+    boxes: (N, 4) float32, xyxy in pixels (x2, y2 exclusive); labels: (N,) int64 in
+    0..num_classes-1; masks: (N, H, W) bool. Crowd regions are never among them:
+    `ignore` (C, 4) float32 holds their boxes, where no negative may be sampled.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    masks: Tensor
+    ignore: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Targets:
+        return Targets(
+            *(
+                t.to(device, non_blocking=non_blocking)
+                for t in (self.boxes, self.labels, self.masks, self.ignore)
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture on its way to a model: image (3, H, W) uint8 RGB, its targets, where it is from.
+
+    `original_size` is (height, width) of the stored picture, before any resizing.
+    """
+
+    image: Tensor
+    targets: Targets
+    image_id: int
+    original_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Instances found in one picture, best first: the one currency of inference and evaluation.
+
+    boxes: (N, 4) float32 xyxy in pixels of a picture of `image_size` (height, width);
+    scores: (N,) float32 in [0, 1]; labels: (N,) int64; masks: (N, M, M) float32 probabilities on a
+    regular grid over each box (cell centres, align_corners=False), or None for boxes alone.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+    image_size: tuple[int, int]
+    masks: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, keep: Tensor | slice) -> Detections:
+        masks = None if self.masks is None else self.masks[keep]
+        return Detections(
+            self.boxes[keep], self.scores[keep], self.labels[keep], self.image_size, masks
+        )
+
+    def to(self, device: torch.device | str) -> Detections:
+        masks = None if self.masks is None else self.masks.to(device)
+        return Detections(
+            self.boxes.to(device),
+            self.scores.to(device),
+            self.labels.to(device),
+            self.image_size,
+            masks,
+        )
+
+    def resized(self, image_size: tuple[int, int]) -> Detections:
+        """The same detections in a picture of another size; box-relative masks need no change."""
+        (height, width), (old_height, old_width) = image_size, self.image_size
+        scale = self.boxes.new_tensor([width / old_width, height / old_height] * 2)
+        return replace(self, boxes=self.boxes * scale, image_size=image_size)
+
+    @staticmethod
+    def cat(parts: Sequence[Detections]) -> Detections:
+        """Detections of one picture from several sources, in the order given.
+
+        Raises ValueError when the parts are none, or are of different pictures sizes.
+        """
+        sizes = {part.image_size for part in parts}
+        if len(sizes) != 1:
+            raise ValueError(f"cat needs detections of one image size, found {sorted(sizes)}")
+        masks = [part.masks for part in parts]
+        return Detections(
+            torch.cat([part.boxes for part in parts]),
+            torch.cat([part.scores for part in parts]),
+            torch.cat([part.labels for part in parts]),
+            parts[0].image_size,
+            None if any(m is None for m in masks) else torch.cat(masks),
+        )

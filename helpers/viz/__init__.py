@@ -1,0 +1,1 @@
+"""Figures, mask overlays and the review widget."""
