@@ -1,0 +1,47 @@
+# make run | test | lab   each sets up .venv by itself; a second call starts in seconds
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: run test test-slow lab doctor lint lock clean
+
+run: $(READY)      ## make the scenes, train, run the notebooks, write outputs/report/index.html
+	@$(BIN)/python -m helpers run $(ARGS)
+
+test: $(READY)     ## the test suite
+	@$(BIN)/ruff check helpers tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(READY)
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+lab: $(READY)      ## JupyterLab on notebooks/
+	@$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)
+
+
+doctor: $(READY)   ## what this machine has, and how to mend what is missing
+	@$(BIN)/python -m helpers doctor
+
+lint: $(READY)
+	@$(BIN)/ruff check helpers tests && $(BIN)/ruff format --check helpers tests
+
+# The environment: pinned versions through uv, or through pip where uv finds no index.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@echo "setting up .venv (torch is large: a minute or a few, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+	  { rm -rf .venv; echo "python's venv module is missing: on Debian or Ubuntu, apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -r requirements.txt || \
+	  $(BIN)/python -m pip install --quiet -r requirements.txt
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --editable . || \
+	  $(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+lock:              ## write requirements.txt anew from pyproject.toml
+	@$(BIN)/python -m uv pip compile pyproject.toml --universal --python-version 3.11 --extra test \
+	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.txt
+
+clean:             ## remove the environment; outputs/ and data/ stay
+	rm -rf .venv
