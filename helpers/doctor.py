@@ -1,0 +1,186 @@
+"""What this machine has against what the project wants, each with the command that mends it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, astuple, dataclass, fields
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+
+from helpers import paths
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACKAGE = "spr-net-notebooks"
+GIB = 2**30
+MEMORY_WANTED = 8  # GiB; the default run was measured below it
+DISK_WANTED = 5  # GiB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row: what is looked at, what is wanted, what was found, and the repair if it is amiss."""
+
+    name: str
+    wanted: str
+    found: str
+    ok: bool
+    repair: str = ""
+
+
+class Findings(tuple[Finding, ...]):
+    """All rows, in order; `.ok` when nothing needs a repair."""
+
+    @property
+    def ok(self) -> bool:
+        return all(row.ok for row in self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per finding, columns as in `Finding`."""
+        pd = importlib.import_module("pandas")  # late: the check must work where it is missing
+        columns = [field.name for field in fields(Finding)]
+        return pd.DataFrame([astuple(row) for row in self], columns=columns)
+
+
+def check_environment() -> Findings:
+    """Look at Python, packages, kernel, cores, memory, GPU, disk and folders; changes nothing."""
+    return Findings(
+        [_python(), *_packages(), _operators(), _kernel(), _cores(), _memory(), _gpu(), *_folders()]
+    )
+
+
+def _python() -> Finding:
+    found = platform.python_version()
+    repair = "make clean && make PYTHON=/path/to/python3.11 doctor"
+    return Finding("Python", ">=3.11", found, sys.version_info >= (3, 11), repair)
+
+
+def _packages() -> Iterator[Finding]:
+    try:
+        wanted = metadata.requires(PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        yield Finding("helpers", "installed", "not installed", False, "pip install --no-deps -e .")
+        return
+    for text in wanted:
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield _package(requirement)
+    detectron2 = _version("detectron2") or "not installed (only comparisons need it)"
+    yield Finding("detectron2", "optional", detectron2, True)
+
+
+def _package(requirement: Requirement) -> Finding:
+    found = _version(requirement.name)
+    ok = found is not None and requirement.specifier.contains(found, prereleases=True)
+    repair = f"pip install '{requirement.name}{requirement.specifier}'"
+    return Finding(
+        requirement.name, str(requirement.specifier) or "any", found or "missing", ok, repair
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _operators() -> Finding:
+    """torch and torchvision of different builds import, then fail at the first operator."""
+    try:
+        torch = importlib.import_module("torch")
+        nms = importlib.import_module("torchvision.ops").nms
+        nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)
+        found, ok = "match", True
+    except (ImportError, RuntimeError, AttributeError, OSError) as error:
+        found, ok = str(error).splitlines()[0][:80], False
+    repair = "pip install --force-reinstall torch torchvision   (both from one index)"
+    return Finding("torch + torchvision", "a matching pair", found, ok, repair)
+
+
+def _kernel() -> Finding:
+    """The kernel that notebooks name (`python3`) must start this environment's Python."""
+    repair = f"{sys.executable} -m ipykernel install --sys-prefix --name python3"
+    try:
+        specs = importlib.import_module("jupyter_client.kernelspec")
+        command = specs.KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except ImportError:
+        return Finding("Jupyter kernel", "python3", "jupyter is missing", False, repair)
+    except specs.NoSuchKernel:
+        return Finding("Jupyter kernel", "python3", "none of that name", False, repair)
+    if command in ("python", "python3"):  # Jupyter reads these as the Python that starts it
+        command = sys.executable
+    ok = Path(command).parent == Path(sys.executable).parent
+    return Finding("Jupyter kernel", "python3, of this environment", command, ok, repair)
+
+
+def _cores() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Finding("CPU cores", ">=1", str(cores), True)
+
+
+def _memory() -> Finding:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    except (ValueError, OSError, AttributeError):
+        return Finding("memory", f">={MEMORY_WANTED} GiB", "unknown on this system", True)
+    ok = total >= 0.95 * MEMORY_WANTED
+    repair = "close other programs, or make fewer scenes: scenes make --jobs 1"
+    return Finding("memory", f">={MEMORY_WANTED} GiB", f"{total:.1f} GiB", ok, repair)
+
+
+def _gpu() -> Finding:
+    try:
+        torch = importlib.import_module("torch")
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    except (ImportError, RuntimeError) as error:
+        names = [f"not usable: {error}"]
+    return Finding("GPU", "optional", ", ".join(names) or "none (the CPU is used)", True)
+
+
+def _folders() -> Iterator[Finding]:
+    for name, folder, variable in (
+        ("data", paths.data_dir(), "HELPERS_DATA"),
+        ("outputs", paths.outputs_dir(), "HELPERS_OUTPUTS"),
+    ):
+        existing = next(p for p in (folder, *folder.parents) if p.exists())
+        writable = os.access(existing, os.W_OK)
+        repair = f"export {variable}=/a/folder/you/may/write"
+        yield Finding(f"{name} folder", "writable", str(folder), writable, repair)
+    free = shutil.disk_usage(existing).free / GIB
+    repair = "export HELPERS_OUTPUTS=/a/folder/on/a/larger/disk"
+    yield Finding(
+        "free disk", f">={DISK_WANTED} GiB", f"{free:.1f} GiB", free >= DISK_WANTED, repair
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    findings = check_environment()
+    rows = [asdict(row) for row in findings]
+    if args.json:
+        print(json.dumps(rows, indent=1))
+        return 0 if findings.ok else 1
+    for row in [{"name": "NAME", "wanted": "WANTED", "found": "FOUND", "ok": None}, *rows]:
+        state = {True: "ok  ", False: "MEND", None: "    "}[row["ok"]]
+        print(f"{state}  {row['name']:<20} {row['wanted']:<30} {row['found']}")
+    for row in findings:
+        if not row.ok:
+            print(f"\n{row.name}: {row.found}\n  mend it with: {row.repair}")
+    if findings.ok:
+        print("\nall is well")
+    return 0 if findings.ok else 1

@@ -1,0 +1,139 @@
+"""environment.yml, pyproject.toml and requirements.txt agree with each other and with the code.
+
+The conda file cannot be solved here, so its consistency is what is tested.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from helpers.paths import ROOT
+
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+IMPORT_NAMES = {"PIL": "pillow", "yaml": "pyyaml", "faster_coco_eval": "faster-coco-eval"}
+CONDA_NAMES = {"torch": "pytorch"}
+# imported by none of our files, and still needed: why stands beside each in environment.yml
+SILENT = {
+    *("python", "pip", "setuptools", "detectron2", "jupyterlab", "jupyterlab_widgets"),
+    *("ipykernel", "ruff"),
+}
+
+
+def conda_specs() -> dict[str, str]:
+    matches = [re.fullmatch(r"(\S+)\s*(.*)", line) for line in CONDA["dependencies"]]
+    return {match[1]: match[2] for match in matches}
+
+
+def conda_to_pip(spec: str) -> SpecifierSet:
+    """conda's single `=` is a prefix match, pip's `==x.*`."""
+    return SpecifierSet(re.sub(r"^=([^=]+)$", r"==\1.*", spec))
+
+
+def imported_names() -> set[str]:
+    sources = [p.read_text() for p in [*ROOT.glob("helpers/**/*.py"), *ROOT.glob("tests/**/*.py")]]
+    for path in ROOT.glob("notebooks/*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        sources += ["\n".join(c.source for c in cells if c.cell_type == "code")]
+    names: set[str] = set()
+    for source in sources:
+        lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
+        for node in ast.walk(ast.parse("\n".join(lines))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names.add(node.module.split(".")[0])
+            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+                names |= {a.value.split(".")[0] for a in node.args if isinstance(a, ast.Constant)}
+    ours = {"helpers", "tests"} | {p.stem for p in ROOT.glob("tests/**/*.py")}
+    ours |= {p.name for p in (ROOT / "tests").iterdir() if p.is_dir()}
+    return names - set(sys.stdlib_module_names) - ours
+
+
+def test_channels_are_conda_forge_alone() -> None:
+    assert CONDA["channels"] == ["conda-forge", "nodefaults"]
+
+
+def test_no_git_lines_and_no_pip_options() -> None:
+    assert all(isinstance(line, str) for line in CONDA["dependencies"]), "a pip: section"
+    assert not re.search(r"git\+|https?:", (ROOT / "environment.yml").read_text())
+
+
+def test_every_conda_line_says_what_it_is_for() -> None:
+    lines = (ROOT / "environment.yml").read_text().split("dependencies:\n")[1].splitlines()
+    assert [line for line in lines if "#" not in line] == []
+
+
+@pytest.mark.parametrize("known", ["environment.yml", "pyproject.toml"])
+def test_every_import_is_declared(known: str) -> None:
+    declared = {
+        "environment.yml": set(conda_specs()),
+        "pyproject.toml": {Requirement(line).name for line in all_requirements()},
+    }[known]
+    optional = {"detectron2", "jupyter_client"}  # jupyter_client comes with ipykernel
+    wanted = {IMPORT_NAMES.get(name, name) for name in imported_names()} - optional
+    if known == "environment.yml":
+        wanted = {CONDA_NAMES.get(name, name) for name in wanted}
+    assert wanted - declared == set()
+
+
+def test_nothing_declared_is_unused() -> None:
+    used = {IMPORT_NAMES.get(name, name) for name in imported_names()}
+    used = {CONDA_NAMES.get(name, name) for name in used}
+    assert set(conda_specs()) - used - SILENT == set()
+
+
+def all_requirements() -> list[str]:
+    return PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
+
+
+@pytest.mark.parametrize("line", all_requirements())
+def test_conda_floor_equals_pip_floor(line: str) -> None:
+    requirement = Requirement(line)
+    if requirement.name in ("torch", "torchvision"):
+        return  # conda's detectron2 decides these two
+    assert conda_to_pip(conda_specs()[requirement.name]) == requirement.specifier
+
+
+@pytest.mark.parametrize("name", sorted(set(conda_specs()) - {"python", "setuptools"}))
+def test_floor_is_met_by_what_the_tests_run_with(name: str) -> None:
+    pip_name = {conda: pip for pip, conda in CONDA_NAMES.items()}.get(name, name)
+    try:
+        found = metadata.version(pip_name)
+    except metadata.PackageNotFoundError:
+        assert name in ("detectron2", "pip"), f"{pip_name} is not installed"
+        return
+    assert conda_to_pip(conda_specs()[name]).contains(found)
+
+
+def test_requirements_pin_every_dependency_and_name_no_host() -> None:
+    text = (ROOT / "requirements.txt").read_text()
+    pinned = {Requirement(line).name.lower() for line in text.splitlines()}
+    assert {Requirement(line).name.lower() for line in all_requirements()} - pinned == set()
+    assert all(re.search(r"==", line) for line in text.splitlines())
+    assert "://" not in text and "--" not in text
+
+
+def test_installed_torch_is_the_pinned_pair() -> None:
+    pins = dict(re.findall(r"^(torch\w*)==(\S+)", (ROOT / "requirements.txt").read_text(), re.M))
+    assert set(pins) == {"torch", "torchvision"}
+    for name, version in pins.items():
+        assert metadata.version(name).split("+")[0] == version
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    readme = Path(ROOT / "README.md").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
+    assert set(re.findall(r"\bmake ([a-z][a-z-]+)", readme)) - targets == set()
