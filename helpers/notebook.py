@@ -8,15 +8,13 @@ import ast
 import dataclasses
 import importlib
 import json
-import logging
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = paths.ROOT / "notebooks"
 VERSIONS = ("torch", "torchvision", "timm", "numpy", "numba", "faster-coco-eval")
-PLAIN = (bool, int, float, str, list, tuple, dict, type(None))
 
 
 class NotebookError(ValueError):
@@ -67,7 +64,7 @@ def check_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The notebook's parameters with the given values filled in.
 
     Raises NotebookError naming the known parameters when one is unknown, and the wanted type when
-    a value has another type than the default (an int passes for a float; None as default takes all).
+    a value has another type than the default (an int passes for a float, None for anything).
     """
     known = parameters_of(notebook_path(name))
     unknown = sorted(set(given) - set(known))
@@ -100,18 +97,21 @@ def _fits(value: Any, default: Any) -> bool:
 def start(name: str, namespace: Mapping[str, Any]) -> Work:
     """First call of a notebook, straight after its parameters: `work = start("01_...", globals())`.
 
-    Papermill lets a mistyped parameter pass; here it becomes an error, because every plain value
-    that stands in the notebook by now must be one of the parameters. Raises NotebookError.
+    Papermill only logs a mistyped parameter; here it becomes a NotebookError: the cell papermill
+    injects is found in the kernel's history, and every name it sets must be a known parameter.
     """
-    given = {
-        key: value
-        for key, value in namespace.items()
-        if not key.startswith("_") and key not in ("In", "Out") and isinstance(value, PLAIN)
-        if not isinstance(value, ModuleType)
-    }
-    parameters = check_parameters(name, given)
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)
-    return Work(name, parameters, time.time())
+    known = parameters_of(notebook_path(name))
+    given = {key: namespace[key] for key in known if key in namespace}
+    for key in _injected_names(namespace.get("In", [])):
+        given[key] = namespace[key]
+    return Work(name, check_parameters(name, given), time.time())
+
+
+def _injected_names(history: Sequence[str]) -> list[str]:
+    """Names set by the cell that papermill put in: it opens with the comment `# Parameters`."""
+    injected = [cell for cell in history if cell.startswith("# Parameters\n")]
+    body = ast.parse(injected[-1]).body if injected else []
+    return [node.targets[0].id for node in body if isinstance(node, ast.Assign)]
 
 
 @dataclass(frozen=True)

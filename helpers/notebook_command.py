@@ -1,0 +1,61 @@
+"""`python -m helpers run`: scenes, training, notebooks, report; each step shows its progress."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import time
+from typing import Any
+
+from helpers import paths
+from helpers.config import preset
+from helpers.notebook import series
+from helpers.report import write_report
+from helpers.runs import get_or_train
+from helpers.scenes.config import scene_preset
+from helpers.scenes.make import make_scenes
+from helpers.series import execute_series
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("notebooks", nargs="*", help="names; default: the whole series in order")
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a notebook parameter, for every notebook run (values as in Python, else text)",
+    )
+    parser.add_argument("--jobs", type=int, help="processes that make scenes; default: all cores")
+
+
+def parse_parameter(text: str) -> tuple[str, Any]:
+    """ "steps=40" -> ("steps", 40); a value that is no Python literal stays text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise ValueError(f"parameter {text!r} is not of the form NAME=VALUE")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def run(args: argparse.Namespace) -> int:
+    began = time.time()
+    parameters = dict(parse_parameter(text) for text in args.parameter)
+    if not args.notebooks:
+        _say("scenes: the embedded data set")
+        make_scenes(scene_preset("quick"), jobs=args.jobs)
+        _say("training: the quick model (a finished run is reused, a stopped one goes on)")
+        get_or_train(preset("quick"))
+    _say("notebooks")
+    executed = execute_series(args.notebooks or series(), parameters)
+    report = write_report(executed)
+    _say(f"done in {(time.time() - began) / 60:.1f} min: open {report}")
+    print(f"notebooks with results: {paths.outputs_dir() / 'notebooks'}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"\n== {text}", flush=True)
