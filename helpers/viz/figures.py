@@ -1,0 +1,227 @@
+"""Plots of the series. Each takes finished numbers and returns a figure; none computes a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter, ScalarFormatter
+
+from helpers.viz.style import CYCLE, GREY, INK, STYLE, Picture, class_colour, shade
+
+
+def class_bars(counts: pd.DataFrame, *, title: str) -> Picture:
+    """The long tail: one bar per class, commonest first, coloured by super-category.
+
+    `counts`: the table of `analysis.statistics.class_counts`.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((9.6, 4.6), alt=f"{title}: {len(counts)} bars, commonest class first")
+        axes = figure.add_subplot()
+        groups = list(dict.fromkeys(counts.sort_values("category_id")["supercategory"]))
+        colour = {group: class_colour(i + 1) for i, group in enumerate(groups)}
+        bars = axes.bar(
+            range(len(counts)), counts["instances"], color=[colour[g] for g in counts.supercategory]
+        )
+        axes.bar_label(bars, fontsize=7, padding=1.5, color=INK, rotation=90)
+        labels = [short_name(name) for name in counts["category"]]
+        axes.set_xticks(range(len(counts)), labels, rotation=55, ha="right", rotation_mode="anchor")
+        axes.tick_params(axis="x", labelsize=7.5, length=0)
+        axes.grid(visible=False, axis="x")
+        axes.set(title=title, ylabel="instances", xlim=(-0.7, len(counts) - 0.3))
+        axes.margins(y=0.12)
+        handles = [matplotlib.patches.Patch(color=colour[g], label=g) for g in groups]
+        axes.legend(handles=handles, loc="upper right", ncols=2)
+    return figure
+
+
+def histogram(
+    values: np.ndarray | pd.Series,
+    *,
+    title: str,
+    xlabel: str,
+    bins: int | Sequence[float] = 30,
+    marks: Mapping[str, float] | None = None,
+    log: bool = False,
+) -> Picture:
+    """Shares of `values` in bins, with named vertical `marks`; `log`: logarithmic x axis."""
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((7.2, 3.2), alt=f"Histogram: {title}")
+        draw_histogram(
+            figure.add_subplot(), values, xlabel=xlabel, bins=bins, marks=marks or {}, log=log
+        )
+        figure.axes[0].set_title(title)
+    return figure
+
+
+def histograms(panels: Sequence[Mapping], *, title: str) -> Picture:
+    """Several `draw_histogram` panels side by side; each a mapping of its arguments."""
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((3.4 * len(panels), 3.1), alt=f"Histograms: {title}")
+        for axes, panel in zip(_row(figure, len(panels)), panels, strict=True):
+            draw_histogram(axes, **panel)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
+    return figure
+
+
+def draw_histogram(
+    axes: Axes,
+    values: np.ndarray | pd.Series,
+    *,
+    xlabel: str,
+    bins: int | Sequence[float] = 30,
+    marks: Mapping[str, float] | None = None,
+    log: bool = False,
+) -> None:
+    """One histogram of shares on given axes; see `histogram`."""
+    values = np.asarray(values, dtype=float)
+    if log and isinstance(bins, int):
+        bins = np.geomspace(values.min(), values.max() * 1.001, bins + 1)
+    weights = np.full(len(values), 1 / max(len(values), 1))
+    axes.hist(values, bins=bins, weights=weights, color=CYCLE[0], edgecolor="white", linewidth=0.4)
+    if log:
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+    for name, place in (marks or {}).items():
+        axes.axvline(place, color=CYCLE[3], linewidth=1.2, linestyle=(0, (4, 2)))
+        axes.text(
+            place, 0.98, f" {name}", color=CYCLE[3], fontsize=8, va="top",
+            transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set(xlabel=xlabel, ylabel="share of instances")
+
+
+def curves(
+    table: pd.DataFrame,
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    marks: Mapping[str, float] | None = None,
+    percent: bool = True,
+) -> Picture:
+    """One line per column of `table` over its index; `marks` are named vertical lines."""
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((7.2, 3.6), alt=f"Curves of {', '.join(map(str, table))}: {title}")
+        axes = figure.add_subplot()
+        for (name, column), dash in zip(table.items(), _dashes(table.shape[1]), strict=True):
+            axes.plot(table.index, column, label=name, linestyle=dash)
+        for name, place in (marks or {}).items():
+            axes.axvline(place, color=GREY, linewidth=1, linestyle=(0, (2, 2)))
+            axes.text(
+                place, 0.02, f" {name}", color=GREY, fontsize=8, va="bottom",
+                transform=axes.get_xaxis_transform(),
+            )  # fmt: skip
+        if percent:
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        axes.legend()
+    return figure
+
+
+def heat_map(table: pd.DataFrame, *, title: str, xlabel: str, ylabel: str) -> Picture:
+    """A square of shares in 0..1, each cell written in per cent."""
+    with matplotlib.rc_context(STYLE):
+        side = 2.6 + 0.52 * len(table)
+        figure = Picture((side + 1.2, side - 0.6), alt=f"Heat map: {title}")
+        axes = figure.add_subplot()
+        seaborn.heatmap(
+            table, ax=axes, cmap="Blues", vmin=0, vmax=1, annot=table * 100, fmt=".0f",
+            linewidths=0.8, cbar=False, annot_kws={"fontsize": 8},
+        )  # fmt: skip
+        axes.set(title=f"{title} (per cent)", xlabel=xlabel, ylabel=ylabel)
+        axes.tick_params(length=0)
+        axes.set_xticklabels(axes.get_xticklabels(), rotation=35, ha="right")
+    return figure
+
+
+def stacked_shares(table: pd.DataFrame, *, title: str, ylabel: str) -> Picture:
+    """One horizontal bar of 100 % per row, cut into the columns' shares, light to dark."""
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((7.4, 1.3 + 0.42 * len(table)), alt=f"Stacked shares: {title}")
+        axes = figure.add_subplot()
+        left = np.zeros(len(table))
+        for place, (name, column) in enumerate(table.items()):
+            colour = shade(CYCLE[0], 0.75 - 1.1 * place / max(table.shape[1] - 1, 1))
+            bars = axes.barh(range(len(table)), column, left=left, color=colour, label=name)
+            labels = [f"{v:.0%}" if v >= 0.04 else "" for v in column]
+            light = sum(matplotlib.colors.to_rgb(colour)) > 1.6
+            axes.bar_label(
+                bars, labels, label_type="center", fontsize=8, color=INK if light else "white"
+            )
+            left += column.to_numpy()
+        axes.set_yticks(range(len(table)), [str(row) for row in table.index])
+        axes.invert_yaxis()
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.set(title=title, ylabel=ylabel, xlim=(0, 1))
+        axes.grid(visible=False)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
+    """Training losses over steps: the total, then its parts, each a moving average over `window`
+    logged rows with the raw total faint behind it.
+
+    `log`: column `step`, column `loss` (the total), further columns the parts.
+    """
+    parts = [c for c in log.columns if c not in ("step", "loss")]
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((9.2, 3.3), alt=f"{title}: loss over {len(log)} logged steps")
+        total, detail = _row(figure, 2)
+        total.plot(log["step"], log["loss"], color=CYCLE[0], alpha=0.25, linewidth=0.8)
+        total.plot(log["step"], _smooth(log["loss"], window), color=CYCLE[0])
+        total.set(title=title, xlabel="step", ylabel="total loss")
+        for part, dash in zip(parts, _dashes(len(parts)), strict=True):
+            detail.plot(log["step"], _smooth(log[part], window), label=part, linestyle=dash)
+        detail.set(title="its parts", xlabel="step")
+        detail.legend()
+        for axes in (total, detail):
+            axes.set_ylim(bottom=0)
+    return figure
+
+
+def class_ap_bars(table: pd.DataFrame, *, title: str) -> Picture:
+    """Per-class AP, best first, as horizontal bars with the number of instances beside the name.
+
+    `table`: columns category_id, category, ap (0..1, nan where the class does not occur) and
+    instances.
+    """
+    table = table.dropna(subset="ap").sort_values("ap", ascending=True)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((7.4, 1.1 + 0.27 * len(table)), alt=f"{title}: bars of AP per class")
+        axes = figure.add_subplot()
+        colours = [class_colour(i) for i in table["category_id"]]
+        bars = axes.barh(range(len(table)), table["ap"] * 100, color=colours)
+        axes.bar_label(bars, fmt="%.1f", fontsize=8, padding=3)
+        names = zip(table["category"], table["instances"], strict=True)
+        axes.set_yticks(range(len(table)), [f"{short_name(n)}  ({count})" for n, count in names])
+        axes.set(title=title, xlabel="mask AP (per cent)")
+        axes.grid(visible=False, axis="y")
+        axes.margins(x=0.1)
+    return figure
+
+
+def short_name(name: str, *, length: int = 26) -> str:
+    """The first of a name's alternatives ("Sideboard / Side Cabinet / Console" -> "Sideboard")."""
+    first = name.split(" / ")[0].strip()
+    return first if len(first) <= length else first[: length - 1] + "…"
+
+
+def _row(figure: Picture, count: int) -> list[Axes]:
+    return list(np.ravel(figure.subplots(1, count)))
+
+
+def _smooth(values: pd.Series, window: int) -> pd.Series:
+    return values.rolling(window, min_periods=1).mean()
+
+
+def _dashes(count: int) -> list:
+    """Line styles, so that lines are told apart without colour too."""
+    kinds = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1))]
+    return [kinds[i % len(kinds)] for i in range(count)]
