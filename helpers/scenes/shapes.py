@@ -1,0 +1,292 @@
+"""Triangle meshes: the few solids all furniture is made of.
+
+Lengths are metres, z points up. V vertices, F faces. Faces turn anticlockwise seen from outside.
+Only elementwise arithmetic is used, no matrix products, whose last bits differ between machines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Axis = Literal["x", "y", "z"]
+SurfaceFunction = Callable[[Floats, Floats], tuple[ArrayLike, ArrayLike, ArrayLike]]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """vertices (V, 3) float64, faces (F, 3) int64."""
+
+    vertices: Floats
+    faces: Ints
+
+    def moved(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Mesh:
+        return Mesh(self.vertices + np.array([x, y, z]), self.faces)
+
+    def turned(self, axis: Axis, angle: float) -> Mesh:
+        """Turned about a coordinate axis through the origin, by the right-hand rule, radians."""
+        u, v = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
+        cos, sin = math.cos(angle), math.sin(angle)
+        turned = self.vertices.copy()
+        turned[:, u] = cos * self.vertices[:, u] - sin * self.vertices[:, v]
+        turned[:, v] = sin * self.vertices[:, u] + cos * self.vertices[:, v]
+        return Mesh(turned, self.faces)
+
+    def sheared(self, by_z: float) -> Mesh:
+        """Leaned back: y grows by `by_z` for every metre of height."""
+        leaned = self.vertices.copy()
+        leaned[:, 1] += by_z * leaned[:, 2]
+        return Mesh(leaned, self.faces)
+
+
+def dot(a: Floats, b: Floats) -> Floats:
+    return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
+
+
+def length(a: Floats) -> Floats:
+    return np.sqrt(dot(a, a))
+
+
+def cross(a: Floats, b: Floats) -> Floats:
+    x = a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1]
+    y = a[..., 2] * b[..., 0] - a[..., 0] * b[..., 2]
+    return np.stack([x, y, a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]], axis=-1)
+
+
+def face_vectors(vertices: Floats, faces: Ints) -> Floats:
+    """(F, 3) outward vectors, twice the area long."""
+    first, second, third = (vertices[faces[:, k]] for k in range(3))
+    return cross(second - first, third - first)
+
+
+def box(
+    centre: Sequence[float],
+    size: Sequence[float],
+    *,
+    radius: float = 0.004,
+    steps: int = 1,
+    inner: int = 0,
+    puff: Sequence[float] = (0.0, 0.0, 0.0),
+) -> Mesh:
+    """A closed box with rounded edges; with `inner` grid lines its sides can bulge like a cushion.
+
+    size: full lengths (x, y, z); radius: of the edges, in `steps` steps; puff: how much further,
+    as a share of the half size, the middle of the two sides facing x, y, z stands out.
+    """
+    half = np.asarray(size, dtype=np.float64) / 2
+    radius = min(radius, 0.999 * float(half.min()))
+    vertices, faces, count = [], [], 0
+    for axis in range(3):
+        u, v = (axis + 1) % 3, (axis + 2) % 3
+        grid = np.meshgrid(
+            *(_edge_lines(half[k], radius, steps, inner) for k in (u, v)), indexing="ij"
+        )
+        for sign in (-1.0, 1.0):
+            side = np.empty((*grid[0].shape, 3))
+            side[..., u], side[..., v], side[..., axis] = grid[0], grid[1], sign * half[axis]
+            vertices.append(_puffed(_rounded(side, half, radius), half, puff).reshape(-1, 3))
+            quads = _grid_faces(*grid[0].shape) + count
+            faces.append(quads if sign > 0 else quads[:, ::-1])
+            count += grid[0].size
+    return Mesh(np.concatenate(vertices) + np.asarray(centre, float), np.concatenate(faces))
+
+
+def lathe(
+    profile: ArrayLike,
+    *,
+    segments: int = 32,
+    centre: Sequence[float] = (0.0, 0.0, 0.0),
+    stretch: tuple[float, float] = (1.0, 1.0),
+    petals: float = 0.0,
+) -> Mesh:
+    """A solid of revolution about z. profile: (K, 2) of (radius, height), bottom to top outside.
+
+    Closed when the profile begins and ends at radius 0. stretch: makes it elliptic; petals: share
+    by which the radius waves eight times around.
+    """
+    profile = np.asarray(profile, dtype=np.float64)
+    angle = np.arange(segments) / segments * math.tau
+    radius = profile[:, :1] * (1 + petals * np.cos(8 * angle))
+    x, y = radius * np.cos(angle) * stretch[0], radius * np.sin(angle) * stretch[1]
+    z = np.broadcast_to(profile[:, 1:], x.shape)
+    index = np.arange(x.size).reshape(x.shape)
+    index = np.concatenate([index, index[:, :1]], axis=1)
+    vertices = np.stack([x, y, z], axis=-1).reshape(-1, 3) + np.asarray(centre, float)
+    return Mesh(vertices, _quads(index.T))
+
+
+def cylinder(
+    radius: float,
+    bottom: float,
+    top: float,
+    *,
+    segments: int = 32,
+    centre: Sequence[float] = (0.0, 0.0, 0.0),
+    stretch: tuple[float, float] = (1.0, 1.0),
+) -> Mesh:
+    """A closed upright cylinder between two heights: table tops, feet, seats."""
+    profile = [(0, bottom), (radius, bottom), (radius, top), (0, top)]
+    return lathe(profile, segments=segments, centre=centre, stretch=stretch)
+
+
+def sphere(radius: float, centre: Sequence[float], *, segments: int = 20) -> Mesh:
+    """A ball: a lathe with segments / 2 steps from pole to pole."""
+    angle = np.linspace(0, math.pi, segments // 2 + 1)
+    profile = np.stack([radius * np.sin(angle), -radius * np.cos(angle)], axis=1)
+    profile[[0, -1], 0] = 0.0
+    return lathe(profile, segments=segments, centre=centre)
+
+
+def tube(
+    path: ArrayLike,
+    radius: float | Sequence[float] = 0.01,
+    *,
+    sides: int = 10,
+    closed: bool = False,
+) -> Mesh:
+    """A bar along a polyline, capped at both ends, mitred at the bends: legs, rails, wires.
+
+    path: (K, 3); radius: of the circle round the cross-section, one number or one for each point
+    (tapered legs); sides: 4 makes a square bar; closed: joins the end to the beginning.
+    """
+    points = np.asarray(path, dtype=np.float64)
+    count = len(points)
+    tangent, bend, widen = _tangents(points, closed)
+    first, second = _frames(tangent)
+    angle = np.arange(sides) / sides * math.tau + math.tau / 8
+    offset = np.cos(angle)[:, None] * first[:, None] + np.sin(angle)[:, None] * second[:, None]
+    offset = offset + (dot(offset, bend[:, None]) * (widen - 1)[:, None])[..., None] * bend[:, None]
+    rings = points[:, None] + np.broadcast_to(radius, (count,))[:, None, None] * offset
+    index = np.arange(count * sides).reshape(count, sides)
+    looped = np.concatenate([index, index[:1]]) if closed else index
+    faces = [_quads(np.concatenate([looped, looped[:, :1]], axis=1).T)]
+    if not closed:
+        faces += [_fan(index[0])[:, ::-1], _fan(index[-1])]
+    return Mesh(rings.reshape(-1, 3), np.concatenate(faces))
+
+
+def sheet(
+    origin: Sequence[float],
+    u: Sequence[float],
+    v: Sequence[float],
+    *,
+    steps: tuple[int, int] = (1, 1),
+    offset: SurfaceFunction | None = None,
+) -> Mesh:
+    """The open parallelogram origin + a u + b v, a and b in 0..1, with `offset(a, b)` added.
+
+    Its face looks to u x v.
+    """
+    a, b = _unit_grid(steps)
+    points = np.asarray(origin, float) + a[..., None] * np.asarray(u, float)
+    points = points + b[..., None] * np.asarray(v, float)
+    if offset is not None:
+        points = points + _stacked(offset, a, b)
+    return Mesh(points.reshape(-1, 3), _grid_faces(*a.shape))
+
+
+def shell(surface: SurfaceFunction, thickness: float, *, steps: tuple[int, int]) -> Mesh:
+    """A closed curved board: the surface (a, b) -> (x, y, z), grown against its normal.
+
+    a and b run over 0..1; the normal is d/da x d/db. Chair backs, seat bowls, blankets.
+    """
+    a, b = _unit_grid(steps)
+    front = _stacked(surface, a, b)
+    normal = cross(np.gradient(front, axis=0), np.gradient(front, axis=1))
+    back = front - thickness * normal / np.maximum(length(normal), 1e-12)[..., None]
+    rows, columns = a.shape
+    index = np.arange(rows * columns).reshape(rows, columns)
+    rim = np.concatenate([index[:-1, 0], index[-1, :-1], index[:0:-1, -1], index[0, :0:-1]])
+    rim = np.append(rim, rim[0])
+    faces = [
+        _quads(index),
+        _quads(index)[:, ::-1] + index.size,
+        _quads(np.stack([rim + index.size, rim], axis=1)),
+    ]
+    vertices = np.concatenate([front.reshape(-1, 3), back.reshape(-1, 3)])
+    return Mesh(vertices, np.concatenate(faces))
+
+
+def ring(centre: Sequence[float], radius: float, count: int = 32) -> Floats:
+    """(count, 3) points of a level circle, a path for a closed `tube`."""
+    angle = np.arange(count) / count * math.tau
+    x, y = centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)
+    return np.stack([x, y, np.full(count, float(centre[2]))], axis=1)
+
+
+def _quads(index: Ints) -> Ints:
+    """Two triangles for each cell of a (rows, columns) grid of vertex numbers."""
+    a, b = index[:-1, :-1].ravel(), index[1:, :-1].ravel()
+    c, d = index[1:, 1:].ravel(), index[:-1, 1:].ravel()
+    return np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)])
+
+
+def _grid_faces(rows: int, columns: int) -> Ints:
+    return _quads(np.arange(rows * columns).reshape(rows, columns))
+
+
+def _fan(loop: Ints) -> Ints:
+    first = np.full(len(loop) - 2, loop[0])
+    return np.stack([first, loop[1:-1], loop[2:]], axis=1)
+
+
+def _unit_grid(steps: tuple[int, int]) -> list[Floats]:
+    return np.meshgrid(*(np.linspace(0, 1, n + 1) for n in steps), indexing="ij")
+
+
+def _stacked(function: SurfaceFunction, a: Floats, b: Floats) -> Floats:
+    return np.stack([np.broadcast_to(c, a.shape) for c in function(a, b)], axis=-1)
+
+
+def _edge_lines(half: float, radius: float, steps: int, inner: int) -> Floats:
+    """Grid lines of one side of a box: close together in the rounded edges."""
+    edge = np.linspace(half - radius, half, steps + 1)
+    middle = np.linspace(radius - half, half - radius, inner + 2)[1:-1]
+    return np.concatenate([-edge[::-1], middle, edge])
+
+
+def _rounded(side: Floats, half: Floats, radius: float) -> Floats:
+    core = np.clip(side, radius - half, half - radius)
+    away = side - core
+    return core + radius * away / np.maximum(length(away), 1e-9)[..., None]
+
+
+def _puffed(side: Floats, half: Floats, puff: Sequence[float]) -> Floats:
+    for axis in range(3):
+        if puff[axis]:
+            u, v = (axis + 1) % 3, (axis + 2) % 3
+            hill = np.clip(1 - (side[..., u] / half[u]) ** 2, 0, 1)
+            hill = hill * np.clip(1 - (side[..., v] / half[v]) ** 2, 0, 1)
+            side[..., axis] *= 1 + puff[axis] * hill
+    return side
+
+
+def _tangents(points: Floats, closed: bool) -> tuple[Floats, Floats, Floats]:
+    """Direction at each point, the unit vector into its bend, and how much wider a mitre is."""
+    ahead = np.roll(points, -1, axis=0) - points
+    ahead = ahead / np.maximum(length(ahead), 1e-12)[:, None]
+    behind = np.roll(ahead, 1, axis=0)
+    if not closed:
+        ahead[-1], behind[0] = behind[-1], ahead[0]
+    tangent, bend = ahead + behind, ahead - behind
+    half_cosine = np.maximum(length(tangent) / 2, 0.5)
+    tangent = tangent / np.maximum(length(tangent), 1e-12)[:, None]
+    return tangent, bend / np.maximum(length(bend), 1e-12)[:, None], 1 / half_cosine
+
+
+def _frames(tangent: Floats) -> tuple[Floats, Floats]:
+    """Two unit vectors across the path at each point, carried along it without twisting."""
+    side = np.array([0.0, 0.0, 1.0] if abs(tangent[0, 2]) < 0.9 else [1.0, 0.0, 0.0])
+    first = np.empty_like(tangent)
+    for k, direction in enumerate(tangent):
+        side = side - direction * dot(side, direction)
+        side = side / math.sqrt(dot(side, side))
+        first[k] = side
+    return first, cross(tangent, first)
