@@ -12,11 +12,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from helpers.config_fields import Section, known_fields
+
 Preset = Literal["quick", "bench", "paper"]
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Section):
     """Where pictures and annotations lie. Paths may be absolute or start with outputs/ or data/."""
 
     name: str = "scenes"  # how tables call it: never "3D-FUTURE" unless it is
@@ -30,8 +32,8 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """Architecture; the defaults are Mask R-CNN R50-FPN as the specification's sections 1-5.1 say."""
+class ModelConfig(Section):
+    """Architecture; the defaults are Mask R-CNN R50-FPN (specification, sections 1-5.1)."""
 
     architecture: Literal["mask_rcnn", "cascade_rcnn"] = "mask_rcnn"
     backbone: str = "resnet50"  # any timm model with features at strides 4, 8, 16, 32
@@ -63,14 +65,14 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class LossConfig:
+class LossConfig(Section):
     """Weights and kinds of the losses (section 6; weights 1.1 and 1 are the paper's)."""
 
     mask_weight: float = 1.0
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Section):
     """Optimiser, schedule, sizes and augmentation (section 7). Exactly one of steps and epochs."""
 
     steps: int | None = None
@@ -81,7 +83,8 @@ class TrainConfig:
     warmup_steps: int = 1000
     warmup_factor: float = 0.001
     momentum: float = 0.9
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-4  # none on norm parameters
+    offset_lr_factor: float = 0.1  # share of lr for the offsets of deformable convolutions
     clip_norm: float = 35.0
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     short_side: tuple[int, int] = (1200, 1500)  # drawn per picture, both ends included
@@ -91,12 +94,19 @@ class TrainConfig:
     seed: int = 0
     workers: int = 2
     checkpoint_every: int = 1000  # steps
-    evaluate_every: int | None = None  # steps; None: at the end only
     keep_empty: bool = False  # train on pictures without instances too
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError(
+                f"train.steps is {self.steps} and train.epochs is {self.epochs}: give exactly one "
+                "of them and set the other to None"
+            )
 
 
 @dataclass(frozen=True)
-class TestConfig:
+class TestConfig(Section):
     """Prediction and evaluation."""
 
     __test__ = False  # not a test case, whatever pytest thinks of the name
@@ -110,7 +120,7 @@ class TestConfig:
 
 
 @dataclass(frozen=True)
-class ExperimentConfig:
+class ExperimentConfig(Section):
     """All of one run. Equal configs have equal hashes and share one run folder."""
 
     name: str
@@ -124,7 +134,7 @@ class ExperimentConfig:
         return dataclasses.asdict(self)
 
     def hash(self) -> str:
-        """Eight hex digits of the content (the name excluded: it is in the folder's name anyway)."""
+        """Eight hex digits of the content; the name, which the folder carries anyway, excluded."""
         content = {key: value for key, value in self.to_dict().items() if key != "name"}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -146,14 +156,7 @@ def change(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
     top: dict[str, Any] = {}
     for key, value in changes.items():
         section, _, name = key.partition("__")
-        owner = getattr(config, section, None) if name else config
-        known = (
-            [f.name for f in dataclasses.fields(owner)] if dataclasses.is_dataclass(owner) else []
-        )
-        if (name or section) not in known:
-            where = f"section {section!r}" if known else "the config"
-            names = known or [f.name for f in dataclasses.fields(config)]
-            raise ValueError(f"{key!r} is not a field of {where}: choose one of {', '.join(names)}")
+        _check_known(config, section, name)
         if name:
             sections.setdefault(section, {})[name] = value
         else:
@@ -161,6 +164,28 @@ def change(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
     for section, values in sections.items():
         top[section] = dataclasses.replace(getattr(config, section), **values)
     return dataclasses.replace(config, **top)
+
+
+def from_dict(content: dict[str, Any]) -> ExperimentConfig:
+    """The config `to_dict` (or the JSON of it) was made from. Fields it lacks get their defaults.
+
+    Raises ValueError for a field that does not exist or has a wrong type.
+    """
+    flat = {"name": content["name"]}
+    for section, values in content.items():
+        if isinstance(values, dict):
+            flat |= {f"{section}__{name}": value for name, value in values.items()}
+    return change(ExperimentConfig(content["name"]), **flat)
+
+
+def _check_known(config: ExperimentConfig, section: str, name: str) -> None:
+    owner = getattr(config, section, None) if name else config
+    names = known_fields(owner)
+    if (name or section) not in names:
+        key = f"{section}.{name}" if name else section
+        where = f"section {section!r}" if name and names else "the config"
+        names = ", ".join(names or known_fields(config))
+        raise ValueError(f"{key!r} is not a field of {where}: choose one of {names}")
 
 
 def _quick() -> ExperimentConfig:
