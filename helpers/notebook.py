@@ -94,6 +94,17 @@ def _fits(value: Any, default: Any) -> bool:
     return isinstance(value, type(default))
 
 
+def parse_parameter(text: str) -> tuple[str, Any]:
+    """ "steps=40" -> ("steps", 40); a value that is no Python literal stays text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise ValueError(f"parameter {text!r} is not of the form NAME=VALUE")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
 def start(name: str, namespace: Mapping[str, Any]) -> Work:
     """First call of a notebook, straight after its parameters: `work = start("01_...", globals())`.
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import time
-from typing import Any
 
 from helpers import paths
 from helpers.config import preset
-from helpers.notebook import series
+from helpers.notebook import parse_parameter, series
 from helpers.report import write_report
 from helpers.runs import get_or_train
 from helpers.scenes.config import scene_preset
@@ -28,17 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a notebook parameter, for every notebook run (values as in Python, else text)",
     )
     parser.add_argument("--jobs", type=int, help="processes that make scenes; default: all cores")
-
-
-def parse_parameter(text: str) -> tuple[str, Any]:
-    """ "steps=40" -> ("steps", 40); a value that is no Python literal stays text."""
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise ValueError(f"parameter {text!r} is not of the form NAME=VALUE")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Where things lie. The project root is found from this file, so the caller's folder never matters."""
+"""Where things lie: found from this file, so the folder of the caller never matters."""
 
 from __future__ import annotations
 

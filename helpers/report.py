@@ -21,7 +21,8 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
        color: #1b1b1b; background: #fff }
 h1, h2 { line-height: 1.2 } a { color: #0b5fa5 } .note { color: #555 }
-table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .25rem .8rem; text-align: left }
+table { border-collapse: collapse; margin: 1rem 0 }
+th, td { padding: .25rem .8rem; text-align: left }
 th { border-bottom: 2px solid #1b1b1b } td { border-bottom: 1px solid #ddd }
 figure { display: inline-block; margin: 0 1rem 1rem 0; vertical-align: top; max-width: 46% }
 figure.wide { max-width: 100% } img { max-width: 100%; border: 1px solid #ddd }
@@ -104,7 +105,7 @@ def _is_rows(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if value is None or (isinstance(value, float) and value != value):
-        return "–"
+        return "n/a"
     if isinstance(value, float):
         return f"{value:.4g}"
     return html.escape(str(value))

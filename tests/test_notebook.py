@@ -1,0 +1,158 @@
+"""Parameters are checked, papermill runs from anywhere, a notebook must make what it promised."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers import notebook, report, series
+from helpers.notebook import NotebookError, check_parameters, parameters_of, parse_parameter
+from helpers.paths import ROOT
+
+NAME = "90_example"
+START = f"""
+from pathlib import Path
+import helpers.notebook
+helpers.notebook.NOTEBOOKS = Path(r"{{folder}}")
+work = helpers.notebook.start("{NAME}", globals())
+"""
+FINISH = """
+import matplotlib.figure
+figure = matplotlib.figure.Figure()
+figure.add_subplot().plot([1, steps])
+unrelated = "a value of the notebook, not a parameter"
+work.finish({"steps": steps, "table": [{"a": 1, "b": 0.5}]}, {"a_line": figure})
+"""
+
+
+def write_notebook(folder: Path, *, finish: str = FINISH) -> Path:
+    cells = [
+        nbformat.v4.new_markdown_cell("# An example\n"),
+        nbformat.v4.new_code_cell(
+            'steps = 3\nrate = 0.5\nname = "x"\nlimit = None', metadata={"tags": ["parameters"]}
+        ),
+        nbformat.v4.new_code_cell(START.format(folder=folder)),
+        nbformat.v4.new_code_cell(finish),
+    ]
+    document = nbformat.v4.new_notebook(cells=cells)
+    document.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    path = folder / f"{NAME}.ipynb"
+    nbformat.write(document, path)
+    return path
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "note books"
+    folder.mkdir()
+    monkeypatch.setattr(notebook, "NOTEBOOKS", folder)
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "outputs"))
+    return write_notebook(folder)
+
+
+def test_parameters_are_read_without_running(example: Path) -> None:
+    assert parameters_of(example) == {"steps": 3, "rate": 0.5, "name": "x", "limit": None}
+
+
+def test_given_values_replace_defaults(example: Path) -> None:
+    checked = check_parameters(NAME, {"steps": 7, "rate": 1, "limit": "any"})
+    assert checked == {"steps": 7, "rate": 1, "name": "x", "limit": "any"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"step": 4}, "no parameter 'step'.*knows steps = 3, rate = 0.5"),
+        ({"steps": "many"}, "steps of 90_example is 'many': wanted is int"),
+        ({"steps": True}, "wanted is int"),
+        ({"name": 3}, "wanted is str"),
+    ],
+)
+def test_wrong_parameters_say_what_is_known(example: Path, given: dict, message: str) -> None:
+    with pytest.raises(NotebookError, match=message):
+        check_parameters(NAME, given)
+
+
+def test_unknown_notebook_lists_the_series() -> None:
+    with pytest.raises(NotebookError, match=r"no notebook '77_nothing': choose one of .*01_"):
+        notebook.notebook_path("77_nothing")
+
+
+def test_rerunning_the_start_cell_in_a_live_kernel_is_fine(example: Path) -> None:
+    namespace = {"steps": 5, "rate": 0.5, "name": "x", "limit": None, "later": 1, "In": ["steps"]}
+    assert notebook.start(NAME, namespace).parameters["steps"] == 5
+
+
+def test_injected_name_that_is_unknown_fails(example: Path) -> None:
+    namespace = {"steps": 5, "stepz": 9, "In": ["", "# Parameters\nstepz = 9\n"]}
+    with pytest.raises(NotebookError, match="no parameter 'stepz'"):
+        notebook.start(NAME, namespace)
+
+
+@pytest.mark.parametrize("where", ["root", "notebooks", "elsewhere"])
+def test_plain_papermill_from_any_folder(example: Path, tmp_path: Path, where: str) -> None:
+    """Good parameters pass, a mistyped name fails; as a user types it, wherever they stand."""
+    cwd = {"root": ROOT, "notebooks": example.parent, "elsewhere": tmp_path}[where]
+    known = where != "elsewhere"
+    command = [sys.executable, "-m", "papermill", str(example), str(tmp_path / "out.ipynb")]
+    command += ["-p", "steps" if known else "stepz", "8", "--no-progress-bar"]
+    environment = {**os.environ, "HELPERS_OUTPUTS": str(tmp_path / "outputs")}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    if known:
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert notebook.read_manifest(NAME)["results"]["steps"] == 8
+    else:
+        assert done.returncode != 0
+        assert "it knows steps = 3, rate = 0.5" in done.stderr
+
+
+def test_execute_returns_the_manifest_and_the_report_shows_it(example: Path) -> None:
+    executed = series.execute(NAME, {"steps": 4})
+    assert executed.manifest["parameters"]["steps"] == 4
+    assert executed.manifest["seconds"] >= 0
+    index = report.write_report([executed])
+    page = index.read_text()
+    assert "An example" in page and "<td>4</td>" in page and "a line" in page
+    assert (index.parent / f"{NAME}-a_line.png").stat().st_size > 1000
+    assert (index.parent / f"{NAME}.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("finish", "message"),
+    [
+        ("pass", "wrote no manifest|manifest.json is missing"),
+        ("work.finish({}, {})", "promised results"),
+        ("raise KeyError('gone')", "stopped in cell 3: KeyError: 'gone'"),
+    ],
+)
+def test_broken_promises_are_errors(example: Path, finish: str, message: str) -> None:
+    write_notebook(example.parent, finish=finish)
+    with pytest.raises(NotebookError, match=message):
+        series.execute(NAME)
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("steps=40", ("steps", 40)),
+        ("data=outputs/scenes/nano", ("data", "outputs/scenes/nano")),
+        ("flags=[1, 2]", ("flags", [1, 2])),
+        ("limit=None", ("limit", None)),
+    ],
+)
+def test_parameter_values_are_literals_else_text(text: str, parsed: tuple) -> None:
+    assert parse_parameter(text) == parsed
+
+
+def test_parameter_without_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="not of the form NAME=VALUE"):
+        parse_parameter("steps")
