@@ -133,11 +133,14 @@ WARM_WHITE = (1.0, 0.93, 0.80)
 
 def shade(colour: Colour, factor: float) -> Colour:
     """The sRGB colour times a factor, at most white."""
-    return (
-        min(1.0, colour[0] * factor),
-        min(1.0, colour[1] * factor),
-        min(1.0, colour[2] * factor),
-    )
+    red, green, blue = (min(1.0, channel * factor) for channel in colour)
+    return red, green, blue
+
+
+def mix(first: Colour, second: Colour, share: float) -> Colour:
+    """The sRGB colour a share of the way from the first to the second."""
+    red, green, blue = (a + share * (b - a) for a, b in zip(first, second, strict=True))
+    return red, green, blue
 
 
 @dataclass(frozen=True)
@@ -187,8 +190,9 @@ class Palette:
 
     def front(self, stream: Stream, *, axis: int = 0) -> int:
         """Veneer of doors and drawers in one of the room's two woods."""
-        tone = self.wood_tone if stream.chance(0.5) else self.second_wood_tone
-        return self.add(stream, Material(TextureKind.FRONT, *tone, axis=axis, roughness=0.25))
+        light, dark = self.wood_tone if stream.chance(0.5) else self.second_wood_tone
+        look = Material(TextureKind.FRONT, light, mix(light, dark, 0.5), axis=axis, roughness=0.25)
+        return self.add(stream, look)
 
     def fabric(self, stream: Stream, *, other: float = 0.35) -> int:
         """Upholstery in the room's colour, or any with probability `other`; sometimes leather."""

@@ -77,11 +77,12 @@ def box(
 ) -> Mesh:
     """A closed box with rounded edges; with `inner` grid lines its sides can bulge like a cushion.
 
-    size: full lengths (x, y, z); radius: of the edges, in `steps` steps; puff: how much further,
-    as a share of the half size, the middle of the two sides facing x, y, z stands out.
+    size: full lengths (x, y, z); radius: of the edges, in `steps` steps (0: sharp, 12 triangles);
+    puff: how much further, as a share of the half size, the middle of the two sides facing
+    x, y, z stands out.
     """
     half = np.asarray(size, dtype=np.float64) / 2
-    radius = min(radius, 0.999 * float(half.min()))
+    radius = min(radius, 0.999 * float(half.min())) if steps else 0.0
     vertices, faces, count = [], [], 0
     for axis in range(3):
         u, v = (axis + 1) % 3, (axis + 2) % 3

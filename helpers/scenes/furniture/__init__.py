@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from helpers.scenes.furniture import chairs, tables
+from helpers.scenes.furniture import cabinets, chairs, tables
 from helpers.scenes.materials import Palette
 from helpers.scenes.pieces import Part, Piece, piece
 from helpers.scenes.random import Stream
@@ -14,7 +14,16 @@ Builder = Callable[[Stream, Palette], list[Part]]
 CEILING = frozenset({33, 34})
 
 _BUILDERS: dict[int, Builder] = {
+    1: cabinets.children_cabinet,
+    2: cabinets.nightstand,
+    3: cabinets.bookcase,
+    4: cabinets.wardrobe,
     5: tables.coffee_table,
+    7: cabinets.sideboard,
+    8: cabinets.wine_cabinet,
+    9: cabinets.tv_stand,
+    10: cabinets.drawer_chest,
+    11: cabinets.shelf,
     18: chairs.dining_chair,
     22: chairs.barstool,
     24: tables.dining_table,
