@@ -44,27 +44,35 @@ def kmeans_anchors(
     """Shapes that fit the boxes: k-means with distance 1 - IoU, dealt to five levels by area.
 
     `boxes`: (N, 4). The centres are medians of their members' widths and heights; the first ones
-    are drawn from the boxes with `seed`. Raises ValueError when there are fewer boxes than shapes.
+    are drawn from the boxes as k-means++ does. Raises ValueError for fewer boxes than shapes.
     """
     sizes = box_sizes(boxes)
     k = per_level * len(STRIDES)
     if len(sizes) < k:
         raise ValueError(f"{len(sizes)} boxes cannot make {k} anchor shapes: give more pictures")
-    centres = sizes[np.random.default_rng(seed).choice(len(sizes), k, replace=False)]
+    centres = _spread_centres(sizes, k, np.random.default_rng(seed))
     for _ in range(iterations):
         nearest = shape_iou(sizes, centres).argmax(axis=1)
-        moved = np.array(
-            [
-                np.median(sizes[nearest == j], axis=0) if (nearest == j).any() else centres[j]
-                for j in range(k)
-            ]
-        )
+        moved = np.array([_median(sizes[nearest == j], centres[j]) for j in range(k)])
         if np.array_equal(moved, centres):
             break
         centres = moved
     ordered = centres[np.argsort(centres.prod(axis=1), kind="stable")].tolist()
     levels = [ordered[i : i + per_level] for i in range(0, k, per_level)]
     return AnchorSet(name, tuple(tuple((w, h) for w, h in level) for level in levels))
+
+
+def _spread_centres(sizes: np.ndarray, k: int, random: np.random.Generator) -> np.ndarray:
+    """(k, 2) boxes, each drawn with chances (1 - IoU)^2 to the nearest one drawn before."""
+    chosen = [int(random.integers(len(sizes)))]
+    for _ in range(k - 1):
+        far = (1 - shape_iou(sizes, sizes[chosen]).max(axis=1)) ** 2 + 1e-12
+        chosen.append(int(random.choice(len(sizes), p=far / far.sum())))
+    return sizes[chosen]
+
+
+def _median(members: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    return np.median(members, axis=0) if len(members) else otherwise
 
 
 def resize_scale(

@@ -13,6 +13,20 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from helpers.viz.style import CYCLE, GREY, INK, STYLE, Picture, class_colour, shade
 
+# Columns of a training log that are not parts of the loss.
+NOT_LOSSES = {
+    "step",
+    "epoch",
+    "lr",
+    "total",
+    "grad_norm",
+    "skipped",
+    "seconds_data",
+    "seconds_step",
+}
+# Where the first alternative alone does not say what the thing is.
+SHORT_NAMES = {"Three-Seat / Multi-person sofa": "Three-Seat Sofa"}
+
 
 def class_bars(counts: pd.DataFrame, *, title: str) -> Picture:
     """The long tail: one bar per class, commonest first, coloured by super-category.
@@ -92,7 +106,7 @@ def draw_histogram(
             place, 0.98, f" {name}", color=CYCLE[3], fontsize=8, va="top",
             transform=axes.get_xaxis_transform(),
         )  # fmt: skip
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set(xlabel=xlabel, ylabel="share of instances")
 
 
@@ -118,7 +132,7 @@ def curves(
                 transform=axes.get_xaxis_transform(),
             )  # fmt: skip
         if percent:
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
         axes.legend()
     return figure
@@ -157,7 +171,7 @@ def stacked_shares(table: pd.DataFrame, *, title: str, ylabel: str) -> Picture:
             left += column.to_numpy()
         axes.set_yticks(range(len(table)), [str(row) for row in table.index])
         axes.invert_yaxis()
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set(title=title, ylabel=ylabel, xlim=(0, 1))
         axes.grid(visible=False)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -168,17 +182,18 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
     """Training losses over steps: the total, then its parts, each a moving average over `window`
     logged rows with the raw total faint behind it.
 
-    `log`: column `step`, column `loss` (the total), further columns the parts.
+    `log`: the table of `training.log.read_log`; every column it does not name itself is a loss.
     """
-    parts = [c for c in log.columns if c not in ("step", "loss")]
+    parts = [c for c in log.columns if c not in NOT_LOSSES]
     with matplotlib.rc_context(STYLE):
         figure = Picture((9.2, 3.3), alt=f"{title}: loss over {len(log)} logged steps")
         total, detail = _row(figure, 2)
-        total.plot(log["step"], log["loss"], color=CYCLE[0], alpha=0.25, linewidth=0.8)
-        total.plot(log["step"], _smooth(log["loss"], window), color=CYCLE[0])
+        total.plot(log["step"], log["total"], color=CYCLE[0], alpha=0.25, linewidth=0.8)
+        total.plot(log["step"], _smooth(log["total"], window), color=CYCLE[0])
         total.set(title=title, xlabel="step", ylabel="total loss")
         for part, dash in zip(parts, _dashes(len(parts)), strict=True):
-            detail.plot(log["step"], _smooth(log[part], window), label=part, linestyle=dash)
+            label = part.removeprefix("loss_").replace("_", " ")
+            detail.plot(log["step"], _smooth(log[part], window), label=label, linestyle=dash)
         detail.set(title="its parts", xlabel="step")
         detail.legend()
         for axes in (total, detail):
@@ -203,13 +218,14 @@ def class_ap_bars(table: pd.DataFrame, *, title: str) -> Picture:
         axes.set_yticks(range(len(table)), [f"{short_name(n)}  ({count})" for n, count in names])
         axes.set(title=title, xlabel="mask AP (per cent)")
         axes.grid(visible=False, axis="y")
+        axes.set_ylim(-0.7, len(table) - 0.3)
         axes.margins(x=0.1)
     return figure
 
 
 def short_name(name: str, *, length: int = 26) -> str:
     """The first of a name's alternatives ("Sideboard / Side Cabinet / Console" -> "Sideboard")."""
-    first = name.split(" / ")[0].strip()
+    first = SHORT_NAMES.get(name, name.split(" / ")[0].strip())
     return first if len(first) <= length else first[: length - 1] + "…"
 
 

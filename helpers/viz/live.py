@@ -18,7 +18,7 @@ from helpers.viz.figures import loss_curves
 class LiveCurve:
     """Callback for a training loop: `LiveCurve("quick")(row)` with one row of its log.
 
-    A row maps names to numbers; it must hold `step` and `loss`. The picture is renewed in place at
+    A row maps names to numbers; it must hold `step` and `total`. The picture is renewed in place at
     most every `seconds`; `close()` removes it. Wherever nobody watches, calls cost nothing.
     """
 

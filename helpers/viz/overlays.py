@@ -111,7 +111,7 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
 
 def largest_first(instances: Instances) -> list[int]:
     """Row numbers by falling mask area, so that small things are drawn on top of large ones."""
-    areas = instances.masks.reshape(len(instances), -1).sum(axis=1)
+    areas = instances.masks.sum(axis=(1, 2))
     return np.argsort(-areas, kind="stable").tolist()
 
 

@@ -1,0 +1,101 @@
+"""Masks end up where they are, in the colour of their class."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from helpers.viz.overlays import Instances, Panel, deepest_point, grid, id_map, tint
+from helpers.viz.style import class_colour
+
+
+def rectangle(
+    y1: int, x1: int, y2: int, x2: int, *, size: tuple[int, int] = (40, 60)
+) -> np.ndarray:
+    mask = np.zeros(size, bool)
+    mask[y1:y2, x1:x2] = True
+    return mask
+
+
+@pytest.fixture
+def two() -> Instances:
+    """A large thing of class 26 with a small one of class 18 upon it."""
+    return Instances(
+        masks=np.stack([rectangle(25, 20, 35, 30), rectangle(10, 5, 40, 55)]),
+        boxes=np.array([[20.0, 25, 30, 35], [5, 10, 55, 40]]),
+        category_ids=np.array([18, 26]),
+        names=("Dining Chair", "Three-Seat / Multi-person sofa"),
+        scores=np.array([0.4, 0.9]),
+    )
+
+
+def rgb(category_id: int) -> list[int]:
+    return [round(255 * c) for c in to_rgb(class_colour(category_id))]
+
+
+def test_tint_paints_masks_only_and_small_things_last(two: Instances):
+    image = np.full((40, 60, 3), 100, np.uint8)
+    painted = tint(image, two, strength=1.0)
+    assert painted[5, 5].tolist() == [100, 100, 100]
+    assert painted[12, 6].tolist() == rgb(26)
+    assert painted[30, 25].tolist() == rgb(18)
+    assert (tint(image, two, strength=0.0) == image).all()
+
+
+def test_id_map_has_one_colour_an_instance(two: Instances):
+    painted = id_map(two, (40, 60))
+    assert len(np.unique(painted.reshape(-1, 3), axis=0)) == 3
+    assert painted[30, 25].tolist() != painted[12, 6].tolist()
+
+
+def test_best_keeps_confident_ones_best_first(two: Instances):
+    assert two.best(score=0.5).names == ("Three-Seat / Multi-person sofa",)
+    assert two.best(score=0.1).scores.tolist() == [0.9, 0.4]
+    assert len(two.best(score=0.1, limit=1)) == 1
+    assert len(two.best(score=0.95)) == 0
+
+
+def test_a_label_lies_inside_its_thing():
+    mask = rectangle(10, 10, 30, 14) | rectangle(20, 10, 32, 50)
+    assert mask[deepest_point(mask)]
+    one = rectangle(7, 9, 8, 10)
+    assert deepest_point(one) == (7, 9)
+
+
+@pytest.mark.parametrize("case", ["full", "empty mask", "one pixel", "none", "no instances given"])
+def test_every_case_is_drawn(case: str, two: Instances):
+    masks = {
+        "full": np.ones((2, 40, 60), bool),
+        "empty mask": np.zeros((2, 40, 60), bool),
+        "one pixel": np.stack([rectangle(0, 0, 1, 1), rectangle(39, 59, 40, 60)]),
+    }
+    instances = two if case not in masks else two.keep(np.array([0, 1]))
+    if case in masks:
+        instances = Instances(masks[case], two.boxes, two.category_ids, two.names)
+    if case == "none":
+        instances = two.best(score=1.0)
+    shown = None if case == "no instances given" else instances
+    panel = Panel(np.zeros((40, 60, 3), np.uint8), case, shown, boxes=True)
+    mime, data = grid([panel], columns=3, alt=case).encoded()
+    assert mime == "image/jpeg"
+    assert len(data) > 500
+
+
+def test_contours_do_not_move_the_picture(two: Instances):
+    panels = [Panel(np.zeros((40, 60, 3), np.uint8), "a", two)] * 3
+    picture = grid(panels, columns=2, alt="three")
+    assert len(picture.axes) == 4
+    assert picture.axes[0].get_xlim() == (-0.5, 59.5)
+    assert picture.axes[0].get_ylim() == (39.5, -0.5)
+
+
+def test_labels_carry_names_and_scores(two: Instances):
+    picture = grid([Panel(np.zeros((40, 60, 3), np.uint8), "", two)], columns=1, alt="")
+    texts = {text.get_text() for text in picture.axes[0].texts}
+    assert texts == {"Dining Chair 0.40", "Three-Seat Sofa 0.90"}
+
+
+def test_an_empty_grid_is_refused():
+    with pytest.raises(ValueError, match="nothing to draw"):
+        grid([], columns=2, alt="")
