@@ -40,7 +40,12 @@ class ModelConfig(Section):
     pretrained: bool = True
     norm: Literal["frozen", "eval", "bn", "sync"] = "frozen"
     frozen_stages: int = 2  # stem counts as 1, layer1 as 2
+    stride_in_1x1: bool = False  # Caffe-style ResNets, among them detectron2's R50 and R101
+    checkpointing: bool = False  # recompute the backbone in the backward pass: less memory
+    deform_stages: tuple[int, ...] = ()  # of c2..c5, with deformable 3x3; the paper's: (3, 4, 5)
+    deform_groups: int = 1
     fpn_channels: int = 256
+    head_norm: Literal["none", "bn", "sync"] = "none"  # in FPN, 4conv1fc box and conv mask head
     anchor_sizes: tuple[float, ...] = (
         64.0,
         128.0,
@@ -50,25 +55,45 @@ class ModelConfig(Section):
     )  # px, one per level P2..P6
     anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)  # height / width
     rpn_batch: int = 256
+    rpn_positive: float = 0.5
     pre_nms_train: int = 2000  # per level
     pre_nms_test: int = 1000
     post_nms_train: int = 1000
     post_nms_test: int = 1000
     roi_batch: int = 512
     roi_positive: float = 0.25
+    roi_canonical: float = 224.0  # px, side of a box pooled from P4
+    box_head: Literal["2fc", "4conv1fc"] = "2fc"
     box_head_dim: int = 1024
+    class_agnostic_boxes: bool = False  # a cascade is always agnostic
     mask_head: Literal["conv", "pointrend"] = "conv"
     mask_head_convs: int = 4
     mask_head_dim: int = 256
     mask_size: int = 28
     mask_rois: int | None = None  # at most so many foreground RoIs a picture for the mask loss
+    mask_train_boxes: Literal["proposals", "predicted"] = "proposals"
+    point_levels: tuple[int, ...] = (2,)  # pyramid levels PointRend reads
+    coarse_size: int = 7  # side of PointRend's coarse mask
+    coarse_dim: int = 1024
+    point_dim: int = 256
+    train_points: int = 196  # a RoI
+    oversample: int = 3  # so many candidates for each point of a RoI in training
+    importance: float = 0.75  # share of the points taken where the coarse mask is least certain
+    subdivision_steps: int = 5  # doublings from the coarse mask to the final one, 7 -> 224
+    subdivision_points: int = 3136  # a step; 784 is the reference's setting
 
 
 @dataclass(frozen=True)
 class LossConfig(Section):
     """Weights and kinds of the losses (section 6; weights 1.1 and 1 are the paper's)."""
 
+    classes: Literal["ce", "focal"] = "ce"
+    masks: Literal["bce", "focal"] = "bce"
+    points: Literal["bce", "focal"] = "bce"
+    gamma: float = 2.0  # of every focal term
+    alpha: tuple[float, ...] | None = None  # of the class focal loss, one per class; None: all 1
     mask_weight: float = 1.0
+    point_weight: float = 1.0
 
 
 @dataclass(frozen=True)

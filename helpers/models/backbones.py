@@ -1,0 +1,138 @@
+"""Backbones by timm, with the norm and freezing recipes of detection (specification section 1)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from helpers.models.errors import ModelError
+
+STRIDES = [4, 8, 16, 32]
+Norm = Literal["frozen", "eval", "bn", "sync"]
+
+
+class FrozenBatchNorm(nn.Module):
+    """Batch norm whose statistics and affine terms are constants; same keys as BatchNorm2d.
+
+    timm's norms that carry their activation keep it.
+    """
+
+    def __init__(self, norm: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.eps = norm.eps
+        self.act = getattr(norm, "act", nn.Identity())
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            self.register_buffer(name, getattr(norm, name).detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():
+            mean, var = self.running_mean, self.running_var
+            return self.act(F.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps))
+        # Multiply and add keeps nothing for the backward pass; F.batch_norm would keep x.
+        scale = self.weight * (self.running_var + self.eps).rsqrt()
+        shift = self.bias - self.running_mean * scale
+        scale, shift = (t.to(x.dtype).view(1, -1, 1, 1) for t in (scale, shift))
+        return self.act(x * scale + shift)
+
+
+class Backbone(nn.Module):
+    """c2..c5 of a timm model: maps at strides 4, 8, 16, 32.
+
+    norm: "frozen" (constant statistics and affine terms), "eval" (constant statistics, trained
+    affine terms), "bn" or "sync" (batch statistics, over all processes). frozen_stages: so many
+    of stem, layer1, ... get no gradient and frozen norms. stride_in_1x1: the first block of
+    layer2..4 strides in its 1x1 convolution, as the Caffe-style ResNets do.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        pretrained: bool = False,
+        norm: Norm = "frozen",
+        frozen_stages: int = 0,
+        stride_in_1x1: bool = False,
+        checkpointing: bool = False,
+    ) -> None:
+        """Raises ModelError for a model unknown to timm, without the four strides, or whose
+        pretrained weights cannot be fetched."""
+        super().__init__()
+        self.net = _create(name, pretrained=pretrained)
+        self.channels: list[int] = self.net.feature_info.channels()
+        self.norm_mode = norm
+        if stride_in_1x1:
+            _move_stride_to_1x1(self.net)
+        if norm == "sync":
+            self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)
+        if norm == "frozen":
+            freeze_norms(self.net)
+        self._freeze(frozen_stages)
+        if checkpointing:
+            self.net.set_grad_checkpointing(True)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) normalised, sides divisible by 32 -> c2..c5, finest first."""
+        return self.net(images)
+
+    def train(self, mode: bool = True) -> Backbone:
+        super().train(mode)
+        if self.norm_mode == "eval":
+            for module in self.net.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def _freeze(self, stages: int) -> None:
+        starts = self.net.feature_info.module_name()
+        stage = 0
+        for name, child in list(self.net.named_children()):
+            stage += name in starts
+            if stage < stages:
+                child.requires_grad_(False)
+                _freeze_norm(self.net, name, child)
+
+
+def freeze_norms(module: nn.Module) -> None:
+    """Replace every batch norm below `module` by a `FrozenBatchNorm` of the same numbers."""
+    for name, child in list(module.named_children()):
+        _freeze_norm(module, name, child)
+
+
+def _freeze_norm(parent: nn.Module, name: str, child: nn.Module) -> None:
+    if isinstance(child, nn.BatchNorm2d | nn.SyncBatchNorm):
+        setattr(parent, name, FrozenBatchNorm(child))
+    else:
+        freeze_norms(child)
+
+
+def _create(name: str, *, pretrained: bool) -> nn.Module:
+    if not timm.is_model(name):
+        close = ", ".join(timm.list_models(f"*{name.split('.')[0]}*")[:5]) or "resnet50"
+        raise ModelError(f"timm knows no backbone {name!r}: try for example {close}")
+    try:
+        net = timm.create_model(
+            name, pretrained=pretrained, features_only=True, out_indices=(-4, -3, -2, -1)
+        )
+    except Exception as error:  # hub, disk and format errors share no base class
+        if not pretrained:
+            raise ModelError(f"timm cannot make features of {name!r}: {error}") from error
+        raise ModelError(
+            f"the pretrained weights of {name!r} could not be fetched ({type(error).__name__}): "
+            "go online once, or go on without them by model__pretrained=False"
+        ) from error
+    if net.feature_info.reduction() != STRIDES:
+        raise ModelError(
+            f"backbone {name!r} has strides {net.feature_info.reduction()}, but the FPN needs "
+            f"{STRIDES}: choose a ResNet, ResNeXt, ResNeSt or the like"
+        )
+    return net
+
+
+def _move_stride_to_1x1(net: nn.Module) -> None:
+    for layer in (net["layer2"], net["layer3"], net["layer4"]):
+        block = layer[0]
+        block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)

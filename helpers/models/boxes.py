@@ -1,0 +1,81 @@
+"""Boxes: areas, overlaps, clipping, and the code between a box and its regression target.
+
+Boxes are (..., 4) float, xyxy in pixels, x2 and y2 exclusive: width = x2 - x1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MAX_LOG_SCALE = math.log(1000.0 / 16.0)  # a regressed side is at most 62.5 times the old one
+
+
+def area(boxes: Tensor) -> Tensor:
+    """(..., 4) -> (...) px^2."""
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+def intersection(first: Tensor, second: Tensor) -> Tensor:
+    """(A, 4), (B, 4) -> (A, B) px^2 of common area."""
+    corner = torch.minimum(first[:, None, 2:], second[:, 2:])
+    sides = (corner - torch.maximum(first[:, None, :2], second[:, :2])).clamp_(min=0)
+    return sides[..., 0] * sides[..., 1]
+
+
+def iou(first: Tensor, second: Tensor) -> Tensor:
+    """(A, 4), (B, 4) -> (A, B) intersection over union, 0 where the boxes do not meet."""
+    common = intersection(first, second)
+    union = area(first)[:, None] + area(second) - common
+    return torch.where(common > 0, common / union, common)
+
+
+def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Boxes cut to a picture of `size` (height, width)."""
+    height, width = size
+    limit = boxes.new_tensor([width, height, width, height])
+    return torch.minimum(boxes.clamp(min=0), limit)
+
+
+def nonempty(boxes: Tensor) -> Tensor:
+    """(..., 4) -> (...) bool: width and height above zero."""
+    return (boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])
+
+
+def covered(boxes: Tensor, ignore: Tensor) -> Tensor:
+    """(R, 4), (C, 4) -> (R,) bool: some ignore box covers at least half of the box."""
+    if not len(ignore):
+        return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
+    return (intersection(boxes, ignore) >= 0.5 * area(boxes)[:, None]).any(dim=1)
+
+
+@dataclass(frozen=True)
+class BoxCoder:
+    """Centre shift relative to the box's sides and log change of the sides, each times a weight."""
+
+    weights: tuple[float, float, float, float]
+
+    def encode(self, boxes: Tensor, targets: Tensor) -> Tensor:
+        """(R, 4) boxes, (R, 4) boxes to reach -> (R, 4) deltas."""
+        (x, y, w, h), (tx, ty, tw, th) = _centres(boxes), _centres(targets)
+        parts = ((tx - x) / w, (ty - y) / h, torch.log(tw / w), torch.log(th / h))
+        return torch.stack(parts, dim=-1) * boxes.new_tensor(self.weights)
+
+    def decode(self, deltas: Tensor, boxes: Tensor) -> Tensor:
+        """(..., 4) deltas, broadcastable (..., 4) boxes -> (..., 4) float32 boxes."""
+        deltas, boxes = deltas.float(), boxes.float()
+        x, y, w, h = _centres(boxes)
+        dx, dy, dw, dh = (deltas / deltas.new_tensor(self.weights)).unbind(-1)
+        cx, cy = dx * w + x, dy * h + y
+        half_w = 0.5 * dw.clamp(max=MAX_LOG_SCALE).exp() * w
+        half_h = 0.5 * dh.clamp(max=MAX_LOG_SCALE).exp() * h
+        return torch.stack((cx - half_w, cy - half_h, cx + half_w, cy + half_h), dim=-1)
+
+
+def _centres(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    width, height = x2 - x1, y2 - y1
+    return x1 + 0.5 * width, y1 + 0.5 * height, width, height

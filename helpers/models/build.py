@@ -1,0 +1,104 @@
+"""The detector as a whole, and how a config becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.models.backbones import Backbone
+from helpers.models.errors import ModelError
+from helpers.models.fpn import FPN
+from helpers.models.images import ImageBatch, Normalise
+from helpers.models.roi_heads import RoIHeads
+from helpers.models.rpn import RPN
+from helpers.structures import Detections, Targets
+
+
+class Detector(nn.Module):
+    """Two-stage instance segmentation: backbone, FPN, RPN, then boxes and masks of the proposals.
+
+    Images are RGB tensors (3, H, W), uint8 or float in 0..255, of any sizes; boxes are pixels of
+    the image given.
+    """
+
+    def __init__(
+        self, config: ModelConfig, loss: LossConfig, test: TestConfig, num_classes: int
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.normalise = Normalise()
+        self.backbone = Backbone(
+            config.backbone,
+            pretrained=config.pretrained,
+            norm=config.norm,
+            frozen_stages=config.frozen_stages,
+            stride_in_1x1=config.stride_in_1x1,
+            checkpointing=config.checkpointing,
+        )
+        self.fpn = FPN(self.backbone.channels, config.fpn_channels, norm=config.head_norm)
+        self.rpn = RPN(config)
+        self.roi_heads = RoIHeads(config, loss, test, num_classes)
+
+    def forward(self, images: Sequence[Tensor], targets: Sequence[Targets]) -> dict[str, Tensor]:
+        """The losses: what a wrapper such as DistributedDataParallel calls."""
+        return self.losses(images, targets)
+
+    def losses(self, images: Sequence[Tensor], targets: Sequence[Targets]) -> dict[str, Tensor]:
+        """Weighted loss terms, scalars; their sum is the training loss.
+
+        Terms: rpn_cls, rpn_loc, cls, box_reg (in a cascade with _stage0.._stage2), mask, and
+        mask_point for PointRend. Finite and connected to all weights even without any instance.
+        Raises ModelError when the targets do not fit the images or the training has diverged.
+        """
+        _check(images, targets, self.num_classes)
+        batch = self.normalise(images)
+        targets = [target.to(batch.tensor.device) for target in targets]
+        features = self.features(batch)
+        proposals, terms = self.rpn.losses(features, batch.sizes, targets)
+        return terms | self.roi_heads.losses(features, batch.sizes, proposals, targets)
+
+    @torch.no_grad()
+    def predict(self, images: Sequence[Tensor]) -> list[Detections]:
+        """Detections with box-relative mask probabilities, best first, one set per image."""
+        batch = self.normalise(images)
+        features = self.features(batch)
+        proposals = self.rpn.propose(features, batch.sizes)
+        detections = self.roi_heads.detect(features, batch.sizes, proposals)
+        return self.roi_heads.add_masks(features, detections)
+
+    def features(self, batch: ImageBatch) -> list[Tensor]:
+        """P2..P6 of a normalised batch, each (N, C, H / stride, W / stride)."""
+        return self.fpn(self.backbone(batch.tensor))
+
+
+def build_model(
+    config: ModelConfig, loss: LossConfig, test: TestConfig, num_classes: int
+) -> Detector:
+    """A detector for labels 0..num_classes-1, with pretrained backbone if the config says so.
+
+    Raises ModelError when the config cannot be built.
+    """
+    if num_classes < 1:
+        raise ModelError(f"num_classes is {num_classes}: a detector needs at least one class")
+    return Detector(config, loss, test, num_classes)
+
+
+def _check(images: Sequence[Tensor], targets: Sequence[Targets], num_classes: int) -> None:
+    if len(images) != len(targets):
+        raise ModelError(f"{len(images)} images but {len(targets)} targets: give one for each")
+    for number, (image, target) in enumerate(zip(images, targets, strict=True)):
+        if target.masks.shape[1:] != image.shape[1:]:
+            raise ModelError(
+                f"the masks of image {number} are {tuple(target.masks.shape[1:])}, the image is "
+                f"{tuple(image.shape[1:])}: resize both alike"
+            )
+        if len(target) and not 0 <= int(target.labels.min()) <= int(target.labels.max()) < (
+            num_classes
+        ):
+            raise ModelError(
+                f"image {number} has labels outside 0..{num_classes - 1}: build the model with "
+                "the number of classes of the data's label space"
+            )

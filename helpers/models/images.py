@@ -1,0 +1,65 @@
+"""From pictures of any sizes to one normalised, padded batch.
+
+N images, H x W pixels of the padded batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from helpers.models.errors import ModelError
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)  # RGB, 0..255
+IMAGENET_STD = (58.395, 57.12, 57.375)
+DIVISOR = 32  # the coarsest backbone stride, so that every FPN level is exactly half the one before
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """tensor: (N, 3, H, W) float32, normalised, zeros right of and below each picture.
+    sizes: (height, width) of each picture, without the padding."""
+
+    tensor: Tensor
+    sizes: tuple[tuple[int, int], ...]
+
+
+class Normalise(nn.Module):
+    """RGB pictures (3, h, w), values 0..255, to an `ImageBatch` (specification section 1.4).
+
+    Padding follows normalisation, so a padded pixel is 0 for the network. Mean and deviation are
+    buffers: they travel with the weights they belong to.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1))
+
+    def forward(self, images: Sequence[Tensor]) -> ImageBatch:
+        """Raises ModelError when there is no picture, or one is not finite (3, h, w) numbers."""
+        if not images:
+            raise ModelError("the batch holds no image: give at least one of shape (3, H, W)")
+        for number, image in enumerate(images):
+            _check(image, number)
+        sizes = tuple((image.shape[1], image.shape[2]) for image in images)
+        height, width = (_round_up(max(side)) for side in zip(*sizes, strict=True))
+        batch = self.mean.new_zeros(len(images), 3, height, width)
+        for padded, image, (h, w) in zip(batch, images, sizes, strict=True):
+            padded[:, :h, :w] = (image.to(self.mean.device).float() - self.mean) / self.std
+        return ImageBatch(batch, sizes)
+
+
+def _check(image: Tensor, number: int) -> None:
+    if image.ndim != 3 or image.shape[0] != 3 or not image.numel():
+        shape = tuple(image.shape)
+        raise ModelError(f"image {number} has shape {shape}: give RGB tensors of shape (3, H, W)")
+    if image.is_floating_point() and not torch.isfinite(image).all():
+        raise ModelError(f"image {number} holds NaN or infinite values: give numbers from 0 to 255")
+
+
+def _round_up(side: int) -> int:
+    return -(-side // DIVISOR) * DIVISOR

@@ -1,0 +1,90 @@
+"""Boxes, classes and masks of the proposals: the second stage of the detector.
+
+R boxes of one image, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import batched_nms
+
+from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.models.cascade import FIRST_IOU, BoxBranch, ScoredBoxes
+from helpers.models.mask_head import ConvMaskHead
+from helpers.models.rois import RoIs, sample_rois
+from helpers.models.rpn import Proposals
+from helpers.structures import Detections, Targets
+
+
+class RoIHeads(nn.Module):
+    """Samples RoIs, runs the box branch on them, then the mask head on the foreground."""
+
+    def __init__(
+        self, config: ModelConfig, loss: LossConfig, test: TestConfig, num_classes: int
+    ) -> None:
+        super().__init__()
+        self.config, self.test, self.num_classes = config, test, num_classes
+        self.box = BoxBranch(config, loss, num_classes)
+        self.mask = ConvMaskHead(config, loss, num_classes)
+
+    def losses(
+        self,
+        features: Sequence[Tensor],
+        sizes: Sequence[tuple[int, int]],
+        proposals: Sequence[Proposals],
+        targets: Sequence[Targets],
+    ) -> dict[str, Tensor]:
+        """Terms of the box branch and the mask head."""
+        rois = self._sample(proposals, targets)
+        terms, refined = self.box.losses(features, rois, sizes)
+        return terms | self.mask.losses(features, self._mask_rois(rois, refined))
+
+    def detect(
+        self,
+        features: Sequence[Tensor],
+        sizes: Sequence[tuple[int, int]],
+        proposals: Sequence[Proposals],
+    ) -> list[Detections]:
+        """Boxes, scores and classes, best first, without masks."""
+        scored = self.box.predict(features, [image.boxes for image in proposals], sizes)
+        return [
+            select_detections(image, size, self.test)
+            for image, size in zip(scored, sizes, strict=True)
+        ]
+
+    def add_masks(
+        self, features: Sequence[Tensor], detections: Sequence[Detections]
+    ) -> list[Detections]:
+        """The same detections with the mask head's answer for their boxes and labels."""
+        masks = self.mask.predict(features, detections)
+        return [replace(image, masks=mask) for image, mask in zip(detections, masks, strict=True)]
+
+    @torch.no_grad()
+    def _sample(self, proposals: Sequence[Proposals], targets: Sequence[Targets]) -> list[RoIs]:
+        return [
+            sample_rois(
+                proposal.boxes,
+                target,
+                threshold=FIRST_IOU,
+                num_classes=self.num_classes,
+                size=self.config.roi_batch,
+                positive=self.config.roi_positive,
+            )
+            for proposal, target in zip(proposals, targets, strict=True)
+        ]
+
+    def _mask_rois(self, rois: Sequence[RoIs], refined: Sequence[Tensor]) -> list[RoIs]:
+        return [image.foreground(self.num_classes, self.config.mask_rois) for image in rois]
+
+
+def select_detections(scored: ScoredBoxes, size: tuple[int, int], test: TestConfig) -> Detections:
+    """Score threshold, NMS within each class, the best `max_detections` of all classes."""
+    row, label = (scored.scores > test.score_threshold).nonzero(as_tuple=True)
+    scores = scored.scores[row, label]
+    boxes = scored.boxes[row, label.clamp(max=scored.boxes.shape[1] - 1)]
+    best = batched_nms(boxes, scores, label, test.nms_threshold)[: test.max_detections]
+    return Detections(boxes[best], scores[best], label[best], size)
