@@ -1,0 +1,93 @@
+"""Checkpoints: all a run needs to go on as if nothing had happened, whole or absent.
+
+Random numbers need no place in them: every step starts from a state drawn from (seed, step,
+process) alone, and so does the order of the pictures.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from helpers.training.errors import StorageError, TrainingError
+from helpers.training.files import TEMPORARY, replace_file
+
+KEPT = 2  # the newest and the one before it
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """State after `step` steps.
+
+    seconds: training time so far, over all sittings; skipped: steps whose loss was not finite;
+    digest: what the run was trained on, to refuse going on with other data; model, optimizer,
+    scaler: their state dicts.
+    """
+
+    step: int
+    seconds: float
+    skipped: int
+    digest: str
+    model: dict[str, Any]
+    optimizer: dict[str, Any]
+    scaler: dict[str, Any]
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Store a checkpoint in `folder` and delete all but the newest two.
+
+    Raises StorageError when it cannot be written; former checkpoints are intact then.
+    """
+    path = folder / f"step_{checkpoint.step:08d}.pt"
+    state = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    replace_file(path, lambda file: torch.save(state, file))
+    for old in [*_all(folder)[:-KEPT], *folder.glob(f"*{TEMPORARY}")]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_newest(folder: Path, *, map_location: torch.device | str = "cpu") -> Checkpoint | None:
+    """The newest checkpoint that can be read, or None when there is none at all.
+
+    Only tensors and plain values are read, never code. Raises StorageError when all are damaged.
+    """
+    paths = _all(folder)
+    for path in reversed(paths):
+        try:
+            return load(path, map_location=map_location)
+        except StorageError as error:
+            logger.warning("%s; trying the one before it", error)
+    if paths:
+        raise StorageError(
+            f"no checkpoint in {folder} can be read: delete the folder to start anew"
+        )
+    return None
+
+
+def load(path: Path, *, map_location: torch.device | str = "cpu") -> Checkpoint:
+    """One checkpoint file. Raises StorageError when it is damaged or is something else."""
+    try:
+        state = torch.load(path, map_location=map_location, weights_only=True)
+        return Checkpoint(**state)
+    except (OSError, RuntimeError, EOFError, UnpicklingError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise StorageError(f"{path} is no readable checkpoint ({reason})") from error
+
+
+def check_digest(checkpoint: Checkpoint, digest: str, folder: Path) -> None:
+    """Raises TrainingError when the run began with other training data than it has now."""
+    if checkpoint.digest != digest:
+        raise TrainingError(
+            f"the training data of run {folder.name} changed since it began: bring the former data "
+            "back, or give the run another name to train on the new ones"
+        )
+
+
+def _all(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step_*.pt"))

@@ -1,0 +1,117 @@
+"""Files that are whole or absent, and a lock on a run folder.
+
+A file is written under a temporary name, flushed to the disk and renamed, so that a kill at any
+moment leaves either the former file or the new one. The lock belongs to the process: the system
+frees it when the process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from helpers.training.errors import RunBusyError, StorageError
+
+TEMPORARY = ".part"  # suffix of a file that is being written
+
+
+def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Make `path` what `write` writes, or leave it as it was.
+
+    Raises StorageError when the folder is full or cannot be written.
+    """
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
+        raise _storage_error(path, error) from error
+    finally:
+        _discard(temporary)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as JSON, whole or not at all; the same errors as `replace_file`."""
+    text = json.dumps(content, indent=1, allow_nan=True)
+    replace_file(path, lambda file: file.write(text.encode()) and None)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises StorageError when it is no JSON."""
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise StorageError(f"{path} is damaged ({error}): delete it and run again") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` last, as fsync does for the content of a file."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` alone. Raises RunBusyError naming the holder when somebody else has it."""
+    try:
+        file = (folder / "lock").open("a+")
+    except OSError as error:
+        raise _storage_error(folder / "lock", error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunBusyError(_busy(folder, file)) from error
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process is at work in `folder` now."""
+    try:
+        with (folder / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _busy(folder: Path, file: Any) -> str:
+    file.seek(0)
+    holder = file.read() or "another process"
+    return (
+        f"run {folder.name} is being worked on by {holder}: wait until it has finished (the same "
+        "call then returns its result), or stop it (the same call then goes on from its checkpoint)"
+    )
+
+
+def _storage_error(path: Path, error: Exception) -> StorageError:
+    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    return StorageError(
+        f"cannot write {path}: {reason}. Free some space or mend the permissions and run again; "
+        "what was stored before is intact"
+    )
+
+
+def _discard(temporary: Path) -> None:
+    try:
+        temporary.unlink(missing_ok=True)
+    except OSError:  # a folder that cannot be written: the error under way says so
+        return

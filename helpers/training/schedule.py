@@ -1,0 +1,40 @@
+"""How many steps, and the learning rate of each: pure functions, so a resumed run needs no state.
+
+Linear warm-up, then a tenth at each milestone (specification section 7).
+"""
+
+from __future__ import annotations
+
+import math
+
+from helpers.config import TrainConfig
+from helpers.training.errors import TrainingError
+
+REFERENCE_BATCH = 16  # the batch size TrainConfig.lr is given for
+DECAY = 0.1
+
+
+def total_steps(config: TrainConfig, images: int) -> int:
+    """Steps of a whole run over a training set of `images` pictures.
+
+    Raises TrainingError when there is nothing to train on.
+    """
+    if images < 1:
+        raise TrainingError("the training set has no usable picture: check data.train_annotations")
+    if config.steps is not None:
+        return config.steps
+    return math.ceil(config.epochs * images / config.batch_size)
+
+
+def learning_rate(config: TrainConfig, step: int, total: int) -> float:
+    """Learning rate of step 0 <= `step` < `total`; `config.lr` holds at a batch size of 16."""
+    base = config.lr * config.batch_size / REFERENCE_BATCH
+    decays = sum(step >= round(share * total) for share in config.milestones)
+    return base * _warm_up(config, step) * DECAY**decays
+
+
+def _warm_up(config: TrainConfig, step: int) -> float:
+    if step >= config.warmup_steps:
+        return 1.0
+    done = step / config.warmup_steps
+    return config.warmup_factor * (1.0 - done) + done

@@ -1,0 +1,146 @@
+"""One optimisation step after another, each a pure function of the state before it."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from helpers.config import TrainConfig
+from helpers.structures import Sample
+from helpers.training.checkpoint import Checkpoint
+from helpers.training.errors import TrainingError
+from helpers.training.optimizer import build_optimizer, set_learning_rate
+from helpers.training.schedule import learning_rate
+
+PATIENCE = 10  # so many non-finite steps in a row end the run
+
+
+class Trainer:
+    """A model in training: `step` counts the steps done, of `total` in all.
+
+    Calling the model with (images, targets) has to give its losses, a dict of scalar tensors with
+    the same names at every step. On many processes each gives its share of a batch; gradients are averaged.
+    """
+
+    def __init__(
+        self, model: nn.Module, config: TrainConfig, *, total: int, accelerator: Accelerator
+    ) -> None:
+        self.config = config
+        self.total = total
+        self.step = 0
+        self.skipped = 0
+        self.seconds = 0.0
+        self._bad_in_row = 0
+        self.accelerator = accelerator
+        self._device = accelerator.device
+        self._dtype = autocast_dtype(config.precision, self._device)
+        self.model = model.to(self._device).train()
+        self._losses = accelerator.prepare_model(self.model)
+        self._optimizer = build_optimizer(self.model, config)
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._dtype is torch.float16)
+
+    def checkpoint(self, digest: str) -> Checkpoint:
+        """The state after `step` steps; `digest` names the data it was trained on."""
+        return Checkpoint(
+            step=self.step,
+            seconds=self.seconds,
+            skipped=self.skipped,
+            digest=digest,
+            model=self.model.state_dict(),
+            optimizer=self._optimizer.state_dict(),
+            scaler=self._scaler.state_dict(),
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from there, as if never stopped."""
+        self.step = checkpoint.step
+        self.seconds = checkpoint.seconds
+        self.skipped = checkpoint.skipped
+        self.model.load_state_dict(checkpoint.model)
+        self._optimizer.load_state_dict(checkpoint.optimizer)
+        self._scaler.load_state_dict(checkpoint.scaler)
+
+    def train_step(self, samples: Sequence[Sample]) -> dict[str, float]:
+        """One step on `samples`; returns lr, each loss, their `total`, grad_norm and `skipped`.
+
+        A loss or gradient that is not finite changes no weight and is counted. Raises TrainingError
+        at the tenth in a row.
+        """
+        seed_step(self.config.seed, self.step, self.accelerator.process_index)
+        lr = learning_rate(self.config, self.step, self.total)
+        set_learning_rate(self._optimizer, lr)
+        losses = self._forward(samples)
+        total = torch.stack(list(losses.values())).sum()
+        norm = self._update(total) if self._finite_everywhere(total) else math.nan
+        self.step += 1
+        self._count(norm)
+        values = torch.stack([*losses.values(), total]).tolist()
+        row = dict(zip([*losses, "total"], values, strict=True))
+        return {"lr": lr, **row, "grad_norm": norm, "skipped": self.skipped}
+
+    def _forward(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
+        images = [s.image.to(self._device, non_blocking=True) for s in samples]
+        targets = [s.targets.to(self._device, non_blocking=True) for s in samples]
+        cast = self._dtype is not None
+        with torch.autocast(self._device.type, dtype=self._dtype, enabled=cast):
+            losses = self._losses(images, targets)
+        return {name: loss.float() for name, loss in losses.items()}
+
+    def _update(self, total: Tensor) -> float:
+        """Backward pass and optimiser step; returns the gradient's norm, NaN when not used."""
+        self._optimizer.zero_grad()
+        self._scaler.scale(total).backward()
+        self._scaler.unscale_(self._optimizer)
+        trained = [p for group in self._optimizer.param_groups for p in group["params"]]
+        norm = nn.utils.clip_grad_norm_(trained, self.config.clip_norm).item()
+        if math.isfinite(norm) or self._scaler.is_enabled():
+            self._scaler.step(self._optimizer)  # leaves out non-finite gradients by itself
+        self._scaler.update()
+        return norm if math.isfinite(norm) else math.nan
+
+    def _finite_everywhere(self, total: Tensor) -> bool:
+        finite = total.detach().isfinite().float()
+        return self.accelerator.reduce(finite, reduction="mean").item() == 1.0
+
+    def _count(self, norm: float) -> None:
+        self._bad_in_row = self._bad_in_row + 1 if math.isnan(norm) else 0
+        self.skipped += math.isnan(norm)
+        if self._bad_in_row == PATIENCE:
+            raise TrainingError(
+                f"losses or gradients were not finite at {PATIENCE} steps in a row, up to step "
+                f"{self.step}: lower train.lr, lengthen train.warmup_steps or use "
+                "train.precision=float32"
+            )
+
+
+def seed_step(seed: int, step: int, process: int = 0) -> None:
+    """Set all global random states from (seed, step, process) alone.
+
+    What happens between two steps (a look at predictions, a resume) then never changes a run.
+    """
+    drawn = int(np.random.SeedSequence([seed, step, process]).generate_state(1)[0])
+    random.seed(drawn)
+    np.random.seed(drawn)
+    torch.manual_seed(drawn)
+
+
+def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """What to compute in; None is plain float32.
+
+    `auto` is bf16 on GPUs that have it, fp16 on other GPUs, float32 on the CPU. Raises
+    TrainingError for fp16 on the CPU, where gradients cannot be scaled.
+    """
+    on_gpu = device.type == "cuda"
+    if precision == "auto":
+        if not on_gpu:
+            return None
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if precision == "fp16" and not on_gpu:
+        raise TrainingError("train.precision=fp16 needs a GPU: use auto, float32 or bf16")
+    return {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

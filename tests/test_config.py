@@ -1,0 +1,75 @@
+"""Configs: equal ones share a hash, files give them back, mistakes are named."""
+
+import json
+
+import pytest
+
+from helpers.config import ExperimentConfig, TrainConfig, change, from_dict, preset
+
+PRESETS = ["quick", "bench", "paper"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_json_gives_back_the_same_config(name):
+    config = preset(name)
+    again = from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config
+    assert again.hash() == config.hash()
+
+
+def test_the_hash_is_of_the_content_alone():
+    base = preset("quick")
+    assert change(base, name="other").hash() == base.hash()
+    assert change(base, train__lr=0.5).hash() != base.hash()
+    assert change(base, train__lr=1).hash() == change(base, train__lr=1.0).hash()
+    sides = change(base, train__short_side=[100, 200])
+    assert sides.hash() == change(base, train__short_side=(100, 200)).hash()
+    assert len({preset(name).hash() for name in PRESETS}) == len(PRESETS)
+
+
+def test_the_hash_does_not_depend_on_the_process():
+    assert ExperimentConfig("a").hash() == from_dict({"name": "b"}).hash()
+
+
+def test_a_config_from_before_a_field_was_added_gets_its_default():
+    content = preset("bench").to_dict()
+    del content["train"]["colour"]
+    assert from_dict(content) == preset("bench")
+
+
+def test_change_leaves_the_original_alone():
+    base = preset("quick")
+    changed = change(base, name="x", train__lr=0.5, model__backbone="resnet18")
+    assert (changed.name, changed.train.lr, changed.model.backbone) == ("x", 0.5, "resnet18")
+    assert base == preset("quick")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train__lrr": 1}, r"'train\.lrr' is not a field of section 'train': .*\blr\b"),
+        ({"trian__lr": 1}, r"'trian\.lr' is not a field of the config: .*train"),
+        ({"lr": 1}, r"'lr' is not a field of the config"),
+        ({"train__lr": "fast"}, r"TrainConfig\.lr is 'fast': it has to be float"),
+        ({"train__steps": 2.5}, r"TrainConfig\.steps is 2\.5: it has to be int"),
+        ({"train__short_side": (1,)}, r"TrainConfig\.short_side .* tuple\[int, int\]"),
+        ({"train__precision": "half"}, r"one of auto, float32, bf16, fp16"),
+        ({"train__flip": True}, r"TrainConfig\.flip is True"),
+        ({"train__steps": 5}, r"train\.steps is 5 and train\.epochs is 44\.0: give exactly one"),
+        ({"train__epochs": None}, r"give exactly one"),
+        ({"train": {"lr": 1}}, r"ExperimentConfig\.train is .*TrainConfig"),
+    ],
+)
+def test_mistakes_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        change(preset("paper"), **changes)
+
+
+def test_an_unknown_preset():
+    with pytest.raises(ValueError, match="choose one of quick, bench, paper"):
+        preset("fast")
+
+
+def test_sections_check_themselves():
+    with pytest.raises(ValueError, match=r"TrainConfig\.workers"):
+        TrainConfig(workers="many")

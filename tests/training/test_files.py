@@ -1,0 +1,123 @@
+"""Whole files or none, and a folder for one at a time."""
+
+import os
+import resource
+import stat
+
+import pytest
+import torch
+
+from helpers.training.checkpoint import Checkpoint, load_newest, save
+from helpers.training.errors import RunBusyError, StorageError
+from helpers.training.files import is_locked, locked, read_json, replace_file, write_json
+from helpers.training.log import StepLog, read_log
+
+
+def a_checkpoint(step, size=10):
+    return Checkpoint(step, 1.5, 0, "data", {"w": torch.full((size,), float(step))}, {}, {})
+
+
+@pytest.fixture
+def full_disk():
+    """Files cannot grow beyond 20 kB, as on a disk with no more space."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_json_round_trip(tmp_path):
+    write_json(tmp_path / "a.json", {"x": [1, 2.5, None]})
+    assert read_json(tmp_path / "a.json") == {"x": [1, 2.5, None]}
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(StorageError, match="damaged"):
+        read_json(tmp_path / "a.json")
+
+
+def test_an_interrupted_write_leaves_the_former_file(tmp_path):
+    def half(file):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    path = tmp_path / "a.bin"
+    replace_file(path, lambda file: file.write(b"former") and None)
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(path, half)
+    assert path.read_bytes() == b"former"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_the_two_newest_checkpoints_are_kept(tmp_path):
+    for step in (5, 10, 15):
+        save(tmp_path, a_checkpoint(step))
+    assert sorted(os.listdir(tmp_path)) == ["step_00000010.pt", "step_00000015.pt"]
+    assert load_newest(tmp_path).model["w"][0] == 15
+
+
+def test_no_checkpoint_and_only_damaged_ones(tmp_path):
+    assert load_newest(tmp_path) is None
+    (tmp_path / "step_00000001.pt").write_bytes(b"")
+    (tmp_path / "step_00000002.pt").write_bytes(b"PK\x03\x04")
+    with pytest.raises(StorageError, match=r"no checkpoint in .* can be read"):
+        load_newest(tmp_path)
+
+
+def test_a_checkpoint_never_runs_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "pwned"),)
+
+    torch.save({"step": Evil()}, tmp_path / "step_00000001.pt")
+    with pytest.raises(StorageError):
+        load_newest(tmp_path)
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_full_disk_leaves_the_former_checkpoint(tmp_path, full_disk):
+    save(tmp_path, a_checkpoint(1))
+    with pytest.raises(StorageError, match=r"cannot write .*step_00000002.*intact"):
+        save(tmp_path, a_checkpoint(2, size=100_000))
+    assert os.listdir(tmp_path) == ["step_00000001.pt"]
+    assert load_newest(tmp_path).step == 1
+
+
+def test_a_full_disk_stops_the_log(tmp_path, full_disk):
+    log = StepLog(tmp_path / "log.csv", last_step=0)
+    with pytest.raises(StorageError, match="cannot write"):
+        for step in range(100_000):
+            log.write({"step": step + 1, "total": 1.0})
+    steps = read_log(tmp_path / "log.csv").step.tolist()
+    assert len(steps) > 100 and steps == list(range(1, len(steps) + 1))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_that_cannot_be_written(tmp_path):
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(StorageError, match="cannot write"):
+        save(tmp_path, a_checkpoint(1))
+
+
+def test_a_folder_that_is_gone(tmp_path):
+    with pytest.raises(StorageError, match="cannot write"):
+        save(tmp_path / "gone", a_checkpoint(1))
+
+
+def test_the_lock_names_its_holder(tmp_path):
+    assert not is_locked(tmp_path)
+    with locked(tmp_path):
+        assert is_locked(tmp_path)
+        busy = rf"{tmp_path.name} is .* by process {os.getpid()} "
+        with pytest.raises(RunBusyError, match=busy), locked(tmp_path):
+            pass
+    assert not is_locked(tmp_path)
+
+
+def test_a_log_keeps_its_columns(tmp_path):
+    log = StepLog(tmp_path / "log.csv", last_step=0)
+    log.write({"step": 1, "loss_a": 0.5})
+    with pytest.raises(ValueError, match=r"loss_b.*same losses at every step"):
+        log.write({"step": 2, "loss_a": 0.5, "loss_b": 1.0})
+
+
+def test_an_empty_log(tmp_path):
+    assert read_log(tmp_path / "log.csv").empty

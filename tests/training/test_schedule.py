@@ -1,0 +1,44 @@
+"""Steps and learning rates, against values worked out by hand."""
+
+import dataclasses
+
+import pytest
+
+from helpers.config import TrainConfig, preset
+from helpers.training.schedule import learning_rate, total_steps
+
+
+def test_steps_of_the_paper():
+    assert total_steps(preset("paper").train, 12_144) == 33_396  # 44 epochs at batch 16
+    assert total_steps(dataclasses.replace(preset("paper").train, batch_size=8), 12_144) == 66_792
+
+
+def test_steps_win_over_the_size_of_the_data():
+    assert total_steps(TrainConfig(steps=7, epochs=None), 1) == 7
+
+
+def test_nothing_to_train_on():
+    with pytest.raises(ValueError, match="no usable picture"):
+        total_steps(TrainConfig(), 0)
+
+
+@pytest.mark.parametrize(
+    ("step", "lr"),
+    [
+        (0, 0.02 * 0.001),
+        (500, 0.02 * 0.5005),
+        (1000, 0.02),
+        (24_287, 0.02),
+        (24_288, 0.002),
+        (30_359, 0.002),
+        (30_360, 0.0002),
+        (33_395, 0.0002),
+    ],
+)
+def test_rates_of_the_paper(step, lr):
+    assert learning_rate(preset("paper").train, step, 33_396) == pytest.approx(lr, rel=1e-9)
+
+
+def test_the_rate_follows_the_batch_size():
+    config = TrainConfig(batch_size=8, lr=0.02, warmup_steps=0)
+    assert learning_rate(config, 0, 1000) == pytest.approx(0.01)

@@ -1,0 +1,103 @@
+"""Single steps: what is skipped, what is decayed, what is computed in which precision."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from helpers.config import TrainConfig
+from helpers.training.log import read_log
+from helpers.training.optimizer import build_optimizer, set_learning_rate
+from helpers.training.trainer import autocast_dtype
+
+
+def weights(trainer):
+    return [p.detach().clone() for p in trainer.model.parameters()]
+
+
+def test_a_step_follows_sgd(toy):
+    config = dataclasses.replace(toy.CONFIG, warmup_steps=0, momentum=0.0, weight_decay=0.0)
+    trainer = toy.make_trainer(config)
+    before = weights(trainer)
+    row = trainer.train_step(toy.samples_of(0))
+    after = weights(trainer)
+    moved = math.sqrt(
+        sum((a - b).square().sum().item() for a, b in zip(after, before, strict=True))
+    )
+    assert row["lr"] == pytest.approx(0.8 * 2 / 16)
+    assert moved == pytest.approx(row["lr"] * row["grad_norm"], rel=1e-4)
+    assert row["total"] == pytest.approx(row["loss_a"] + row["loss_b"])
+
+
+def test_gradients_are_clipped(toy):
+    config = dataclasses.replace(
+        toy.CONFIG, warmup_steps=0, momentum=0.0, weight_decay=0.0, clip_norm=1e-3
+    )
+    trainer = toy.make_trainer(config)
+    before = weights(trainer)
+    row = trainer.train_step(toy.samples_of(0))
+    moved = sum((a - b).square().sum() for a, b in zip(weights(trainer), before, strict=True))
+    assert row["grad_norm"] > 1e-3  # the norm before clipping
+    assert moved.sqrt().item() == pytest.approx(row["lr"] * 1e-3, rel=1e-2)
+
+
+def test_a_non_finite_loss_is_skipped_and_counted(toy, tmp_path):
+    trainer = toy.train_toy(tmp_path, toy.make_trainer(poison=(0, 4, 5)))
+    log = read_log(tmp_path / "log.csv")
+    assert log.skipped.tolist() == [1, 1, 1, 1, 2, 3, 3, 3, 3, 3, 3, 3]
+    assert log.total.isna().sum() == 3
+    assert all(w.isfinite().all() for w in weights(trainer))
+
+
+def test_a_skipped_step_moves_no_weight(toy):
+    trainer = toy.make_trainer(poison=(0,))
+    before = weights(trainer)
+    row = trainer.train_step(toy.samples_of(0))
+    assert math.isnan(row["total"]) and math.isnan(row["grad_norm"])
+    assert all(torch.equal(a, b) for a, b in zip(weights(trainer), before, strict=True))
+
+
+def test_ten_non_finite_steps_in_a_row_end_the_run(toy, tmp_path):
+    poison = (0, *range(2, 12))
+    with pytest.raises(ValueError, match=r"not finite at 10 steps in a row, up to step 12"):
+        toy.train_toy(tmp_path, toy.make_trainer(poison=poison))
+    assert len(read_log(tmp_path / "log.csv")) == 11
+
+
+def test_parameter_groups():
+    model = nn.ModuleDict(
+        {
+            "conv": nn.Conv2d(1, 1, 1),
+            "norm": nn.BatchNorm2d(1),
+            "conv2_offset": nn.Conv2d(1, 1, 1),
+            "frozen": nn.Conv2d(1, 1, 1).requires_grad_(False),
+        }
+    )
+    optimizer = build_optimizer(model, TrainConfig(weight_decay=0.5, offset_lr_factor=0.25))
+    set_learning_rate(optimizer, 2.0)
+    found = {
+        id(p): (group["weight_decay"], group["lr"])
+        for group in optimizer.param_groups
+        for p in group["params"]
+    }
+    wanted = {"conv": (0.5, 2.0), "norm": (0.0, 2.0), "conv2_offset": (0.5, 0.5)}
+    assert found == {
+        id(p): wanted[n] for n, m in model.items() if n in wanted for p in m.parameters()
+    }
+
+
+def test_precision():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert autocast_dtype("auto", cpu) is None
+    assert autocast_dtype("bf16", cpu) is torch.bfloat16
+    assert autocast_dtype("float32", gpu) is None
+    with pytest.raises(ValueError, match="fp16 needs a GPU"):
+        autocast_dtype("fp16", cpu)
+
+
+def test_bf16_on_the_cpu_trains(toy, tmp_path):
+    config = dataclasses.replace(toy.CONFIG, precision="bf16")
+    trainer = toy.train_toy(tmp_path, toy.make_trainer(config))
+    assert all(w.dtype == torch.float32 and w.isfinite().all() for w in weights(trainer))
