@@ -1,0 +1,142 @@
+"""Picture files as they come: found by name, oriented, checked against the declared size, as RGB.
+
+EXIF orientation: it is applied, then the size compared with the declared one; when only the stored
+size fits, the tag is not applied. Modes: grey, palette and CMYK become RGB; alpha is dropped; 16
+bits are scaled to 8. Pictures of more than Pillow's limit (179 million pixels) are refused.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from helpers.data.errors import DataError
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_ORIENTATION = 0x0112
+_TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
+_UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture file says of itself, without decoding: (height, width) as stored, EXIF tag."""
+
+    size: tuple[int, int]
+    orientation: int
+    frames: int
+
+    @property
+    def oriented_size(self) -> tuple[int, int]:
+        return self.size[::-1] if self.orientation in _TURNED else self.size
+
+
+def escapes(file_name: str) -> bool:
+    """Does a relative file name lead out of its folder (or is it an absolute one)?"""
+    name = os.path.normpath(file_name.replace("\\", "/"))
+    return os.path.isabs(name) or name == ".." or name.startswith("../") or "\0" in name
+
+
+def find_picture(file_name: str, folders: tuple[Path, ...]) -> Path | None:
+    """The first existing file of that name; 3D-FUTURE leaves the extension out, so try some."""
+    for folder in folders:
+        for extension in ("", *EXTENSIONS):
+            path = folder / f"{file_name}{extension}"
+            try:
+                if path.is_file():
+                    return path
+            except (OSError, ValueError):  # a name too long or impossible here
+                return None
+    return None
+
+
+def hint_where(file_name: str, folder: Path) -> str:
+    """For a file that is not there: is it one folder deeper, or spelt a little differently?"""
+    name, stem = Path(file_name).name, Path(file_name).stem.casefold()
+    for pattern in (glob.escape(name), f"{glob.escape(name)}.*"):
+        deeper = next(folder.glob(f"*/{pattern}"), None)
+        if deeper is not None:
+            return f"it is in {deeper.parent}"
+    parent = (folder / file_name).parent
+    if parent.is_dir():
+        for path in sorted(parent.iterdir()):
+            if path.stem.casefold() == stem:
+                return f"{path.name} is there"
+    return "" if folder.is_dir() else f"the folder {folder} does not exist"
+
+
+def read_header(path: Path) -> Header:
+    """Size, orientation and frames. DataError when the file is empty or not a picture."""
+    try:
+        with _opened(path) as picture:
+            tag = picture.getexif().get(_ORIENTATION, 1)
+            frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+            return Header(picture.size[::-1], tag if tag in range(1, 9) else 1, frames)
+    except (Image.DecompressionBombError, *_UNREADABLE) as error:
+        raise _unreadable(path, error) from error
+
+
+def applies_orientation(header: Header, size: tuple[int, int]) -> bool | None:
+    """Is the EXIF tag applied to give `size` (height, width)? None when neither way gives it."""
+    if header.oriented_size == size:
+        return True
+    return False if header.size == size else None
+
+
+def read_picture(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
+    """Decode to 8-bit RGB, oriented. DataError when broken or not of `size` (height, width)."""
+    try:
+        with _opened(path) as picture:
+            tag = picture.getexif().get(_ORIENTATION, 1)
+            orient = tag in range(2, 9)
+            if orient and size is not None and tag in _TURNED:
+                orient = applies_orientation(Header(picture.size[::-1], tag, 1), size) is not False
+            picture.load()
+            decoded = ImageOps.exif_transpose(picture) if orient else picture
+            rgb = _to_rgb(decoded)
+    except (Image.DecompressionBombError, *_UNREADABLE) as error:
+        raise _unreadable(path, error) from error
+    if size is not None and rgb.size != size[::-1]:
+        raise DataError(f"{path}: {describe_sizes(rgb.size[::-1], size)}. Correct the annotations.")
+    return rgb
+
+
+def describe_sizes(found: tuple[int, int], declared: tuple[int, int]) -> str:
+    """Both sizes as width x height, and whether they are exchanged."""
+    swapped = " (width and height are swapped)" if found == declared[::-1] else ""
+    return f"file {found[1]}x{found[0]}, declared {declared[1]}x{declared[0]}{swapped}"
+
+
+def _opened(path: Path) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # half the hard limit
+        warnings.filterwarnings("ignore", message="(Truncated|Corrupt|Metadata)")
+        return Image.open(path)
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip at 255
+        values = np.asarray(picture).astype(np.int64).clip(0, 65535)
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+    if picture.mode == "F":
+        raise ValueError("pictures of floating-point numbers have no fixed white; save it as 8 bit")
+    if picture.mode == "P":
+        return picture.convert("RGBA").convert("RGB")
+    return picture.convert("RGB")
+
+
+def _unreadable(path: Path, error: BaseException) -> DataError:
+    try:
+        empty = path.stat().st_size == 0
+    except OSError:
+        return DataError(f"{path}: file not found. Give the right image folder.")
+    reason = "the file is empty" if empty else str(error) or type(error).__name__
+    return DataError(f"{path}: the picture can not be read ({reason}). Replace it or leave it out.")

@@ -1,0 +1,265 @@
+"""Category ids, names and super-categories; labels for a model, and the way back to the ids.
+
+A model counts its classes 0..num_classes-1; a file numbers categories as it likes, COCO with gaps.
+A `Taxonomy` translates in one of two label spaces: "fine" (the categories themselves) or "super"
+(their groups). `FUTURE3D` is the list of 3D-FUTURE: 34 categories in 7 groups, names as published.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from helpers.data.errors import DataError, Findings
+
+LabelSpace = Literal["fine", "super"]
+
+
+@dataclass(frozen=True)
+class Category:
+    """One kind of thing, as the annotation file numbers and names it."""
+
+    id: int
+    name: str
+    supercategory: str
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """Categories in the order of their ids, seen in one label space.
+
+    The classes of the space are `classes`: in "fine" the categories with their own ids, in "super"
+    the groups in order of first appearance with ids 1..S. Label n of a model is `classes[n]`.
+    """
+
+    categories: tuple[Category, ...]
+    label_space: LabelSpace = "fine"
+    _labels: Mapping[int, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.label_space not in get_args(LabelSpace):
+            raise ValueError(f"label space {self.label_space!r}: choose 'fine' or 'super'")
+        ordered = tuple(sorted(self.categories, key=lambda category: category.id))
+        object.__setattr__(self, "categories", ordered)
+        position = {category.name: n for n, category in enumerate(self.classes)}
+        labels = {
+            category.id: n if self.label_space == "fine" else position[category.supercategory]
+            for n, category in enumerate(ordered)
+        }
+        object.__setattr__(self, "_labels", labels)
+
+    @cached_property
+    def classes(self) -> tuple[Category, ...]:
+        """What a model tells apart, in the order of its labels."""
+        if self.label_space == "fine":
+            return self.categories
+        groups = dict.fromkeys(category.supercategory for category in self.categories)
+        return tuple(Category(n, name, name) for n, name in enumerate(groups, start=1))
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each label."""
+        return tuple(category.name for category in self.classes)
+
+    def label_of(self, category_id: int) -> int:
+        """Label of a category id of the file; KeyError for an id that is not declared."""
+        return self._labels[category_id]
+
+    def category_id_of(self, label: int) -> int:
+        """Id to write for a label: the file's own in "fine", 1..S in "super"."""
+        return self.classes[label].id
+
+    def __contains__(self, category_id: int) -> bool:
+        return category_id in self._labels
+
+    def in_space(self, label_space: LabelSpace) -> Taxonomy:
+        """The same categories in another label space."""
+        return replace(self, label_space=label_space)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a checkpoint or a manifest; `from_dict` reads them back."""
+        rows = [[c.id, c.name, c.supercategory] for c in self.categories]
+        return {"label_space": self.label_space, "categories": rows}
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Taxonomy:
+        rows = tuple(Category(*row) for row in values["categories"])
+        return Taxonomy(rows, values["label_space"])
+
+
+def slug(name: str) -> str:
+    """A name as part of a file name: 'Corner/Side Table' becomes 'corner-side-table'."""
+    return re.sub(r"\W+", "-", name).strip("-_").lower() or "unnamed"
+
+
+def canonical_name(name: str) -> str:
+    """The name 3D-FUTURE first published for a category, whichever release `name` is from.
+
+    Capitals and spaces do not matter; a name that is no 3D-FUTURE category comes back as it is.
+    """
+    return _CANONICAL.get(_folded(name), name)
+
+
+def read_categories(entries: Any, findings: Findings) -> tuple[Category, ...]:
+    """The `categories` of an annotation file, in COCO's or 3D-FUTURE's dialect.
+
+    3D-FUTURE has no `name`: the fine name is under "fine-grained category name" and the group under
+    "category". Defects go to `findings`; entries that can not be used are left out.
+    """
+    if not isinstance(entries, list):
+        raise DataError(
+            f"{findings.file}: 'categories' must be a list, found {type(entries).__name__}. "
+            "Export the file in COCO format."
+        )
+    found: dict[int, Category] = {}
+    for position, entry in enumerate(entries):
+        category = _read_category(entry)
+        if isinstance(category, str):
+            findings.add("field", f"category number {position + 1}, {category}")
+        elif category.id in found:
+            names = f"{found[category.id].name!r} and {category.name!r}"
+            findings.add("category-id-twice", f"category {category.id}: {names}")
+        else:
+            found[category.id] = category
+    _note_equal_names(found.values(), findings)
+    return tuple(found.values())
+
+
+def require_same(declared: Sequence[Category], demanded: Taxonomy, findings: Findings) -> None:
+    """Note every declared category that the demanded classes lack or give another name.
+
+    Names of all 3D-FUTURE releases count as equal; the order of the file does not matter.
+    """
+    names = {category.id: category.name for category in demanded.categories}
+    for category in declared:
+        name = names.get(category.id)
+        if name is None or _key(category.name) != _key(name):
+            demand = "not among them" if name is None else f"there {name!r}"
+            findings.add("category-name", f"category {category.id} {category.name!r} is {demand}")
+
+
+def is_placeholder(category: Category, others: Sequence[Category]) -> bool:
+    """Some exporters declare a category 0 that is only the group of all the others."""
+    return (
+        category.id == 0 and bool(others) and all(c.supercategory == category.name for c in others)
+    )
+
+
+_NAME_KEYS = ("fine-grained category name", "name", "category_name", "category")
+_GROUP_KEYS = ("supercategory", "super-category", "category", "category_name")
+
+
+def _read_category(entry: Any) -> Category | str:
+    if not isinstance(entry, dict):
+        return f"found {type(entry).__name__}, not an object"
+    number = entry.get("id")
+    if isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**63:
+        return f"field id: {number!r:.40} is not a whole number"
+    name_key = next((key for key in _NAME_KEYS if _is_name(entry.get(key))), None)
+    if name_key is None:
+        return f"field name: none of {', '.join(_NAME_KEYS)} holds a text"
+    name = entry[name_key]
+    groups = (entry[k] for k in _GROUP_KEYS if k != name_key and _is_name(entry.get(k)))
+    return Category(number, name, next(groups, _GROUP_OF.get(canonical_name(name), name)))
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _note_equal_names(categories: Any, findings: Findings) -> None:
+    first: dict[str, int] = {}
+    for category in categories:
+        if category.name in first:
+            ids = f"ids {first[category.name]} and {category.id}"
+            findings.add("category-name-twice", f"{category.name!r}, {ids}")
+        first.setdefault(category.name, category.id)
+
+
+def _key(name: str) -> str:
+    return _folded(canonical_name(name))
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"\s*/\s*", "/", " ".join(name.casefold().split()))
+
+
+_GROUPS = (
+    (
+        "Cabinet/Shelf/Desk",
+        (
+            "Children Cabinet",
+            "Nightstand",
+            "Bookcase / jewelry Armoire",
+            "Wardrobe",
+            "Tea Table",
+            "Corner/Side Table",
+            "Sideboard / Side Cabinet / Console",
+            "Wine Cooler",
+            "TV Stand",
+            "Drawer Chest / Corner cabinet",
+            "Shelf",
+            "Round End Table",
+        ),
+    ),
+    ("Bed", ("Double Bed", "Bunk Bed", "Bed Frame", "Single bed", "Kids Bed")),
+    (
+        "Chair",
+        (
+            "Dining Chair",
+            "Lounge Chair / Book-chair / Computer Chair",
+            "Dressing Chair",
+            "Classic Chinese Chair",
+            "Barstool",
+        ),
+    ),
+    ("Table", ("Dressing Table", "Dining Table", "Desk")),
+    (
+        "Sofa",
+        (
+            "Three-Seat / Multi-person sofa",
+            "armchair",
+            "Two-seat Sofa",
+            "L-shaped Sofa",
+            "Lazy Sofa",
+            "Chaise Longue Sofa",
+        ),
+    ),
+    ("Pier/Stool", ("Footstool / Sofastool / Bed End Stool / Stool",)),
+    ("Lighting", ("Pendant Lamp", "Ceiling Lamp")),
+)
+
+FUTURE3D = Taxonomy(
+    tuple(
+        Category(number, name, group)
+        for number, (group, name) in enumerate(
+            ((group, name) for group, names in _GROUPS for name in names), start=1
+        )
+    )
+)
+
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "Coffee Table": "Tea Table",
+        "Sideboard / Side Cabinet / Console Table": "Sideboard / Side Cabinet / Console",
+        "Wine Cabinet": "Wine Cooler",
+        "King-size Bed": "Double Bed",
+        "Lounge Chair / Cafe Chair / Office Chair": "Lounge Chair / Book-chair / Computer Chair",
+        "Three-Seat / Multi-seat Sofa": "Three-Seat / Multi-person sofa",
+        "Loveseat Sofa": "Two-seat Sofa",
+    }
+)
+
+_CANONICAL = MappingProxyType(
+    {_folded(c.name): c.name for c in FUTURE3D.categories}
+    | {_folded(alias): name for alias, name in ALIASES.items()}
+)
+_GROUP_OF = MappingProxyType({c.name: c.supercategory for c in FUTURE3D.categories})
