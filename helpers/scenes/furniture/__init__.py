@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from helpers.scenes.furniture import cabinets, chairs, tables
+from helpers.scenes.furniture import beds, cabinets, chairs, lamps, sofas, tables
 from helpers.scenes.materials import Palette
 from helpers.scenes.pieces import Part, Piece, piece
 from helpers.scenes.random import Stream
@@ -19,14 +19,35 @@ _BUILDERS: dict[int, Builder] = {
     3: cabinets.bookcase,
     4: cabinets.wardrobe,
     5: tables.coffee_table,
+    6: tables.side_table,
     7: cabinets.sideboard,
     8: cabinets.wine_cabinet,
     9: cabinets.tv_stand,
     10: cabinets.drawer_chest,
     11: cabinets.shelf,
+    12: tables.round_end_table,
+    13: beds.double_bed,
+    14: beds.bunk_bed,
+    15: beds.bed_frame,
+    16: beds.single_bed,
+    17: beds.kids_bed,
     18: chairs.dining_chair,
+    19: chairs.lounge_chair,
+    20: chairs.dressing_chair,
+    21: chairs.chinese_chair,
     22: chairs.barstool,
+    23: tables.dressing_table,
     24: tables.dining_table,
+    25: tables.desk,
+    26: sofas.three_seat_sofa,
+    27: sofas.armchair,
+    28: sofas.loveseat,
+    29: sofas.l_shaped_sofa,
+    30: sofas.lazy_sofa,
+    31: sofas.chaise_longue,
+    32: sofas.footstool,
+    33: lamps.pendant_lamp,
+    34: lamps.ceiling_lamp,
 }
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from helpers.scenes.pieces import Part, part
 from helpers.scenes.shapes import Mesh, box, lathe, sphere, tube
@@ -63,9 +66,20 @@ def pillow(size: float, thickness: float = 0.11) -> Mesh:
     return cushion((0, 0, 0), (size, thickness, size), puff=(0, 0.9, 0))
 
 
+def moved(made: Part, *, x: float) -> Part:
+    """The part shifted sideways."""
+    return part(Mesh(made.vertices, made.faces).moved(x=x), made.material)
+
+
+def mirrored(parts: Sequence[Part]) -> list[Part]:
+    """The same parts with left and right exchanged."""
+    flip = np.array([-1.0, 1.0, 1.0])
+    return [Part(p.vertices * flip, p.faces[:, ::-1], p.material) for p in parts]
+
+
 def facing_front(mesh: Mesh) -> Mesh:
     """A mesh built along z, laid over so that its top looks to -y."""
-    return mesh.turned("x", 1.5707963267948966)
+    return mesh.turned("x", math.pi / 2)
 
 
 def knob(position: Sequence[float], material: int, *, radius: float = 0.013) -> Part:
