@@ -94,7 +94,8 @@ def build_index(
     records = read_images(document["images"], findings)
     folders = (images or findings.file.parent, findings.file.parent)
     paths = _find_pictures(records, folders, pictures, findings)
-    used = {number: record for number, record in records.items() if number in paths}
+    skipped = pictures == "skip"  # else a picture that is missing is an error, and reading goes on
+    used = {n: record for n, record in records.items() if n in paths or not skipped}
     entries = document.get("annotations", [])
     rows = read_annotations(
         entries, used, {c.id for c in declared}, findings, image_ids=records.keys()

@@ -66,7 +66,7 @@ def hint_where(file_name: str, folder: Path) -> str:
     parent = (folder / file_name).parent
     if parent.is_dir():
         for path in sorted(parent.iterdir()):
-            if path.stem.casefold() == stem:
+            if path.stem.casefold() == stem and path.suffix.casefold() in EXTENSIONS:
                 return f"{path.name} is there"
     return "" if folder.is_dir() else f"the folder {folder} does not exist"
 
