@@ -1,0 +1,123 @@
+"""Rooms: a programme's slots filled with pieces, placed around an anchor and along the walls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from helpers.scenes import dressing
+from helpers.scenes.furniture import build
+from helpers.scenes.layout import Layout, Placed, make_walls
+from helpers.scenes.materials import MaterialTable, Palette
+from helpers.scenes.pieces import Piece
+from helpers.scenes.placing import place
+from helpers.scenes.programmes import (
+    PROGRAMMES,
+    RoomKind,
+    feature_of,
+    pick_category,
+    room_kind,
+)
+from helpers.scenes.random import Stream, stream
+from helpers.scenes.shell import (
+    build_shell,
+    bulb_light,
+    ceiling_lights,
+    draw_finish,
+    draw_windows,
+    pack_lights,
+    window_lights,
+)
+
+#: Width and depth of a room in metres, least and most.
+ROOM_SIZE: dict[RoomKind, tuple[tuple[float, float], tuple[float, float]]] = {
+    "living": ((4.2, 6.0), (5.2, 6.6)),
+    "bedroom": ((3.8, 5.2), (5.0, 6.2)),
+    "children": ((3.4, 4.6), (4.8, 6.0)),
+    "dining": ((3.8, 5.2), (5.2, 6.4)),
+    "study": ((3.6, 5.0), (5.0, 6.2)),
+}
+
+
+@dataclass(frozen=True)
+class Room:
+    """A furnished room. furniture: what is labelled; decor and shell: what is not.
+
+    lights: (L, 17), columns as in shading; feature: index into furniture of the piece that the
+    room was made for, or None.
+    """
+
+    kind: RoomKind
+    width: float
+    depth: float
+    height: float
+    furniture: tuple[Placed, ...]
+    decor: tuple[Placed, ...]
+    shell: tuple[Placed, ...]
+    materials: MaterialTable
+    lights: np.ndarray
+    feature: int | None
+
+
+def make_room(seed: int, split: str, index: int) -> Room:
+    """The room with this index; it depends on nothing else."""
+    feature = feature_of(seed, split, index)
+    draw = stream(seed, split, index, "room")
+    kind = room_kind(draw, feature)
+    materials = MaterialTable()
+    palette = Palette.sample(stream(seed, split, index, "palette"), materials)
+    (narrow, wide), (short, long) = ROOM_SIZE[kind]
+    width, depth = draw.uniform(narrow, wide), draw.uniform(short, long)
+    height = draw.uniform(2.65, 3.0)
+    walls = make_walls(width, depth, draw_windows(draw, width, depth, height))
+    layout = Layout(width, depth, height, walls)
+    pieces = _Pieces(seed, split, index, palette)
+    featured = _furnish(layout, kind, feature, pieces, draw)
+    look = stream(seed, split, index, "look")
+    finish = draw_finish(look, palette)
+    dressing.decorate(layout, kind, palette, look)
+    shell = build_shell(layout, finish, look)
+    lights = window_lights(layout, look) + ceiling_lights(layout, palette, look)
+    lights += [bulb_light(p) for p in layout.furniture if p.piece.support == "ceiling"]
+    return Room(
+        kind=kind,
+        width=width,
+        depth=depth,
+        height=height,
+        furniture=tuple(layout.furniture),
+        decor=tuple(layout.decor),
+        shell=tuple(shell),
+        materials=materials,
+        lights=pack_lights(lights),
+        feature=featured,
+    )
+
+
+class _Pieces:
+    """Builds the pieces of one room, each from a stream of its own."""
+
+    def __init__(self, seed: int, split: str, room: int, palette: Palette) -> None:
+        self._key = (seed, split, room, "piece")
+        self._palette = palette
+        self._count = 0
+
+    def build(self, category: int) -> Piece:
+        self._count += 1
+        return build(category, stream(*self._key, self._count), self._palette)
+
+
+def _furnish(
+    layout: Layout, kind: RoomKind, feature: int | None, pieces: _Pieces, draw: Stream
+) -> int | None:
+    """Fill the slots in order; returns where the featured piece stands in layout.furniture."""
+    featured = None
+    for slot in PROGRAMMES[kind]:
+        category = pick_category(draw, slot, feature if featured is None else None)
+        if category is None:
+            continue
+        before = len(layout.furniture)
+        place(layout, slot, pieces.build(category), draw)
+        if category == feature and featured is None and len(layout.furniture) > before:
+            featured = before
+    return featured

@@ -1,0 +1,265 @@
+"""Solid textures: the colour of a material at a point of the object, evaluated per pixel.
+
+Every texture is a blend t between a material's two colours and a gain g. Detail that is finer than
+the pixel's footprint fades out instead of flickering. Points and footprints are in metres.
+"""
+
+from __future__ import annotations
+
+from math import floor, sin, sqrt
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from helpers.scenes.raycast import KERNEL
+
+SEED, SCALE, AXIS, MOTIF, HALF_X, HALF_Y, SPECULAR, ROUGHNESS, EMISSION, METAL = range(10)
+
+
+class Materials(NamedTuple):
+    """M materials as arrays, colours linear.
+
+    kind: (M,) int64, one of the numbers tested in `albedo`. colour: (M, 6), two RGB colours.
+    value: (M, 10), columns named by the constants above. mean: (M, 3), colour in bounced light.
+    """
+
+    kind: np.ndarray
+    colour: np.ndarray
+    value: np.ndarray
+    mean: np.ndarray
+
+
+def pack_materials(kind: np.ndarray, colour: np.ndarray, value: np.ndarray) -> Materials:
+    """The arrays of a material table with the mean colours that bounced light uses."""
+    one_colour = np.isin(kind, (0, 9, 10, 12))[:, None]
+    first, second = colour[:, :3], colour[:, 3:6]
+    mean = np.where(one_colour, first, 0.55 * first + 0.45 * second)
+    return Materials(kind, np.ascontiguousarray(colour), np.ascontiguousarray(value), mean)
+
+
+@numba.njit(**KERNEL)
+def hash_unit(a, b, c, seed):
+    """A number in [0, 1) that depends on four integers."""
+    h = (a * 374761393 + b * 668265263 + c * 1274126177 + seed * 974711) & 0xFFFFFFFF
+    h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
+    h = ((h ^ (h >> 15)) * 668265263) & 0xFFFFFFFF
+    return ((h ^ (h >> 16)) & 0xFFFFFF) / 16777216.0
+
+
+@numba.njit(**KERNEL)
+def _value_noise(x, y, z, seed):
+    fx, fy, fz = floor(x), floor(y), floor(z)
+    u, v, w = x - fx, y - fy, z - fz
+    u, v, w = u * u * (3 - 2 * u), v * v * (3 - 2 * v), w * w * (3 - 2 * w)
+    i, j, k = int(fx), int(fy), int(fz)
+    a = hash_unit(i, j, k, seed) * (1 - u) + hash_unit(i + 1, j, k, seed) * u
+    b = hash_unit(i, j + 1, k, seed) * (1 - u) + hash_unit(i + 1, j + 1, k, seed) * u
+    c = hash_unit(i, j, k + 1, seed) * (1 - u) + hash_unit(i + 1, j, k + 1, seed) * u
+    d = hash_unit(i, j + 1, k + 1, seed) * (1 - u) + hash_unit(i + 1, j + 1, k + 1, seed) * u
+    return ((a * (1 - v) + b * v) * (1 - w) + (c * (1 - v) + d * v) * w) * 2 - 1
+
+
+@numba.njit(**KERNEL)
+def _fractal(x, y, z, seed, footprint, octaves):
+    """Value noise of several octaves; those finer than the footprint (in noise units) fade."""
+    total, amplitude, frequency = 0.0, 0.5, 1.0
+    for octave in range(octaves):
+        weight = 1.0 - footprint * frequency * 1.2
+        if weight <= 0:
+            break
+        noise = _value_noise(x * frequency, y * frequency, z * frequency, seed + octave)
+        total += amplitude * min(1.0, weight * 2) * noise
+        amplitude *= 0.5
+        frequency *= 2.03
+    return total
+
+
+@numba.njit(**KERNEL)
+def _step(low, high, x):
+    """Smooth step from 0 at `low` to 1 at `high` (which may be the smaller)."""
+    t = min(1.0, max(0.0, (x - low) / (high - low)))
+    return t * t * (3 - 2 * t)
+
+
+@numba.njit(**KERNEL)
+def _wave(x):
+    """Distance of x from the middle of its unit cell: 0.5 at whole numbers, 0 halfway."""
+    return abs((x % 1.0) - 0.5)
+
+
+@numba.njit(**KERNEL)
+def _wood(p, q, r, fp, seed, scale):
+    warp = _fractal(p * 1.5 * scale, q * 9 * scale, r * 9 * scale, seed, fp * 9 * scale, 3)
+    rings = _fractal(p * 0.6 * scale, q * 4 * scale, r * 4 * scale, seed + 7, fp * 4 * scale, 2)
+    t = 0.5 + 0.5 * sin((rings * 7 + warp * 1.5) * 2.2) * max(0.0, 1 - fp * 40 * scale)
+    fine = fp * 190 * scale
+    pores = _fractal(p * 14 * scale, q * 190 * scale, r * 190 * scale, seed + 3, fine, 2)
+    return t, 1 + 0.10 * pores + 0.08 * warp
+
+
+@numba.njit(**KERNEL)
+def _fabric(x, y, z, p, across, fp, seed, scale):
+    mottle = _fractal(x * 6, y * 6, z * 6, seed, fp * 6, 3)
+    weave = max(0.0, 1 - fp * 420 * scale) * sin(p * 900 * scale) * sin(across * 900 * scale)
+    k = 160 * scale
+    thread = _fractal(x * k, y * k, z * k, seed + 5, fp * k, 2)
+    k = 40 * scale
+    t = 0.5 + 0.9 * _fractal(x * k, y * k, z * k, seed + 9, fp * k, 3)
+    return t * 0.35, 1 + 0.10 * mottle + 0.16 * weave + 0.14 * thread
+
+
+@numba.njit(**KERNEL)
+def _plaid(x, y, z, p, across, fp, seed, scale, motif):
+    a, b = _wave(p * scale * 7) * 2, _wave(across * scale * 7) * 2
+    stripes = _step(0.55, 0.62, a)
+    t = 0.5 * stripes + 0.5 * (_step(0.55, 0.62, b) if motif > 0.5 else stripes)
+    fuzz = _fractal(x * 120, y * 120, z * 120, seed, fp * 120, 2)
+    return t, 1 - 0.35 * _step(0.9, 0.94, a) + 0.10 * fuzz
+
+
+@numba.njit(**KERNEL)
+def _marble(x, y, z, fp, seed, scale):
+    k = 2.2 * scale
+    n = _fractal(x * k, y * k, z * k, seed, fp * k, 5)
+    vein = 1 - abs(sin((x * 1.3 + y * 0.7 + z) * scale + n * 6))
+    return _step(0.86, 1.0, vein) * 0.8 + 0.15 * n, 1.0
+
+
+@numba.njit(**KERNEL)
+def _planks(across, along, fp, seed, scale):
+    width, length = 0.14 * scale, 1.2 * scale
+    i = floor(across / width)
+    shifted = along + hash_unit(int(i), 3, 1, seed) * length
+    j = floor(shifted / length)
+    tone = hash_unit(int(i), int(j), 2, seed)
+    n = _fractal(along * 2.2 + tone * 37, across * 26, tone * 9, seed + 4, fp * 26, 4)
+    fine = _fractal(along * 12, across * 300, tone * 7, seed + 8, fp * 300, 2)
+    gap = min(across - i * width, (i + 1) * width - across)
+    gap = min(gap, min(shifted - j * length, (j + 1) * length - shifted))
+    groove = 0.6 * max(0.0, 1 - fp / 0.006) * (1 - _step(0.0, 0.003, gap))
+    return 0.5 + 0.9 * n, (0.80 + 0.42 * tone) * (1 + 0.34 * n + 0.12 * fine) * (1 - groove)
+
+
+@numba.njit(**KERNEL)
+def _tiles(x, y, fp, seed, scale):
+    side = 0.6 * scale
+    i, j = floor(x / side), floor(y / side)
+    gap = min(min(x - i * side, (i + 1) * side - x), min(y - j * side, (j + 1) * side - y))
+    shade = hash_unit(int(i), int(j), 0, seed) * 9
+    n = _fractal(x * 1.7, y * 1.7, shade, seed, fp * 1.7, 5)
+    tone = 0.95 + 0.07 * hash_unit(int(i), int(j), 5, seed)
+    grout = 0.45 * max(0.0, 1 - fp / 0.01) * (1 - _step(0.001, 0.004, gap))
+    return _step(0.75, 1.0, 1 - abs(n) * 2.2) * 0.5, tone * (1 - grout)
+
+
+@numba.njit(**KERNEL)
+def _wall(along, z, fp, seed, scale, motif):
+    """Paint (0), stripes (1), medallions (2) or bricks (3)."""
+    gain = 1 + 0.02 * _fractal(along * 3, z * 3, 0.0, seed, fp * 3, 3)
+    if motif == 1:
+        return _step(0.45, 0.5, _wave(along * scale * 3)), gain
+    if motif == 2:
+        column = floor(along * scale * 2.2)
+        b = along * scale * 2.2 - column - 0.5
+        c = (z * scale * 1.6 + 0.5 * (column % 2)) % 1.0 - 0.5
+        d = b * b * 1.6 + c * c
+        return _step(0.13, 0.10, d) * 0.8 - _step(0.06, 0.045, d) * 0.5, gain
+    if motif == 3:
+        row = floor(z / 0.075)
+        b = (along + (row % 2) * 0.115) / 0.23
+        i = floor(b)
+        gap = min(min(b - i, 1 - b + i) * 0.23, min(z - row * 0.075, (row + 1) * 0.075 - z))
+        tone = 0.75 + 0.45 * hash_unit(int(i), int(row), 1, seed)
+        rough = 1 + 0.3 * _fractal(along * 40, z * 40, 1.0, seed, fp * 40, 3)
+        return 1 - _step(0.004, 0.007, gap), tone * rough
+    return 0.0, gain
+
+
+@numba.njit(**KERNEL)
+def _rug(x, y, fp, seed, motif, half_x, half_y):
+    """Border (0), blots (1), lozenges (2) or rings (3)."""
+    gain = 1 + 0.25 * _fractal(x * 90, y * 90, 0.0, seed, fp * 90, 2)
+    gain += 0.1 * _fractal(x * 7, y * 7, 0.0, seed + 1, fp * 7, 2)
+    if motif == 0:
+        border = max(abs(x) / half_x, abs(y) / half_y)
+        return _step(0.86, 0.88, border) - _step(0.92, 0.94, border), gain
+    if motif == 1:
+        if _fractal(x * 1.1, y * 1.1, 3.0, seed + 2, fp, 2) > 0.02:
+            return 1.0, gain
+        return (0.5 if _fractal(x * 0.9 + 5, y * 0.9, 1.0, seed + 6, fp, 2) > 0.05 else 0.0), gain
+    if motif == 2:
+        t = _step(0.25, 0.3, _wave((x + y) * 2.2)) * _step(0.25, 0.3, _wave((x - y) * 2.2))
+        return t, gain
+    return _step(0.42, 0.46, _wave(sqrt(x * x * 0.6 + y * y) * 3)), gain
+
+
+@numba.njit(**KERNEL)
+def _painting(x, z, fp, seed):
+    n = _fractal(x * 3.1, z * 3.1, seed * 0.37, seed, fp * 3, 4)
+    a = _fractal(x * 2 + n * 2, z * 2 - n, 1.0, seed + 3, fp * 2, 3)
+    strokes = _step(0.0, 0.12, _fractal(x * 9, z * 9, 2.0, seed + 9, fp * 9, 3))
+    return _step(-0.2, 0.25, a + 0.4 * sin(x * 7 + seed) + 0.3 * z), 0.8 + 0.5 * strokes
+
+
+@numba.njit(**KERNEL)
+def _outdoors(along, z, fp, seed):
+    """Sky over foliage, seen through a window."""
+    n = _fractal(along * 1.1, z * 1.1, 0.0, seed, fp, 6)
+    sky = _step(1.1, 1.5, z + n * 1.3)
+    leaves = _fractal(along * 5, z * 5, 2.0, seed + 2, fp * 5, 5)
+    return sky, (0.55 + 0.5 * sky) * (1 + 0.9 * (1 - sky) * leaves)
+
+
+@numba.njit(**KERNEL)
+def _pattern(kind, value, x, y, z, fp):
+    """Blend and gain of a material kind at an object point."""
+    seed, scale, axis, motif = int(value[SEED]), value[SCALE], int(value[AXIS]), int(value[MOTIF])
+    p, q, r = x, y, z
+    if axis == 1:
+        p, q, r = y, z, x
+    elif axis == 2:
+        p, q, r = z, x, y
+    if kind == 1:
+        return _wood(p, q, r, fp, seed, scale)
+    if kind == 2:
+        return _fabric(x, y, z, p, q + r, fp, seed, scale)
+    if kind == 3:
+        return _plaid(x, y, z, p, q + r, fp, seed, scale, motif)
+    if kind == 4:
+        return _marble(x, y, z, fp, seed, scale)
+    if kind == 5:
+        return _planks(x if axis == 0 else y, y if axis == 0 else x, fp, seed, scale)
+    if kind == 6:
+        return _tiles(x, y, fp, seed, scale)
+    if kind == 7:
+        return _wall(x + y, z, fp, seed, scale, motif)
+    if kind == 8:
+        return _rug(x, y, fp, seed, motif, value[HALF_X], value[HALF_Y])
+    if kind == 9:
+        grain = _fractal(x * 130, y * 130, z * 130, seed + 2, fp * 130, 2)
+        return 0.0, 1 + 0.10 * _fractal(x * 9, y * 9, z * 9, seed, fp * 9, 3) + 0.12 * grain
+    if kind == 10:
+        return 0.0, 1 + 0.06 * _fractal(x * 300, y * 6, z * 300, seed, fp * 300, 2)
+    if kind == 11:
+        return _painting(x, z, fp, seed)
+    if kind == 12:
+        return _outdoors(x + y, z, fp, seed)
+    if kind == 13:
+        k = scale * 7
+        grain = _fractal(p * 130, q * 130, r * 130, seed + 2, fp * 130, 2)
+        figure = sin(_fractal(p * scale, q * k, r * k, seed, fp * k, 3) * 9)
+        return 0.5 + 0.5 * figure, 1 + 0.08 * grain
+    return 0.0, 1 + 0.03 * _fractal(x * 5, y * 5, z * 5, seed, fp * 5, 3)
+
+
+@numba.njit(**KERNEL)
+def albedo(index, materials, x, y, z, footprint):
+    """Linear RGB of material `index` at the object point (x, y, z)."""
+    t, g = _pattern(materials.kind[index], materials.value[index], x, y, z, footprint)
+    t, g = min(1.0, max(0.0, t)), max(0.05, g)
+    c = materials.colour[index]
+    red = (c[0] * (1 - t) + c[3] * t) * g
+    green = (c[1] * (1 - t) + c[4] * t) * g
+    blue = (c[2] * (1 - t) + c[5] * t) * g
+    return min(1.5, red), min(1.5, green), min(1.5, blue)
