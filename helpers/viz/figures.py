@@ -154,6 +154,33 @@ def heat_map(table: pd.DataFrame, *, title: str, xlabel: str, ylabel: str) -> Pi
     return figure
 
 
+def shape_map(
+    sizes: np.ndarray, sets: Mapping[str, np.ndarray], *, title: str, side: float
+) -> Picture:
+    """Widths and heights of boxes (N, 2) as a cloud, with the shapes (A, 2) of anchor sets on it.
+
+    Both axes are logarithmic and equal, so equal ratios lie on one diagonal; `side` is the width
+    of the resized picture in pixels, drawn as its frame.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((5.6, 5.2), alt=f"{title}: box widths and heights with anchor shapes")
+        axes = figure.add_subplot()
+        axes.scatter(sizes[:, 0], sizes[:, 1], s=5, color=GREY, alpha=0.35, linewidths=0, zorder=1)
+        markers = zip(sets.items(), "oDs^", (CYCLE[3], CYCLE[0], CYCLE[2], CYCLE[5]), strict=False)
+        for (name, shapes), marker, colour in markers:
+            axes.scatter(
+                shapes[:, 0], shapes[:, 1], s=44, marker=marker, facecolor=shade(colour, 0.55),
+                edgecolor=colour, linewidths=1.4, label=name, zorder=3,
+            )  # fmt: skip
+        axes.plot([side, side, sizes.min()], [sizes.min(), side, side], color=INK, linewidth=0.8)
+        for axis, log in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
+            log("log", base=2)
+            axis.set_major_formatter(ScalarFormatter())
+        axes.set(title=title, xlabel="width (px)", ylabel="height (px)", aspect="equal")
+        axes.legend(loc="upper left")
+    return figure
+
+
 def stacked_shares(table: pd.DataFrame, *, title: str, ylabel: str) -> Picture:
     """One horizontal bar of 100 % per row, cut into the columns' shares, light to dark."""
     with matplotlib.rc_context(STYLE):

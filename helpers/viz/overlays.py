@@ -22,7 +22,7 @@ from helpers.viz.style import STYLE, Picture, class_colour, instance_colours, te
 
 
 @dataclass(frozen=True)
-class Instances:
+class Overlay:
     """What is to be drawn on one picture, truth and prediction alike.
 
     masks: (N, H, W) bool; boxes: (N, 4) xyxy in pixels; category_ids: (N,) int; names: N class
@@ -38,7 +38,7 @@ class Instances:
     def __len__(self) -> int:
         return len(self.category_ids)
 
-    def keep(self, rows: np.ndarray) -> Instances:
+    def keep(self, rows: np.ndarray) -> Overlay:
         """The given rows (indices or a bool mask), in that order."""
         rows = np.arange(len(self))[rows]
         return replace(
@@ -50,7 +50,7 @@ class Instances:
             scores=None if self.scores is None else self.scores[rows],
         )
 
-    def best(self, *, score: float = 0.5, limit: int = 20) -> Instances:
+    def best(self, *, score: float = 0.5, limit: int = 20) -> Overlay:
         """The at most `limit` instances of at least `score`, best first; the truth unchanged."""
         if self.scores is None:
             return self
@@ -64,7 +64,7 @@ class Panel:
 
     image: np.ndarray
     title: str = ""
-    instances: Instances | None = None
+    overlay: Overlay | None = None
     fill: float = 0.40
     labels: bool = True
     boxes: bool = False
@@ -93,7 +93,7 @@ def grid(panels: Sequence[Panel], *, columns: int, alt: str, cell: float = 3.1) 
 def draw_panel(axes: Axes, panel: Panel) -> None:
     """One panel on given axes."""
     axes.set_axis_off()
-    shown = panel.instances
+    shown = panel.overlay
     image = panel.image if shown is None else tint(panel.image, shown, strength=panel.fill)
     axes.imshow(image, interpolation="bilinear")
     if panel.title:
@@ -109,28 +109,28 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
             _draw_label(axes, shown, row)
 
 
-def largest_first(instances: Instances) -> list[int]:
+def largest_first(overlay: Overlay) -> list[int]:
     """Row numbers by falling mask area, so that small things are drawn on top of large ones."""
-    areas = instances.masks.sum(axis=(1, 2))
+    areas = overlay.masks.sum(axis=(1, 2))
     return np.argsort(-areas, kind="stable").tolist()
 
 
-def tint(image: np.ndarray, instances: Instances, *, strength: float) -> np.ndarray:
+def tint(image: np.ndarray, overlay: Overlay, *, strength: float) -> np.ndarray:
     """(H, W, 3) uint8: the picture with every mask washed in its class colour, 0..1 strong."""
     canvas = image.astype(np.float32)
-    for row in largest_first(instances):
-        mask = instances.masks[row]
-        colour = np.array(to_rgb(class_colour(int(instances.category_ids[row])))) * 255
+    for row in largest_first(overlay):
+        mask = overlay.masks[row]
+        colour = np.array(to_rgb(class_colour(int(overlay.category_ids[row])))) * 255
         canvas[mask] = (1 - strength) * image[mask] + strength * colour
     return canvas.round().astype(np.uint8)
 
 
-def id_map(instances: Instances, size: tuple[int, int]) -> np.ndarray:
+def id_map(overlay: Overlay, size: tuple[int, int]) -> np.ndarray:
     """(H, W, 3) uint8: every instance in a colour of its own on dark, as an id-map is looked at."""
     canvas = np.full((*size, 3), 24, np.uint8)
-    colours = instance_colours(len(instances))
-    for row in largest_first(instances):
-        canvas[instances.masks[row]] = np.array(to_rgb(colours[row])) * 255
+    colours = instance_colours(len(overlay))
+    for row in largest_first(overlay):
+        canvas[overlay.masks[row]] = np.array(to_rgb(colours[row])) * 255
     return canvas
 
 
@@ -160,15 +160,15 @@ def _draw_box(axes: Axes, box: np.ndarray, colour: str) -> None:
         )
 
 
-def _draw_label(axes: Axes, instances: Instances, row: int) -> None:
-    mask = instances.masks[row]
+def _draw_label(axes: Axes, overlay: Overlay, row: int) -> None:
+    mask = overlay.masks[row]
     if not mask.any():
         return
     y, x = deepest_point(mask)
-    colour = class_colour(int(instances.category_ids[row]))
-    text = short_name(instances.names[row], length=18)
-    if instances.scores is not None:
-        text += f" {instances.scores[row]:.2f}"
+    colour = class_colour(int(overlay.category_ids[row]))
+    text = short_name(overlay.names[row], length=18)
+    if overlay.scores is not None:
+        text += f" {overlay.scores[row]:.2f}"
     height, width = mask.shape
     axes.text(
         np.clip(x, 0.09 * width, 0.91 * width), np.clip(y, 0.03 * height, 0.97 * height), text,

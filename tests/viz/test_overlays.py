@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from helpers.viz.overlays import Instances, Panel, deepest_point, grid, id_map, tint
+from helpers.viz.overlays import Overlay, Panel, deepest_point, grid, id_map, tint
 from helpers.viz.style import class_colour
 
 
@@ -19,9 +19,9 @@ def rectangle(
 
 
 @pytest.fixture
-def two() -> Instances:
+def two() -> Overlay:
     """A large thing of class 26 with a small one of class 18 upon it."""
-    return Instances(
+    return Overlay(
         masks=np.stack([rectangle(25, 20, 35, 30), rectangle(10, 5, 40, 55)]),
         boxes=np.array([[20.0, 25, 30, 35], [5, 10, 55, 40]]),
         category_ids=np.array([18, 26]),
@@ -34,7 +34,7 @@ def rgb(category_id: int) -> list[int]:
     return [round(255 * c) for c in to_rgb(class_colour(category_id))]
 
 
-def test_tint_paints_masks_only_and_small_things_last(two: Instances):
+def test_tint_paints_masks_only_and_small_things_last(two: Overlay):
     image = np.full((40, 60, 3), 100, np.uint8)
     painted = tint(image, two, strength=1.0)
     assert painted[5, 5].tolist() == [100, 100, 100]
@@ -43,13 +43,13 @@ def test_tint_paints_masks_only_and_small_things_last(two: Instances):
     assert (tint(image, two, strength=0.0) == image).all()
 
 
-def test_id_map_has_one_colour_an_instance(two: Instances):
+def test_id_map_has_one_colour_an_instance(two: Overlay):
     painted = id_map(two, (40, 60))
     assert len(np.unique(painted.reshape(-1, 3), axis=0)) == 3
     assert painted[30, 25].tolist() != painted[12, 6].tolist()
 
 
-def test_best_keeps_confident_ones_best_first(two: Instances):
+def test_best_keeps_confident_ones_best_first(two: Overlay):
     assert two.best(score=0.5).names == ("Three-Seat / Multi-person sofa",)
     assert two.best(score=0.1).scores.tolist() == [0.9, 0.4]
     assert len(two.best(score=0.1, limit=1)) == 1
@@ -64,25 +64,25 @@ def test_a_label_lies_inside_its_thing():
 
 
 @pytest.mark.parametrize("case", ["full", "empty mask", "one pixel", "none", "no instances given"])
-def test_every_case_is_drawn(case: str, two: Instances):
+def test_every_case_is_drawn(case: str, two: Overlay):
     masks = {
         "full": np.ones((2, 40, 60), bool),
         "empty mask": np.zeros((2, 40, 60), bool),
         "one pixel": np.stack([rectangle(0, 0, 1, 1), rectangle(39, 59, 40, 60)]),
     }
-    instances = two if case not in masks else two.keep(np.array([0, 1]))
+    overlay = two if case not in masks else two.keep(np.array([0, 1]))
     if case in masks:
-        instances = Instances(masks[case], two.boxes, two.category_ids, two.names)
+        overlay = Overlay(masks[case], two.boxes, two.category_ids, two.names)
     if case == "none":
-        instances = two.best(score=1.0)
-    shown = None if case == "no instances given" else instances
+        overlay = two.best(score=1.0)
+    shown = None if case == "no instances given" else overlay
     panel = Panel(np.zeros((40, 60, 3), np.uint8), case, shown, boxes=True)
     mime, data = grid([panel], columns=3, alt=case).encoded()
     assert mime == "image/jpeg"
     assert len(data) > 500
 
 
-def test_contours_do_not_move_the_picture(two: Instances):
+def test_contours_do_not_move_the_picture(two: Overlay):
     panels = [Panel(np.zeros((40, 60, 3), np.uint8), "a", two)] * 3
     picture = grid(panels, columns=2, alt="three")
     assert len(picture.axes) == 4
@@ -90,7 +90,7 @@ def test_contours_do_not_move_the_picture(two: Instances):
     assert picture.axes[0].get_ylim() == (39.5, -0.5)
 
 
-def test_labels_carry_names_and_scores(two: Instances):
+def test_labels_carry_names_and_scores(two: Overlay):
     picture = grid([Panel(np.zeros((40, 60, 3), np.uint8), "", two)], columns=1, alt="")
     texts = {text.get_text() for text in picture.axes[0].texts}
     assert texts == {"Dining Chair 0.40", "Three-Seat Sofa 0.90"}
