@@ -1,0 +1,80 @@
+"""What detectron2 calls each of our weights (specification sections 1.2, 2 and 5.8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+Rule = tuple[str, str | Callable[[re.Match[str]], str]]
+
+_OWN_ONLY = re.compile(r"^normalise\.|num_batches_tracked$")
+
+_OLD_NAMES: tuple[Rule, ...] = (
+    (r"^roi_heads\.mask_coarse_head\.", "roi_heads.mask_head.coarse_head."),
+    (r"^roi_heads\.mask_point_head\.", "roi_heads.mask_head.point_head."),
+    (r"\.coarse_mask_fc(\d)\.", r".fc\1."),
+)
+_BLOCK = r"^backbone\.net\.layer(\d)\."
+_PLAIN_STEM: tuple[Rule, ...] = (
+    (r"^backbone\.net\.conv1\.", "backbone.bottom_up.stem.conv1."),
+    (r"^backbone\.net\.bn1\.", "backbone.bottom_up.stem.conv1.norm."),
+    (r"\.downsample\.0\.", ".shortcut."),
+    (r"\.downsample\.1\.", ".shortcut.norm."),
+)
+_DEEP_STEM: tuple[Rule, ...] = (
+    (r"^backbone\.net\.conv1\.0\.", "backbone.bottom_up.stem.conv1_1."),
+    (r"^backbone\.net\.conv1\.1\.", "backbone.bottom_up.stem.conv1_1.norm."),
+    (r"^backbone\.net\.conv1\.3\.", "backbone.bottom_up.stem.conv1_2."),
+    (r"^backbone\.net\.conv1\.4\.", "backbone.bottom_up.stem.conv1_2.norm."),
+    (r"^backbone\.net\.conv1\.6\.", "backbone.bottom_up.stem.conv1_3."),
+    (r"^backbone\.net\.bn1\.", "backbone.bottom_up.stem.conv1_3.norm."),
+    (r"\.downsample\.1\.", ".shortcut."),
+    (r"\.downsample\.2\.", ".shortcut.norm."),
+)
+_REST: tuple[Rule, ...] = (
+    (_BLOCK + r"(\d+)\.bn(\d)\.", r"backbone.net.layer\1.\2.conv\3.norm."),
+    (_BLOCK + r"(\d+)\.conv2(\.conv)?\.offset\.", r"backbone.net.layer\1.\2.conv2_offset."),
+    (_BLOCK, lambda m: f"backbone.bottom_up.res{int(m[1]) + 1}."),
+    (r"^fpn\.(\w+)\.(\d)\.0\.", lambda m: f"backbone.fpn_{m[1]}{int(m[2]) + 2}."),
+    (r"^fpn\.(\w+)\.(\d)\.1\.", lambda m: f"backbone.fpn_{m[1]}{int(m[2]) + 2}.norm."),
+    (r"^rpn\.head\.objectness\.", "proposal_generator.rpn_head.objectness_logits."),
+    (r"^rpn\.head\.deltas\.", "proposal_generator.rpn_head.anchor_deltas."),
+    (r"^rpn\.head\.", "proposal_generator.rpn_head."),
+    (r"^roi_heads\.box\.stages\.(\d)\.classes\.", r"roi_heads.box_predictor.\1.cls_score."),
+    (r"^roi_heads\.box\.stages\.(\d)\.deltas\.", r"roi_heads.box_predictor.\1.bbox_pred."),
+    (r"^roi_heads\.box\.stages\.(\d)\.features\.", r"roi_heads.box_head.\1."),
+    (r"^roi_heads\.mask\.coarse\.", "roi_heads.mask_head.coarse_head."),
+    (r"^roi_heads\.mask\.point\.", "roi_heads.mask_head.point_head."),
+    (r"^roi_heads\.mask\.", "roi_heads.mask_head."),
+    (r"^(.*\.mask_head)\.convs\.(\d)\.0\.", lambda m: _numbered(m, "mask_fcn")),
+    (r"^(.*\.mask_head)\.convs\.(\d)\.1\.", lambda m: _numbered(m, "mask_fcn", "norm.")),
+    (r"^(.*)\.convs\.(\d)\.0\.", lambda m: _numbered(m, "conv")),
+    (r"^(.*)\.convs\.(\d)\.1\.", lambda m: _numbered(m, "conv", "norm.")),
+    (r"^(.*)\.fcs\.(\d)\.", lambda m: _numbered(m, "fc")),
+)
+_ONE_STAGE: tuple[Rule, ...] = ((r"^roi_heads\.box_(head|predictor)\.0\.", r"roi_heads.box_\1."),)
+
+
+def detectron2_keys(ours: Iterable[str]) -> dict[str, str]:
+    """Our state dict's names -> detectron2's; what exists only here is left out."""
+    names = [name for name in ours if not _OWN_ONLY.search(name)]
+    deep = "backbone.net.conv1.0.weight" in names
+    cascade = any(name.startswith("roi_heads.box.stages.1.") for name in names)
+    rules = (_DEEP_STEM if deep else _PLAIN_STEM) + _REST + (() if cascade else _ONE_STAGE)
+    return {name: _apply(rules, name) for name in names}
+
+
+def modern_name(key: str) -> str:
+    """PointRend's heads were renamed in 2021; older checkpoints (and forks) get today's names."""
+    return _apply(_OLD_NAMES, key)
+
+
+def _apply(rules: Iterable[Rule], name: str) -> str:
+    for pattern, replacement in rules:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _numbered(match: re.Match[str], word: str, suffix: str = "") -> str:
+    """`a.fcs.0.` -> `a.fc1.`: detectron2 counts layers from one."""
+    return f"{match[1]}.{word}{int(match[2]) + 1}.{suffix}"

@@ -1,0 +1,74 @@
+"""Unpickle numpy arrays and plain containers; anything else is refused before it can run."""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import IO, Any
+
+import numpy as np
+from numpy._core import multiarray, numeric
+
+
+class _Only:
+    """A callable that a pickle can call but not alter (it has no attributes to set)."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        object.__setattr__(self, "_call", call)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise pickle.UnpicklingError("a pickle tried to change a function")
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._call(*arguments)
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"bytes stored with encoding {encoding!r}")
+    return text.encode("latin1")
+
+
+def _dtype(name: object, *flags: object) -> np.dtype:
+    result = np.dtype(name, *flags)
+    if result.hasobject:
+        raise pickle.UnpicklingError("an array of Python objects")
+    return result
+
+
+def _reconstruct(kind: type, shape: tuple[int, ...], code: bytes) -> np.ndarray:
+    return multiarray._reconstruct(np.ndarray, shape, code)
+
+
+_ALLOWED = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("_codecs", "encode"): _Only(_latin1),
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): _Only(_dtype),
+    ("multiarray", "_reconstruct"): _Only(_reconstruct),
+    ("multiarray", "scalar"): _Only(multiarray.scalar),
+    ("numeric", "_frombuffer"): _Only(numeric._frombuffer),
+}
+_NUMPY_ROOMS = ("numpy.core.", "numpy._core.")
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        room = next((module.removeprefix(r) for r in _NUMPY_ROOMS if module.startswith(r)), module)
+        try:
+            return _ALLOWED[room, name]
+        except KeyError:
+            raise pickle.UnpicklingError(
+                f"it asks for {module}.{name}, but only numpy arrays are admitted"
+            ) from None
+
+
+def load_arrays(file: IO[bytes]) -> Any:
+    """The pickle in `file`, made of containers, text, numbers and numpy arrays.
+
+    Files of Python 2 are read too. Raises pickle.UnpicklingError when it holds anything else.
+    """
+    return _ArrayUnpickler(file, encoding="latin1").load()

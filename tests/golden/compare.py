@@ -1,0 +1,196 @@
+"""Compare this project's models with the golden numbers of a reference implementation.
+
+    python tests/golden/compare.py FILE.npz [FILE.npz ...]
+
+prints each quantity's worst deviation beside its tolerance and exits with 1 beyond one. README.md
+beside this file says what the quantities are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import pickle
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import weights
+from torch import Tensor
+
+from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.inference.paste import paste_masks
+from helpers.models.build import Detector, build_model
+from helpers.models.checkpoints import InputFormat, load_detectron2
+from helpers.structures import Detections, Targets
+
+NO_SAMPLING = 100_000  # anchors an image: more than there are, so every one counts
+BACKBONES = {(50, False): "resnet50", (101, False): "resnet101", (101, True): "resnext101_32x8d"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One compared quantity: passes while `worst` is at most `tolerance` (both in `unit`)."""
+
+    name: str
+    worst: float
+    tolerance: float
+    unit: str
+
+    @property
+    def passed(self) -> bool:
+        return self.worst <= self.tolerance  # False for NaN
+
+    def __str__(self) -> str:
+        verdict = "ok" if self.passed else "BEYOND"
+        return f"{self.name:24} {self.worst:12.3e} {self.tolerance:12.3e} {self.unit:12} {verdict}"
+
+
+def compare(path: Path) -> list[Row]:
+    """Build the file's model, load its weights, and compare all that the file holds."""
+    with np.load(path) as file:
+        golden = dict(file)
+    meta = json.loads(str(golden.pop("meta")))
+    model = load_model(meta, golden)
+    height, width = meta["size"]
+    image = torch.from_numpy(weights.image_for(height, width, meta["salt"]))
+    return [*_prediction_rows(model, image, golden), *_loss_rows(model, image, golden, meta)]
+
+
+def load_model(meta: dict, golden: dict[str, np.ndarray]) -> Detector:
+    """The model that `meta` describes, with the weights that `weights.py` gives its names."""
+    model = build_model(_config(meta, golden), LossConfig(), TestConfig(), meta["classes"])
+    state = {key: weights.tensor_for(key, s, meta["salt"]) for key, s in meta["keys"].items()}
+    inputs = InputFormat("BGR", tuple(meta["pixel_mean_bgr"]), tuple(meta["pixel_std_bgr"]))
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "model.pkl"
+        checkpoint.write_bytes(pickle.dumps({"model": state, "__author__": "golden"}))
+        load_detectron2(model, checkpoint, inputs=inputs)
+    return model.eval()
+
+
+def _config(meta: dict, golden: dict[str, np.ndarray]) -> ModelConfig:
+    config = ModelConfig(
+        backbone=BACKBONES[meta["depth"], meta["resnext"]],
+        pretrained=False,
+        stride_in_1x1=meta["stride_in_1x1"],
+        anchor_sizes=tuple(float(size) for size in meta["anchors"].split(",")),
+        rpn_batch=NO_SAMPLING,
+        rpn_positive=1.0,
+        roi_batch=10_000,
+        roi_positive=1.0,
+    )
+    if meta["variant"] == "maskrcnn":
+        return config
+    side = golden["mask_probs"].shape[-1]
+    cascade = meta["variant"] == "cascade"
+    return dataclasses.replace(
+        config,
+        architecture="cascade_rcnn" if cascade else "mask_rcnn",
+        mask_head="pointrend",
+        mask_train_boxes="proposals" if cascade else "predicted",
+        subdivision_steps=round(np.log2(side / config.coarse_size)),
+        subdivision_points=meta["subdivision_points"],
+    )
+
+
+@torch.no_grad()
+def _prediction_rows(
+    model: Detector, image: Tensor, golden: dict[str, np.ndarray]
+) -> Iterator[Row]:
+    batch = model.normalise([image])
+    features = model.features(batch)
+    yield from _feature_rows(features, golden)
+    proposals = model.rpn.propose(features, batch.sizes)
+    yield _difference("proposals", proposals[0].boxes, golden, 1e-2, "px")
+    yield _difference("proposal_logits", proposals[0].logits, golden, 1e-3, "")
+    detections = model.roi_heads.detect(features, batch.sizes, proposals)
+    yield _difference("boxes", detections[0].boxes, golden, 1e-2, "px")
+    yield _difference("scores", detections[0].scores, golden, 1e-4, "")
+    yield _difference("classes", detections[0].labels, golden, 0, "")
+    yield from _mask_rows(model.roi_heads.add_masks(features, detections)[0], golden)
+
+
+def _feature_rows(features: list[Tensor], golden: dict[str, np.ndarray]) -> Iterator[Row]:
+    for level, feature in enumerate(features, start=2):
+        map_ = feature[0]
+        given = {"mean": map_.mean(), "std": map_.std(), "corner": map_[:8, :4, :4]}
+        for name, value in given.items():
+            key = f"feat_p{level}_{name}"
+            yield _difference(key, value, golden, 1e-4, "relative", relative=True)
+
+
+def _mask_rows(found: Detections, golden: dict[str, np.ndarray]) -> Iterator[Row]:
+    wanted = golden["mask_probs"].astype(np.float32)
+    off = np.abs(found.masks[: len(wanted)].numpy() - wanted) > 2e-3
+    yield Row("mask_probs off by 2e-3", float(off.mean()), 1e-3, "of cells")
+    planes = paste_masks(found).numpy()
+    areas = planes.sum(axis=(1, 2))
+    allowed = np.maximum(0.005 * golden["mask_areas"], 3)
+    worst = np.max(np.abs(areas - golden["mask_areas"]) / allowed)
+    yield Row("mask_areas", float(worst), 1.0, "of allowed")
+    first = np.unpackbits(golden["masks_first12"], axis=-1)[..., : planes.shape[-1]].astype(bool)
+    differs = (planes[: len(first)] != first).mean(axis=(1, 2)).max()
+    yield Row("masks_first12", float(differs), 1e-3, "of pixels")
+
+
+def _loss_rows(
+    model: Detector, image: Tensor, golden: dict[str, np.ndarray], meta: dict
+) -> Iterator[Row]:
+    wanted = {key.removeprefix("loss_loss_"): key for key in golden if key.startswith("loss_")}
+    if not wanted:
+        return
+    given = model.train().losses([image], [_targets(meta)])
+    for name, key in wanted.items():
+        yield _difference(key, given[name], golden, 1e-3, "relative", relative=True)
+
+
+def _targets(meta: dict) -> Targets:
+    masks, labels = weights.scene_masks(*meta["size"], meta["salt"], meta["classes"])
+    boxes = []
+    for mask in masks:
+        y, x = np.nonzero(mask)
+        boxes.append([x.min(), y.min(), x.max() + 1, y.max() + 1])
+    return Targets(
+        torch.tensor(boxes, dtype=torch.float32),
+        torch.from_numpy(labels),
+        torch.from_numpy(masks),
+        torch.zeros(0, 4),
+    )
+
+
+def _difference(
+    key: str,
+    value: Tensor,
+    golden: dict[str, np.ndarray],
+    tolerance: float,
+    unit: str,
+    *,
+    relative: bool = False,
+) -> Row:
+    given, wanted = value.detach().double().numpy(), golden[key].astype(np.float64)
+    if given.shape != wanted.shape:
+        return Row(f"{key} {given.shape}", float("inf"), tolerance, unit)
+    worst = np.abs(given - wanted).max(initial=0)
+    return Row(key, float(worst / np.abs(wanted).max() if relative else worst), tolerance, unit)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.npz")
+    passed = True
+    for path in parser.parse_args().files:
+        print(f"{path.name:24} {'worst':>12} {'tolerance':>12}")
+        for row in compare(path):
+            print(row)
+            passed &= row.passed
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
