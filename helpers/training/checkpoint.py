@@ -25,13 +25,11 @@ logger = logging.getLogger(__name__)
 class Checkpoint:
     """State after `step` steps.
 
-    seconds: training time so far, over all sittings; skipped: steps whose loss was not finite;
-    digest: what the run was trained on, to refuse going on with other data; model, optimizer,
-    scaler: their state dicts.
+    skipped: how many of them had a loss that was not finite; digest: what the run was trained on,
+    to refuse going on with other data; model, optimizer, scaler: their state dicts.
     """
 
     step: int
-    seconds: float
     skipped: int
     digest: str
     model: dict[str, Any]

@@ -12,16 +12,54 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 
+import torch
+from accelerate import Accelerator
 from tqdm.auto import tqdm
 
+from helpers.config import ExperimentConfig
+from helpers.models.build import build_model
 from helpers.structures import Sample
 from helpers.training.checkpoint import check_digest, load_newest, save
+from helpers.training.data import TrainingBatches, read_split
 from helpers.training.files import locked
 from helpers.training.log import Row, StepLog
+from helpers.training.schedule import total_steps
 from helpers.training.trainer import Trainer
 
 Batches = Callable[[int], Iterator[Sequence[Sample]]]  # from a first step on, all batches
 OnLog = Callable[[Row], None]
+
+
+def train(
+    config: ExperimentConfig,
+    run_dir: Path,
+    *,
+    on_log: OnLog | None = None,
+    progress: bool = True,
+) -> None:
+    """Train what `config` says in `run_dir`, or go on with it; returns after the last step.
+
+    on_log gets each row of the log (see `fit`). Raises DataError for data that cannot be used,
+    ModelError for a model that cannot be built, and the errors of `fit`.
+    """
+    accelerator = Accelerator(mixed_precision="no")  # precision is the trainer's own business
+    index = read_split(config.data, "train")
+    batches = TrainingBatches(
+        index, config.train, rank=accelerator.process_index, world=accelerator.num_processes
+    )
+    torch.manual_seed(config.train.seed)
+    model = build_model(config.model, config.loss, config.test, index.taxonomy.num_classes)
+    total = total_steps(config.train, batches.epoch_steps)
+    trainer = Trainer(model, config.train, total=total, accelerator=accelerator)
+    fit(
+        trainer,
+        batches,
+        run_dir,
+        digest=index.digest,
+        epoch_steps=batches.epoch_steps,
+        on_log=on_log,
+        progress=progress,
+    )
 
 
 def fit(
@@ -68,7 +106,6 @@ def _steps(
         fetched = time.perf_counter()
         values = trainer.train_step(samples)
         done = time.perf_counter()
-        trainer.seconds += done - started
         yield {
             "step": trainer.step,
             "epoch": trainer.step / epoch_steps,
@@ -104,4 +141,4 @@ def _record(
 
 def _summary(row: Row) -> str:
     losses = list(row)[list(row).index("lr") + 1 : list(row).index("grad_norm")]
-    return " ".join(f"{name.removeprefix('loss_')} {row[name]:.3g}" for name in losses)
+    return " ".join(f"{name} {row[name]:.3g}" for name in losses)

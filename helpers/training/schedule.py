@@ -8,22 +8,14 @@ from __future__ import annotations
 import math
 
 from helpers.config import TrainConfig
-from helpers.training.errors import TrainingError
 
 REFERENCE_BATCH = 16  # the batch size TrainConfig.lr is given for
 DECAY = 0.1
 
 
-def total_steps(config: TrainConfig, images: int) -> int:
-    """Steps of a whole run over a training set of `images` pictures.
-
-    Raises TrainingError when there is nothing to train on.
-    """
-    if images < 1:
-        raise TrainingError("the training set has no usable picture: check data.train_annotations")
-    if config.steps is not None:
-        return config.steps
-    return math.ceil(config.epochs * images / config.batch_size)
+def total_steps(config: TrainConfig, epoch_steps: int) -> int:
+    """Steps of a whole run, with `epoch_steps` in one pass over the training set."""
+    return math.ceil(config.epochs * epoch_steps) if config.steps is None else config.steps
 
 
 def learning_rate(config: TrainConfig, step: int, total: int) -> float:

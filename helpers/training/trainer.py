@@ -25,7 +25,8 @@ class Trainer:
     """A model in training: `step` counts the steps done, of `total` in all.
 
     Calling the model with (images, targets) has to give its losses, a dict of scalar tensors with
-    the same names at every step. On many processes each gives its share of a batch; gradients are averaged.
+    the same names at every step. On many processes each takes its share of a batch, and gradients
+    are averaged.
     """
 
     def __init__(
@@ -35,7 +36,6 @@ class Trainer:
         self.total = total
         self.step = 0
         self.skipped = 0
-        self.seconds = 0.0
         self._bad_in_row = 0
         self.accelerator = accelerator
         self._device = accelerator.device
@@ -49,7 +49,6 @@ class Trainer:
         """The state after `step` steps; `digest` names the data it was trained on."""
         return Checkpoint(
             step=self.step,
-            seconds=self.seconds,
             skipped=self.skipped,
             digest=digest,
             model=self.model.state_dict(),
@@ -60,7 +59,6 @@ class Trainer:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from there, as if never stopped."""
         self.step = checkpoint.step
-        self.seconds = checkpoint.seconds
         self.skipped = checkpoint.skipped
         self.model.load_state_dict(checkpoint.model)
         self._optimizer.load_state_dict(checkpoint.optimizer)

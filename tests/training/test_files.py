@@ -14,7 +14,7 @@ from helpers.training.log import StepLog, read_log
 
 
 def a_checkpoint(step, size=10):
-    return Checkpoint(step, 1.5, 0, "data", {"w": torch.full((size,), float(step))}, {}, {})
+    return Checkpoint(step, 0, "data", {"w": torch.full((size,), float(step))}, {}, {})
 
 
 @pytest.fixture
