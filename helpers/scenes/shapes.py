@@ -105,16 +105,14 @@ def lathe(
     segments: int = 32,
     centre: Sequence[float] = (0.0, 0.0, 0.0),
     stretch: tuple[float, float] = (1.0, 1.0),
-    petals: float = 0.0,
 ) -> Mesh:
     """A solid of revolution about z. profile: (K, 2) of (radius, height), bottom to top outside.
 
-    Closed when the profile begins and ends at radius 0. stretch: makes it elliptic; petals: share
-    by which the radius waves eight times around.
+    Closed when the profile begins and ends at radius 0. stretch: makes it elliptic.
     """
     profile = np.asarray(profile, dtype=np.float64)
     angle = np.arange(segments) / segments * math.tau
-    radius = profile[:, :1] * (1 + petals * np.cos(8 * angle))
+    radius = profile[:, :1]
     x, y = radius * np.cos(angle) * stretch[0], radius * np.sin(angle) * stretch[1]
     z = np.broadcast_to(profile[:, 1:], x.shape)
     index = np.arange(x.size).reshape(x.shape)

@@ -28,13 +28,15 @@ def _made_bed(stream: Stream, palette: Palette, *, width: float, sleepers: int) 
     wood, cloth, white = palette.wood(stream), palette.fabric(stream), palette.white_cloth(stream)
     style, height = stream.choice(("channel", "frame", "bars")), stream.uniform(0.95, 1.30)
     if style == "channel":
-        head = _channels(width, height, stream.integers(4, 8), cloth)
+        head = _channels(width, height, stream.integers(4, 7), cloth)
     elif style == "frame":
         head = _framed_pad(width, height, wood, cloth)
     else:
         head = _curved_bars(width, height, palette.metal(stream) if stream.chance(0.4) else wood)
     base = box((0, 0, 0.2), (width, LENGTH, 0.16), radius=0.02, steps=2)
-    mattress = cushion((0, -0.02, 0.38), (width - 0.04, LENGTH - 0.06, 0.24), puff=(0, 0, 0.05))
+    mattress = cushion(
+        (0, -0.02, 0.38), (width - 0.04, LENGTH - 0.06, 0.24), puff=(0, 0, 0.05), inner=1
+    )
     made = [part(base, cloth if style == "channel" else wood), part(mattress, white), *head]
     made += legs((width - 0.1, LENGTH - 0.1), (0, 0.14), (0.03, 0.02), wood, splay=0)
     return made + _bedding(stream, palette, width, sleepers, white)
@@ -46,7 +48,7 @@ def _channels(width: float, height: float, count: int, cloth: int) -> list[Part]
     made = []
     for k in range(count):
         middle = (wide * (k + 0.5) - width / 2 - 0.05, LENGTH / 2 + 0.05, height / 2 + 0.03)
-        channel = cushion(middle, (wide - 0.004, 0.12, height - 0.06), puff=(0, 0.25, 0))
+        channel = cushion(middle, (wide - 0.004, 0.12, height - 0.06), puff=(0, 0.25, 0), inner=1)
         made.append(part(channel, cloth))
     return made
 
@@ -150,7 +152,9 @@ def _child_bedding(
     """A mattress on rails at height z, a blanket over its foot and one pillow."""
     width, depth = size
     white = palette.white_cloth(stream)
-    mattress = cushion((0, 0, z + 0.14), (width - 0.05, depth - 0.06, 0.2), puff=(0, 0, 0.06))
+    mattress = cushion(
+        (0, 0, z + 0.14), (width - 0.05, depth - 0.06, 0.2), puff=(0, 0, 0.06), inner=1
+    )
     blanket = cushion((0, -0.2, z + 0.21), (width - 0.02, 0.6 * depth, 0.12), puff=(0, 0, 0.2))
     middle, lying = (0, depth / 2 - 0.25, z + 0.26), (0.66 * width, 0.34, 0.1)
     return [
@@ -207,7 +211,7 @@ def _end_boards(width: float, depth: float, paint: int) -> list[Part]:
 
 def bunk_bed(stream: Stream, palette: Palette) -> list[Part]:
     """14: two beds one above the other between four posts, rails round the upper, a ladder."""
-    width, depth, height = 1.05, 2.0, 1.75
+    width, depth, height = stream.uniform(0.95, 1.08), 2.0, 1.75
     wood = palette.wood(stream)
     made = []
     for z in (0.3, 1.25):

@@ -110,13 +110,14 @@ def _back_shell(width: float, depth: float, seat: float, back: float) -> Mesh:
 def lounge_chair(stream: Stream, palette: Palette) -> list[Part]:
     """19: a curved back on a five-armed swivel base with castors, or on a sled of bent tube."""
     cloth, metal, seat = palette.fabric(stream, other=0.7), palette.metal(stream), 0.46
+    wide, tall = stream.uniform(0.46, 0.54), stream.uniform(0.42, 0.58)
 
     def back(a, b):
         turn = 2.0 * (0.5 - a)
         y = 0.16 + 0.06 * np.cos(turn) + 0.10 * b
-        return 0.285 * np.sin(turn), y, seat + 0.02 + b * 0.50 - 0.05 * (2 * a - 1) ** 2 * b
+        return 0.57 * wide * np.sin(turn), y, seat + 0.02 + b * (tall - 0.05 * (2 * a - 1) ** 2)
 
-    pad = cushion((0, 0, seat), (0.50, 0.48, 0.09), radius=0.035, puff=(0, 0, 0.3))
+    pad = cushion((0, 0, seat), (wide, 0.48, 0.09), radius=0.035, puff=(0, 0, 0.3))
     made = [part(pad, cloth), part(shell(back, 0.04, steps=(14, 8)), cloth)]
     if stream.chance(0.5):
         return made + _swivel_base(seat, metal)
@@ -160,17 +161,17 @@ def dressing_chair(stream: Stream, palette: Palette) -> list[Part]:
     def back(a, b):
         turn = 3.2 * (0.5 - a)
         rise = 0.05 + 0.27 * np.cos(1.5 * (2 * a - 1)) ** 0.6
-        flare = r + 0.085 + 0.03 * b
-        return flare * np.sin(turn), flare * np.cos(turn), seat - 0.06 + b * (0.06 + rise)
+        flare, low = r + 0.045 + 0.025 * b, seat - 0.05 + 0.06 * (2 * a - 1) ** 2
+        return flare * np.sin(turn), flare * np.cos(turn), low + b * (seat + rise - low)
 
-    made.append(part(shell(back, 0.04, steps=(20, 6)), cloth))
+    made.append(part(shell(back, 0.03, steps=(20, 6)), cloth))
     if stream.chance(0.5):
         spread = (1.2 * r, 1.2 * r)
         return made + legs(
             spread, (0, seat - 0.07), (0.014, 0.008), palette.metal(stream), splay=0.05
         )
     skirt = [(0, 0), (1.02 * r, 0), (0.98 * r, 0.15), (0.9 * r, seat - 0.07), (0, seat - 0.07)]
-    return [*made, part(lathe(skirt, segments=64, petals=0.03), cloth)]
+    return [*made, part(lathe(skirt, segments=36), cloth)]
 
 
 def chinese_chair(stream: Stream, palette: Palette) -> list[Part]:
@@ -178,7 +179,7 @@ def chinese_chair(stream: Stream, palette: Palette) -> list[Part]:
     colour = stream.choice(ROSEWOODS)
     look = Material(TextureKind.WOOD, colour, shade(colour, 0.75), axis=2, specular=0.06)
     wood = palette.add(stream, replace(look, roughness=0.15))
-    w, d, seat = 0.58, 0.46, 0.48
+    w, d, seat = stream.uniform(0.55, 0.61), stream.uniform(0.44, 0.48), 0.48
     made = [board((0, 0, seat - 0.012), (w, d, 0.035), wood, radius=0.008)]
     made.append(board((0, -d / 2 + 0.03, seat - 0.07), (w - 0.08, 0.015, 0.08), wood))
     for x in SIDES:

@@ -56,14 +56,15 @@ def cushion(
     *,
     radius: float = 0.05,
     puff: Sequence[float] = (0.0, 0.0, 0.2),
+    inner: int = 2,
 ) -> Mesh:
     """A soft box: well-rounded edges, bulging sides."""
-    return box(centre, size, radius=radius, steps=2, inner=3, puff=puff)
+    return box(centre, size, radius=radius, steps=2, inner=inner, puff=puff)
 
 
 def pillow(size: float, thickness: float = 0.11) -> Mesh:
     """A square throw pillow standing upright round the origin, its face to -y."""
-    return cushion((0, 0, 0), (size, thickness, size), puff=(0, 0.9, 0))
+    return cushion((0, 0, 0), (size, thickness, size), puff=(0, 0.9, 0), inner=3)
 
 
 def moved(made: Part, *, x: float) -> Part:

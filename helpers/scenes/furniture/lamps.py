@@ -103,9 +103,9 @@ def ceiling_lamp(stream: Stream, palette: Palette) -> list[Part]:
     style = stream.choice(("disc", "square", "spider"))
     if style == "disc":
         rim = [(0, -0.06), (0.97 * r, -0.06), (r, -0.05), (r, 0), (0, 0)]
-        bowl = [(0, -0.11), (0.5 * r, -0.10), (0.93 * r, -0.062), (0.93 * r, -0.055), (0, -0.055)]
-        made = [part(lathe(rim, segments=44), metal), part(lathe(bowl, segments=44), glow)]
-        return made
+        bowl = [(0, -0.11), (0.4 * r, -0.105), (0.7 * r, -0.088), (0.93 * r, -0.062)]
+        bowl += [(0.93 * r, -0.055), (0, -0.055)]
+        return [part(lathe(rim, segments=44), metal), part(lathe(bowl, segments=44), glow)]
     if style == "square":
         return [
             board((0, 0, -0.03), (2 * r, 2 * r, 0.06), metal, radius=0.006),

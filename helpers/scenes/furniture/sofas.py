@@ -164,7 +164,7 @@ def _bean_bag(radius: float) -> Mesh:
     angle = np.linspace(0, math.pi, 19)
     profile = np.stack([np.sin(angle) ** 0.7, 0.5 - 0.5 * np.cos(angle)], axis=1)
     profile[[0, -1], 0] = 0.0
-    bag = lathe(profile, segments=40, petals=0.02)
+    bag = lathe(profile, segments=40)
     x, y, t = bag.vertices[:, 0], bag.vertices[:, 1], bag.vertices[:, 2]
     sag = 1.0 - 0.18 * t
     behind = np.clip(y + 0.25, 0, None) * t

@@ -114,7 +114,8 @@ def round_end_table(stream: Stream, palette: Palette) -> list[Part]:
             x, y = r * math.cos(angle), r * math.sin(angle)
             leg = tube([(1.0 * x, 1.0 * y, 0), (0.3 * x, 0.3 * y, h - 0.015)], (0.010, 0.014))
             made.append(part(leg, metal))
-        return made
+        hoop = tube(ring((0, 0, 0.3 * h), 0.79 * r, 32), 0.006, sides=6, closed=True)
+        return [*made, part(hoop, metal)]
     if style == "trumpet":
         foot = [(0, 0), (0.72 * r, 0), (0.70 * r, 0.015), (0.03, 0.04), (0.018, 0.1)]
         foot += [(0.02, h - 0.02), (0, h - 0.02)]
