@@ -58,7 +58,7 @@ def _lender(i, nx, ny, nz, sx, sy, y, x, hits, world, parts):
 
 @numba.njit(**KERNEL)
 def compose(hits, light, edges, parts, frame, world, rays, out):
-    """Fill out (S, S, 3) float32 with linear RGB; edge pixels average `rays` x `rays` sub-pixels."""
+    """Fill out (S, S, 3) float32 with linear RGB; edge pixels average `rays` x `rays` rays."""
     size = len(parts)
     stack = np.empty(STACK, np.int32)
     surfaces, materials = world.surfaces, world.materials

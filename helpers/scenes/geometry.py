@@ -60,7 +60,7 @@ def assemble(room: Room) -> Geometry:
 
 
 def _turned(points: np.ndarray, yaw: float) -> np.ndarray:
-    """Points (..., 3) turned about z; without a matrix product, whose rounding varies by machine."""
+    """Points (..., 3) turned about z; no matrix product, whose rounding differs by machine."""
     c, s = cos(yaw), sin(yaw)
     x, y = points[..., 0], points[..., 1]
     return np.stack([c * x - s * y, s * x + c * y, points[..., 2]], axis=-1)

@@ -45,7 +45,7 @@ class Footprint(NamedTuple):
 
 @dataclass(frozen=True)
 class Placed:
-    """A piece at a place. Its own point (a, b, c) lands at (x, y, z) + turn(yaw)(a, b) + (0, 0, c)."""
+    """A piece, turned by yaw about its own z axis and then moved to (x, y, z)."""
 
     piece: Piece
     x: float

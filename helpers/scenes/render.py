@@ -37,7 +37,7 @@ class Effort:
 
 
 EFFORT: dict[Quality, Effort] = {
-    "draft": Effort(stride=4, direct=4, bounced=2, edge_rays=2),
+    "draft": Effort(stride=3, direct=4, bounced=2, edge_rays=2),
     "full": Effort(stride=2, direct=5, bounced=4, edge_rays=3),
 }
 
@@ -180,7 +180,7 @@ def _light_again(
     if len(pixels) == 0:
         return
     values = np.empty((len(pixels), 9), np.float32)
-    rays = (effort.direct * 4, effort.bounced * 2)
+    rays = (effort.direct * 2, effort.bounced)
     world: World = view.geometry.world
     illuminate(pixels, hits, view.frame, world, rays, 1, view.seed + 1, values)
     light.reshape(-1, 9)[pixels] = values

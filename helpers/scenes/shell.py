@@ -26,7 +26,7 @@ FLOOR_WOODS = (0, 1, 2, 3, 5)
 PAINT, STRIPES, MEDALLIONS, BRICKS = range(4)
 DAYLIGHT = (13.0, 14.0, 15.5)
 SUNLIGHT = (9.0, 7.8, 6.2)
-BACKDROP = 2.5  # metres from a wall to the picture of the outdoors
+BACKDROP = 1.5  # metres from a wall to the picture of the outdoors
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _wall_parts(wall: Wall, height: float, material: int, finish: Finish) -> lis
     for w in wall.windows:
         parts += [part(mesh, finish.white) for mesh in _window_frame(w)]
     if wall.windows:
-        outside = sheet((-2 * half, BACKDROP, -1), (4 * half, 0, 0), (0, 0, height + 3))
+        outside = sheet((-5 * half, BACKDROP, -2), (10 * half, 0, 0), (0, 0, height + 6))
         parts.append(part(outside, finish.outdoors))
     return parts
 
