@@ -19,9 +19,9 @@ from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
 from helpers.data.index import InstanceIndex
+from helpers.evaluation.boundary import BoundaryEvaluator
 from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import Results, check_results
-from helpers.masks.boundary import DILATION_RATIO
 
 Kind = Literal["segm", "boundary", "bbox"]
 KINDS: tuple[Kind, ...] = ("segm", "boundary", "bbox")
@@ -178,12 +178,11 @@ def _accumulate(
             detection["area"] = detection["bbox"][2] * detection["bbox"][3]
     shared = {"images": coco["images"], "categories": coco["categories"]}
     small, large = rules.small_below, rules.large_above
-    evaluator = COCOeval_faster(
+    evaluator = (BoundaryEvaluator if kind == "boundary" else COCOeval_faster)(
         COCO({**shared, "annotations": [dict(annotation) for annotation in annotations]}),
         COCO({**shared, "annotations": detections}),
-        iouType=kind,
+        iouType="bbox" if kind == "bbox" else "segm",
         ranges={"small": [0, small], "medium": [small, large], "large": [large, _LARGEST]},
-        boundary_dilation_ratio=DILATION_RATIO,
     )
     evaluator.params.maxDets = list(rules.max_detections)
     evaluator.evaluate()

@@ -1,17 +1,22 @@
 """The band along a mask's outline, and how well two such bands agree (boundary IoU).
 
 Boundary IoU (Cheng et al., "Boundary IoU", CVPR 2021) counts only pixels near the outlines, so that
-the inside of a large mask can not hide a wrong edge. Written to be read; the evaluator uses its
-library's faster way and is tested against this one.
+the inside of a large mask can not hide a wrong edge. `boundary_band` is the definition;
+`boundary_rle` is the same on run lengths, fast enough for an evaluation.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from helpers.masks import rle as rles
+from helpers.masks.rle import Rle
 
 DILATION_RATIO = 0.02  # of the picture's diagonal
 
@@ -50,3 +55,31 @@ def boundary_iou(
     other_band = boundary_band(other, dilation_ratio=dilation_ratio)
     union = np.count_nonzero(band | other_band)
     return np.count_nonzero(band & other_band) / union if union else 0.0
+
+
+def boundary_rle(rle: Mapping[str, Any], *, dilation_ratio: float = DILATION_RATIO) -> Rle:
+    """The band of an encoded mask, encoded. Works on the box of the mask alone.
+
+    Raises RleError for a mask that can not be read.
+    """
+    height, width = rle["size"]
+    steps = band_width(height, width, dilation_ratio=dilation_ratio)
+    box = rles.bbox(rle)
+    if box[2] <= 2 * steps or box[3] <= 2 * steps:  # no pixel is so far inside
+        return rles.normalise(rle)
+    mask = rles.decode_box(rle, box)
+    inner = mask.view(np.uint8)
+    for axis in (0, 1):
+        inner = ndimage.minimum_filter1d(inner, 2 * steps + 1, axis=axis, mode="constant")
+    return _encode_crop(mask & (inner == 0), box, (height, width))
+
+
+def _encode_crop(
+    crop: NDArray[np.bool_], box: tuple[int, int, int, int], size: tuple[int, int]
+) -> Rle:
+    (x, y, w, h), (height, width) = box, size
+    columns = np.zeros((w, height), bool)
+    columns[:, y : y + h] = crop.T
+    turns = np.flatnonzero(np.diff(columns.ravel(), prepend=False, append=False))
+    counts = np.diff(turns + x * height, prepend=0, append=height * width)
+    return rles.from_runs(counts, size)
