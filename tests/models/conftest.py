@@ -1,0 +1,69 @@
+"""Small models and made-up truth for the tests of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.models.build import Detector, build_model
+from helpers.structures import Targets
+
+NUM_CLASSES = 3
+
+
+@pytest.fixture
+def make_targets() -> Callable[..., Targets]:
+    """Truth of rectangles: make_targets((x1, y1, x2, y2, label), ..., size=(H, W), ignore=...)."""
+
+    def make(
+        *rectangles: tuple[int, int, int, int, int],
+        size: tuple[int, int] = (64, 64),
+        ignore: tuple[tuple[float, ...], ...] = (),
+    ) -> Targets:
+        masks = torch.zeros(len(rectangles), *size, dtype=torch.bool)
+        for mask, (x1, y1, x2, y2, _) in zip(masks, rectangles, strict=True):
+            mask[y1:y2, x1:x2] = True
+        boxes = torch.tensor([r[:4] for r in rectangles], dtype=torch.float32).reshape(-1, 4)
+        labels = torch.tensor([r[4] for r in rectangles], dtype=torch.int64)
+        return Targets(boxes, labels, masks, torch.tensor(ignore).float().reshape(-1, 4))
+
+    return make
+
+
+@pytest.fixture
+def tiny() -> ModelConfig:
+    """The smallest sensible architecture: a step takes a tenth of a second."""
+    return ModelConfig(
+        backbone="resnet10t",
+        pretrained=False,
+        norm="bn",
+        frozen_stages=0,
+        fpn_channels=16,
+        anchor_sizes=(8.0, 16.0, 32.0, 64.0, 128.0),
+        rpn_batch=32,
+        pre_nms_train=50,
+        pre_nms_test=50,
+        post_nms_train=32,
+        post_nms_test=32,
+        roi_batch=16,
+        box_head_dim=32,
+        mask_head_convs=1,
+        mask_head_dim=16,
+    )
+
+
+@pytest.fixture
+def make_model() -> Callable[..., Detector]:
+    """make_model(config, loss=..., test=...) with fixed weights."""
+
+    def make(
+        config: ModelConfig, *, loss: LossConfig | None = None, test: TestConfig | None = None
+    ) -> Detector:
+        torch.manual_seed(0)
+        test = test or TestConfig(score_threshold=0.0, max_detections=10)
+        return build_model(config, loss or LossConfig(), test, NUM_CLASSES)
+
+    return make

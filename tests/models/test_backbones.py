@@ -1,0 +1,132 @@
+"""Backbones: strides and channels, norm modes, freezing, strides in the 1x1, clear failures."""
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from helpers.models.backbones import Backbone, FrozenBatchNorm
+from helpers.models.errors import ModelError
+
+
+def norms(module: nn.Module, kind: type) -> list[nn.Module]:
+    return [child for child in module.modules() if isinstance(child, kind)]
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [
+        ("resnet10t", [64, 128, 256, 512]),
+        ("resnet18", [64, 128, 256, 512]),
+        ("resnet50", [256, 512, 1024, 2048]),
+        ("resnest14d", [256, 512, 1024, 2048]),
+        ("convnext_atto", [40, 80, 160, 320]),
+    ],
+)
+def test_maps_at_strides_4_to_32(name, channels):
+    backbone = Backbone(name).eval()
+    with torch.no_grad():
+        maps = backbone(torch.zeros(1, 3, 64, 96))
+    assert backbone.channels == channels
+    assert [tuple(m.shape[1:]) for m in maps] == [
+        (c, 64 // s, 96 // s) for c, s in zip(channels, (4, 8, 16, 32), strict=True)
+    ]
+
+
+def test_a_frozen_norm_equals_an_evaluated_one_with_and_without_gradient():
+    norm = nn.BatchNorm2d(5).eval()
+    for tensor in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
+        tensor.uniform_(0.5, 2)
+    frozen, x = FrozenBatchNorm(norm), torch.randn(2, 5, 3, 4)
+    torch.testing.assert_close(frozen(x), norm(x))
+    with torch.no_grad():
+        torch.testing.assert_close(frozen(x), norm(x))
+    assert list(frozen.state_dict()) == list(norm.state_dict())[:4]
+    assert not list(frozen.parameters())
+
+
+def test_norm_frozen_leaves_no_batch_norm():
+    backbone = Backbone("resnet18", norm="frozen")
+    assert not norms(backbone, nn.BatchNorm2d)
+    assert len(norms(backbone, FrozenBatchNorm)) == 20
+
+
+def test_norm_eval_keeps_statistics_but_trains_the_affine_terms():
+    backbone = Backbone("resnet10t", norm="eval").train()
+    before = backbone.net.bn1.running_mean.clone()
+    backbone(torch.randn(2, 3, 64, 64))[3].sum().backward()
+    assert torch.equal(backbone.net.bn1.running_mean, before)
+    assert backbone.net.bn1.weight.grad is not None
+
+
+def test_norm_bn_moves_its_statistics():
+    backbone = Backbone("resnet10t", norm="bn").train()
+    before = backbone.net.bn1.running_mean.clone()
+    backbone(torch.randn(2, 3, 64, 64))
+    assert not torch.equal(backbone.net.bn1.running_mean, before)
+
+
+def test_norm_sync_makes_sync_norms_that_work_in_one_process():
+    backbone = Backbone("resnet10t", norm="sync").train()
+    assert norms(backbone, nn.SyncBatchNorm)
+    assert len(backbone(torch.randn(2, 3, 64, 64))) == 4
+
+
+@pytest.mark.parametrize(("stages", "frozen"), [(0, []), (1, ["stem"]), (2, ["stem", "layer1"])])
+def test_frozen_stages_have_no_gradient_and_frozen_norms(stages, frozen):
+    backbone = Backbone("resnet18", norm="bn", frozen_stages=stages)
+    parts = {"stem": nn.ModuleList([backbone.net.conv1, backbone.net.bn1])}
+    parts |= {f"layer{i}": backbone.net[f"layer{i}"] for i in range(1, 5)}
+    for name, part in parts.items():
+        trained = any(p.requires_grad for p in part.parameters())
+        assert trained == (name not in frozen)
+        assert bool(norms(part, FrozenBatchNorm)) == (name in frozen)
+
+
+def test_stride_in_1x1_keeps_shapes_but_samples_other_pixels():
+    torch.manual_seed(0)
+    plain = Backbone("resnet50").eval()
+    moved = Backbone("resnet50", stride_in_1x1=True).eval()
+    moved.load_state_dict(plain.state_dict())
+    for backbone in (plain, moved):  # timm starts the residual branches at zero
+        for name, buffer in backbone.named_buffers():
+            if name.endswith("bn3.weight"):
+                buffer.fill_(1.0)
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        first, second = plain(image), moved(image)
+    assert [m.shape for m in first] == [m.shape for m in second]
+    assert torch.equal(first[0], second[0])
+    assert not torch.allclose(first[1], second[1], rtol=1e-2)
+
+
+def test_checkpointing_gives_the_same_gradient():
+    torch.manual_seed(0)
+    plain = Backbone("resnet10t", norm="eval").train()
+    saving = Backbone("resnet10t", norm="eval", checkpointing=True).train()
+    saving.load_state_dict(plain.state_dict())
+    image = torch.randn(1, 3, 64, 64)
+    for backbone in (plain, saving):
+        backbone(image)[3].sum().backward()
+    torch.testing.assert_close(
+        plain.net.layer2[0].conv1.weight.grad, saving.net.layer2[0].conv1.weight.grad
+    )
+
+
+def test_an_unknown_name_is_refused_with_suggestions():
+    with pytest.raises(ModelError, match="timm knows no backbone 'resnet5'"):
+        Backbone("resnet5")
+
+
+def test_a_model_without_the_four_strides_is_refused():
+    with pytest.raises(ModelError, match="vit_tiny_patch16_224"):
+        Backbone("vit_tiny_patch16_224")
+
+
+def test_weights_that_cannot_be_fetched_say_how_to_go_on(monkeypatch):
+    def offline(*_: object, **__: object) -> None:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(ModelError, match="model__pretrained=False"):
+        Backbone("resnet50", pretrained=True)

@@ -1,0 +1,36 @@
+"""Normalising and padding: values, the order of both, refusals."""
+
+import pytest
+import torch
+
+from helpers.models.errors import ModelError
+from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD, Normalise
+
+
+def test_mixed_sizes_are_padded_right_and_below_to_a_common_multiple_of_32():
+    batch = Normalise()([torch.full((3, 40, 70), 255, dtype=torch.uint8), torch.zeros(3, 64, 20)])
+    assert batch.tensor.shape == (2, 3, 64, 96)
+    assert batch.sizes == ((40, 70), (64, 20))
+    assert (batch.tensor[0, :, 40:] == 0).all()
+    assert (batch.tensor[0, :, :, 70:] == 0).all()
+    assert (batch.tensor[1, :, :, :20] < 0).all()
+
+
+def test_each_channel_has_its_own_statistics():
+    image = torch.tensor(IMAGENET_MEAN) + torch.tensor(IMAGENET_STD)
+    batch = Normalise()([image.view(3, 1, 1).expand(3, 32, 32)])
+    torch.testing.assert_close(batch.tensor, torch.ones(1, 3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        ([], "no image"),
+        ([torch.zeros(1, 32, 32)], r"image 0 has shape \(1, 32, 32\)"),
+        ([torch.zeros(3, 8, 8), torch.zeros(32, 32, 3)], "image 1 has shape"),
+        ([torch.full((3, 8, 8), torch.nan)], "image 0 holds NaN"),
+    ],
+)
+def test_what_is_no_picture_is_refused(images, words):
+    with pytest.raises(ModelError, match=words):
+        Normalise()(images)
