@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from tqdm import tqdm
 
 from helpers.data.errors import DataError, Findings
 from helpers.data.index import InstanceIndex, pack_masks
@@ -174,7 +175,13 @@ def _find_pictures(
 ) -> dict[int, Path]:
     """A path for every picture that can be used; without a check, the likely one."""
     paths: dict[int, Path] = {}
-    for number, record in records.items():
+    entries = tqdm(
+        records.items(),
+        desc=f"pictures of {findings.file.name}",
+        leave=False,
+        disable=pictures not in ("decode", "skip"),
+    )
+    for number, record in entries:
         path = find_picture(record.file_name, folders)
         place = f"image {number}, field file_name: {record.file_name!r}"
         if pictures is None:

@@ -130,6 +130,18 @@ KINDS = MappingProxyType(
             "EXIF orientation contradicts the declared size", "The tag is not applied."
         ),
         "frames": _warning("picture with more than one frame", "The first one is used."),
+        "split-leak": _warning(
+            "same picture in two splits",
+            "Scores on it say too little: leave it out of one of them.",
+        ),
+        "idmap-missing": _error("id of an annotation is not in the id-map", f"{_FIX}."),
+        "idmap-extra": _warning(
+            "id of the id-map has no annotation (room structure, say)", "It counts as background."
+        ),
+        "idmap-blended": _warning(
+            "id-map with blended colours (it was drawn with anti-aliasing)",
+            "Correct the masks before training on them.",
+        ),
         "skipped": _warning(
             "picture that can not be used", "It is left out, with its annotations."
         ),

@@ -9,18 +9,33 @@ from __future__ import annotations
 
 import glob
 import os
+import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from helpers.data.errors import DataError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
+_TURNS = MappingProxyType(
+    {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+)
 _UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError)
 
 
@@ -73,13 +88,9 @@ def hint_where(file_name: str, folder: Path) -> str:
 
 def read_header(path: Path) -> Header:
     """Size, orientation and frames. DataError when the file is empty or not a picture."""
-    try:
-        with _opened(path) as picture:
-            tag = picture.getexif().get(_ORIENTATION, 1)
-            frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
-            return Header(picture.size[::-1], tag if tag in range(1, 9) else 1, frames)
-    except (Image.DecompressionBombError, *_UNREADABLE) as error:
-        raise _unreadable(path, error) from error
+    with open_picture(path) as picture:
+        frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+        return Header(picture.size[::-1], _orientation(picture), frames)
 
 
 def applies_orientation(header: Header, size: tuple[int, int]) -> bool | None:
@@ -91,17 +102,12 @@ def applies_orientation(header: Header, size: tuple[int, int]) -> bool | None:
 
 def read_picture(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
     """Decode to 8-bit RGB, oriented. DataError when broken or not of `size` (height, width)."""
-    try:
-        with _opened(path) as picture:
-            tag = picture.getexif().get(_ORIENTATION, 1)
-            orient = tag in range(2, 9)
-            if orient and size is not None and tag in _TURNED:
-                orient = applies_orientation(Header(picture.size[::-1], tag, 1), size) is not False
-            picture.load()
-            decoded = ImageOps.exif_transpose(picture) if orient else picture
-            rgb = _to_rgb(decoded)
-    except (Image.DecompressionBombError, *_UNREADABLE) as error:
-        raise _unreadable(path, error) from error
+    with open_picture(path) as picture:
+        header = Header(picture.size[::-1], _orientation(picture), 1)
+        orient = size is None or applies_orientation(header, size) is not False
+        picture.load()
+        turn = _TURNS.get(header.orientation) if orient else None
+        rgb = _to_rgb(picture if turn is None else picture.transpose(turn))
     if size is not None and rgb.size != size[::-1]:
         raise DataError(f"{path}: {describe_sizes(rgb.size[::-1], size)}. Correct the annotations.")
     return rgb
@@ -113,11 +119,29 @@ def describe_sizes(found: tuple[int, int], declared: tuple[int, int]) -> str:
     return f"file {found[1]}x{found[0]}, declared {declared[1]}x{declared[0]}{swapped}"
 
 
-def _opened(path: Path) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # half the hard limit
-        warnings.filterwarnings("ignore", message="(Truncated|Corrupt|Metadata)")
-        return Image.open(path)
+@contextmanager
+def open_picture(path: Path) -> Iterator[Image.Image]:
+    """An open picture file; whatever goes wrong with it in the block becomes a DataError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # half the hard limit
+            warnings.filterwarnings("ignore", message="(Truncated|Corrupt|Metadata)")
+            picture = Image.open(path)
+        with picture:
+            yield picture
+    except DataError:
+        raise
+    except (Image.DecompressionBombError, *_UNREADABLE) as error:
+        raise _unreadable(path, error) from error
+
+
+def _orientation(picture: Image.Image) -> int:
+    """The EXIF tag, 1 (upright) when there is none or it is damaged."""
+    try:
+        tag = picture.getexif().get(_ORIENTATION, 1)
+    except (struct.error, *_UNREADABLE):
+        return 1
+    return tag if tag in range(1, 9) else 1
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

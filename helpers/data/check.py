@@ -1,0 +1,146 @@
+"""Validate a data set: what it holds, what is wrong with it, what will be done about that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from helpers.data.coco import Mode, Pictures, build_index, read_json
+from helpers.data.errors import DataError, Finding, Findings
+from helpers.data.index import InstanceIndex
+from helpers.data.layouts import Pair
+from helpers.data.splits import same_pictures
+from helpers.data.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one split holds, once what can not be used is left out."""
+
+    pictures: int
+    pictures_without_instances: int
+    instances: int
+    crowds: int
+    most_instances: int
+    categories: int
+    categories_used: int
+    supercategories: int
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """One annotation file with its pictures. `error` says in full why it can not be used."""
+
+    split: str
+    annotations: Path
+    images: Path
+    mode: Mode
+    counts: Counts | None
+    findings: tuple[Finding, ...]
+    error: str | None
+
+    @property
+    def usable(self) -> bool:
+        return self.error is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        paths = {"annotations": str(self.annotations), "images": str(self.images)}
+        return {**asdict(self), **paths, "usable": self.usable}
+
+
+def check_dataset(
+    pairs: Mapping[str, Pair],
+    *,
+    mode: Mode | None = None,
+    decode: bool = True,
+    taxonomy: Taxonomy | None = None,
+) -> list[SplitReport]:
+    """A report for each split; pictures found in two splits are told with the later one.
+
+    mode: how to read the files; by default "predict" for a file without annotations.
+    decode: decode every picture instead of reading its header only.
+    taxonomy: classes that every file must agree with.
+    """
+    reports: list[SplitReport] = []
+    indexes: dict[str, InstanceIndex] = {}
+    for split, (file, images) in pairs.items():
+        findings = Findings(file)
+        how, index, error = mode or "train", None, None
+        pictures: Pictures = "decode" if decode else "header"
+        try:
+            how = mode or _mode_of(file)
+            index = build_index(
+                findings, images, mode=how, label_space="fine", pictures=pictures, taxonomy=taxonomy
+            )
+            _note_leaks(index, split, indexes, findings)
+            indexes[split] = index
+        except DataError as problem:
+            error = str(problem)
+        counts = None if index is None else count(index)
+        reports.append(SplitReport(split, file, images, how, counts, findings.report(), error))
+    return reports
+
+
+def count(index: InstanceIndex) -> Counts:
+    """Numbers of an index; crowd regions are no instances."""
+    instances = np.bincount(index.image_rows[~index.crowd], minlength=len(index))
+    groups = {category.supercategory for category in index.taxonomy.categories}
+    return Counts(
+        pictures=len(index),
+        pictures_without_instances=int((instances == 0).sum()),
+        instances=int(instances.sum()),
+        crowds=int(index.crowd.sum()),
+        most_instances=int(instances.max(initial=0)),
+        categories=len(index.taxonomy.categories),
+        categories_used=len(np.unique(index.category_ids)),
+        supercategories=len(groups),
+    )
+
+
+def describe(reports: Sequence[SplitReport]) -> str:
+    """The reports as text for people."""
+    return "\n\n".join("\n".join(_lines(report)) for report in reports)
+
+
+def _mode_of(annotations: Path) -> Mode:
+    document = read_json(annotations)
+    bare = isinstance(document, dict) and "images" in document and not document.get("annotations")
+    return "predict" if bare and "categories" not in document else "train"
+
+
+def _note_leaks(
+    index: InstanceIndex, split: str, others: Mapping[str, InstanceIndex], findings: Findings
+) -> None:
+    for other, earlier in others.items():
+        for left, right in same_pictures(earlier, index):
+            findings.add("split-leak", f"{split} {right} is {other} {left}")
+
+
+def _lines(report: SplitReport) -> list[str]:
+    lines = [f"{report.split}: {report.annotations}, pictures in {report.images}"]
+    if report.counts is not None:
+        lines.append(f"  {_summary(report.counts)}")
+    if report.error is not None and not any(f.severity == "error" for f in report.findings):
+        lines.append(f"  ERROR {report.error}")
+    for finding in report.findings:
+        label = "ERROR" if finding.severity == "error" else "warning"
+        lines.append(f"  {label} {finding.what} ({finding.total}). {finding.remedy}")
+        lines.extend(f"    {place}" for place in finding.places)
+        if finding.total > len(finding.places):
+            lines.append(f"    and {finding.total - len(finding.places)} more")
+    lines.append("  can be used" if report.usable else "  can NOT be used as it is")
+    return lines
+
+
+def _summary(counts: Counts) -> str:
+    return (
+        f"{counts.pictures} pictures ({counts.pictures_without_instances} without instances), "
+        f"{counts.instances} instances (at most {counts.most_instances} in one picture), "
+        f"{counts.crowds} crowd regions, {counts.categories_used} of {counts.categories} "
+        f"categories used, in {counts.supercategories} groups"
+    )

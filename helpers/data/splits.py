@@ -1,0 +1,58 @@
+"""Splits of a data set: pictures that are in two of them, and holding some out for validation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from helpers.data.augment import generator
+from helpers.data.index import InstanceIndex
+
+
+def same_pictures(first: InstanceIndex, second: InstanceIndex) -> list[tuple[Path, Path]]:
+    """Pairs of equal files (by SHA-256) of two indexes; files of unique size are not even read."""
+    by_size: dict[int, list[Path]] = defaultdict(list)
+    for path in first.paths:
+        by_size[path.stat().st_size].append(path)
+    candidates = [(path, by_size.get(path.stat().st_size, [])) for path in second.paths]
+    hashes = {path: _hash(path) for _, equals in candidates for path in equals}
+    by_hash: dict[str, Path] = {}
+    for path, value in hashes.items():
+        by_hash.setdefault(value, path)
+    pairs = ((by_hash.get(_hash(path)), path) for path, equals in candidates if equals)
+    return [(left, right) for left, right in pairs if left is not None]
+
+
+def holdout(index: InstanceIndex, count: int, *, seed: int = 0) -> tuple[list[int], list[int]]:
+    """Split off `count` pictures at random: (ids that stay, ids held out), both sorted.
+
+    Stratified by each picture's rarest category, so that rare ones are held out in proportion.
+    Depends on the annotations and the seed alone. ValueError when there are fewer pictures.
+    """
+    if not 0 <= count <= len(index):
+        raise ValueError(f"can not hold out {count} of {len(index)} pictures")
+    strata = _rarest_category(index)
+    # One random order; then taking every (I / count)-th of the strata laid end to end is fair.
+    shuffled = generator(seed).permutation(len(index))
+    order = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    places = (np.arange(count) * 2 + 1) * len(index) // (2 * max(count, 1))
+    held = np.zeros(len(index), dtype=bool)
+    held[order[places]] = True
+    return index.image_ids[~held].tolist(), index.image_ids[held].tolist()
+
+
+def _rarest_category(index: InstanceIndex) -> np.ndarray:
+    """(I,) the category of fewest instances among those of a picture, -1 for a picture of none."""
+    kinds, inverse, counts = np.unique(index.category_ids, return_inverse=True, return_counts=True)
+    rarest = np.full(len(index), -1, dtype=np.int64)
+    for annotation in np.argsort(-counts[inverse], kind="stable"):  # the rarest is written last
+        rarest[index.image_rows[annotation]] = kinds[inverse[annotation]]
+    return rarest
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
