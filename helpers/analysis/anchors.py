@@ -184,6 +184,18 @@ def _level_row(best: np.ndarray, total: int, thresholds: tuple[float, ...]) -> d
     return row | {f"recall at {t}": float(r) for t, r in zip(thresholds, recalls, strict=True)}
 
 
+def group_recall(best: np.ndarray, groups: pd.Series) -> pd.DataFrame:
+    """Mean best IoU and recall at 0.5 and 0.7 of each group of boxes, worst first.
+
+    `best`: (N, L) of `best_iou`; `groups`: (N,) names, e.g. the super-category of each box.
+    """
+    rows = {
+        name: _level_row(best[(groups == name).to_numpy()].max(axis=1), len(best), (0.5, 0.7))
+        for name in groups.unique()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").sort_values("recall at 0.7")
+
+
 def compare_sets(
     boxes: np.ndarray, sets: tuple[AnchorSet, ...], *, strides: tuple[int, ...] = STRIDES
 ) -> pd.DataFrame:

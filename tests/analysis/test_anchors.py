@@ -13,6 +13,7 @@ from helpers.analysis.anchors import (
     best_iou,
     compare_sets,
     grid_anchors,
+    group_recall,
     kmeans_anchors,
     level_recall,
     moved_share,
@@ -145,6 +146,15 @@ def test_level_recall_shares_sum_to_one_and_empty_levels_are_nan():
     assert found.loc["P3", "recall at 0.7"] == 0.5
     assert np.isnan(found.loc["P4", "mean best IoU"])
     assert found.loc["all", "mean best IoU"] == pytest.approx((0.9 + 0.6 + 0.8 + 0.4) / 4)
+
+
+def test_group_recall_puts_the_worst_group_first():
+    best = np.array([[0.9, 0.1], [0.2, 0.6], [0.75, 0.8]])
+    found = group_recall(best, pd.Series(["lamp", "sofa", "lamp"]))
+    assert found.index.tolist() == ["sofa", "lamp"]
+    assert found.loc["lamp", "mean best IoU"] == pytest.approx(0.85)
+    assert found.loc["sofa", ["recall at 0.5", "recall at 0.7"]].tolist() == [1, 0]
+    assert found["share of boxes"].tolist() == pytest.approx([1 / 3, 2 / 3])
 
 
 def test_compare_sets_prefers_shapes_that_fit():

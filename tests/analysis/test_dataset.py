@@ -1,0 +1,54 @@
+"""A folder is opened by what lies in it, and says what is missing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from helpers.analysis.dataset import open_split
+from helpers.data.errors import DataError
+from helpers.data.index import InstanceIndex
+
+from .conftest import IMAGES
+
+
+@pytest.fixture
+def folder(tmp_path: Path, small_index: InstanceIndex) -> Path:
+    """The small data set with pictures, laid out as the release is; only its training split."""
+    root = tmp_path / "set"
+    (root / "GT").mkdir(parents=True)
+    (root / "train" / "image").mkdir(parents=True)
+    for number, (height, width) in IMAGES.items():
+        Image.new("RGB", (width, height)).save(root / "train" / "image" / f"{number}.jpg")
+    shutil.copyfile(tmp_path / "small.json", root / "GT" / "train_set.json")
+    return root
+
+
+def test_a_split_is_found(folder: Path, small_index: InstanceIndex):
+    found = open_split(folder, "train")
+    assert found.digest == small_index.digest
+    assert found.image_path(0).exists()
+
+
+def test_the_label_space_is_passed_on(folder: Path):
+    assert open_split(folder, label_space="super").taxonomy.names == ("Cabinet", "Bed", "Lighting")
+
+
+def test_a_missing_split_names_those_there_are(folder: Path):
+    with pytest.raises(DataError, match="no split 'val': choose one of train"):
+        open_split(folder, "val")
+
+
+def test_a_missing_folder_names_what_makes_it(tmp_path: Path):
+    with pytest.raises(DataError, match="00_start_here"):
+        open_split(tmp_path / "nowhere")
+
+
+def test_a_folder_without_splits_is_read_whole(tmp_path: Path, folder: Path):
+    whole = tmp_path / "whole"
+    shutil.copytree(folder / "train" / "image", whole)
+    shutil.copyfile(folder / "GT" / "train_set.json", whole / "_annotations.coco.json")
+    assert len(open_split(whole, "val")) == len(IMAGES)
