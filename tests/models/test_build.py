@@ -1,0 +1,206 @@
+"""The whole detector: mixed batches, nothing to find, refusals, seeding, learning."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from helpers.config import LossConfig, ModelConfig, TestConfig, preset
+from helpers.inference.paste import paste_masks
+from helpers.models.build import build_model
+from helpers.models.errors import ModelError
+from helpers.structures import Targets
+
+VARIANTS = {"mask_rcnn": {}}
+
+
+@pytest.fixture(params=VARIANTS)
+def config(request, tiny) -> ModelConfig:
+    return dataclasses.replace(tiny, **VARIANTS[request.param])
+
+
+def pictures(*sizes: tuple[int, int]) -> list[torch.Tensor]:
+    torch.manual_seed(3)
+    return [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for size in sizes]
+
+
+def gradients_reach(model: torch.nn.Module) -> bool:
+    return all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
+def test_a_training_step_on_pictures_of_mixed_sizes(config, make_model, make_targets):
+    model = make_model(config).train()
+    targets = [
+        make_targets((5, 5, 40, 50, 0), (30, 2, 60, 30, 2), size=(64, 80)),
+        make_targets((3, 3, 4, 4, 1), size=(50, 64)),  # one pixel
+        make_targets(size=(64, 64)),
+    ]
+    terms = model.losses(pictures((64, 80), (50, 64), (64, 64)), targets)
+    total = sum(terms.values())
+    total.backward()
+    assert torch.isfinite(total)
+    assert gradients_reach(model)
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+def test_a_batch_without_instances_has_finite_losses_connected_to_all_weights(
+    config, make_model, make_targets
+):
+    model = make_model(config).train()
+    terms = model.losses(pictures((64, 64), (64, 64)), [make_targets(), make_targets()])
+    sum(terms.values()).backward()
+    assert gradients_reach(model)
+    zero = {name for name, term in terms.items() if term == 0}
+    assert zero == {n for n in terms if n.startswith(("rpn_loc", "box_reg", "mask"))}
+
+
+def test_predictions_are_ordered_inside_the_picture_and_have_masks(config, make_model):
+    model = make_model(config).eval()
+    found = model.predict(pictures((64, 80), (50, 64)))
+    assert [d.image_size for d in found] == [(64, 80), (50, 64)]
+    for detections in found:
+        assert 0 < len(detections) <= 10
+        assert (detections.scores.diff() <= 0).all()
+        assert detections.boxes[:, 2].max() <= detections.image_size[1]
+        assert detections.boxes[:, 3].max() <= detections.image_size[0]
+        assert detections.masks.shape[0] == len(detections)
+        assert 0 <= detections.masks.min() <= detections.masks.max() <= 1
+        assert not detections.masks.requires_grad
+
+
+def test_a_picture_in_a_batch_answers_as_alone(config, make_model):
+    model = make_model(config).eval()
+    images = pictures((64, 80), (64, 80))
+    together, alone = model.predict(images)[1], model.predict(images[1:])[0]
+    torch.testing.assert_close(together.boxes, alone.boxes, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(together.masks, alone.masks, rtol=1e-3, atol=1e-4)
+
+
+def test_nothing_above_the_threshold_gives_empty_detections(config, make_model):
+    model = make_model(config, test=TestConfig(score_threshold=1.0)).eval()
+    (found,) = model.predict(pictures((64, 64)))
+    assert len(found) == 0
+    assert found.boxes.shape == (0, 4)
+    assert found.masks.shape[0] == 0
+    assert paste_masks(found).shape == (0, 64, 64)
+
+
+def test_the_seed_decides_the_losses(config, make_model, make_targets):
+    model = make_model(config).eval()  # no batch statistics that would move between the calls
+
+    def losses(seed: int) -> list[float]:
+        torch.manual_seed(seed)
+        targets = [make_targets((5, 5, 40, 50, 0), (30, 2, 60, 30, 2))]
+        return [t.item() for t in model.losses(pictures_of_one, targets).values()]
+
+    pictures_of_one = pictures((64, 64))
+    assert losses(1) == losses(1) != losses(2)
+
+
+def test_bf16_autocast_keeps_the_losses_close_and_in_float32(config, make_model, make_targets):
+    model = make_model(config).eval()
+    targets, images = [make_targets((5, 5, 40, 50, 0))], pictures((64, 64))
+
+    def losses(enabled: bool) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            return model.losses(images, targets)
+
+    exact, rough = losses(False), losses(True)
+    assert all(term.dtype == torch.float32 for term in rough.values())
+    for name in ("rpn_cls", "rpn_loc"):  # the RoIs may differ after rounding
+        torch.testing.assert_close(rough[name], exact[name], rtol=0.05, atol=1e-2)
+
+
+def test_mask_rois_caps_the_rois_of_the_mask_loss(tiny, make_model, make_targets, monkeypatch):
+    model = make_model(dataclasses.replace(tiny, mask_rois=1, roi_positive=1.0))
+    seen = []
+    monkeypatch.setattr(
+        model.roi_heads.mask, "losses", lambda _, rois: seen.extend(map(len, rois)) or {}
+    )
+    targets = make_targets((5, 5, 40, 50, 0), (30, 2, 60, 30, 2))
+    model.losses(pictures((64, 64), (64, 64)), [targets, make_targets()])
+    assert seen == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "size", "words"),
+    [((0, 3), (64, 64), r"labels outside 0\.\.2"), ((0, 1), (32, 64), "resize both alike")],
+)
+def test_targets_that_do_not_fit_are_refused(tiny, make_model, make_targets, labels, size, words):
+    targets = make_targets(*((1, 1, 9, 9, label) for label in labels), size=size)
+    with pytest.raises(ModelError, match=words):
+        make_model(tiny).losses(pictures((64, 64)), [targets])
+
+
+def test_counts_of_images_and_targets_must_agree(tiny, make_model):
+    with pytest.raises(ModelError, match="1 images but 0 targets"):
+        make_model(tiny).losses(pictures((64, 64)), [])
+
+
+def test_a_detector_needs_a_class(tiny):
+    with pytest.raises(ModelError, match="at least one class"):
+        build_model(tiny, LossConfig(), TestConfig(), 0)
+
+
+def two_scenes(make_targets) -> tuple[list[torch.Tensor], list[Targets]]:
+    """Bright rectangles on a dark ground, a colour for each class."""
+    targets = [
+        make_targets((8, 10, 50, 52, 0), (60, 30, 88, 90, 1), size=(96, 96)),
+        make_targets((20, 40, 90, 80, 2), (10, 4, 40, 30, 0), size=(96, 96)),
+    ]
+    images = []
+    for target in targets:
+        image = torch.full((3, 96, 96), 40, dtype=torch.uint8)
+        for label, mask in zip(target.labels, target.masks, strict=True):
+            image[label, mask] = 220
+        images.append(image)
+    return images, targets
+
+
+def train(model: torch.nn.Module, images, targets, *, steps: int, lr: float) -> list[float]:
+    torch.manual_seed(0)
+    optimiser = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    totals = []
+    model.train()
+    for _ in range(steps):
+        total = sum(model.losses(images, targets).values())
+        optimiser.zero_grad()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimiser.step()
+        totals.append(total.item())
+    return totals
+
+
+def test_a_few_steps_lower_the_loss(config, make_model, make_targets):
+    images, targets = two_scenes(make_targets)
+    totals = train(make_model(config), images, targets, steps=25, lr=0.02)
+    assert sum(totals[-5:]) < 0.6 * sum(totals[:5])
+
+
+def mask_iou(found, truth: Targets) -> list[float]:
+    """Of each instance: the best overlap with a detection of its class and score over 0.5."""
+    planes = paste_masks(found)
+    best = []
+    for label, mask in zip(truth.labels, truth.masks, strict=True):
+        same = planes[(found.labels == label) & (found.scores > 0.5)]
+        overlaps = [(p & mask).sum() / (p | mask).sum() for p in same]
+        best.append(max((o.item() for o in overlaps), default=0.0))
+    return best
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_two_scenes_are_learnt_by_heart(variant, make_targets):
+    config = dataclasses.replace(preset("quick").model, norm="eval", **VARIANTS[variant])
+    images, targets = two_scenes(make_targets)
+    torch.manual_seed(0)
+    model = build_model(config, LossConfig(), TestConfig(), 3)
+    train(model, images, targets, steps=200, lr=0.02)
+    found = model.eval().predict(images)
+    for detections, truth in zip(found, targets, strict=True):
+        assert min(mask_iou(detections, truth)) > 0.9
+        assert (detections.scores > 0.5).sum() == len(truth)

@@ -1,0 +1,183 @@
+"""Foreign checkpoints: names, colours, missing parts, and files that want to run code."""
+
+import dataclasses
+import os
+import pickle
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.models.checkpoints import (
+    MSRA,
+    RESNEST,
+    RESNEXT,
+    TIMM,
+    export_detectron2,
+    load_detectron2,
+    read_detectron2,
+)
+from helpers.models.detectron2_names import detectron2_keys, modern_name
+from helpers.models.errors import CheckpointError
+
+
+@pytest.fixture
+def model(tiny, make_model):
+    return make_model(tiny).eval()
+
+
+def write(path, content, *, protocol=None):
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+    return path
+
+
+@pytest.mark.parametrize("inputs", [MSRA, RESNEXT, TIMM])
+def test_a_written_checkpoint_comes_back_with_the_same_answers(
+    model, tiny, make_model, tmp_path, inputs
+):
+    image = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)
+    path = tmp_path / "model.pkl"
+    export_detectron2(model, path, inputs=inputs)
+    other = make_model(tiny).eval()
+    for parameter in other.parameters():
+        parameter.data.zero_()
+    load_detectron2(other, path, inputs=inputs)
+    (first,), (second,) = model.predict([image]), other.predict([image])
+    torch.testing.assert_close(first.boxes, second.boxes, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(first.masks, second.masks, rtol=1e-4, atol=1e-4)
+
+
+def test_bgr_weights_see_the_reversed_channels(tmp_path, make_model, tiny):
+    """The exported stem, fed as detectron2 feeds it, gives what our stem gives on RGB."""
+    plain = make_model(dataclasses.replace(tiny, backbone="resnet18")).eval()
+    export_detectron2(plain, tmp_path / "m.pkl", inputs=RESNEXT)
+    theirs = read_detectron2(tmp_path / "m.pkl")["backbone.bottom_up.stem.conv1.weight"]
+    image = torch.rand(3, 32, 32) * 255
+    mean, std = (torch.tensor(t).view(3, 1, 1) for t in (RESNEXT.mean, RESNEXT.std))
+    bgr = (image.flip(0) - mean) / std
+    ours = plain.backbone.net.conv1(plain.normalise([image]).tensor)
+    their_answer = torch.conv2d(bgr[None], theirs, stride=2, padding=3)
+    torch.testing.assert_close(their_answer, ours, rtol=1e-4, atol=1e-4)
+
+
+def test_other_means_move_into_the_model(model, tmp_path, make_model, tiny):
+    path = write(tmp_path / "m.pkl", {"model": exported(model)})
+    load_detectron2(model, path, inputs=RESNEST)
+    assert model.normalise.mean.flatten().tolist() == pytest.approx(list(RESNEST.mean))
+    with pytest.raises(CheckpointError, match="pixel means"):
+        export_detectron2(model, tmp_path / "n.pkl", inputs=MSRA)
+
+
+def exported(model) -> dict[str, np.ndarray]:
+    state = model.state_dict()
+    return {theirs: state[ours].numpy() for ours, theirs in detectron2_keys(state).items()}
+
+
+def test_a_pth_is_read_too(model, tmp_path):
+    state = {key: torch.from_numpy(value) for key, value in exported(model).items()}
+    state["pixel_mean"] = torch.zeros(3, 1, 1)
+    torch.save({"model": state, "iteration": 5}, tmp_path / "m.pth")
+    load_detectron2(model, tmp_path / "m.pth")
+
+
+def test_absent_norm_statistics_are_zero_and_one(model, tmp_path):
+    state = {k: v for k, v in exported(model).items() if "running_" not in k}
+    load_detectron2(model, write(tmp_path / "m.pkl", {"model": state}))
+    assert (model.backbone.net.layer1[0].bn1.running_mean == 0).all()
+    assert (model.backbone.net.layer1[0].bn1.running_var == 1).all()
+
+
+@pytest.mark.parametrize("change", ["missing", "shape", "surplus"])
+def test_what_does_not_fit_is_listed(model, tmp_path, change):
+    state, key = exported(model), "roi_heads.box_predictor.cls_score.weight"
+    if change == "missing":
+        del state[key]
+    elif change == "shape":
+        state[key] = state[key][:-1]
+    else:
+        key = "roi_heads.keypoint_head.weight"
+        state[key] = np.zeros(3, np.float32)
+    before = model.rpn.head.conv.weight.clone()
+    with pytest.raises(CheckpointError, match=key):
+        load_detectron2(model, write(tmp_path / "m.pkl", {"model": state}))
+    assert torch.equal(model.rpn.head.conv.weight, before)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            "roi_heads.mask_coarse_head.coarse_mask_fc1.bias",
+            "roi_heads.mask_head.coarse_head.fc1.bias",
+        ),
+        ("roi_heads.mask_point_head.fc2.weight", "roi_heads.mask_head.point_head.fc2.weight"),
+        ("roi_heads.mask_head.deconv.bias", "roi_heads.mask_head.deconv.bias"),
+    ],
+)
+def test_old_pointrend_names(old, new):
+    assert modern_name(old) == new
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_arrays_of_every_pickle_protocol(tmp_path, protocol):
+    values = OrderedDict(a=np.arange(6.0, dtype=np.float32).reshape(2, 3), b=np.int64(4).reshape(1))
+    read = read_detectron2(write(tmp_path / "a.pkl", {"model": values}, protocol=protocol))
+    assert read["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+class Hostile:
+    """Runs a command when unpickled the usual way."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("suffix", [".pkl", ".pth"])
+def test_a_hostile_pickle_runs_nothing(tmp_path, suffix):
+    marker = tmp_path / "marker"
+    path = write(tmp_path / f"evil{suffix}", {"model": {"w": Hostile(marker)}})
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read_detectron2(path)
+    assert not marker.exists()
+    pickle.loads(path.read_bytes())  # the same file does run under a plain unpickler
+    assert marker.exists()
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"cbuiltins\neval\n(S'1'\ntR.",
+        b"cnumpy\nload\n(S'x'\ntR.",
+        b"cnumpy.core.multiarray\n_reconstruct.__globals__\n.",
+        b"cnumpy\ndtype\n(S'O'\ntR.",
+        b"c_codecs\nencode\n(S'x'\nS'rot13'\ntR.",
+        b"c_codecs\nencode\nN}S'_call'\nI0\ns\x86b.",
+        b"cnumpy.f2py\ncompile\n(S'x'\ntR.",
+    ],
+)
+def test_everything_but_arrays_is_refused(tmp_path, pickled):
+    path = tmp_path / "evil.pkl"
+    path.write_bytes(pickled)
+    with pytest.raises(CheckpointError):
+        read_detectron2(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps([1, 2])])
+def test_a_broken_file_says_which(tmp_path, content):
+    path = tmp_path / "broken.pkl"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"broken\.pkl"):
+        read_detectron2(path)
+
+
+def test_an_absent_file_and_an_existing_target(model, tmp_path):
+    with pytest.raises(CheckpointError, match=r"none\.pkl"):
+        read_detectron2(tmp_path / "none.pkl")
+    export_detectron2(model, tmp_path / "m.pkl")
+    with pytest.raises(CheckpointError, match="exists"):
+        export_detectron2(model, tmp_path / "m.pkl")
