@@ -11,6 +11,7 @@ COMMANDS = {
     "run": ("helpers.notebook_command", "make the scenes, run the notebooks, write the report"),
     "doctor": ("helpers.doctor", "check this machine and say how to mend what is missing"),
     "scenes": ("helpers.scenes.command", "make, measure or show generated scenes"),
+    "correct-masks": ("helpers.masks.command", "correct wrong pixel labels of a data set"),
     "check": ("helpers.data.command", "validate a data set and say what will be done about it"),
     "train": ("helpers.training.command", "train a config, or continue where it stopped"),
     "evaluate": ("helpers.evaluation.command", "score predictions, a run, or a data set itself"),

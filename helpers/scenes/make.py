@@ -10,28 +10,21 @@ import dataclasses
 import functools
 import importlib.metadata
 import json
-import multiprocessing
-import os
 import platform
 import shutil
-import signal
-import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
+from helpers.parallel import available_cores, work_on
 from helpers.paths import outputs_dir
 from helpers.scenes import statistics, write
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.write import SceneError
 
 GENERATOR = 1  # raised whenever the same config gives other bytes than before
-
-Task = tuple[str, int]  # split, index
 
 
 def make_scenes(
@@ -45,8 +38,12 @@ def make_scenes(
 
     folder: default `outputs/scenes/<config.name>`; jobs: worker processes, default one per core
     this process may use. The bytes written depend on the config alone. Raises SceneError when the
-    folder holds something else, or a set of another config.
+    config asks for no pictures, or the folder holds something else or a set of another config.
     """
+    if not write.splits(config):
+        raise SceneError(
+            f"the set {config.name!r} has no pictures: raise train, val or test above 0"
+        )
     folder = outputs_dir() / "scenes" / config.name if folder is None else Path(folder)
     identity = {"generator": GENERATOR, "config": dataclasses.asdict(config)}
     _check_folder(folder, identity)
@@ -61,11 +58,6 @@ def make_scenes(
 def is_finished(folder: Path) -> bool:
     """Whether the folder holds a complete set of scenes."""
     return (folder / "meta.json").is_file()
-
-
-def available_cores() -> int:
-    """Number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _identity_path(folder: Path) -> Path:
@@ -104,63 +96,33 @@ def _flat_differences(
 
 
 def _write_scenes(config: SceneConfig, folder: Path, jobs: int, progress: bool) -> None:
-    """Writes all scenes that have no record yet."""
-    tasks = [(split, i) for split, count in write.splits(config).items() for i in range(count)]
-    left = [task for task in tasks if not _is_written(folder, *task)]
-    one = functools.partial(_write_task, config, folder)
+    """Writes all scenes that have no record yet, the views of one room one after another."""
+    total, rooms = 0, {}
+    for split, count in write.splits(config).items():
+        total += count
+        for index in range(count):
+            if not _is_written(folder, split, index):
+                rooms.setdefault((split, index // config.views_per_room), []).append(index)
+    tasks = [(split, indices) for (split, _), indices in rooms.items()]
+    left = sum(len(indices) for _, indices in tasks)
+    one = functools.partial(write.write_room, config, folder)
     with (
         tqdm(
-            total=len(tasks),
-            initial=len(tasks) - len(left),
+            total=total,
+            initial=total - left,
             desc=f"scenes {config.name}",
             unit="scene",
             disable=not progress,
         ) as bar,
-        _mapped(one, left, min(jobs, len(left))) as done,
+        work_on(one, tasks, min(jobs, len(tasks))) as written,
     ):
-        for _ in done:
-            bar.update()
+        for count in written:
+            bar.update(count)
 
 
 def _is_written(folder: Path, split: str, index: int) -> bool:
     """The record is renamed into place after the files it speaks of, so it is enough to look."""
     return write.record_path(folder, split, index).is_file()
-
-
-def _write_task(config: SceneConfig, folder: Path, task: Task) -> None:
-    write.write_scene(config, *task, folder)
-
-
-@contextmanager
-def _mapped(
-    function: functools.partial[None], tasks: list[Task], jobs: int
-) -> Iterator[Iterable[Any]]:
-    """The tasks being done, here or in `jobs` other processes; an error drops the rest."""
-    if jobs <= 1:
-        yield map(function, tasks)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_die_with_parent) as pool:
-        try:
-            futures = [pool.submit(function, task) for task in tasks]
-            yield (future.result() for future in as_completed(futures))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _die_with_parent() -> None:
-    """Ends this worker when its parent is killed; a pool's workers would wait for work for ever.
-
-    An interrupt from the keyboard reaches all processes; only the parent answers it.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _write_meta(identity: dict[str, Any], folder: Path, hashes: dict[str, str]) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from helpers.masks.components import Runs
 from helpers.scenes.random import Stream
 
 REFERENCE_SIZE = 1200  # px: side of the picture at which all lengths below are given
@@ -287,8 +288,9 @@ def nearest_labels(picture: np.ndarray, colours: np.ndarray) -> np.ndarray:
 
     Blended pixels between two objects may so get the label of a third. Ties go to the lower row.
     """
-    flat = picture.reshape(-1, 3).astype(np.int64) @ np.array([65536, 256, 1])
-    packed, where = np.unique(flat, return_inverse=True)
-    seen = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], 1)
+    packed = picture.astype(np.int64) @ np.array([65536, 256, 1])
+    runs = Runs.of(packed)
+    values, which = np.unique(runs.label, return_inverse=True)
+    seen = np.stack([values >> 16, values >> 8 & 255, values & 255], 1)
     distance = ((seen[:, None] - colours.astype(np.int64)) ** 2).sum(-1)
-    return distance.argmin(1).astype(np.int32)[where].reshape(picture.shape[:2])
+    return runs.paint(distance.argmin(1).astype(np.int32)[which])

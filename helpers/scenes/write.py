@@ -68,6 +68,14 @@ def write_bytes(folder: Path, path: Path, content: bytes) -> None:
 # One picture.
 
 
+def write_room(config: SceneConfig, folder: Path, views: tuple[str, list[int]]) -> int:
+    """Writes views (split, indices) of one room, which is built once; returns how many."""
+    split, indices = views
+    for index in indices:
+        write_scene(config, split, index, folder)
+    return len(indices)
+
+
 def write_scene(config: SceneConfig, split: str, index: int, folder: Path) -> None:
     """Renders one scene and writes its picture, its id-map and, last of all, its record."""
     view = render.compose_view(config, split, index)

@@ -1,0 +1,239 @@
+"""Correction of wrong pixel labels on a whole label map, without looking at the picture.
+
+Work is done on one integer map per picture, never on instances one by one: a pixel taken from one
+label must go to another. Two stages alternate until nothing changes. The sieve gives every
+connected component that is too small for its label to the label it borders most, pieces of broken
+thin parts excepted. The border stage flips bumps, spurs and notches of one pixel to the majority of
+their neighbours, except in long thin parts. A leak of one label into another is left alone: without
+the picture it looks exactly like a thin leg in front of something.
+
+Holes of a few pixels between slats and legs are legitimate, so background is sieved more carefully.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from helpers.masks.components import Components, Runs, level_squares
+
+REFERENCE_AREA = 1200 * 1200  # px: picture at which the thresholds are given
+SIEVE_ROUNDS = 3
+BORDER_ROUNDS = 2
+
+
+@dataclass(frozen=True)
+class CorrectionConfig:
+    """Thresholds in pixels of a 1200 x 1200 picture; others scale them by their own area."""
+
+    speck_min: int = 8  # components of an instance below this are noise
+    speck_max: int = 64  # and those from this on never are
+    speck_share: float = 0.005  # in between: below this share of the label's largest component
+    hole: int = 8  # components of the background below this are noise
+    gap: int = 4  # a long fragment this close to the rest of its label is part of it
+    elongation: float = 2.0  # long: diagonal of its box >= this x sqrt(area)
+    fragment: int = 4  # and at least so many pixels
+    leg: int = 10  # thin parts of this length keep their border as it is
+    smooth_border: bool = True
+    max_passes: int = 5
+    vanished: int = 16  # an instance that falls below this is dropped
+    review: float = 0.35  # an instance that changes by more than this share is flagged
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A corrected label map and what was done.
+
+    labels: (H, W) of the input's dtype; changed: pixels by cause, every pixel that differs counted
+    once; passes: how often both stages ran, the last time without effect if `settled`.
+    """
+
+    labels: np.ndarray
+    changed: dict[str, int]
+    passes: int
+    settled: bool
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """The thresholds of one picture, in its own pixels."""
+
+    config: CorrectionConfig
+    area: float  # factor for areas
+
+    def pixels(self, area: float, *, least: int) -> float:
+        return max(least, area * self.area)
+
+    @property
+    def gap(self) -> int:
+        return max(1, round(self.config.gap * self.area**0.5))
+
+    @property
+    def leg(self) -> int:
+        return max(3, round(self.config.leg * self.area**0.5))
+
+    def components(self, largest: np.ndarray, background: int | None) -> np.ndarray:
+        """(K,) area below which a component of each label is noise, given its largest ones.
+
+        The largest component of a label never is.
+        """
+        c = self.config
+        low, high = self.pixels(c.speck_min, least=2), self.pixels(c.speck_max, least=2)
+        limits = np.clip(c.speck_share * largest, low, high)
+        if background is not None:
+            limits[background] = self.pixels(c.hole, least=2)
+        return np.minimum(limits, np.maximum(1, 0.5 * largest))
+
+
+def correct_labels(
+    labels: np.ndarray, config: CorrectionConfig | None = None, *, background: int = 0
+) -> Correction:
+    """Correct an (H, W) integer label map; the input is not touched.
+
+    The result does not depend on how the labels are numbered, only on which is the background;
+    ties go to the label with the larger area, then to the one that appears first.
+    Raises ValueError when the map is not a two-dimensional integer array.
+    """
+    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"a label map is (H, W) of integers, not {labels.shape} {labels.dtype}")
+    if not labels.size:
+        return Correction(labels.copy(), _changes(labels, labels, labels != labels, None), 0, True)
+    config = config or CorrectionConfig()
+    limits = _Limits(config, labels.size / REFERENCE_AREA)
+    values, ranked = _by_rank(labels)
+    found = np.flatnonzero(values == background)
+    ground = int(found[0]) if len(found) else None
+    work, smoothed = ranked, np.zeros(labels.shape, bool)
+    passes, settled = 0, False
+    while not settled and passes < config.max_passes:
+        before, passes = work, passes + 1
+        work = _sieve(work, limits, len(values), ground)
+        if config.smooth_border:
+            sieved, work = work, _smooth_border(work, limits.leg, len(values))
+            smoothed |= work != sieved
+        settled = np.array_equal(work, before)
+    return Correction(values[work], _changes(ranked, work, smoothed, ground), passes, settled)
+
+
+def _by_rank(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(K,) distinct labels by falling area, then first appearance, and the map of their ranks."""
+    runs = Runs.of(labels)
+    values, first, inverse = np.unique(runs.label, return_index=True, return_inverse=True)
+    order = np.lexsort((first, -np.bincount(inverse, runs.length)))
+    rank = np.empty(len(values), np.min_scalar_type(len(values)))
+    rank[order] = np.arange(len(values))
+    return values[order], runs.paint(rank[inverse])
+
+
+def _changes(
+    before: np.ndarray, after: np.ndarray, smoothed: np.ndarray, ground: int | None
+) -> dict[str, int]:
+    """Changed pixels: border, speck (to background), hole (from background), island (the rest)."""
+    changed = before != after
+    rest = changed & ~smoothed
+    old, new = before[rest], after[rest]
+    speck, hole = (int((v == ground).sum()) if ground is not None else 0 for v in (new, old))
+    border = int((changed & smoothed).sum())
+    return {"border": border, "speck": speck, "hole": hole, "island": len(old) - speck - hole}
+
+
+# The sieve.
+
+
+def _sieve(labels: np.ndarray, limits: _Limits, count: int, ground: int | None) -> np.ndarray:
+    """Give components that are too small to the label they share most border with."""
+    for _ in range(SIEVE_ROUNDS):
+        parts = Components.of(Runs.of(labels))
+        threshold = limits.components(parts.largest(count), ground)
+        noisy = parts.area < threshold[parts.label]
+        noisy &= ~_thin_fragments(parts, noisy, limits)
+        if not noisy.any():
+            break
+        votes = parts.border_votes(noisy, count)
+        decided = votes.any(1)
+        winner = votes.argmax(1).astype(labels.dtype)
+        labels = parts.paint(np.where(decided, winner, parts.label))
+    return labels
+
+
+def _thin_fragments(parts: Components, noisy: np.ndarray, limits: _Limits) -> np.ndarray:
+    """(C,) bool: small but long components that continue a trusted part of their label.
+
+    They may do so through each other, as the dashes of a broken rod do.
+    """
+    runs, config = parts.runs, limits.config
+    diagonal = np.sqrt(parts.height**2 + parts.width**2)
+    long = noisy & (parts.area >= limits.pixels(config.fragment, least=3))
+    long &= diagonal >= config.elongation * np.sqrt(parts.area)
+    which = np.flatnonzero(long[parts.of_run])
+    links = []
+    for rows in range(-limits.gap, limits.gap + 1):
+        i, j = runs.near(which, rows=rows, reach=limits.gap)
+        a, b = parts.of_run[i], parts.of_run[j]
+        same = (runs.label[i] == runs.label[j]) & (a != b) & (long[b] | ~noisy[b])
+        links.append((a[same], b[same]))
+    a, b = (np.concatenate(side) for side in zip(*links, strict=True))
+    trusted = ~noisy
+    reached = True
+    while reached:
+        new = a[trusted[b] & ~trusted[a]]
+        trusted[new] = True
+        reached = len(new) > 0
+    return trusted & noisy
+
+
+# The border.
+
+
+def _smooth_border(labels: np.ndarray, leg: int, count: int) -> np.ndarray:
+    """Flip weakly supported pixels outside of long thin parts to the majority of their neighbours.
+
+    Weak: at most one of the four direct neighbours has the pixel's label (a convex corner has two).
+    Majority: at least five of the eight neighbours agree. Outside of the picture, the pixels at its
+    border go on.
+    """
+    for _ in range(BORDER_ROUNDS):
+        padded = np.pad(labels, 2, mode="edge")
+        weak = _support(padded) <= 1
+        if weak.any():
+            weak &= ~_long_thin(padded, leg, count)
+        rows, columns = np.nonzero(weak)
+        around = np.stack(
+            [
+                padded[rows + 2 + dy, columns + 2 + dx]
+                for dy in (-1, 0, 1)
+                for dx in (-1, 0, 1)
+                if dy or dx
+            ],
+            1,
+        )
+        agreeing = (around[:, :, None] == around[:, None, :]).sum(-1)
+        best = agreeing.argmax(1)
+        flip = agreeing.max(1, initial=0) >= 5
+        if not flip.any():
+            break
+        labels = labels.copy()
+        labels[rows[flip], columns[flip]] = around[flip, best[flip]]
+    return labels
+
+
+def _support(padded: np.ndarray) -> np.ndarray:
+    """(H, W) int8: how many of the four direct neighbours have the pixel's label."""
+    centre = padded[2:-2, 2:-2]
+    sides = (padded[1:-3, 2:-2], padded[3:-1, 2:-2], padded[2:-2, 1:-3], padded[2:-2, 3:-1])
+    return sum((side == centre).view(np.int8) for side in sides)
+
+
+def _long_thin(padded: np.ndarray, leg: int, count: int) -> np.ndarray:
+    """(H, W) bool: pixels of thin parts of length >= `leg`.
+
+    Thin is what a 3 x 3 opening of its label would remove. One erosion and one dilation do this for
+    all labels together, for a pixel whose 3 x 3 neighbours are all equal shares their label.
+    """
+    core = level_squares(padded)
+    wide = core[2:] | core[1:-1] | core[:-2]
+    wide = wide[:, 2:] | wide[:, 1:-1] | wide[:, :-2]
+    labels = padded[2:-2, 2:-2]
+    parts = Components.of(Runs.of(np.where(wide, labels.dtype.type(count), labels)))
+    return parts.paint((parts.label != count) & (np.maximum(parts.height, parts.width) >= leg))
