@@ -90,6 +90,7 @@ def draw_histogram(
     bins: int | Sequence[float] = 30,
     marks: Mapping[str, float] | None = None,
     log: bool = False,
+    ylabel: str = "share of instances",
 ) -> None:
     """One histogram of shares on given axes; see `histogram`."""
     values = np.asarray(values, dtype=float)
@@ -107,7 +108,7 @@ def draw_histogram(
             transform=axes.get_xaxis_transform(),
         )  # fmt: skip
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set(xlabel=xlabel, ylabel="share of instances")
+    axes.set(xlabel=xlabel, ylabel=ylabel)
 
 
 def curves(
@@ -166,18 +167,19 @@ def shape_map(
         figure = Picture((5.6, 5.2), alt=f"{title}: box widths and heights with anchor shapes")
         axes = figure.add_subplot()
         axes.scatter(sizes[:, 0], sizes[:, 1], s=5, color=GREY, alpha=0.35, linewidths=0, zorder=1)
-        markers = zip(sets.items(), "oDs^", (CYCLE[3], CYCLE[0], CYCLE[2], CYCLE[5]), strict=False)
-        for (name, shapes), marker, colour in markers:
+        # Large rings first, small marks last: sets share shapes, and all have to be seen.
+        looks = (("o", 150, CYCLE[3]), ("s", 62, CYCLE[0]), ("D", 26, CYCLE[2]), ("^", 14, INK))
+        for (name, shapes), (marker, area, colour) in zip(sets.items(), looks, strict=False):
             axes.scatter(
-                shapes[:, 0], shapes[:, 1], s=44, marker=marker, facecolor=shade(colour, 0.55),
-                edgecolor=colour, linewidths=1.4, label=name, zorder=3,
+                shapes[:, 0], shapes[:, 1], s=area, marker=marker, facecolor="none",
+                edgecolor=colour, linewidths=1.7, label=name, zorder=3,
             )  # fmt: skip
         axes.plot([side, side, sizes.min()], [sizes.min(), side, side], color=INK, linewidth=0.8)
         for axis, log in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
             log("log", base=2)
             axis.set_major_formatter(ScalarFormatter())
         axes.set(title=title, xlabel="width (px)", ylabel="height (px)", aspect="equal")
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower right")
     return figure
 
 

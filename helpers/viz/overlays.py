@@ -20,6 +20,8 @@ from scipy import ndimage
 from helpers.viz.figures import short_name
 from helpers.viz.style import STYLE, Picture, class_colour, instance_colours, text_on
 
+LABEL_SIZE = 6.2  # points
+
 
 @dataclass(frozen=True)
 class Overlay:
@@ -65,7 +67,7 @@ class Panel:
     image: np.ndarray
     title: str = ""
     overlay: Overlay | None = None
-    fill: float = 0.40
+    fill: float = 0.32
     labels: bool = True
     boxes: bool = False
 
@@ -86,18 +88,20 @@ def grid(panels: Sequence[Panel], *, columns: int, alt: str, cell: float = 3.1) 
         for axes in cells:
             axes.set_axis_off()
         for axes, panel in zip(cells, panels, strict=False):
-            draw_panel(axes, panel)
+            draw_panel(axes, panel, inches=cell)
     return figure
 
 
-def draw_panel(axes: Axes, panel: Panel) -> None:
-    """One panel on given axes."""
+def draw_panel(axes: Axes, panel: Panel, *, inches: float) -> None:
+    """One panel on axes that are `inches` wide."""
     axes.set_axis_off()
     shown = panel.overlay
     image = panel.image if shown is None else tint(panel.image, shown, strength=panel.fill)
     axes.imshow(image, interpolation="bilinear")
     if panel.title:
-        axes.set_title(panel.title, fontsize=8.5, pad=3)
+        small = inches < 2
+        weight = "normal" if small else "bold"
+        axes.set_title(panel.title, fontsize=6.3 if small else 8.5, pad=3, fontweight=weight)
     if shown is None:
         return
     for row in largest_first(shown):
@@ -106,7 +110,7 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
             _draw_box(axes, shown.boxes[row], class_colour(int(shown.category_ids[row])))
     if panel.labels:
         for row in largest_first(shown):
-            _draw_label(axes, shown, row)
+            _draw_label(axes, shown, row, inches=inches)
 
 
 def largest_first(overlay: Overlay) -> list[int]:
@@ -160,7 +164,7 @@ def _draw_box(axes: Axes, box: np.ndarray, colour: str) -> None:
         )
 
 
-def _draw_label(axes: Axes, overlay: Overlay, row: int) -> None:
+def _draw_label(axes: Axes, overlay: Overlay, row: int, *, inches: float) -> None:
     mask = overlay.masks[row]
     if not mask.any():
         return
@@ -170,9 +174,10 @@ def _draw_label(axes: Axes, overlay: Overlay, row: int) -> None:
     if overlay.scores is not None:
         text += f" {overlay.scores[row]:.2f}"
     height, width = mask.shape
+    margin = min(0.5, (0.026 * len(text) + 0.05) / inches) * width  # half a label, in pixels
     axes.text(
-        np.clip(x, 0.09 * width, 0.91 * width), np.clip(y, 0.03 * height, 0.97 * height), text,
-        fontsize=6.2, color=text_on(colour), ha="center", va="center", clip_on=True,
+        np.clip(x, margin, width - margin), np.clip(y, 0.03 * height, 0.97 * height), text,
+        fontsize=LABEL_SIZE, color=text_on(colour), ha="center", va="center", clip_on=True,
         bbox={"boxstyle": "round,pad=0.22", "facecolor": colour, "edgecolor": "white",
               "linewidth": 0.6, "alpha": 0.92},
     )  # fmt: skip

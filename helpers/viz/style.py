@@ -13,6 +13,7 @@ import io
 import matplotlib
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 PAPER = "#ffffff"
 INK = "#22262b"
@@ -54,24 +55,29 @@ STYLE = {
 class Picture(Figure):
     """A Figure that shows itself in a notebook: plots as PNG, photographs as JPEG.
 
-    `alt` says in words what is to be seen, for readers who do not see it.
+    `alt` says in words what is to be seen, for readers who do not see it. Both are stored small
+    (plots in 128 colours), because a notebook with its pictures has to stay light.
     """
 
     def __init__(
         self, size: tuple[float, float], *, alt: str = "", photograph: bool = False
     ) -> None:
-        super().__init__(figsize=size, dpi=110, layout="constrained", facecolor=PAPER)
+        dpi = 84 if photograph else 100
+        super().__init__(figsize=size, dpi=dpi, layout="constrained", facecolor=PAPER)
         self.alt = alt
         self.photograph = photograph
 
     def encoded(self) -> tuple[str, bytes]:
         """Mime type and bytes of the picture as a notebook stores it."""
-        buffer = io.BytesIO()
-        kind = "jpeg" if self.photograph else "png"
-        options = {"pil_kwargs": {"quality": 82, "optimize": True}} if self.photograph else {}
+        drawn, stored = io.BytesIO(), io.BytesIO()
         with matplotlib.rc_context(STYLE):
-            self.savefig(buffer, format=kind, facecolor=PAPER, **options)
-        return f"image/{kind}", buffer.getvalue()
+            self.savefig(drawn, format="png", facecolor=PAPER)
+        image = Image.open(drawn).convert("RGB")
+        if self.photograph:
+            image.save(stored, "JPEG", quality=80, optimize=True)
+            return "image/jpeg", stored.getvalue()
+        image.quantize(128, dither=Image.Dither.NONE).save(stored, "PNG", optimize=True)
+        return "image/png", stored.getvalue()
 
     def bundle(self) -> dict[str, str]:
         """The picture as a mime bundle: the encoded image and its words."""

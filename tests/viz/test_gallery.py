@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -54,6 +55,14 @@ def test_examples_prefer_what_the_frame_does_not_cut(index: InstanceIndex):
     assert chair.overlay.masks[0].sum() == 400
     assert chair.image.shape == (24, 24, 3)
     assert (sofa.image[sofa.overlay.masks[0]] == 180).all()
+
+
+def test_free_shares_by_hand():
+    table = pd.DataFrame(
+        {"image_id": [1, 1, 2], "bbox_x": [0, 5, 5], "bbox_y": [0, 0, 0],
+         "bbox_w": [10, 20, 20], "bbox_h": [10, 5, 5]}
+    )  # fmt: skip
+    assert gallery.free_shares(table).tolist() == [0.75, 0.75, 1.0]
 
 
 def test_windows_stay_square_inside_the_picture():
