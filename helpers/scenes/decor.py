@@ -15,7 +15,18 @@ from helpers.scenes.furniture.common import SIDES, bar, board
 from helpers.scenes.materials import Colour, Material, Palette, TextureKind, shade
 from helpers.scenes.pieces import Part, Piece, part, piece
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import Mesh, box, cross, cylinder, lathe, length, shell, sphere, tube
+from helpers.scenes.shapes import (
+    Mesh,
+    box,
+    cross,
+    cylinder,
+    lathe,
+    length,
+    sheet,
+    smoothed,
+    sphere,
+    tube,
+)
 
 GREENS: tuple[Colour, ...] = ((0.30, 0.42, 0.22), (0.22, 0.36, 0.20), (0.38, 0.47, 0.28))
 LAMP_CLOTH: Colour = (1.0, 0.95, 0.85)
@@ -55,12 +66,12 @@ def curtains(stream: Stream, palette: Palette, *, width: float, height: float) -
 def _folds(left: float, width: float, height: float, phase: float) -> Mesh:
     """Hanging cloth whose folds open a little towards the floor."""
 
-    def surface(a, b):
-        swing = np.sin(a * 40 + phase + 0.4 * np.sin(b * 3))
-        y = 0.035 * swing * (1.0 - 0.4 * b)
-        return left + width * a, y, 0.02 + (height - 0.01) * b
+    def fold(a, b):
+        swing = np.sin(a * 28 + phase + 0.4 * np.sin(b * 3))
+        return 0, 0.032 * swing * (1.0 - 0.4 * b), 0
 
-    return shell(surface, 0.004, steps=(48, 8))
+    across, up = (width, 0, 0), (0, 0, height - 0.01)
+    return sheet((left, 0, 0.02), across, up, steps=(56, 8), offset=fold)
 
 
 def picture(stream: Stream, palette: Palette) -> Piece:
@@ -75,8 +86,8 @@ def picture(stream: Stream, palette: Palette) -> Piece:
 
 def vase(stream: Stream, palette: Palette) -> Piece:
     """A glazed vase with a few leafy branches, for table tops."""
-    profile = [(0, 0), (0.05, 0), (0.07, 0.02), (0.09, 0.1), (0.06, 0.2), (0.045, 0.24)]
-    profile += [(0.055, 0.26), (0.045, 0.26), (0.035, 0.22), (0, 0.2)]
+    belly = smoothed([(0.055, 0), (0.085, 0.07), (0.08, 0.13), (0.045, 0.22), (0.055, 0.26)], 3)
+    profile = [(0, 0), *belly, (0.045, 0.26), (0.035, 0.22), (0, 0.2)]
     size = stream.uniform(0.75, 1.15)
     glaze = palette.plain(stream, palette.second_accent_colour, specular=0.08, roughness=0.1)
     green = palette.plain(stream, stream.choice(GREENS))
@@ -84,7 +95,7 @@ def vase(stream: Stream, palette: Palette) -> Piece:
     made = [part(body, glaze)]
     for _ in range(stream.integers(7, 13)):
         reach, tall = stream.uniform(0.05, 0.20), stream.uniform(0.15, 0.40)
-        made += _branch(stream, (0.22 * size, reach, tall), (0.03, 0.055), green)
+        made += _branch(stream, (0.22 * size, reach, tall), (0.05, 0.09), green)
     return piece(0, made)
 
 
@@ -97,7 +108,7 @@ def plant(stream: Stream, palette: Palette) -> Piece:
     made = [part(lathe(profile, segments=28), pot)]
     for _ in range(stream.integers(14, 22)):
         reach, tall = stream.uniform(0.10, 0.38), stream.uniform(0.35, 0.95)
-        made += _branch(stream, (0.22, reach, tall), (0.12, 0.20), green)
+        made += _branch(stream, (0.22, reach, tall), (0.18, 0.30), green)
     return piece(0, made)
 
 
@@ -130,7 +141,7 @@ def _leaf(start: np.ndarray, direction: np.ndarray, size: float) -> Mesh:
     across = across / max(float(length(across)), 1e-6)
     droop, rib = np.array([0, 0, -0.25 * size]), np.array([0, 0, -0.06 * size])
     middle, tip = start + 0.5 * size * along, start + size * along + droop
-    edges = [middle - 0.22 * size * across, middle + 0.22 * size * across]
+    edges = [middle - 0.27 * size * across, middle + 0.27 * size * across]
     faces = np.array([[0, 1, 4], [1, 3, 4], [0, 4, 2], [4, 3, 2]])
     return Mesh(np.stack([start, *edges, tip, middle + rib]), faces)
 
@@ -151,10 +162,11 @@ def books(stream: Stream, palette: Palette) -> Piece:
 def table_lamp(stream: Stream, palette: Palette) -> Piece:
     """A bedside lamp: a turned foot and a lit cloth shade."""
     r = stream.uniform(0.10, 0.15)
-    foot = [(0, 0), (0.07, 0), (0.07, 0.015), (0.02, 0.03), (0.035, 0.10), (0.012, 0.2)]
+    stem = smoothed([(0.02, 0.02), (0.04, 0.08), (0.03, 0.14), (0.012, 0.20), (0.010, 0.3)], 3)
+    foot = [(0, 0), (0.07, 0), (0.07, 0.015), (0.02, 0.015), *stem, (0, 0.3)]
     shade_profile = [(0.7 * r - 0.004, 0.4), (r - 0.004, 0.22), (r, 0.22), (0.7 * r, 0.4)]
     made = [
-        part(lathe([*foot, (0.010, 0.3), (0, 0.3)], segments=24), palette.metal(stream)),
+        part(lathe(foot, segments=24), palette.metal(stream)),
         part(
             lathe([*shade_profile, shade_profile[0]], segments=32),
             palette.glow(stream, 1.5, LAMP_CLOTH),

@@ -83,20 +83,20 @@ def box(
     """
     half = np.asarray(size, dtype=np.float64) / 2
     radius = min(radius, 0.999 * float(half.min())) if steps else 0.0
+    lines = [_edge_lines(h, radius, steps, inner) for h in half]
     vertices, faces, count = [], [], 0
     for axis in range(3):
         u, v = (axis + 1) % 3, (axis + 2) % 3
-        grid = np.meshgrid(
-            *(_edge_lines(half[k], radius, steps, inner) for k in (u, v)), indexing="ij"
-        )
+        grid = np.meshgrid(lines[u], lines[v], indexing="ij")
+        quads = _grid_faces(*grid[0].shape)
         for sign in (-1.0, 1.0):
-            side = np.empty((*grid[0].shape, 3))
-            side[..., u], side[..., v], side[..., axis] = grid[0], grid[1], sign * half[axis]
-            vertices.append(_puffed(_rounded(side, half, radius), half, puff).reshape(-1, 3))
-            quads = _grid_faces(*grid[0].shape) + count
-            faces.append(quads if sign > 0 else quads[:, ::-1])
-            count += grid[0].size
-    return Mesh(np.concatenate(vertices) + np.asarray(centre, float), np.concatenate(faces))
+            side = np.empty((grid[0].size, 3))
+            side[:, u], side[:, v], side[:, axis] = grid[0].flat, grid[1].flat, sign * half[axis]
+            vertices.append(side)
+            faces.append((quads if sign > 0 else quads[:, ::-1]) + count)
+            count += len(side)
+    rounded = _rounded(np.concatenate(vertices), half, radius)
+    return Mesh(_puffed(rounded, half, puff) + np.asarray(centre, float), np.concatenate(faces))
 
 
 def lathe(
@@ -112,8 +112,7 @@ def lathe(
     """
     profile = np.asarray(profile, dtype=np.float64)
     angle = np.arange(segments) / segments * math.tau
-    radius = profile[:, :1]
-    x, y = radius * np.cos(angle) * stretch[0], radius * np.sin(angle) * stretch[1]
+    x, y = (r * profile[:, :1] for r in (stretch[0] * np.cos(angle), stretch[1] * np.sin(angle)))
     z = np.broadcast_to(profile[:, 1:], x.shape)
     index = np.arange(x.size).reshape(x.shape)
     index = np.concatenate([index, index[:, :1]], axis=1)
@@ -156,14 +155,13 @@ def tube(
     (tapered legs); sides: 4 makes a square bar; closed: joins the end to the beginning.
     """
     points = np.asarray(path, dtype=np.float64)
-    count = len(points)
     tangent, bend, widen = _tangents(points, closed)
-    first, second = _frames(tangent)
+    first, second = _frames(points, tangent)
     angle = np.arange(sides) / sides * math.tau + math.tau / 8
     offset = np.cos(angle)[:, None] * first[:, None] + np.sin(angle)[:, None] * second[:, None]
     offset = offset + (dot(offset, bend[:, None]) * (widen - 1)[:, None])[..., None] * bend[:, None]
-    rings = points[:, None] + np.broadcast_to(radius, (count,))[:, None, None] * offset
-    index = np.arange(count * sides).reshape(count, sides)
+    rings = points[:, None] + np.broadcast_to(radius, (len(points),))[:, None, None] * offset
+    index = np.arange(len(points) * sides).reshape(-1, sides)
     looped = np.concatenate([index, index[:1]]) if closed else index
     faces = [_quads(np.concatenate([looped, looped[:, :1]], axis=1).T)]
     if not closed:
@@ -184,8 +182,7 @@ def sheet(
     Its face looks to u x v.
     """
     a, b = _unit_grid(steps)
-    points = np.asarray(origin, float) + a[..., None] * np.asarray(u, float)
-    points = points + b[..., None] * np.asarray(v, float)
+    points = origin + a[..., None] * np.asarray(u, float) + b[..., None] * np.asarray(v, float)
     if offset is not None:
         points = points + _stacked(offset, a, b)
     return Mesh(points.reshape(-1, 3), _grid_faces(*a.shape))
@@ -200,15 +197,11 @@ def shell(surface: SurfaceFunction, thickness: float, *, steps: tuple[int, int])
     front = _stacked(surface, a, b)
     normal = cross(np.gradient(front, axis=0), np.gradient(front, axis=1))
     back = front - thickness * normal / np.maximum(length(normal), 1e-12)[..., None]
-    rows, columns = a.shape
-    index = np.arange(rows * columns).reshape(rows, columns)
+    index = np.arange(a.size).reshape(a.shape)
     rim = np.concatenate([index[:-1, 0], index[-1, :-1], index[:0:-1, -1], index[0, :0:-1]])
     rim = np.append(rim, rim[0])
-    faces = [
-        _quads(index),
-        _quads(index)[:, ::-1] + index.size,
-        _quads(np.stack([rim + index.size, rim], axis=1)),
-    ]
+    edge = np.stack([rim + index.size, rim], axis=1)
+    faces = [_quads(index), _quads(index)[:, ::-1] + index.size, _quads(edge)]
     vertices = np.concatenate([front.reshape(-1, 3), back.reshape(-1, 3)])
     return Mesh(vertices, np.concatenate(faces))
 
@@ -220,11 +213,21 @@ def ring(centre: Sequence[float], radius: float, count: int = 32) -> Floats:
     return np.stack([x, y, np.full(count, float(centre[2]))], axis=1)
 
 
+def smoothed(points: ArrayLike, steps: int = 4) -> Floats:
+    """A curve through the points (K, D), `steps` pieces between neighbours (Catmull-Rom)."""
+    points = np.asarray(points, dtype=np.float64)
+    padded = np.concatenate([points[:1], points, points[-1:]])
+    before, start, end, after = (padded[k : k + len(points) - 1, None] for k in range(4))
+    t = (np.arange(steps) / steps)[None, :, None]
+    curve = (3 * (start - end) + after - before) * t + 2 * before - 5 * start + 4 * end - after
+    curve = 0.5 * ((curve * t + end - before) * t) + start
+    return np.concatenate([curve.reshape(-1, points.shape[1]), points[-1:]])
+
+
 def _quads(index: Ints) -> Ints:
     """Two triangles for each cell of a (rows, columns) grid of vertex numbers."""
-    a, b = index[:-1, :-1].ravel(), index[1:, :-1].ravel()
-    c, d = index[1:, 1:].ravel(), index[:-1, 1:].ravel()
-    return np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)])
+    a, b, c, d = index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]
+    return np.stack([a, b, c, a, c, d], axis=-1).reshape(-1, 3)
 
 
 def _grid_faces(rows: int, columns: int) -> Ints:
@@ -246,25 +249,25 @@ def _stacked(function: SurfaceFunction, a: Floats, b: Floats) -> Floats:
 
 def _edge_lines(half: float, radius: float, steps: int, inner: int) -> Floats:
     """Grid lines of one side of a box: close together in the rounded edges."""
-    edge = np.linspace(half - radius, half, steps + 1)
-    middle = np.linspace(radius - half, half - radius, inner + 2)[1:-1]
+    edge = half - radius + radius * np.arange(steps + 1) / max(steps, 1)
+    middle = (half - radius) * (2 * np.arange(1, inner + 1) / (inner + 1) - 1)
     return np.concatenate([-edge[::-1], middle, edge])
 
 
-def _rounded(side: Floats, half: Floats, radius: float) -> Floats:
-    core = np.clip(side, radius - half, half - radius)
-    away = side - core
+def _rounded(points: Floats, half: Floats, radius: float) -> Floats:
+    core = np.clip(points, radius - half, half - radius)
+    away = points - core
     return core + radius * away / np.maximum(length(away), 1e-9)[..., None]
 
 
-def _puffed(side: Floats, half: Floats, puff: Sequence[float]) -> Floats:
+def _puffed(points: Floats, half: Floats, puff: Sequence[float]) -> Floats:
     for axis in range(3):
         if puff[axis]:
             u, v = (axis + 1) % 3, (axis + 2) % 3
-            hill = np.clip(1 - (side[..., u] / half[u]) ** 2, 0, 1)
-            hill = hill * np.clip(1 - (side[..., v] / half[v]) ** 2, 0, 1)
-            side[..., axis] *= 1 + puff[axis] * hill
-    return side
+            hill = np.clip(1 - (points[:, u] / half[u]) ** 2, 0, 1)
+            hill = hill * np.clip(1 - (points[:, v] / half[v]) ** 2, 0, 1)
+            points[:, axis] *= 1 + puff[axis] * hill
+    return points
 
 
 def _tangents(points: Floats, closed: bool) -> tuple[Floats, Floats, Floats]:
@@ -280,12 +283,17 @@ def _tangents(points: Floats, closed: bool) -> tuple[Floats, Floats, Floats]:
     return tangent, bend / np.maximum(length(bend), 1e-12)[:, None], 1 / half_cosine
 
 
-def _frames(tangent: Floats) -> tuple[Floats, Floats]:
+def _frames(points: Floats, tangent: Floats) -> tuple[Floats, Floats]:
     """Two unit vectors across the path at each point, carried along it without twisting."""
     side = np.array([0.0, 0.0, 1.0] if abs(tangent[0, 2]) < 0.9 else [1.0, 0.0, 0.0])
     first = np.empty_like(tangent)
-    for k, direction in enumerate(tangent):
-        side = side - direction * dot(side, direction)
-        side = side / math.sqrt(dot(side, side))
-        first[k] = side
+    for k in range(len(points)):
+        if k:  # by way of the piece in between: one projection over both half turns would twist
+            side = _across(side, points[k] - points[k - 1])
+        side = first[k] = _across(side, tangent[k])
     return first, cross(tangent, first)
+
+
+def _across(side: Floats, direction: Floats) -> Floats:
+    side = side - direction * (dot(side, direction) / dot(direction, direction))
+    return side / length(side)

@@ -20,7 +20,7 @@ from helpers.scenes.furniture.common import (
 from helpers.scenes.materials import Palette
 from helpers.scenes.pieces import Part, part
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import Mesh, cylinder, lathe, ring, tube
+from helpers.scenes.shapes import Mesh, cylinder, lathe, ring, smoothed, tube
 
 
 def coffee_table(stream: Stream, palette: Palette) -> list[Part]:
@@ -67,8 +67,8 @@ def dining_table(stream: Stream, palette: Palette) -> list[Part]:
     if style == "pedestal":
         r = stream.uniform(0.50, 0.65)
         plate = [(0, 0.715), (r - 0.02, 0.715), (r + 0.005, 0.735), (r, height), (0, height)]
-        foot = [(0, 0), (0.30, 0), (0.28, 0.03), (0.12, 0.08), (0.06, 0.3), (0.045, 0.5)]
-        foot += [(0.05, 0.72), (0, 0.72)]
+        stem = smoothed([(0.28, 0.025), (0.12, 0.08), (0.06, 0.3), (0.045, 0.5), (0.05, 0.72)], 3)
+        foot = [(0, 0), (0.30, 0), *stem, (0, 0.72)]
         return [
             part(lathe(plate, segments=48), top),
             part(lathe(foot, segments=32), base),
