@@ -58,6 +58,16 @@ def result_list(results: Results) -> Sequence[Mapping[str, Any]]:
     return results
 
 
+def truth_as_results(truth: Mapping[str, Any], *, crowds: bool) -> list[dict[str, Any]]:
+    """The annotations of plain COCO ground truth as results of score 1, with or without crowds."""
+    fields = ("image_id", "category_id", "segmentation", "bbox")
+    return [
+        {**{field: annotation[field] for field in fields}, "score": 1.0}
+        for annotation in truth["annotations"]
+        if crowds or not annotation["iscrowd"]
+    ]
+
+
 def _checked(
     result: Any, sizes: Mapping[int, tuple[int, int]], categories: set[int], masks: bool
 ) -> dict[str, Any]:
