@@ -15,9 +15,12 @@ from helpers.scenes.rooms import Room
 
 PROBE = 150  # side in pixels of the id map that a camera is judged by
 TRIES = 40  # cameras drawn before the best so far is taken
+AMBITION = 3  # up to so many pieces more than asked for are tried for
+PATIENCE = 6  # cameras after which one piece less is wanted
 EYE_HEIGHT = (1.0, 1.35)  # metres
 HALF_FOV = tan(radians(24.5))  # tangent of half the usual field of view
-ZOOM = (-0.17, 0.30)  # mean and deviation of the logarithm of the factor on it
+ZOOM = (-0.06, 0.28)  # mean and deviation of the logarithm of the factor on it
+LEAST_ZOOM, MOST_ZOOM = 0.5, 1.6  # bounds of that factor: 26 and 72 degrees
 WALL_GAP = 0.3  # metres between camera and walls
 BODY = 0.5  # metres of free floor around the camera
 
@@ -48,12 +51,13 @@ def find_camera(
 ) -> Camera:
     """A camera that shows at least `min_instances` pieces of `min_visible_area` px at 1200 each.
 
-    In a room made for a rare piece, that piece has to be among them. After TRIES cameras the
-    best of them is taken, whatever it shows.
+    The first tries ask for a few more than that. In a room made for a rare piece, that piece has
+    to be among them. After TRIES cameras the best of them is taken, whatever it shows.
     """
     enough = min_visible_area * (PROBE / 1200) ** 2
-    best, best_score = None, -1.0
-    for _ in range(TRIES):
+    best, best_score = None, -1000.0
+    wanted = min_instances + draw.integers(AMBITION + 1)
+    for attempt in range(TRIES):
         camera = _draw_camera(room, draw)
         if camera is None:
             continue
@@ -62,9 +66,9 @@ def find_camera(
         score = float(shown.sum())
         if room.feature is not None and not shown[room.feature]:
             score -= min_instances
-        if score >= min_instances:
+        if score >= wanted - attempt // PATIENCE and score >= min_instances:
             return camera
-        if best is None or score > best_score:
+        if score > best_score:
             best, best_score = camera, score
     return best if best is not None else _fallback(room)
 
@@ -92,7 +96,8 @@ def _draw_camera(room: Room, draw: Stream) -> Camera | None:
     middle = (focus.x * 0.8, 0.5 * focus.y + 0.5 * (room.depth - 1.5))
     yaw = atan2(middle[0] - x, middle[1] - y) + draw.normal(0.0, 0.07)
     pitch = 0.0 if draw.chance(0.5) else draw.uniform(-0.12, 0.0)
-    fov = 2 * degrees(atan(HALF_FOV * exp(draw.normal(*ZOOM))))
+    zoom = max(LEAST_ZOOM, min(MOST_ZOOM, exp(draw.normal(*ZOOM))))
+    fov = 2 * degrees(atan(HALF_FOV * zoom))
     return Camera((x, y, draw.uniform(*EYE_HEIGHT)), yaw, pitch, fov)
 
 

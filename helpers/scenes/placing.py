@@ -19,7 +19,7 @@ TRIES = 14  # places tried for a piece before it is left out
 BEDS = (13, 15, 16)
 DESKS = (7, 23, 25)
 DINING_TABLE, PENDANT = 24, 33
-WALL_CHANCE = {BACK: 0.42, LEFT: 0.26, RIGHT: 0.26, FRONT: 0.06}
+WALL_CHANCE = {BACK: 0.46, LEFT: 0.26, RIGHT: 0.26, FRONT: 0.02}
 
 
 def place(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
@@ -133,7 +133,7 @@ def _at_wall(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
         wall = layout.walls[index]
         spare = wall.length / 2 - piece.footprint[0] / 2 - 0.08
         along = draw.uniform(-spare, spare)
-        if index in (LEFT, RIGHT) and draw.chance(0.6):  # the half where the anchor is
+        if index in (LEFT, RIGHT) and draw.chance(0.85):  # the half where the anchor is
             along = abs(along) if index == LEFT else -abs(along)
         placed = layout.at_wall(piece, wall, along)
         if placed is not None and layout.add(placed):
@@ -168,8 +168,8 @@ def _in_corner(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
 
 
 def _overhead(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
-    """Lamps: pendants over the table or before the anchor, flat ones in the middle of the room."""
-    x, y = draw.normal(0.0, 0.15), layout.depth * draw.uniform(0.45, 0.62)
+    """Lamps: pendants over the table or before the anchor, flat ones farther into the room."""
+    x, y = draw.normal(0.0, 0.15), layout.depth - draw.uniform(1.2, 2.2)
     anchor = _anchor(layout)
     if piece.category_id == PENDANT and anchor is not None:
         table = anchor.piece.category_id == DINING_TABLE

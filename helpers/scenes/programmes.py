@@ -45,44 +45,45 @@ PROGRAMMES: dict[RoomKind, tuple[Slot, ...]] = {
         Slot("wall_anchor", SOFAS),
         Slot("before", (5, 12), 0.85),
         Slot("facing", SEATS, 0.9, (1, 2)),
-        Slot("beside", (6, 12), 0.6, (1, 2)),
-        Slot("facing", (28, 27, 19, 32, 31), 0.4),
-        Slot("wall", (*STORAGE, 22), 0.9),
-        Slot("wall", STORAGE, 0.5),
-        Slot("over", LAMPS, 0.9),
+        Slot("beside", (6, 12), 0.4, (1, 2)),
+        Slot("facing", (28, 27, 19, 32, 31), 0.6),
+        Slot("wall", (*STORAGE, 22), 1.0),
+        Slot("wall", STORAGE, 0.6),
+        Slot("over", LAMPS, 0.6),
     ),
     "bedroom": (
         Slot("wall_anchor", (13, 15, 16)),
         Slot("beside", (2,), 1.0, (2, 2)),
         Slot("before", (32,), 0.25),
-        Slot("wall", (4, 10, 9, 3, 23), 0.9),
+        Slot("wall", (4, 10, 9, 23), 1.0),
+        Slot("wall", (4, 10, 9, 11), 0.6),
         Slot("seat", (20,), 0.3),
         Slot("corner", (27, 19, 31, 30), 0.4),
-        Slot("over", LAMPS, 0.9),
+        Slot("over", LAMPS, 0.6),
     ),
     "children": (
         Slot("wall_anchor", (17, 14, 16)),
-        Slot("beside", (2,), 0.6, (1, 2)),
+        Slot("beside", (2,), 0.8, (1, 2)),
         Slot("wall", (1, 4, 10, 3), 1.0),
-        Slot("wall", (1, 3, 10), 0.4),
+        Slot("wall", (3, 4, 10), 0.4),
         Slot("corner", (30, 32, 19), 0.6),
-        Slot("over", LAMPS, 0.9),
+        Slot("over", LAMPS, 0.6),
     ),
     "dining": (
         Slot("table_anchor", (24,)),
-        Slot("around", (18, 21), 1.0, (4, 6)),
-        Slot("wall", (7, 8, 10, 3), 0.9),
-        Slot("wall", (22, 8, 11, 7), 0.4),
-        Slot("over", LAMPS, 0.9),
+        Slot("around", (18,), 1.0, (4, 6)),
+        Slot("wall", (7, 8, 10, 3, 22), 1.0),
+        Slot("wall", (8, 11, 7), 0.6),
+        Slot("over", LAMPS, 0.7),
     ),
     "study": (
-        Slot("desk_anchor", (25, 7)),
+        Slot("desk_anchor", (25,)),
         Slot("seat", (19, 21)),
         Slot("wall", (3, 11, 10), 1.0),
-        Slot("wall", (3, 11, 10, 8), 0.5),
+        Slot("wall", (3, 11, 10, 8), 0.6),
         Slot("corner", (27, 19, 30, 32), 0.7),
         Slot("beside", (6, 12), 0.3),
-        Slot("over", LAMPS, 0.8),
+        Slot("over", LAMPS, 0.6),
     ),
 }
 
@@ -97,34 +98,29 @@ TARGET_SHARE: dict[int, float] = {
 
 #: Weight of a common category in every slot that offers it (calibrated against TARGET_SHARE).
 WEIGHT: dict[int, float] = {
-    2: 8.9, 3: 2.7, 4: 2.1, 5: 6.3, 6: 3.8, 7: 4.4, 8: 1.8, 9: 2.5, 10: 2.8, 11: 1.2, 13: 3.4,
-    18: 11.9, 19: 5.0, 24: 2.9, 26: 7.1, 27: 7.3, 28: 3.7, 29: 1.5, 32: 3.0, 33: 7.0, 34: 2.3,
+    2: 0.9, 3: 4.0, 4: 6.6, 5: 1.3, 6: 1.0, 7: 7.3, 8: 3.1, 9: 5.6, 10: 2.1, 11: 2.4, 13: 1.0,
+    18: 1.0, 19: 3.6, 24: 1.0, 26: 9.0, 27: 8.0, 28: 4.4, 29: 1.6, 32: 2.3, 33: 6.1, 34: 3.5,
 }  # fmt: skip
 
 #: Share of the rooms that feature a rare category, and the kinds of room that can.
 FEATURES: dict[int, tuple[float, tuple[RoomKind, ...]]] = {
-    20: (0.009, ("bedroom",)),
-    31: (0.010, ("living", "bedroom")),
-    21: (0.012, ("living", "study")),
-    14: (0.030, ("children",)),
-    17: (0.034, ("children",)),
-    1: (0.040, ("children",)),
-    22: (0.030, ("dining", "living")),
-    12: (0.050, ("living",)),
-    16: (0.050, ("bedroom",)),
-    15: (0.050, ("bedroom",)),
-    30: (0.055, ("living", "children")),
-    23: (0.060, ("bedroom",)),
-    25: (0.060, ("study",)),
+    20: (0.0075, ("bedroom",)),
+    31: (0.0085, ("living", "bedroom")),
+    21: (0.013, ("living", "study")),
+    14: (0.008, ("children",)),
+    17: (0.012, ("children",)),
+    1: (0.0325, ("children",)),
+    22: (0.04, ("dining", "living")),
+    12: (0.0395, ("living",)),
+    16: (0.025, ("bedroom",)),
+    15: (0.0445, ("bedroom",)),
+    30: (0.0455, ("living", "children")),
+    23: (0.05, ("bedroom",)),
+    25: (0.0435, ("study",)),
 }
 
-#: How often rooms without a feature are of each kind.
-ROOM_WEIGHT: dict[RoomKind, float] = {
-    "living": 0.52,
-    "bedroom": 0.22,
-    "dining": 0.18,
-    "study": 0.08,
-}
+#: How often rooms without a feature are of each kind; the others come about as features only.
+ROOM_WEIGHT: dict[RoomKind, float] = {"living": 0.63, "bedroom": 0.15, "dining": 0.21}
 
 GOLDEN = 0.6180339887498949
 
@@ -151,13 +147,18 @@ def room_kind(draw: Stream, feature: int | None) -> RoomKind:
 
 
 def pick_category(draw: Stream, slot: Slot, feature: int | None) -> int | None:
-    """What fills a slot: the featured category if it is offered, else a common one, else None."""
+    """What fills a slot: the featured category if it is offered, else a common one, else None.
+
+    Slots that are always used, but offer rare categories alone, draw one of those.
+    """
     if feature in slot.categories:
         return feature
-    common = tuple(c for c in slot.categories if c in WEIGHT)
-    if not common or not draw.chance(slot.chance):
+    if not draw.chance(slot.chance):
         return None
-    return weighted_choice(draw, common, tuple(WEIGHT[c] for c in common))
+    common = tuple(c for c in slot.categories if c in WEIGHT)
+    if common:
+        return weighted_choice(draw, common, tuple(WEIGHT[c] for c in common))
+    return draw.choice(slot.categories) if slot.chance == 1.0 else None
 
 
 def weighted_choice(draw: Stream, options: Sequence[T], weights: Sequence[float]) -> T:

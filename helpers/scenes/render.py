@@ -19,7 +19,7 @@ from helpers.scenes.geometry import Geometry, assemble
 from helpers.scenes.random import stream
 from helpers.scenes.rasterise import Hits, visible_hits, visible_triangles
 from helpers.scenes.rooms import Room, make_room
-from helpers.scenes.shading import World, illuminate
+from helpers.scenes.shading import illuminate
 from helpers.scenes.shell import camera_fill
 
 SOFTEN_RADIUS = 3  # pixels
@@ -27,18 +27,19 @@ SOFTEN_RADIUS = 3  # pixels
 
 @dataclass(frozen=True)
 class Effort:
-    """stride: one light sample point per stride x stride pixels; direct, bounced: rays of each;
-    edge_rays: sub-pixel rays per side on edges."""
+    """stride: light is sampled at one of stride x stride pixels; rays: direct and bounced ones at
+    each of them; thin_rays: the same at pixels of thin parts, which the grid misses; edge_rays:
+    sub-pixel rays per side on edges."""
 
     stride: int
-    direct: int
-    bounced: int
+    rays: tuple[int, int]
+    thin_rays: tuple[int, int]
     edge_rays: int
 
 
 EFFORT: dict[Quality, Effort] = {
-    "draft": Effort(stride=3, direct=4, bounced=2, edge_rays=2),
-    "full": Effort(stride=2, direct=5, bounced=4, edge_rays=3),
+    "draft": Effort(stride=3, rays=(4, 2), thin_rays=(8, 2), edge_rays=2),
+    "full": Effort(stride=2, rays=(5, 4), thin_rays=(20, 8), edge_rays=3),
 }
 
 
@@ -141,8 +142,7 @@ def _light(
     rows = np.arange(0, size, stride)
     pixels = (rows[:, None] * size + rows).reshape(-1)
     grid = np.empty((len(pixels), 9), np.float32)
-    rays = (effort.direct, effort.bounced)
-    illuminate(pixels, hits, view.frame, world, rays, stride, view.seed, grid)
+    illuminate(pixels, hits, view.frame, world, effort.rays, stride, view.seed, grid)
     grid = grid.reshape(len(rows), len(rows), 9)
     grid, usable = _filtered(grid, hits.distance, normals, parts, stride)
     light = np.empty((size, size, 9), np.float32)
@@ -180,8 +180,7 @@ def _light_again(
     if len(pixels) == 0:
         return
     values = np.empty((len(pixels), 9), np.float32)
-    rays = (effort.direct * 2, effort.bounced)
-    world: World = view.geometry.world
+    world, rays = view.geometry.world, effort.thin_rays
     illuminate(pixels, hits, view.frame, world, rays, 1, view.seed + 1, values)
     light.reshape(-1, 9)[pixels] = values
     denoise.soften_light(light, pixels, parts, normals, SOFTEN_RADIUS, values)

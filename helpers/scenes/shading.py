@@ -225,6 +225,12 @@ def _mirrored_light(
 
 
 @numba.njit(**KERNEL)
+def _interleaved(column, row):
+    """Interleaved gradient noise (Jimenez 2014): neighbours differ as much as they can."""
+    return (52.9829189 * ((0.06711056 * column + 0.00583715 * row) % 1.0)) % 1.0
+
+
+@numba.njit(**KERNEL)
 def illuminate(pixels, hits, frame, world, samples, stride, seed, out):
     """Light at P pixels (flat indices): out (P, 9) float32 gets direct, bounced, mirrored RGB.
 
@@ -254,10 +260,9 @@ def illuminate(pixels, hits, frame, world, samples, stride, seed, out):
         py = frame[0, 1] + dy * t + gy * OFFSET
         pz = frame[0, 2] + dz * t + gz * OFFSET
         column, row = x // stride, y // stride
-        r1 = (52.9829189 * ((0.06711056 * column + 0.00583715 * row) % 1.0)) % 1.0
-        r2 = (52.9829189 * ((0.06711056 * (row + 37) + 0.00583715 * (column + 11)) % 1.0)) % 1.0
-        r2 = (r2 + hash_unit(column, row, 3, seed) * 0.25) % 1.0
-        r3 = hash_unit(column, row, 7, seed)
+        r1 = _interleaved(column, row)
+        r2 = (_interleaved(row + 37, column + 11) + hash_unit(column, row, 3, seed) / 4) % 1.0
+        r3 = (_interleaved(column + 71, 53 - row) + hash_unit(column, row, 7, seed) / 4) % 1.0
         sums[:] = 0.0
         for s in range(direct):
             a, b = (r1 + s * 0.7548777) % 1.0, (r2 + s * 0.5698403) % 1.0

@@ -133,7 +133,7 @@ def _wall_parts(wall: Wall, height: float, material: int, finish: Finish) -> lis
         for a, b, low, high in panels
     ]
     skirting = box((0, -0.006, 0.05), (wall.length, 0.02, 0.1))
-    cornice = box((0, -0.045, height - 0.05), (wall.length, 0.1, 0.1), radius=0.03, steps=3)
+    cornice = sheet((-half, -0.09, height), (0, 0.09, -0.09), (2 * half, 0, 0))
     parts += [part(skirting, finish.white), part(cornice, finish.white)]
     for w in wall.windows:
         parts += [part(mesh, finish.white) for mesh in _window_frame(w)]
