@@ -1,0 +1,293 @@
+"""The run store: a config is trained once, found again, never mixed up, never overwritten."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers.__main__ import main
+from helpers.config import change, preset
+from helpers.masks.rle import encode
+from helpers.runs import RunError, find_run, get_or_train, list_runs
+from helpers.runs_command import runs_table
+from helpers.training.command import parse_change
+from helpers.training.errors import RunBusyError
+from helpers.training.files import locked
+
+SIDE = 64
+
+
+class Killed(Exception):
+    pass
+
+
+def write_split(folder, split, count):
+    """Pictures of one bright rectangle each, class by colour, ids with gaps."""
+    random = np.random.default_rng(count)
+    (folder / split).mkdir(parents=True)
+    images, annotations = [], []
+    for number in range(count):
+        picture = random.integers(0, 60, (SIDE, SIDE, 3), dtype=np.uint8)
+        mask = np.zeros((SIDE, SIDE), dtype=bool)
+        x, y = random.integers(0, 30, 2)
+        mask[y : y + 28, x : x + 30] = True
+        kind = number % 2
+        picture[mask, kind] = 220
+        name = f"{number}.png"
+        Image.fromarray(picture).save(folder / split / name)
+        images.append({"id": 10 + number, "file_name": name, "width": SIDE, "height": SIDE})
+        annotations.append(
+            {
+                "id": 100 + number,
+                "image_id": 10 + number,
+                "category_id": (3, 7)[kind],
+                "segmentation": dict(encode(mask)),
+                "area": int(mask.sum()),
+                "bbox": [int(x), int(y), 30, 28],
+                "iscrowd": 0,
+            }
+        )
+    categories = [
+        {"id": 3, "name": "red thing", "supercategory": "thing"},
+        {"id": 7, "name": "green thing", "supercategory": "thing"},
+    ]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / f"{split}.json").write_text(json.dumps(content))
+
+
+def data_of(folder):
+    return {
+        "data__name": "rectangles",
+        "data__label_space": "fine",
+        "data__train_annotations": str(folder / "train.json"),
+        "data__train_images": str(folder / "train"),
+        "data__val_annotations": str(folder / "val.json"),
+        "data__val_images": str(folder / "val"),
+    }
+
+
+SMALL = {
+    "model__fpn_channels": 16,
+    "model__box_head_dim": 16,
+    "model__mask_head_dim": 8,
+    "train__steps": 4,
+    "train__batch_size": 2,
+    "train__workers": 0,
+    "train__checkpoint_every": 2,
+    "train__short_side": (48, 64),
+    "train__max_side": 64,
+    "test__short_side": 64,
+    "test__max_side": 64,
+    "test__preset": "coco",
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A data set, an empty run store, and a config that fits both."""
+    folder = tmp_path_factory.mktemp("world")
+    write_split(folder, "train", 6)
+    write_split(folder, "val", 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HELPERS_OUTPUTS", str(folder / "outputs"))
+        patch.setenv("ACCELERATE_USE_CPU", "1")
+        yield folder, change(preset("quick"), name="whole", **data_of(folder), **SMALL)
+
+
+@pytest.fixture(scope="module")
+def finished(world):
+    rows = []
+    run = get_or_train(world[1], progress=False, on_log=rows.append)
+    return run, rows
+
+
+def contents(folder):
+    files = [p for p in folder.rglob("*") if p.is_file() and p.name != "lock"]
+    return {str(p): (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
+
+
+def kill_at(step):
+    def on_log(row):
+        if row["step"] == step:
+            raise Killed
+
+    return on_log
+
+
+def test_a_finished_run_has_it_all(world, finished):
+    run, rows = finished
+    assert run.status == "finished" and run.name == f"whole-{world[1].hash()}"
+    assert run.config == world[1]
+    assert run.taxonomy.names == ("red thing", "green thing")
+    assert run.log().step.tolist() == [1, 2, 3, 4] == [row["step"] for row in rows]
+    assert run.log().columns.tolist() == list(rows[0])
+    assert 0 < run.seconds < 600
+    assert run.evaluation.preset == "coco" and set(run.metrics) == {"segm", "boundary", "bbox"}
+    assert {result["category_id"] for result in run.predictions()} <= {3, 7}
+    assert {result["image_id"] for result in run.predictions()} <= {10, 11}
+    assert [len(run.index(split)) for split in ("train", "val")] == [6, 2]
+    assert "torch" in run.environment[0]["versions"]
+
+
+def test_its_model_predicts_what_it_predicted(finished):
+    run, _ = finished
+    model = run.model()
+    assert not model.training
+    image = torch.from_numpy(np.array(Image.open(run.index("val").image_path(0)))).permute(2, 0, 1)
+    [found] = model.predict([image])
+    stored = [r["score"] for r in run.predictions() if r["image_id"] == 10]
+    assert found.scores.tolist()[: len(stored)] == pytest.approx(stored, abs=1e-6)
+
+
+def test_a_finished_run_is_returned_at_once(world, finished):
+    before = contents(finished[0].dir)
+    again = get_or_train(world[1], on_log=kill_at(1))
+    assert again == finished[0] and contents(again.dir) == before
+
+
+def test_a_killed_run_goes_on_to_the_same_end(world, finished, monkeypatch):
+    config = change(world[1], name="killed")
+    for step in (1, 3):
+        with pytest.raises(Killed):
+            get_or_train(config, progress=False, on_log=kill_at(step))
+    run = find_run("killed")
+    assert run.status == "interrupted" and run.log().step.tolist() == [1, 2, 3]
+    with pytest.raises(RunError, match=r"killed-\w+ is interrupted, it has no metrics\.json yet"):
+        _ = run.metrics
+
+    def killed(*args, **options):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("helpers.runs.predict_index", killed)
+        get_or_train(config, progress=False)
+    trained = contents(run.dir / "checkpoints")
+    get_or_train(config, progress=False)
+    assert contents(run.dir / "checkpoints") == trained  # only what was missing was done
+    assert run.status == "finished" and len(run.environment) == 4
+    wanted = finished[0].model().state_dict()
+    assert all(torch.equal(v, wanted[k]) for k, v in run.model().state_dict().items())
+    assert run.predictions() == finished[0].predictions()
+
+
+def test_a_busy_run_is_refused_by_name(world):
+    config = change(world[1], name="busy")
+    with pytest.raises(Killed):
+        get_or_train(config, progress=False, on_log=kill_at(1))
+    run = find_run("busy")
+    before = contents(run.dir)
+    with locked(run.dir):
+        assert run.status == "running"
+        with pytest.raises(RunBusyError, match=rf"{run.name} is being worked on by process"):
+            get_or_train(config, progress=False)
+    assert contents(run.dir) == before
+    row = runs_table().set_index("run").loc[run.name]
+    assert row["status"] == "interrupted" and row["steps"] == 1
+
+
+def test_other_data_are_refused(world, finished, tmp_path):
+    write_split(tmp_path, "train", 6)
+    write_split(tmp_path, "val", 2)
+    config = change(world[1], name="data", **data_of(tmp_path))
+    with pytest.raises(Killed):
+        get_or_train(config, progress=False, on_log=kill_at(2))
+    run = find_run("data")
+    before = contents(run.dir)
+    path = tmp_path / "val.json"
+    path.write_text(path.read_text().replace("green thing", "blue thing"))
+    with pytest.raises(RunError, match=r"val\.json is not what run data-.* was made with"):
+        get_or_train(config, progress=False)
+    assert contents(run.dir) == before
+
+
+def test_a_finished_run_outlives_its_data(world, finished):
+    path = world[0] / "val.json"
+    path.rename(path.with_suffix(".away"))
+    try:
+        assert get_or_train(world[1]).predictions() == finished[0].predictions()
+    finally:
+        path.with_suffix(".away").rename(path)
+
+
+def test_a_folder_of_another_config_is_refused(world):
+    config = change(world[1], name="other", train__lr=0.5)
+    folder = world[0] / "outputs" / "runs" / f"other-{config.hash()}"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(world[1].to_dict()))
+    with pytest.raises(RunError, match="belongs to another config"):
+        get_or_train(config)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../a", "a b"])
+def test_names_that_are_no_folder(world, name):
+    with pytest.raises(RunError, match="no name for a run"):
+        get_or_train(change(world[1], name=name))
+
+
+def test_runs_are_found_by_name_or_prefix(finished):
+    run, _ = finished
+    assert run in list_runs()
+    assert find_run(run.name) == find_run("whole") == run
+    with pytest.raises(RunError, match=rf"no run starts with 'nothing'; .*{run.name}"):
+        find_run("nothing")
+
+
+def test_an_ambiguous_prefix_and_an_empty_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path))
+    with pytest.raises(RunError, match="no run starts with 'a'; there are: none at all"):
+        find_run("a")
+    for name in ("twin-1", "twin-2"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "config.json").write_text("{}")
+    with pytest.raises(RunError, match="several runs start with 'twin'; there are: twin-1, twin-2"):
+        find_run("twin")
+
+
+def test_the_table_of_runs(world, finished):
+    table = runs_table().set_index("run")
+    row = table.loc[finished[0].name]
+    assert row["status"] == "finished" and row["steps"] == 4 and row["preset"] == "coco"
+    assert row["data"] == "rectangles fine"
+
+
+def test_training_from_the_command_line(world, capsys):
+    folder, _ = world
+    sections = ("train__", "model__", "test__")
+    given = {k.replace("__", ".", 1): v for k, v in SMALL.items() if k.startswith(sections)}
+    given |= {"train.steps": 1, "data.label_space": "fine"}
+    changes = [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
+    paths = [
+        *("--annotations", os.path.relpath(folder / "train.json")),
+        *("--images", str(folder / "train")),
+        *("--val-annotations", str(folder / "val.json")),
+        *("--val-images", str(folder / "val")),
+    ]
+    assert main(["train", "--name", "typed", *paths, *changes]) == 0
+    out = capsys.readouterr().out
+    assert str(find_run("typed").dir) in out and "preset coco" in out and "1 steps" in out
+    assert main(["runs"]) == 0
+    assert find_run("typed").name in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "train.lrr=1"], "'train.lrr' is not a field of section 'train'"),
+        (["--set", "train.lr"], "not of the form SECTION.FIELD=VALUE"),
+        (["--images", "x"], "add --annotations, --val-annotations, --val-images"),
+        (["--set", "train.epochs=1"], "give exactly one"),
+    ],
+)
+def test_mistakes_on_the_command_line(world, capsys, arguments, message):
+    assert main(["train", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_values_on_the_command_line():
+    assert parse_change("train.lr=0.5") == ("train__lr", 0.5)
+    assert parse_change("train.short_side=(96, 128)") == ("train__short_side", (96, 128))
+    assert parse_change("model.backbone=resnet18") == ("model__backbone", "resnet18")
+    assert parse_change("train.epochs=none") == ("train__epochs", None)
