@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from helpers.data.augment import (
@@ -154,15 +154,12 @@ class EpochSampler(Sampler[int]):
     def __len__(self) -> int:
         return max(0, len(self._positions()) - self.start)
 
-    def _positions(self) -> Tensor:
+    def _positions(self) -> NDArray[np.int64]:
         if not self.shuffle:
-            return torch.arange(self.rank, self.length, self.world)
-        random = generator(self.seed, self.epoch)
-        order = torch.from_numpy(random.permutation(self.length))
-        if not self.length:
-            return order
-        rounds = -(-self.length // self.world)
-        return order[torch.arange(self.rank, rounds * self.world, self.world) % self.length]
+            return np.arange(self.rank, self.length, self.world)
+        order = generator(self.seed, self.epoch).permutation(self.length)
+        filled = np.resize(order, -(-self.length // self.world) * self.world)
+        return filled[self.rank :: self.world]
 
 
 def make_loader(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import glob
 import os
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from helpers.data.errors import DataError
 
@@ -36,7 +35,6 @@ _TURNS = MappingProxyType(
         8: Image.Transpose.ROTATE_90,
     }
 )
-_UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
             yield picture
     except DataError:
         raise
-    except (Image.DecompressionBombError, *_UNREADABLE) as error:
+    except Exception as error:  # damaged bytes make decoders raise nearly anything
         raise _unreadable(path, error) from error
 
 
@@ -139,7 +137,7 @@ def _orientation(picture: Image.Image) -> int:
     """The EXIF tag, 1 (upright) when there is none or it is damaged."""
     try:
         tag = picture.getexif().get(_ORIENTATION, 1)
-    except (struct.error, *_UNREADABLE):
+    except Exception:  # as above: a damaged tag does not spoil the picture
         return 1
     return tag if tag in range(1, 9) else 1
 
@@ -157,7 +155,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _unreadable(path: Path, error: BaseException) -> DataError:
+def _unreadable(path: Path, error: Exception) -> DataError:
     try:
         empty = path.stat().st_size == 0
     except OSError:

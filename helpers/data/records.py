@@ -14,7 +14,7 @@ from typing import Any
 from helpers.data.errors import Findings
 from helpers.data.pictures import escapes
 from helpers.data.segmentation import Reading, read_segmentation
-from helpers.masks.rle import MAX_PIXELS, Rle
+from helpers.masks.rle import MAX_PIXELS, MAX_SIDE, Rle
 
 BOX_TOLERANCE = 1.0  # px
 AREA_TOLERANCE, AREA_FAR = 0.05, 0.2  # relative
@@ -222,7 +222,7 @@ def _is_id(value: Any) -> bool:
 
 
 def _is_side(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_PIXELS
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_SIDE
 
 
 def _is_number(value: Any) -> bool:

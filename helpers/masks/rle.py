@@ -15,7 +15,8 @@ import numpy as np
 import pycocotools.mask as coco_mask
 from numpy.typing import NDArray
 
-MAX_PIXELS = 2**31 - 1
+MAX_PIXELS = 2**28  # more than Pillow opens
+MAX_SIDE = 2**20
 MAX_COORDINATE = 1e9  # pixels; farther out is no position in a picture
 
 
@@ -112,7 +113,7 @@ def from_polygons(rings: Sequence[Sequence[float]], size: Sequence[int]) -> Rle:
     parts = [_inside(_checked_ring(ring), height, width) for ring in rings]
     flat = [part.ravel().tolist() for part in parts if len(part) >= 3]
     if not flat:
-        return encode(np.zeros((height, width), dtype=bool))
+        return from_runs([height * width], (height, width))
     packed = coco_mask.merge(coco_mask.frPyObjects(flat, height, width), intersect=False)
     return normalise(_as_text(packed, (height, width)))
 
@@ -175,7 +176,7 @@ def _checked_size(size: Any) -> tuple[int, int]:
     if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1 for n in size):
         raise RleError(f"RLE size must be two positive whole numbers, found {size!r:.60}")
     height, width = int(size[0]), int(size[1])
-    if height * width > MAX_PIXELS:
+    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
         raise RleError(f"RLE size {width}x{height} is over the limit of {MAX_PIXELS} pixels")
     return height, width
 
