@@ -70,7 +70,7 @@ def fingerprint(piece: Piece) -> str:
     return digest.hexdigest()
 
 
-def covered(piece: Piece, axis: int, step: float = 0.02) -> float:
+def covered(piece: Piece, axis: int, step: float = 0.03) -> float:
     """Share of the piece's bounding rectangle, seen along an axis, that is not see-through."""
     u, v = (k for k in range(3) if k != axis)
     triangles = np.concatenate([p.vertices[p.faces][..., [u, v]] for p in piece.parts])
@@ -96,11 +96,16 @@ def mean_cover(category_id: int, axis: int, seeds=range(2)) -> float:
     return float(np.mean([covered(make(category_id, seed)[0], axis) for seed in seeds]))
 
 
-@pytest.mark.parametrize("category_id", CATEGORIES)
-def test_every_build_is_sound(category_id):
+@pytest.fixture(scope="module", params=CATEGORIES)
+def builds(request):
+    """Forty builds of one category: its id, the pieces, their material tables."""
+    return request.param, [make(request.param, seed) for seed in SEEDS]
+
+
+def test_every_build_is_sound(builds):
+    category_id, made = builds
     seen = set()
-    for seed in SEEDS:
-        piece, table = make(category_id, seed)
+    for piece, table in made:
         assert piece.category_id == category_id
         assert sum(len(p.faces) for p in piece.parts) <= MOST_TRIANGLES
         assert all(0 <= p.material < len(table) for p in piece.parts)
@@ -114,10 +119,9 @@ def test_every_build_is_sound(category_id):
     assert len(seen) == len(SEEDS)
 
 
-@pytest.mark.parametrize("category_id", CATEGORIES)
-def test_every_build_stands_or_hangs_and_has_its_size(category_id):
-    for seed in SEEDS:
-        piece, _ = make(category_id, seed)
+def test_every_build_stands_or_hangs_and_has_its_size(builds):
+    category_id, made = builds
+    for seed, (piece, _) in enumerate(made):
         corners = np.concatenate([p.vertices for p in piece.parts])
         low, high = corners.min(axis=0), corners.max(axis=0)
         for k, (least, most) in enumerate(SIZES[category_id]):
@@ -135,12 +139,11 @@ def test_every_build_stands_or_hangs_and_has_its_size(category_id):
             assert high[2] == pytest.approx(piece.height)
 
 
-def test_only_lamps_are_lit():
-    for category_id in CATEGORIES:
-        for seed in range(5):
-            piece, table = make(category_id, seed)
-            lit = any(table[p.material].emission > 0 for p in piece.parts)
-            assert lit == (category_id in CEILING)
+def test_only_lamps_are_lit(builds):
+    category_id, made = builds
+    for piece, table in made:
+        lit = any(table[p.material].emission > 0 for p in piece.parts)
+        assert lit == (category_id in CEILING)
 
 
 @pytest.mark.parametrize("category_id", CATEGORIES)
@@ -222,7 +225,7 @@ def test_rugs_and_curtains_have_the_size_asked_for():
     look = palette.materials[rug.parts[0].material]
     assert look.half_size == (1.2, 0.8)
     round_rug = decor.rug(stream(0, "rug"), palette, size=(2.0, 2.0))
-    assert covered(round_rug, axis=2) == pytest.approx(np.pi / 4, abs=0.01)
+    assert covered(round_rug, axis=2) == pytest.approx(np.pi / 4, abs=0.02)
     curtains = decor.curtains(stream(0, "curtains"), palette, width=1.2, height=2.4)
     assert curtains.height == pytest.approx(2.4, abs=0.03)
     assert 0.15 < covered(curtains, axis=1) < 0.5  # the window stays free

@@ -30,11 +30,12 @@ def pendant_lamp(stream: Stream, palette: Palette) -> list[Part]:
 
 def _cone(stream: Stream, palette: Palette, drop: float, metal: int) -> list[Part]:
     """A painted metal shade with the bulb showing below."""
-    radius, z = stream.uniform(0.17, 0.26), -drop
+    radius, tall, z = stream.uniform(0.17, 0.26), stream.uniform(0.15, 0.26), -drop
     colour = palette.accent_colour if stream.chance(0.5) else (0.93, 0.92, 0.90)
-    inside = [(0, z - 0.02), (0.03, z - 0.02), (radius - 0.008, z - 0.20)]
-    profile = [*inside, (radius, z - 0.20), (0.05, z - 0.03), (0.03, z), (0, z)]
-    bulb = [(0, z - 0.19), (0.045, z - 0.17), (0.055, z - 0.13), (0.03, z - 0.08), (0, z - 0.06)]
+    inside = [(0, z - 0.02), (0.03, z - 0.02), (radius - 0.008, z - tall)]
+    profile = [*inside, (radius, z - tall), (0.05, z - 0.03), (0.03, z), (0, z)]
+    low = z - tall + 0.01
+    bulb = [(0, low), (0.045, low + 0.02), (0.055, low + 0.06), (0.03, low + 0.10), (0, low + 0.11)]
     return [
         bar((0, 0, z), (0, 0, 0), 0.004, metal, sides=6),
         part(lathe(profile, segments=40), palette.plain(stream, colour, specular=0.05)),
