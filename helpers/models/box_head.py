@@ -65,8 +65,7 @@ class BoxStage(nn.Module):
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         """(R, C, 7, 7) -> logits (R, K + 1), deltas (R, K or 1, 4), float32."""
         hidden = self.features(pooled)
-        deltas = self.deltas(hidden).float()
-        return self.classes(hidden).float(), deltas.view(len(deltas), -1, 4)
+        return self.classes(hidden).float(), self.deltas(hidden).float().unflatten(1, (-1, 4))
 
     def losses(self, logits: Tensor, deltas: Tensor, rois: Sequence[RoIs]) -> dict[str, Tensor]:
         """`cls`: mean over RoIs. `box_reg`: L1 of the foreground, divided by the number of RoIs."""
@@ -75,7 +74,7 @@ class BoxStage(nn.Module):
         foreground = (labels < self.num_classes).nonzero().squeeze(1)
         given = self.of_class(deltas[foreground], labels[foreground])
         return {
-            "cls": class_loss(logits, labels),
+            "cls": class_loss(logits, labels, self.loss),
             "box_reg": box_loss(given, wanted, normaliser=max(len(labels), 1)),
         }
 

@@ -45,6 +45,11 @@ def nonempty(boxes: Tensor) -> Tensor:
     return (boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])
 
 
+def at_least_one_pixel(boxes: Tensor) -> Tensor:
+    """(..., 4): x2 and y2 moved out where a side is shorter than a pixel."""
+    return torch.cat((boxes[..., :2], boxes[..., 2:].maximum(boxes[..., :2] + 1)), dim=-1)
+
+
 def covered(boxes: Tensor, ignore: Tensor) -> Tensor:
     """(R, 4), (C, 4) -> (R,) bool: some ignore box covers at least half of the box."""
     if not len(ignore):

@@ -23,6 +23,7 @@ from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD
 from helpers.models.safe_pickle import load_arrays
 
 STEMS = ("backbone.net.conv1.weight", "backbone.net.conv1.0.weight")  # plain, deep
+POINT_MLP = re.compile(r"roi_heads\.mask\.point\..*weight")  # there 1x1 convolutions
 IGNORED = re.compile(r"pixel_(mean|std)$|cell_anchors|num_batches_tracked$")
 
 
@@ -100,7 +101,9 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
     weights = {}
     for ours, theirs in detectron2_keys(state).items():
         value = state[ours].cpu()
-        weights[theirs] = (_from_rgb(value, inputs) if ours in STEMS else value).numpy()
+        if ours in STEMS:
+            value = _from_rgb(value, inputs)
+        weights[theirs] = (value[..., None] if POINT_MLP.match(ours) else value).numpy()
     try:
         with path.open("xb") as file:
             pickle.dump({"model": weights, "__author__": "spr-net-notebooks"}, file)
@@ -114,6 +117,8 @@ def _matched(model: nn.Module, theirs: dict[str, Tensor], path: str | Path) -> d
     names = detectron2_keys(state)
     for name, key in names.items():
         value = theirs.get(key, _absent_statistic(name, state[name]))
+        if POINT_MLP.match(name) and value is not None:
+            value = value.flatten(1)
         if value is None:
             problems.append(f"{key} is missing")
         elif value.shape != state[name].shape:

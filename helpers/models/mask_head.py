@@ -43,7 +43,8 @@ class ConvMaskHead(nn.Module):
         """`mask`: cross entropy of the true class's map. rois: the foreground of each image."""
         logits = self(features, [image.boxes for image in rois])
         chosen = of_class(logits, cat_labels(rois))
-        return {"mask": self.loss.mask_weight * mask_loss(chosen, mask_targets(rois, self.size))}
+        term = mask_loss(chosen, mask_targets(rois, self.size), self.loss.masks, self.loss)
+        return {"mask": self.loss.mask_weight * term}
 
     def predict(self, features: Sequence[Tensor], detections: Sequence[Detections]) -> list[Tensor]:
         """Per image (n, S, S) float32 probabilities over each box, of the predicted class."""

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
 from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.models.boxes import at_least_one_pixel, clip
 from helpers.models.cascade import FIRST_IOU, BoxBranch, ScoredBoxes
 from helpers.models.mask_head import ConvMaskHead
-from helpers.models.rois import RoIs, sample_rois
+from helpers.models.pointrend import PointRendHead
+from helpers.models.rois import RoIs, label_boxes, sample_rois
 from helpers.models.rpn import Proposals
 from helpers.structures import Detections, Targets
 
@@ -29,7 +31,8 @@ class RoIHeads(nn.Module):
         super().__init__()
         self.config, self.test, self.num_classes = config, test, num_classes
         self.box = BoxBranch(config, loss, num_classes)
-        self.mask = ConvMaskHead(config, loss, num_classes)
+        head = PointRendHead if config.mask_head == "pointrend" else ConvMaskHead
+        self.mask = head(config, loss, num_classes)
 
     def losses(
         self,
@@ -41,7 +44,11 @@ class RoIHeads(nn.Module):
         """Terms of the box branch and the mask head."""
         rois = self._sample(proposals, targets)
         terms, refined = self.box.losses(features, rois, sizes)
-        return terms | self.mask.losses(features, self._mask_rois(rois, refined))
+        if self.config.mask_train_boxes == "predicted":
+            rois = self._predicted(rois, refined, sizes)
+        limit = self.config.mask_rois or int(self.config.roi_batch * self.config.roi_positive)
+        foreground = [image.foreground(self.num_classes, limit) for image in rois]
+        return terms | self.mask.losses(features, foreground)
 
     def detect(
         self,
@@ -77,8 +84,23 @@ class RoIHeads(nn.Module):
             for proposal, target in zip(proposals, targets, strict=True)
         ]
 
-    def _mask_rois(self, rois: Sequence[RoIs], refined: Sequence[Tensor]) -> list[RoIs]:
-        return [image.foreground(self.num_classes, self.config.mask_rois) for image in rois]
+    def _predicted(
+        self, rois: Sequence[RoIs], boxes: Sequence[Tensor], sizes: Sequence[tuple[int, int]]
+    ) -> list[RoIs]:
+        """RoIs at the boxes that came out of the box branch (after its losses: section 4).
+
+        One stage: the box regressed for each RoI's class, as PointRend trains. A cascade has
+        dropped boxes on the way, so its answers are labelled anew.
+        """
+        if len(self.box.stages) == 1:
+            return [replace(r, boxes=box) for r, box in zip(rois, boxes, strict=True)]
+        relabelled = []
+        for image, box, size in zip(rois, boxes, sizes, strict=True):
+            box = at_least_one_pixel(clip(box, size))
+            relabelled.append(
+                label_boxes(box, image.targets, threshold=FIRST_IOU, num_classes=self.num_classes)
+            )
+        return relabelled
 
 
 def select_detections(scored: ScoredBoxes, size: tuple[int, int], test: TestConfig) -> Detections:

@@ -14,7 +14,7 @@ import json
 import pickle
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,9 @@ from helpers.inference.paste import paste_masks
 from helpers.models.build import Detector, build_model
 from helpers.models.checkpoints import InputFormat, load_detectron2
 from helpers.structures import Detections, Targets
+
+Golden = dict[str, np.ndarray]
+Sizes = Sequence[tuple[int, int]]
 
 NO_SAMPLING = 100_000  # anchors an image: more than there are, so every one counts
 BACKBONES = {(50, False): "resnet50", (101, False): "resnet101", (101, True): "resnext101_32x8d"}
@@ -59,10 +62,15 @@ def compare(path: Path) -> list[Row]:
     model = load_model(meta, golden)
     height, width = meta["size"]
     image = torch.from_numpy(weights.image_for(height, width, meta["salt"]))
-    return [*_prediction_rows(model, image, golden), *_loss_rows(model, image, golden, meta)]
+    with torch.no_grad():
+        batch = model.normalise([image])
+        features = model.features(batch)
+        rows = [*_feature_rows(features, golden)]
+        rows += _prediction_rows(model, features, batch.sizes, golden)
+        return [*rows, *_loss_rows(model, features, batch.sizes, golden, meta)]
 
 
-def load_model(meta: dict, golden: dict[str, np.ndarray]) -> Detector:
+def load_model(meta: dict, golden: Golden) -> Detector:
     """The model that `meta` describes, with the weights that `weights.py` gives its names."""
     model = build_model(_config(meta, golden), LossConfig(), TestConfig(), meta["classes"])
     state = {key: weights.tensor_for(key, s, meta["salt"]) for key, s in meta["keys"].items()}
@@ -74,7 +82,7 @@ def load_model(meta: dict, golden: dict[str, np.ndarray]) -> Detector:
     return model.eval()
 
 
-def _config(meta: dict, golden: dict[str, np.ndarray]) -> ModelConfig:
+def _config(meta: dict, golden: Golden) -> ModelConfig:
     config = ModelConfig(
         backbone=BACKBONES[meta["depth"], meta["resnext"]],
         pretrained=False,
@@ -94,29 +102,26 @@ def _config(meta: dict, golden: dict[str, np.ndarray]) -> ModelConfig:
         architecture="cascade_rcnn" if cascade else "mask_rcnn",
         mask_head="pointrend",
         mask_train_boxes="proposals" if cascade else "predicted",
+        post_nms_train=2000 if cascade else 1000,
         subdivision_steps=round(np.log2(side / config.coarse_size)),
         subdivision_points=meta["subdivision_points"],
     )
 
 
-@torch.no_grad()
 def _prediction_rows(
-    model: Detector, image: Tensor, golden: dict[str, np.ndarray]
+    model: Detector, features: list[Tensor], sizes: Sizes, golden: Golden
 ) -> Iterator[Row]:
-    batch = model.normalise([image])
-    features = model.features(batch)
-    yield from _feature_rows(features, golden)
-    proposals = model.rpn.propose(features, batch.sizes)
+    proposals = model.rpn.propose(features, sizes)
     yield _difference("proposals", proposals[0].boxes, golden, 1e-2, "px")
     yield _difference("proposal_logits", proposals[0].logits, golden, 1e-3, "")
-    detections = model.roi_heads.detect(features, batch.sizes, proposals)
+    detections = model.roi_heads.detect(features, sizes, proposals)
     yield _difference("boxes", detections[0].boxes, golden, 1e-2, "px")
     yield _difference("scores", detections[0].scores, golden, 1e-4, "")
     yield _difference("classes", detections[0].labels, golden, 0, "")
     yield from _mask_rows(model.roi_heads.add_masks(features, detections)[0], golden)
 
 
-def _feature_rows(features: list[Tensor], golden: dict[str, np.ndarray]) -> Iterator[Row]:
+def _feature_rows(features: list[Tensor], golden: Golden) -> Iterator[Row]:
     for level, feature in enumerate(features, start=2):
         map_ = feature[0]
         given = {"mean": map_.mean(), "std": map_.std(), "corner": map_[:8, :4, :4]}
@@ -125,7 +130,7 @@ def _feature_rows(features: list[Tensor], golden: dict[str, np.ndarray]) -> Iter
             yield _difference(key, value, golden, 1e-4, "relative", relative=True)
 
 
-def _mask_rows(found: Detections, golden: dict[str, np.ndarray]) -> Iterator[Row]:
+def _mask_rows(found: Detections, golden: Golden) -> Iterator[Row]:
     wanted = golden["mask_probs"].astype(np.float32)
     off = np.abs(found.masks[: len(wanted)].numpy() - wanted) > 2e-3
     yield Row("mask_probs off by 2e-3", float(off.mean()), 1e-3, "of cells")
@@ -140,12 +145,14 @@ def _mask_rows(found: Detections, golden: dict[str, np.ndarray]) -> Iterator[Row
 
 
 def _loss_rows(
-    model: Detector, image: Tensor, golden: dict[str, np.ndarray], meta: dict
+    model: Detector, features: list[Tensor], sizes: Sizes, golden: Golden, meta: dict
 ) -> Iterator[Row]:
     wanted = {key.removeprefix("loss_loss_"): key for key in golden if key.startswith("loss_")}
     if not wanted:
         return
-    given = model.train().losses([image], [_targets(meta)])
+    targets = [_targets(meta)]
+    proposals, given = model.train().rpn.losses(features, sizes, targets)
+    given |= model.roi_heads.losses(features, sizes, proposals, targets)
     for name, key in wanted.items():
         yield _difference(key, given[name], golden, 1e-3, "relative", relative=True)
 
@@ -167,7 +174,7 @@ def _targets(meta: dict) -> Targets:
 def _difference(
     key: str,
     value: Tensor,
-    golden: dict[str, np.ndarray],
+    golden: Golden,
     tolerance: float,
     unit: str,
     *,

@@ -13,7 +13,22 @@ from helpers.models.build import build_model
 from helpers.models.errors import ModelError
 from helpers.structures import Targets
 
-VARIANTS = {"mask_rcnn": {}}
+POINTREND = {
+    "mask_head": "pointrend",
+    "mask_train_boxes": "predicted",
+    "coarse_dim": 64,
+    "point_dim": 32,
+    "train_points": 49,
+    "subdivision_points": 196,
+    "subdivision_steps": 3,
+}
+VARIANTS = {
+    "mask_rcnn": {},
+    "pointrend": POINTREND,
+    "cascade": {"architecture": "cascade_rcnn", "box_head": "4conv1fc", "head_norm": "bn"},
+    "cascade_pointrend": {"architecture": "cascade_rcnn", **POINTREND},
+    "pointrend_large": POINTREND | {"point_levels": (2, 3, 4, 5, 6), "coarse_size": 13},
+}
 
 
 @pytest.fixture(params=VARIANTS)
@@ -175,10 +190,12 @@ def train(model: torch.nn.Module, images, targets, *, steps: int, lr: float) -> 
     return totals
 
 
-def test_a_few_steps_lower_the_loss(config, make_model, make_targets):
+@pytest.mark.parametrize("variant", ["mask_rcnn", "cascade_pointrend"])
+def test_a_few_steps_lower_the_loss(variant, tiny, make_model, make_targets):
     images, targets = two_scenes(make_targets)
-    totals = train(make_model(config), images, targets, steps=25, lr=0.02)
-    assert sum(totals[-5:]) < 0.6 * sum(totals[:5])
+    model = make_model(dataclasses.replace(tiny, **VARIANTS[variant]))
+    totals = train(model, images, targets, steps=15, lr=0.02)
+    assert sum(totals[-3:]) < 0.75 * sum(totals[:3])
 
 
 def mask_iou(found, truth: Targets) -> list[float]:
@@ -199,8 +216,8 @@ def test_two_scenes_are_learnt_by_heart(variant, make_targets):
     images, targets = two_scenes(make_targets)
     torch.manual_seed(0)
     model = build_model(config, LossConfig(), TestConfig(), 3)
-    train(model, images, targets, steps=200, lr=0.02)
+    train(model, images, targets, steps=250, lr=0.02)
     found = model.eval().predict(images)
     for detections, truth in zip(found, targets, strict=True):
-        assert min(mask_iou(detections, truth)) > 0.9
+        assert min(mask_iou(detections, truth)) > 0.85
         assert (detections.scores > 0.5).sum() == len(truth)

@@ -1,0 +1,209 @@
+"""PointRend (Kirillov 2020): a coarse mask, made sharp point by point where it is uncertain.
+
+R RoIs of all images, P points of a RoI, K classes, C channels of the pyramid levels read together,
+S side of the coarse mask, T side of the final one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from helpers.config import LossConfig, ModelConfig
+from helpers.models.layers import init_msra, init_normal, init_xavier
+from helpers.models.losses import mask_loss
+from helpers.models.mask_head import mask_targets, of_class
+from helpers.models.points import PointTable, cell_centres, draw_training_points, in_image
+from helpers.models.rois import RoIs, cat_labels
+from helpers.structures import Detections
+
+# Points evaluated at once: on a CPU as many as stay in the cache, on a GPU as memory allows.
+CPU_POINTS, GPU_POINTS = 4096, 131_072
+
+
+@dataclass(frozen=True)
+class FineFeatures:
+    """The pyramid levels that points are read from: a table each, with the stride of its cells."""
+
+    tables: tuple[PointTable, ...]
+    strides: tuple[int, ...]
+
+    @staticmethod
+    def of(features: Sequence[Tensor], levels: Sequence[int]) -> FineFeatures:
+        """P2..P6 and the levels to read."""
+        tables = tuple(PointTable.of(features[level - 2]) for level in levels)
+        return FineFeatures(tables, tuple(2**level for level in levels))
+
+    def at(self, points: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
+        """Box-relative (R, P, 2) points of (R, 4) boxes in images (R,) -> (R, P, C)."""
+        pixels = in_image(points, boxes)
+        samples = []
+        for table, stride in zip(self.tables, self.strides, strict=True):
+            size = pixels.new_tensor([table.width, table.height]) * stride
+            samples.append(table.at(pixels / size, image))
+        return torch.cat(samples, dim=-1)
+
+
+class CoarseHead(nn.Module):
+    """(R, C, 2S, 2S) -> (R, K, S, S) logits by one strided convolution and FC layers (5.2)."""
+
+    def __init__(self, config: ModelConfig, num_classes: int) -> None:
+        super().__init__()
+        self.side, width = config.coarse_size, config.mask_head_dim
+        inputs = config.fpn_channels * len(config.point_levels)
+        self.reduce_channel_dim_conv = nn.Conv2d(inputs, width, 1) if inputs > width else None
+        self.reduce_spatial_dim_conv = nn.Conv2d(min(inputs, width), width, 2, stride=2)
+        sizes = (width * self.side**2, config.coarse_dim)
+        self.fcs = nn.ModuleList(nn.Linear(size, config.coarse_dim) for size in sizes)
+        self.prediction = nn.Linear(config.coarse_dim, num_classes * self.side**2)
+        for conv in (self.reduce_channel_dim_conv, self.reduce_spatial_dim_conv):
+            if conv is not None:
+                init_msra(conv)
+        for layer in self.fcs:
+            init_xavier(layer)
+        init_normal(self.prediction, 0.001)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        if self.reduce_channel_dim_conv is not None:
+            pooled = F.relu(self.reduce_channel_dim_conv(pooled))
+        hidden = F.relu(self.reduce_spatial_dim_conv(pooled)).flatten(1)
+        for layer in self.fcs:
+            hidden = F.relu(layer(hidden))
+        return self.prediction(hidden).float().unflatten(1, (-1, self.side, self.side))
+
+
+class PointHead(nn.Module):
+    """The class of single points: an MLP that is told the coarse logits at every layer (5.3)."""
+
+    def __init__(self, config: ModelConfig, num_classes: int) -> None:
+        super().__init__()
+        first, width = config.fpn_channels * len(config.point_levels), config.point_dim
+        self.fcs = nn.ModuleList(
+            nn.Linear(inputs + num_classes, width) for inputs in (first, width, width)
+        )
+        self.predictor = nn.Linear(width + num_classes, num_classes)
+        for layer in self.fcs:
+            init_msra(layer)
+        init_normal(self.predictor, 0.001)
+
+    def forward(self, fine: Tensor, coarse: Tensor, labels: Tensor) -> Tensor:
+        """fine (R, P, C), coarse (R, P, K), labels (R,) -> (R, P) logits of each RoI's label."""
+        hidden = fine
+        for layer in self.fcs:
+            hidden = F.relu(layer(torch.cat((hidden, coarse.to(hidden.dtype)), dim=-1)))
+        hidden = torch.cat((hidden, coarse.to(hidden.dtype)), dim=-1).float()
+        # one row of the predictor per RoI: the other K - 1 answers would be thrown away
+        weight, bias = self.predictor.weight[labels].float(), self.predictor.bias[labels].float()
+        return torch.einsum("rpc,rc->rp", hidden, weight) + bias[:, None]
+
+
+class PointRendHead(nn.Module):
+    """Coarse and point head; trains on drawn points, predicts by subdivision (sections 5.2-5.5)."""
+
+    def __init__(self, config: ModelConfig, loss: LossConfig, num_classes: int) -> None:
+        super().__init__()
+        self.config, self.loss = config, loss
+        self.coarse = CoarseHead(config, num_classes)
+        self.point = PointHead(config, num_classes)
+
+    def losses(self, features: Sequence[Tensor], rois: Sequence[RoIs]) -> dict[str, Tensor]:
+        """`mask` of the coarse map, `mask_point` of the drawn points, of foreground RoIs."""
+        boxes, image = _flatten(rois)
+        fine = FineFeatures.of(features, self.config.point_levels)
+        coarse = self._coarse(fine, boxes, image)
+        labels = cat_labels(rois)
+        own = of_class(coarse, labels)
+        points = draw_training_points(
+            own,
+            self.config.train_points,
+            oversample=self.config.oversample,
+            importance=self.config.importance,
+        )
+        logits = self._at_points(points, fine, coarse, boxes, image, labels)
+        truth = point_targets(rois, in_image(points, boxes))
+        whole = mask_loss(own, mask_targets(rois, self.coarse.side), self.loss.masks, self.loss)
+        point = mask_loss(logits, truth, self.loss.points, self.loss)
+        return {
+            "mask": self.loss.mask_weight * whole,
+            "mask_point": self.loss.point_weight * point,
+        }
+
+    def predict(self, features: Sequence[Tensor], detections: Sequence[Detections]) -> list[Tensor]:
+        """Per image (n, T, T) float32 probabilities over each box, of the predicted class."""
+        boxes, image = _flatten(detections)
+        labels = torch.cat([d.labels for d in detections])
+        fine = FineFeatures.of(features, self.config.point_levels)
+        per_roi = max(self.config.subdivision_points, self.coarse.side**2)
+        rois = max(1, (CPU_POINTS if boxes.device.type == "cpu" else GPU_POINTS) // per_roi)
+        coarse = self._coarse(fine, boxes, image)
+        chunks = zip(*(t.split(rois) for t in (coarse, boxes, image, labels)), strict=True)
+        masks = torch.cat([self.subdivide(fine, *chunk) for chunk in chunks])
+        return list(masks.sigmoid().split([len(d) for d in detections]))
+
+    def subdivide(
+        self, fine: FineFeatures, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
+    ) -> Tensor:
+        """Coarse logits (R, K, S, S) -> (R, T, T) logits of each label, T = S * 2 ** steps.
+
+        The largest grid that has at most `subdivision_points` points is evaluated everywhere.
+        Each further doubling interpolates and re-evaluates the points nearest to logit 0 only.
+        """
+        side, steps, count = self.coarse.side, self.config.subdivision_steps, len(boxes)
+        while steps and 4 * side**2 <= self.config.subdivision_points:
+            side, steps = 2 * side, steps - 1
+        points = cell_centres(side, boxes).expand(count, -1, -1)
+        logits = self._at_points(points, fine, coarse, boxes, image, labels)
+        for _ in range(steps):
+            logits = F.interpolate(
+                logits.view(count, 1, side, side), scale_factor=2.0, mode="bilinear"
+            )
+            logits, side = logits.flatten(1), 2 * side
+            budget = min(self.config.subdivision_points, side**2)
+            uncertain = logits.abs().topk(budget, dim=1, largest=False, sorted=False).indices
+            points = cell_centres(side, boxes)[uncertain]
+            sharp = self._at_points(points, fine, coarse, boxes, image, labels)
+            logits = logits.scatter(1, uncertain, sharp)
+        return logits.view(count, side, side)
+
+    def _coarse(self, fine: FineFeatures, boxes: Tensor, image: Tensor) -> Tensor:
+        """Coarse logits (R, K, S, S) from a regular 2S x 2S grid of points in each box."""
+        side = 2 * self.coarse.side
+        points = cell_centres(side, boxes).expand(len(boxes), -1, -1)
+        pooled = fine.at(points, boxes, image).transpose(1, 2)
+        return self.coarse(pooled.unflatten(2, (side, side)))
+
+    def _at_points(
+        self,
+        points: Tensor,
+        fine: FineFeatures,
+        coarse: Tensor,
+        boxes: Tensor,
+        image: Tensor,
+        labels: Tensor,
+    ) -> Tensor:
+        every = torch.arange(len(boxes), device=boxes.device)
+        rough = PointTable.of(coarse).at(points, every)
+        return self.point(fine.at(points, boxes, image), rough, labels)
+
+
+@torch.no_grad()
+def point_targets(rois: Sequence[RoIs], pixels: Tensor) -> Tensor:
+    """True masks at (R, P, 2) pixel positions: (R, P) in [0, 1], between cells interpolated."""
+    truth = []
+    for image, points in zip(rois, pixels.split([len(r) for r in rois]), strict=True):
+        masks = image.targets.masks
+        size = points.new_tensor([masks.shape[2], masks.shape[1]])
+        chosen = PointTable.of(masks[:, None])
+        truth.append(chosen.at(points / size, image.index).squeeze(2))
+    return torch.cat(truth)
+
+
+def _flatten(images: Sequence[RoIs] | Sequence[Detections]) -> tuple[Tensor, Tensor]:
+    """Boxes of all images (R, 4), and which image each is of (R,)."""
+    boxes = torch.cat([image.boxes for image in images]).float()
+    counts = torch.tensor([len(image) for image in images], device=boxes.device)
+    return boxes, torch.arange(len(images), device=boxes.device).repeat_interleave(counts)

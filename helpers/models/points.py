@@ -1,0 +1,90 @@
+"""Bilinear samples of maps at any points, and where to put the points (PointRend section 3).
+
+B maps of C channels and H x W cells, R RoIs, P points each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PointTable:
+    """Maps with the channels of a cell in one row, so that a sample reads four whole rows.
+
+    rows: (B * H * W, C) float32. Made once, read often.
+    """
+
+    rows: Tensor
+    height: int
+    width: int
+
+    @staticmethod
+    def of(maps: Tensor) -> PointTable:
+        """(B, C, H, W) -> table."""
+        rows = maps.permute(0, 2, 3, 1).flatten(0, 2).float()
+        return PointTable(rows, *maps.shape[-2:])
+
+    def at(self, points: Tensor, index: Tensor) -> Tensor:
+        """Samples (R, P, C) float32; no gradient goes to the points.
+
+        points: (R, P, 2) x, y from 0 (left or upper edge of the map) to 1; index: (R,) which map.
+        A cell's value lies at its centre; outside the map all is 0 (grid_sample with
+        align_corners=False and zero padding).
+        """
+        # shift to cell centres, then the cell above and left of the point
+        where = points.detach().float() * points.new_tensor([self.width, self.height]) - 0.5
+        corner = where.floor()
+        part = (where - corner)[..., None, :]
+        steps = points.new_tensor([[0, 0], [1, 0], [0, 1], [1, 1]])
+        cells = corner[..., None, :] + steps  # (R, P, 4, 2)
+        weight = (steps * part + (1 - steps) * (1 - part)).prod(dim=-1)
+        limit = points.new_tensor([self.width - 1, self.height - 1])
+        weight = weight * ((cells >= 0) & (cells <= limit)).all(dim=-1)
+        x, y = cells.maximum(torch.zeros_like(limit)).minimum(limit).long().unbind(-1)
+        row = (index[:, None, None] * self.height + y) * self.width + x
+        return self._weighted_sum(row, weight)
+
+    def _weighted_sum(self, row: Tensor, weight: Tensor) -> Tensor:
+        sums = F.embedding_bag(
+            row.flatten(0, 1), self.rows, mode="sum", per_sample_weights=weight.flatten(0, 1)
+        )
+        return sums.view(*row.shape[:2], self.rows.shape[1])
+
+
+def cell_centres(side: int, like: Tensor) -> Tensor:
+    """(side * side, 2) x, y of a regular grid over the unit square, rows from top to bottom."""
+    centre = (torch.arange(side, device=like.device, dtype=torch.float32) + 0.5) / side
+    y, x = torch.meshgrid(centre, centre, indexing="ij")
+    return torch.stack((x, y), dim=-1).flatten(0, 1)
+
+
+def in_image(points: Tensor, boxes: Tensor) -> Tensor:
+    """(R, P, 2) relative to (R, 4) boxes -> (R, P, 2) in pixels of the picture."""
+    return boxes[:, None, :2] + points * (boxes[:, None, 2:] - boxes[:, None, :2])
+
+
+@torch.no_grad()
+def draw_training_points(
+    logits: Tensor, count: int, *, oversample: int, importance: float
+) -> Tensor:
+    """Random points, most of them where the coarse mask is least certain (section 5.4).
+
+    logits: (R, S, S) coarse mask of each RoI's true class. Of `oversample * count` uniform points
+    the `importance * count` with the logit nearest to 0 are kept; the rest is uniform again.
+    Returns (R, count, 2) in [0, 1].
+    """
+    rois = len(logits)
+    candidates = torch.rand(rois, oversample * count, 2, device=logits.device)
+    every = torch.arange(rois, device=logits.device)
+    # Sample first, then take the distance from 0: an interpolated |logit| is never 0 on an edge.
+    certainty = PointTable.of(logits[:, None]).at(candidates, every).squeeze(2).abs()
+    uncertain = int(importance * count)
+    best = certainty.topk(uncertain, dim=1, largest=False).indices
+    kept = candidates.gather(1, best[..., None].expand(-1, -1, 2))
+    fresh = torch.rand(rois, count - uncertain, 2, device=logits.device)
+    return torch.cat((kept, fresh), dim=1)
