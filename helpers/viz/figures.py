@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter
 
 from helpers.viz.style import CYCLE, GREY, INK, STYLE, Picture, class_colour, shade
 
@@ -92,22 +92,27 @@ def draw_histogram(
     log: bool = False,
     ylabel: str = "share of instances",
 ) -> None:
-    """One histogram of shares on given axes; see `histogram`."""
+    """One histogram of shares on given axes; see `histogram`.
+
+    Where `bins` are edges, the outermost two hold everything beyond them too.
+    """
     values = np.asarray(values, dtype=float)
     if log and isinstance(bins, int):
         bins = np.geomspace(values.min(), values.max() * 1.001, bins + 1)
+    if not isinstance(bins, int):
+        values = np.clip(values, bins[0], bins[-1])
     weights = np.full(len(values), 1 / max(len(values), 1))
     axes.hist(values, bins=bins, weights=weights, color=CYCLE[0], edgecolor="white", linewidth=0.4)
     if log:
         axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     for name, place in (marks or {}).items():
         axes.axvline(place, color=CYCLE[3], linewidth=1.2, linestyle=(0, (4, 2)))
         axes.text(
-            place, 0.98, f" {name}", color=CYCLE[3], fontsize=8, va="top",
+            place, 0.985, name, color=CYCLE[3], fontsize=7.5, va="top", ha="left", rotation=90,
             transform=axes.get_xaxis_transform(),
         )  # fmt: skip
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(FuncFormatter(_percent))
     axes.set(xlabel=xlabel, ylabel=ylabel)
 
 
@@ -133,7 +138,7 @@ def curves(
                 transform=axes.get_xaxis_transform(),
             )  # fmt: skip
         if percent:
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+            axes.yaxis.set_major_formatter(FuncFormatter(_percent))
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
         axes.legend()
     return figure
@@ -177,7 +182,7 @@ def shape_map(
         axes.plot([side, side, sizes.min()], [sizes.min(), side, side], color=INK, linewidth=0.8)
         for axis, log in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
             log("log", base=2)
-            axis.set_major_formatter(ScalarFormatter())
+            axis.set_major_formatter(FuncFormatter(_plain))
         axes.set(title=title, xlabel="width (px)", ylabel="height (px)", aspect="equal")
         axes.legend(loc="lower right")
     return figure
@@ -200,7 +205,7 @@ def stacked_shares(table: pd.DataFrame, *, title: str, ylabel: str) -> Picture:
             left += column.to_numpy()
         axes.set_yticks(range(len(table)), [str(row) for row in table.index])
         axes.invert_yaxis()
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.xaxis.set_major_formatter(FuncFormatter(_percent))
         axes.set(title=title, ylabel=ylabel, xlim=(0, 1))
         axes.grid(visible=False)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -233,15 +238,14 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
 def class_ap_bars(table: pd.DataFrame, *, title: str) -> Picture:
     """Per-class AP, best first, as horizontal bars with the number of instances beside the name.
 
-    `table`: columns category_id, category, ap (0..1, nan where the class does not occur) and
-    instances.
+    `table`: that of `evaluation.tables.class_table`; classes without instances are left out.
     """
-    table = table.dropna(subset="ap").sort_values("ap", ascending=True)
+    table = table.dropna(subset="AP").sort_values("AP", ascending=True, kind="stable")
     with matplotlib.rc_context(STYLE):
         figure = Picture((7.4, 1.1 + 0.27 * len(table)), alt=f"{title}: bars of AP per class")
         axes = figure.add_subplot()
-        colours = [class_colour(i) for i in table["category_id"]]
-        bars = axes.barh(range(len(table)), table["ap"] * 100, color=colours)
+        colours = [class_colour(int(i)) for i in table.index]
+        bars = axes.barh(range(len(table)), table["AP"], color=colours)
         axes.bar_label(bars, fmt="%.1f", fontsize=8, padding=3)
         names = zip(table["category"], table["instances"], strict=True)
         axes.set_yticks(range(len(table)), [f"{short_name(n)}  ({count})" for n, count in names])
@@ -270,3 +274,11 @@ def _dashes(count: int) -> list:
     """Line styles, so that lines are told apart without colour too."""
     kinds = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1))]
     return [kinds[i % len(kinds)] for i in range(count)]
+
+
+def _percent(share: float, _: int) -> str:
+    return f"{100 * share:.4g} %"
+
+
+def _plain(value: float, _: int) -> str:
+    return f"{value:g}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from helpers.analysis.dataset import open_split
+from helpers.analysis.dataset import open_split, split_paths
+from helpers.config import preset
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
 
@@ -52,3 +54,20 @@ def test_a_folder_without_splits_is_read_whole(tmp_path: Path, folder: Path):
     shutil.copytree(folder / "train" / "image", whole)
     shutil.copyfile(folder / "GT" / "train_set.json", whole / "_annotations.coco.json")
     assert len(open_split(whole, "val")) == len(IMAGES)
+
+
+def test_paths_for_a_config_are_those_of_the_preset(folder: Path, monkeypatch):
+    home = folder.parent / "home"
+    shutil.copytree(folder, home / "scenes" / "quick")
+    shutil.copytree(folder / "train", home / "scenes" / "quick" / "val")
+    shutil.copyfile(folder / "GT" / "train_set.json", home / "scenes" / "quick/GT/val_set.json")
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(home))
+    found = split_paths("outputs/scenes/quick")
+    wanted = dataclasses.asdict(preset("quick").data)
+    assert found == {key: wanted[key] for key in found}
+    assert len(found) == 4
+
+
+def test_training_needs_both_splits(folder: Path):
+    with pytest.raises(DataError, match="no split val: training needs both; found train"):
+        split_paths(folder)

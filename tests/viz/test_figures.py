@@ -25,7 +25,7 @@ def counts() -> pd.DataFrame:
             "category": ["Dining Chair", "Nightstand", "Ceiling Lamp"],
             "supercategory": ["Chair", "Cabinet/Shelf/Desk", "Lighting"],
             "instances": [30, 12, 0],
-            "ap": [0.5, 0.75, np.nan],
+            "AP": [50.0, 75.0, np.nan],
         }
     )
 
@@ -45,7 +45,7 @@ def test_class_bars_are_as_high_as_the_counts(counts: pd.DataFrame):
 
 
 def test_class_ap_bars_are_sorted_and_leave_out_what_has_no_ap(counts: pd.DataFrame):
-    axes = drawn(figures.class_ap_bars(counts, title="AP")).axes[0]
+    axes = drawn(figures.class_ap_bars(counts.set_index("category_id"), title="AP")).axes[0]
     assert [bar.get_width() for bar in axes.patches] == [50, 75]
     assert [t.get_text() for t in axes.get_yticklabels()] == [
         "Dining Chair  (30)",
@@ -64,6 +64,11 @@ def test_histogram_shares_sum_to_one(log: bool):
     heights = [bar.get_height() for bar in drawn(picture).axes[0].patches]
     assert len(heights) == 12
     assert sum(heights) == pytest.approx(1)
+
+
+def test_what_lies_beyond_the_edges_is_counted_in_the_outermost_bins():
+    picture = figures.histogram(np.array([0.1, 1.5, 9.0, 9.0]), title="", xlabel="", bins=[1, 2, 4])
+    assert [bar.get_height() for bar in picture.axes[0].patches] == [0.5, 0.5]
 
 
 def test_histograms_draw_one_panel_each():
