@@ -1,0 +1,165 @@
+"""PointRend: subdivision against dense evaluation, points' truth, focal terms, no RoIs."""
+
+import dataclasses
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from helpers.config import LossConfig, ModelConfig
+from helpers.models.pointrend import FineFeatures, PointRendHead, point_targets
+from helpers.models.rois import label_boxes
+from helpers.structures import Detections
+
+K = 3
+
+
+@pytest.fixture
+def config(tiny) -> ModelConfig:
+    return dataclasses.replace(
+        tiny, mask_head="pointrend", coarse_dim=32, point_dim=16, train_points=20
+    )
+
+
+@pytest.fixture
+def features() -> list[torch.Tensor]:
+    torch.manual_seed(1)
+    return [torch.randn(2, 16, 64 // s, 64 // s) for s in (4, 8, 16, 32, 64)]
+
+
+def make_head(config: ModelConfig, **loss: object) -> PointRendHead:
+    torch.manual_seed(0)
+    head = PointRendHead(config, LossConfig(**loss), K)
+    for layer in (head.point.predictor, head.coarse.prediction):  # answers away from zero
+        layer.weight.data.normal_(std=0.3)
+    return head.eval()
+
+
+def detections(count: int) -> Detections:
+    boxes = torch.tensor([[4.0, 4, 40, 50], [10, 20, 60, 60], [0, 0, 16, 16]])
+    index = torch.arange(count) % 3
+    return Detections(boxes[index], torch.ones(count), index, (64, 64))
+
+
+def dense(head: PointRendHead, features, found: list[Detections], side: int) -> torch.Tensor:
+    """The point head at every cell of the final grid, by grid_sample, all classes, then one."""
+    masks = []
+    for image, one in enumerate(found):
+        for box, label in zip(one.boxes, one.labels, strict=True):
+            (x1, y1, x2, y2) = box.tolist()
+
+            def fine(n, x1=x1, y1=y1, x2=x2, y2=y2, image=image):
+                centre = (torch.arange(n) + 0.5) / n
+                x, y = x1 + centre * (x2 - x1), y1 + centre * (y2 - y1)
+                grid = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1) / 64
+                p2 = features[0][image : image + 1]
+                return F.grid_sample(p2, 2 * grid[None] - 1, align_corners=False)
+
+            coarse = head.coarse(fine(2 * head.coarse.side))
+            rough = F.interpolate(coarse, size=(side, side), mode="bilinear")
+            # grid_sample fades to zero at the border, interpolate repeats it: stay inside
+            hidden = fine(side)
+            for layer in head.point.fcs:
+                weight = layer.weight[..., None, None]
+                hidden = F.conv2d(torch.cat((hidden, rough), 1), weight, layer.bias).relu()
+            weight = head.point.predictor.weight[..., None, None]
+            logits = F.conv2d(torch.cat((hidden, rough), 1), weight, head.point.predictor.bias)
+            masks.append(logits[0, label].sigmoid())
+    return torch.stack(masks)
+
+
+@torch.no_grad()
+def test_with_points_for_every_cell_subdivision_is_dense_evaluation(config, features):
+    config = dataclasses.replace(config, subdivision_steps=2, subdivision_points=28 * 28)
+    head, found = make_head(config), [detections(2), detections(3)]
+    masks = torch.cat(head.predict(features, found))
+    border = 28 // 7 // 2
+    inside = (slice(None), slice(border, -border), slice(border, -border))
+    torch.testing.assert_close(masks[inside], dense(head, features, found, 28)[inside])
+
+
+@torch.no_grad()
+def test_few_points_change_the_least_certain_cells_only(config, features):
+    config = dataclasses.replace(config, subdivision_steps=2, subdivision_points=14 * 14)
+    head, (found,) = make_head(config), [detections(3)]
+    (refined,) = head.predict(features[:1] + features[1:], [found])
+    (start,) = make_head(dataclasses.replace(config, subdivision_steps=1)).predict(
+        features, [found]
+    )
+    assert start.shape == (3, 14, 14)
+    assert refined.shape == (3, 28, 28)
+    smooth = F.interpolate(start.logit()[None], scale_factor=2.0, mode="bilinear")[0]
+    changed = (refined.logit() - smooth).abs() > 1e-3
+    for new, old in zip(changed, smooth, strict=True):
+        assert 0 < new.sum() <= 14 * 14
+        threshold = old.abs().flatten().sort().values[14 * 14 - 1]
+        assert (old.abs()[new] <= threshold + 1e-5).all()
+
+
+@torch.no_grad()
+def test_the_start_grid_is_the_largest_that_the_points_allow(config, features):
+    sides = []
+    head = make_head(dataclasses.replace(config, subdivision_steps=5, subdivision_points=784))
+    at_points = head._at_points
+    head._at_points = lambda points, *rest: (
+        sides.append(points.shape[1]) or at_points(points, *rest)
+    )
+    (mask,) = head.predict(features, [detections(1)])
+    assert sides == [28 * 28, 784, 784, 784]
+    assert mask.shape == (1, 224, 224)
+
+
+@torch.no_grad()
+def test_chunks_of_rois_do_not_change_the_answer(config, features, monkeypatch):
+    head = make_head(dataclasses.replace(config, subdivision_points=196))
+    found = [detections(3), detections(2)]
+    whole = torch.cat(head.predict(features, found))
+    monkeypatch.setattr("helpers.models.pointrend.CPU_POINTS", 1)
+    torch.testing.assert_close(torch.cat(head.predict(features, found)), whole)
+
+
+def test_no_detections_and_no_rois(config, features, make_targets):
+    head = make_head(config)
+    masks = head.predict(features, [detections(0), detections(0)])
+    assert [tuple(m.shape) for m in masks] == [(0, 224, 224)] * 2
+    targets = make_targets()
+    rois = label_boxes(targets.boxes, targets, threshold=0.5, num_classes=K)
+    terms = head.losses(features, [rois, rois])
+    assert {name: t.item() for name, t in terms.items()} == {"mask": 0, "mask_point": 0}
+    sum(terms.values()).backward()
+    assert all(p.grad is not None for p in head.parameters())
+
+
+def test_true_values_of_points_are_soft_between_pixels(make_targets):
+    targets = make_targets((8, 8, 24, 24, 0), (40, 40, 60, 60, 1))
+    rois = label_boxes(targets.boxes, targets, threshold=0.5, num_classes=K)
+    pixels = torch.tensor([[[16.0, 16], [8, 16], [4, 4]], [[50, 50], [16, 16], [60, 59.5]]])
+    truth = point_targets([rois], pixels)
+    torch.testing.assert_close(truth, torch.tensor([[1, 0.5, 0], [1, 0, 0.5]]))
+
+
+def losses(head, features, targets):
+    rois = label_boxes(targets.boxes, targets, threshold=0.5, num_classes=K)
+    torch.manual_seed(5)
+    return head.losses(features, [rois, rois])
+
+
+def test_weights_scale_and_focal_with_gamma_zero_changes_nothing(config, features, make_targets):
+    targets = make_targets((8, 8, 40, 40, 0), (20, 10, 60, 60, 1))
+    plain = losses(make_head(config), features, targets)
+    scaled = losses(make_head(config, mask_weight=1.1, point_weight=3.0), features, targets)
+    flat = losses(make_head(config, masks="focal", points="focal", gamma=0.0), features, targets)
+    focal = losses(make_head(config, masks="focal", points="focal"), features, targets)
+    torch.testing.assert_close(scaled["mask"], 1.1 * plain["mask"])
+    torch.testing.assert_close(scaled["mask_point"], 3.0 * plain["mask_point"])
+    torch.testing.assert_close(flat, plain)
+    assert focal["mask"] < plain["mask"]
+    assert focal["mask_point"] < plain["mask_point"]
+
+
+def test_several_levels_are_read_together(config, features):
+    fine = FineFeatures.of(features, (2, 4))
+    points, boxes = torch.rand(1, 5, 2), torch.tensor([[8.0, 8, 40, 40]])
+    both = fine.at(points, boxes, torch.tensor([1]))
+    alone = [FineFeatures.of(features, (n,)).at(points, boxes, torch.tensor([1])) for n in (2, 4)]
+    assert torch.equal(both, torch.cat(alone, dim=-1))

@@ -1,0 +1,105 @@
+"""Point samples against torch's grid_sample; where training points are put."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torchvision.ops import roi_align
+
+from helpers.models.points import PointTable, cell_centres, draw_training_points, in_image
+
+
+def reference(maps: torch.Tensor, points: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    grid = 2 * points[:, :, None] - 1
+    sampled = F.grid_sample(maps[index], grid, align_corners=False, padding_mode="zeros")
+    return sampled.squeeze(3).transpose(1, 2)
+
+
+@pytest.mark.parametrize(("height", "width"), [(5, 9), (1, 1), (16, 3)])
+def test_samples_equal_grid_sample_inside_and_outside(height, width):
+    torch.manual_seed(0)
+    maps = torch.randn(3, 4, height, width)
+    points = torch.rand(6, 50, 2) * 1.6 - 0.3
+    index = torch.tensor([2, 0, 1, 1, 2, 0])
+    given = PointTable.of(maps).at(points, index)
+    torch.testing.assert_close(given, reference(maps, points, index), rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradient_of_the_maps_equals_grid_sample():
+    torch.manual_seed(0)
+    maps = torch.randn(2, 3, 6, 7)
+    points, index = torch.rand(4, 30, 2), torch.tensor([0, 1, 1, 0])
+    wanted = torch.randn(4, 30, 3)
+    gradients = []
+    for sampler in (
+        lambda m: PointTable.of(m).at(points, index),
+        lambda m: reference(m, points, index),
+    ):
+        leaf = maps.clone().requires_grad_()
+        (sampler(leaf) * wanted).sum().backward()
+        gradients.append(leaf.grad)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+def test_no_rois_give_no_samples():
+    table = PointTable.of(torch.zeros(2, 3, 4, 4))
+    assert table.at(torch.zeros(0, 5, 2), torch.zeros(0).long()).shape == (0, 5, 3)
+
+
+def test_cell_centres_run_along_rows():
+    like = torch.zeros(1)
+    assert cell_centres(2, like).tolist() == [
+        [0.25, 0.25],
+        [0.75, 0.25],
+        [0.25, 0.75],
+        [0.75, 0.75],
+    ]
+
+
+def test_points_of_a_box_lie_in_the_picture():
+    boxes = torch.tensor([[10.0, 20, 30, 60]])
+    points = torch.tensor([[[0.0, 0], [0.5, 0.25], [1, 1]]])
+    assert in_image(points, boxes).tolist() == [[[10, 20], [20, 30], [30, 60]]]
+
+
+def test_a_grid_of_points_equals_roi_align_with_one_sample_a_bin():
+    torch.manual_seed(0)
+    feature = torch.randn(1, 2, 16, 16)
+    box = torch.tensor([[4.0, 8, 32, 40]])
+    pixels = in_image(cell_centres(7, box)[None], box)
+    points = PointTable.of(feature).at(pixels / 64, torch.zeros(1).long())
+    rois = torch.cat((torch.zeros(1, 1), box), dim=1)
+    pooled = roi_align(feature, rois, 7, 0.25, sampling_ratio=1, aligned=True)
+    torch.testing.assert_close(points.transpose(1, 2).unflatten(2, (7, 7)), pooled)
+
+
+def test_three_quarters_of_the_points_are_the_least_certain_of_the_candidates():
+    torch.manual_seed(0)
+    logits = torch.linspace(-6, 6, 8).expand(5, 8, 8).contiguous()  # the edge is at x = 1/2
+    points = draw_training_points(logits, 196, oversample=3, importance=0.75)
+    assert points.shape == (5, 196, 2)
+    assert 0 <= points.min() <= points.max() <= 1
+    distance = (points[..., 0] - 0.5).abs()
+    # samples fade to 0 in the outer half of the border cells, which draws points as well
+    inner = ((points > 1 / 16) & (points < 15 / 16)).all(dim=-1)
+    assert distance[:, :147][inner[:, :147]].max() < 0.2
+    assert inner[:, :147].float().mean() > 0.6
+    assert distance[:, 147:].max() > 0.4
+    assert abs(distance[:, 147:].mean() - 0.25) < 0.05
+
+
+def test_uncertainty_is_that_of_the_interpolated_logit():
+    """Between +6 and -6 the interpolated logit is 0, although no cell of the map is uncertain."""
+    torch.manual_seed(0)
+    logits = torch.tensor([[[6.0, 6, -6, -6]] * 4])
+    points = draw_training_points(logits, 40, oversample=3, importance=1.0)
+    inner = ((points > 1 / 8) & (points < 7 / 8)).all(dim=-1)
+    assert inner.sum() > 15
+    assert (points[inner][:, 0] - 0.5).abs().max() < 0.25
+
+
+def test_no_rois_need_no_points():
+    assert draw_training_points(torch.zeros(0, 7, 7), 9, oversample=3, importance=0.75).shape == (
+        0,
+        9,
+        2,
+    )
