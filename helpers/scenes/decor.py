@@ -16,7 +16,9 @@ from helpers.scenes.materials import Colour, Material, Palette, TextureKind, sha
 from helpers.scenes.pieces import Part, Piece, part, piece
 from helpers.scenes.random import Stream
 from helpers.scenes.shapes import (
+    Floats,
     Mesh,
+    Point,
     box,
     cross,
     cylinder,
@@ -66,7 +68,7 @@ def curtains(stream: Stream, palette: Palette, *, width: float, height: float) -
 def _folds(left: float, width: float, height: float, phase: float) -> Mesh:
     """Hanging cloth whose folds open a little towards the floor."""
 
-    def fold(a, b):
+    def fold(a: Floats, b: Floats) -> Point:
         swing = np.sin(a * 28 + phase + 0.4 * np.sin(b * 3))
         return 0, 0.032 * swing * (1.0 - 0.4 * b), 0
 
@@ -134,7 +136,7 @@ def _branch(
     return made
 
 
-def _leaf(start: np.ndarray, direction: np.ndarray, size: float) -> Mesh:
+def _leaf(start: Floats, direction: Floats, size: float) -> Mesh:
     """A pointed leaf folded along its middle rib, tip drooping."""
     along = direction / max(float(length(direction)), 1e-6)
     across = cross(along, np.array([0.3, 0.2, 1.0]))

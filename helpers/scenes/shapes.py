@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Axis = Literal["x", "y", "z"]
-SurfaceFunction = Callable[[Floats, Floats], tuple[ArrayLike, ArrayLike, ArrayLike]]
+Point = tuple[ArrayLike, ArrayLike, ArrayLike]
+SurfaceFunction = Callable[[Floats, Floats], Point]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from helpers.scenes.furniture.common import SIDES, bar, board, cushion, legs, pi
 from helpers.scenes.materials import Colour, Palette
 from helpers.scenes.pieces import Part, part
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import Mesh, box, shell, tube
+from helpers.scenes.shapes import Floats, Mesh, Point, box, shell, tube
 
 PASTELS: tuple[Colour, ...] = ((0.95, 0.78, 0.80), (0.70, 0.85, 0.92), (0.95, 0.94, 0.90))
 LENGTH = 2.1  # m, of the grown-ups' beds
@@ -101,7 +101,7 @@ def _drape(width: float, span: tuple[float, float], top: float, fall: float, pha
     half, bend = width / 2 + 0.01, 0.06
     reach = half - bend + bend * 1.5708 + fall
 
-    def surface(a, b):
+    def surface(a: Floats, b: Floats) -> Point:
         along = (2 * a - 1) * reach
         over = np.abs(along) - (half - bend)
         turn = np.clip(over / bend, 0, 1.5708)

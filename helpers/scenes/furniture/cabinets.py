@@ -6,7 +6,17 @@ import math
 
 import numpy as np
 
-from helpers.scenes.furniture.carcass import BOOK_COLOURS, Carcass, Cell, Row, book_row, carcass
+from helpers.scenes.furniture.carcass import (
+    BOOK_COLOURS,
+    Carcass,
+    Cell,
+    Contents,
+    Handle,
+    Opening,
+    Row,
+    book_row,
+    carcass,
+)
 from helpers.scenes.furniture.common import SIDES, bar, board, facing_front, legs
 from helpers.scenes.materials import Colour, Palette
 from helpers.scenes.pieces import Part, part
@@ -138,10 +148,10 @@ def _cabinet(
     rows: list[Row],
     *,
     leg: float,
-    contents: str = "none",
+    contents: Contents = "none",
     marble: bool = False,
     panelled: bool = False,
-    handle: str | None = None,
+    handle: Handle | None = None,
     axis: int = 0,
 ) -> list[Part]:
     """A carcass in the room's woods; `marble` allows a stone top, `axis` is the grain's."""
@@ -173,9 +183,8 @@ def shelf(stream: Stream, palette: Palette) -> list[Part]:
         frame = [(x, -y, 0), (x, -y, top), (x, y, top), (x, y, 0)]
         made.append(part(tube(frame, 0.011, sides=8), metal))
     for y in (-depth / 2 + 0.011, depth / 2 - 0.011):
-        made.append(
-            bar((-width / 2, y, height - 0.011), (width / 2, y, height - 0.011), 0.011, metal)
-        )
+        ends = [(s * width / 2, y, height - 0.011) for s in SIDES]
+        made.append(bar(ends[0], ends[1], 0.011, metal))
     levels = np.linspace(0.12, height - 0.28, stream.integers(4, 6))
     for z in levels:
         made.append(board((0, 0, z), (width - 0.02, depth - 0.02, 0.022), wood))
@@ -203,11 +212,11 @@ def wine_cabinet(stream: Stream, palette: Palette) -> list[Part]:
     )
     made = carcass(stream, palette, plan)
     glass = palette.plain(stream, (0.85, 0.90, 0.92), specular=0.2, roughness=0.05)
-    upper, lower, rack, _, _ = plan.cells()
+    upper, lower, rack, _, _ = plan.openings()
     for cell in (upper, lower):
-        made += _glasses(stream, width, cell[3] + 0.008, glass)
+        made += _glasses(stream, width, cell.z + 0.008, glass)
     bottles = [palette.plain(stream, c, specular=0.08, roughness=0.1) for c in BOTTLES]
-    return made + _bottle_rack(stream, plan, (rack[3], rack[5]), bottles)
+    return made + _bottle_rack(stream, plan, rack, bottles)
 
 
 def _glasses(stream: Stream, width: float, z: float, material: int) -> list[Part]:
@@ -221,11 +230,9 @@ def _glasses(stream: Stream, width: float, z: float, material: int) -> list[Part
     return made
 
 
-def _bottle_rack(
-    stream: Stream, plan: Carcass, span: tuple[float, float], bottles: list[int]
-) -> list[Part]:
+def _bottle_rack(stream: Stream, plan: Carcass, cell: Opening, bottles: list[int]) -> list[Part]:
     """Crossed slats in three bays, bottles lying in the openings with their necks to the front."""
-    (z, high), wide = span, (plan.width - 0.06) / 3
+    z, high, wide = cell.z, cell.height, (plan.width - 0.06) / 3
     profile = [(0, 0), (0.036, 0), (0.038, 0.006), (0.038, 0.19), (0.014, 0.25), (0.014, 0.30)]
     bottle = facing_front(lathe([*profile, (0, 0.30)], segments=14)).moved(y=0.12)
     made = []

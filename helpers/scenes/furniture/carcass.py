@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from helpers.scenes.furniture.common import SIDES, bar, board, knob, legs
 from helpers.scenes.materials import Colour, Palette
@@ -37,6 +37,17 @@ class Row:
     cell: Cell
 
 
+class Opening(NamedTuple):
+    """One cell of a carcass: its row, its number in the row, its place and size in the front."""
+
+    row: Row
+    column: int
+    x: float  # of the middle
+    z: float  # of the bottom
+    width: float
+    height: float
+
+
 @dataclass(frozen=True)
 class Carcass:
     """A cabinet to be built: sizes in metres, rows from the top down, material indices."""
@@ -55,8 +66,8 @@ class Carcass:
     panelled: bool = False
     back: bool = True
 
-    def cells(self) -> list[tuple[Row, int, float, float, float, float]]:
-        """(row, column, middle x, bottom z, width, height) of every cell, from the top down."""
+    def openings(self) -> list[Opening]:
+        """Every cell, from the top down and from left to right."""
         found = []
         free = self.height - self.leg - 2 * THICKNESS
         z = self.height - THICKNESS
@@ -66,25 +77,25 @@ class Carcass:
             z -= high
             for column in range(row.columns):
                 x = wide * (column + 0.5) - self.width / 2 + THICKNESS
-                found.append((row, column, x, z, wide, high))
+                found.append(Opening(row, column, x, z, wide, high))
         return found
 
 
 def carcass(stream: Stream, palette: Palette, plan: Carcass) -> list[Part]:
     """The parts of the cabinet; the stream decides about legs and what lies in open cells."""
     made = _body(plan) + _foot(stream, plan)
-    cloths = _content_materials(stream, palette, plan.contents)
-    bottom_row = plan.rows[-1]
-    for row, column, x, z, wide, high in plan.cells():
-        if column == 0 and row is not bottom_row:
-            made.append(board((0, 0, z), (plan.width - 0.04, plan.depth - 0.02, 0.016), plan.body))
-        if row.cell == "open":
-            if column:
-                size = (0.016, plan.depth - 0.02, high)
-                made.append(board((x - wide / 2, 0, z + high / 2), size, plan.body))
-            made += _contents(stream, plan, (x, z + 0.008, wide, high), cloths)
-        else:
-            made += _front(plan, row, column, (x, z, wide, high))
+    things = _content_materials(stream, palette, plan.contents)
+    deep = plan.depth - 0.02
+    for cell in plan.openings():
+        if cell.column == 0 and cell.z > plan.leg + 2 * THICKNESS:
+            made.append(board((0, 0, cell.z), (plan.width - 0.04, deep, 0.016), plan.body))
+        if cell.row.cell != "open":
+            made += _front(plan, cell)
+            continue
+        if cell.column:
+            middle = (cell.x - cell.width / 2, 0, cell.z + cell.height / 2)
+            made.append(board(middle, (0.016, deep, cell.height), plan.body))
+        made += _contents(stream, plan, cell, things)
     return made
 
 
@@ -109,38 +120,32 @@ def _foot(stream: Stream, plan: Carcass) -> list[Part]:
     return legs(spread, (0, plan.leg + 0.01), (0.020, 0.012), material, splay=splay)
 
 
-def _front(plan: Carcass, row: Row, column: int, cell: tuple[float, ...]) -> list[Part]:
+def _front(plan: Carcass, cell: Opening) -> list[Part]:
     """One door or drawer front with its handle."""
-    x, z, wide, high = cell
-    y = -plan.depth / 2 - FRONT_LIFT + 0.009
-    size = (wide - 0.008, 0.018, high - 0.008)
-    made = [board((x, y, z + high / 2), size, plan.front)]
-    if plan.panelled:
-        u, v = size[0] / 2 - 0.05, size[2] / 2 - 0.05
+    y, middle = -plan.depth / 2 - FRONT_LIFT, cell.z + cell.height / 2
+    size = (cell.width - 0.008, 0.018, cell.height - 0.008)
+    made = [board((cell.x, y + 0.009, middle), size, plan.front)]
+    u, v = size[0] / 2 - 0.05, size[2] / 2 - 0.05
+    if plan.panelled and min(u, v) > 0.03:
         corners = [(-u, -v), (u, -v), (u, v), (-u, v)]
-        bead = [(x + a, y - 0.009, z + high / 2 + b) for a, b in corners]
-        if min(u, v) > 0.03:
-            made.append(part(tube(bead, 0.011, sides=4, closed=True), plan.front))
-    return made + _handle(plan, row, column, (x, y - 0.009, z, wide, high))
+        bead = [(cell.x + a, y, middle + b) for a, b in corners]
+        made.append(part(tube(bead, 0.011, sides=4, closed=True), plan.front))
+    return made + _handle(plan, cell, y)
 
 
-def _handle(plan: Carcass, row: Row, column: int, cell: tuple[float, ...]) -> list[Part]:
-    x, y, z, wide, high = cell
-    upright = row.cell == "door"
-    if upright and row.columns > 1:  # doors meet in pairs, their handles side by side
-        x += (wide / 2 - 0.05) * (1 if column % 2 == 0 and column + 1 < row.columns else -1)
-    elif upright:
-        x += wide / 2 - 0.05
-    middle = z + high / 2
+def _handle(plan: Carcass, cell: Opening, y: float) -> list[Part]:
+    """A knob or bar in the middle of a drawer, or at the edge where a door opens."""
+    x, z, upright = cell.x, cell.z + cell.height / 2, cell.row.cell == "door"
+    if upright:  # doors meet in pairs, their handles side by side
+        paired = cell.column % 2 == 0 and cell.column + 1 < cell.row.columns
+        x += (cell.width / 2 - 0.05) * (1 if paired or cell.row.columns == 1 else -1)
     if plan.handle == "knob":
-        return [knob((x, y, middle), plan.metal)]
+        return [knob((x, y, z), plan.metal)]
     if plan.handle == "none":
         return []
-    length = min(0.30, 0.35 * high) if upright else min(0.16, 0.35 * wide)
-    ends = []
-    for s in SIDES:
-        u, v = (0.0, s * length / 2) if upright else (s * length / 2, 0.0)
-        ends.append((x + u, y - 0.022, middle + v))
+    half = min(0.15, 0.18 * cell.height) if upright else min(0.08, 0.18 * cell.width)
+    across, along = (0.0, half) if upright else (half, 0.0)
+    ends = [(x + s * across, y - 0.022, z + s * along) for s in SIDES]
     posts = [bar((e[0], y, e[2]), e, 0.005, plan.metal, sides=6) for e in ends]
     return [bar(ends[0], ends[1], 0.007, plan.metal), *posts]
 
@@ -153,16 +158,13 @@ def _content_materials(stream: Stream, palette: Palette, contents: Contents) -> 
     return [palette.plain(stream, c) for c in (*BOOK_COLOURS, palette.accent_colour)]
 
 
-def _contents(
-    stream: Stream, plan: Carcass, cell: tuple[float, ...], materials: list[int]
-) -> list[Part]:
-    x, z, wide, high = cell
-    span = (x - wide / 2 + 0.03, x + wide / 2 - 0.03)
+def _contents(stream: Stream, plan: Carcass, cell: Opening, materials: Sequence[int]) -> list[Part]:
+    span, z = (cell.x - cell.width / 2 + 0.03, cell.x + cell.width / 2 - 0.03), cell.z + 0.008
     if plan.contents == "books":
-        size = (min(0.2, plan.depth * 0.7), min(0.36, high))
+        size = (min(0.2, plan.depth * 0.7), min(0.36, cell.height))
         return book_row(stream, span, z, size, materials)
     if plan.contents == "toys":
-        return _blocks(stream, span, z, min(0.12, high * 0.4), materials)
+        return _blocks(stream, span, z, min(0.12, cell.height * 0.4), materials)
     return []
 
 

@@ -11,7 +11,7 @@ from helpers.scenes.furniture.common import SIDES, bar, board, cushion, legs
 from helpers.scenes.materials import Material, Palette, TextureKind, shade
 from helpers.scenes.pieces import Part, part
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import Mesh, lathe, ring, shell, sphere, tube
+from helpers.scenes.shapes import Floats, Mesh, Point, lathe, ring, shell, sphere, tube
 
 ROSEWOODS = ((0.30, 0.14, 0.09), (0.42, 0.22, 0.12), (0.22, 0.13, 0.10))
 POWDER = ((0.90, 0.75, 0.76), (0.85, 0.83, 0.80), (0.62, 0.72, 0.70), (0.75, 0.65, 0.75))
@@ -26,42 +26,45 @@ def barstool(stream: Stream, palette: Palette) -> list[Part]:
     """22: a dining chair on long legs, with a ring for the feet."""
     seat = stream.uniform(0.68, 0.76)
     made = _four_leg_chair(stream, palette, seat=seat, back=stream.uniform(0.18, 0.32))
-    return [
-        *made,
-        part(tube(ring((0, 0, 0.27), 0.245, 28), 0.009, sides=8, closed=True), made[0].material),
-    ]
+    footrest = tube(ring((0, 0, 0.27), 0.245, 28), 0.009, sides=8, closed=True)
+    return [*made, part(footrest, made[0].material)]
 
 
 def _four_leg_chair(stream: Stream, palette: Palette, *, seat: float, back: float) -> list[Part]:
+    """A chair with its seat at a height and its back so much higher."""
     width, depth = stream.uniform(0.43, 0.50), stream.uniform(0.42, 0.50)
     frame = palette.wood(stream, axis=2) if stream.chance(0.7) else palette.metal(stream)
     cloth = palette.fabric(stream)
     style = stream.choice(("ladder", "spindle", "pad", "shell"))
     thick, sides = stream.uniform(0.014, 0.022), stream.choice((4, 10, 10))
-    made = []
-    for x in SIDES:
-        front = [
-            (x * width * 0.50, -depth * 0.50, 0),
-            (x * width * 0.44, -depth * 0.43, seat - 0.03),
-        ]
-        rear = [(x * width * 0.48, depth * 0.58, 0), (x * width * 0.42, depth * 0.43, seat - 0.03)]
-        for path in (front, rear):
-            made.append(part(tube(path, (thick * 0.7, thick * 1.3), sides=sides), frame))
-        if style != "shell":
-            low, high = seat - 0.05, seat + back
-            path = [
-                (x * width * 0.42, depth * 0.43, low),
-                (x * width * 0.43, depth * 0.47, seat + back * 0.35),
-                (x * width * 0.42, depth * 0.58, high),
-            ]
-            radii = (thick * 1.2, thick, thick * 0.8)
-            made.append(part(tube(path, radii, sides=sides), frame))
-    made.append(
-        board((0, 0, seat - 0.035), (width * 0.94, depth * 0.92, 0.04), frame, radius=0.008)
-    )
+    size = (width, depth, seat, back)
+    board_size = (width * 0.94, depth * 0.92, 0.04)
     pad = cushion((0, 0, seat), (width, depth, 0.06), radius=0.028, puff=(0, 0, 0.35))
-    made.append(part(pad, cloth))
-    return made + _chair_back(stream, style, (width, depth, seat, back), (frame, cloth))
+    bars = _chair_bars(size, thick, posts=style != "shell")
+    return [
+        *(part(tube(path, radii, sides=sides), frame) for path, radii in bars),
+        board((0, 0, seat - 0.035), board_size, frame, radius=0.008),
+        part(pad, cloth),
+        *_chair_back(stream, style, size, (frame, cloth)),
+    ]
+
+
+def _chair_bars(
+    size: tuple[float, float, float, float], thick: float, *, posts: bool
+) -> list[tuple[list[tuple[float, float, float]], tuple[float, ...]]]:
+    """(path, radii) of the four legs, feet first, and of the two posts of the back."""
+    width, depth, seat, back = size
+    bars: list[tuple[list[tuple[float, float, float]], tuple[float, ...]]] = []
+    for side in SIDES:
+        x = side * width
+        front = [(0.50 * x, -0.50 * depth, 0.0), (0.44 * x, -0.43 * depth, seat - 0.03)]
+        rear = [(0.48 * x, 0.58 * depth, 0.0), (0.42 * x, 0.43 * depth, seat - 0.03)]
+        bars += [(path, (0.7 * thick, 1.3 * thick)) for path in (front, rear)]
+        if posts:
+            bend, top = (0.43 * x, 0.47 * depth), (0.42 * x, 0.58 * depth)
+            post = [(0.42 * x, 0.43 * depth, seat - 0.05), (*bend, seat + back * 0.35)]
+            bars.append(([*post, (*top, seat + back)], (1.2 * thick, thick, 0.8 * thick)))
+    return bars
 
 
 def _chair_back(
@@ -79,17 +82,13 @@ def _chair_back(
         count = stream.integers(3, 6) if back > 0.34 else 2
         return [rail(h, 0.013) for h in np.linspace(back * 0.35, back - 0.025, count)]
     if style == "spindle":
-        rods = [
-            bar(
-                (x, depth * 0.50, seat + back * 0.2),
-                (x, depth * 0.63, seat + back - 0.01),
-                0.007,
-                frame,
-                sides=6,
-            )
-            for x in np.linspace(-0.34, 0.34, stream.integers(5, 9)) * width
+        low, high = (depth * 0.50, seat + back * 0.2), (depth * 0.63, seat + back - 0.01)
+        rods = np.linspace(-0.34, 0.34, stream.integers(5, 9)) * width
+        return [
+            rail(back - 0.02, 0.02, 0.02),
+            rail(back * 0.2, 0.012),
+            *(bar((x, *low), (x, *high), 0.007, frame, sides=6) for x in rods),
         ]
-        return [rail(back - 0.02, 0.02, 0.02), rail(back * 0.2, 0.012), *rods]
     if style == "pad":
         lean = (0.12 * depth) / back
         pad = cushion((0, 0, 0), (width * 0.84, 0.045, back * 0.62), radius=0.02, puff=(0, 0.35, 0))
@@ -98,7 +97,7 @@ def _chair_back(
 
 
 def _back_shell(width: float, depth: float, seat: float, back: float) -> Mesh:
-    def surface(a, b):
+    def surface(a: Floats, b: Floats) -> Point:
         turn = 2.3 * (0.5 - a)
         x = width * 0.50 * np.sin(turn) * (1 + 0.06 * b)
         y = depth * 0.52 * np.cos(turn) - 0.02 + 0.05 * b
@@ -112,7 +111,7 @@ def lounge_chair(stream: Stream, palette: Palette) -> list[Part]:
     cloth, metal, seat = palette.fabric(stream, other=0.7), palette.metal(stream), 0.46
     wide, tall = stream.uniform(0.46, 0.54), stream.uniform(0.42, 0.58)
 
-    def back(a, b):
+    def back(a: Floats, b: Floats) -> Point:
         turn = 2.0 * (0.5 - a)
         y = 0.16 + 0.06 * np.cos(turn) + 0.10 * b
         return 0.57 * wide * np.sin(turn), y, seat + 0.02 + b * (tall - 0.05 * (2 * a - 1) ** 2)
@@ -158,7 +157,7 @@ def dressing_chair(stream: Stream, palette: Palette) -> list[Part]:
     profile = [(0, -0.08), (0.9 * r, -0.08), (r, -0.06), (r, 0.02), (0.8 * r, 0.045), (0, 0.055)]
     made = [part(lathe(profile, segments=36, centre=(0, 0, seat)), cloth)]
 
-    def back(a, b):
+    def back(a: Floats, b: Floats) -> Point:
         turn = 3.2 * (0.5 - a)
         rise = 0.05 + 0.27 * np.cos(1.5 * (2 * a - 1)) ** 0.6
         flare, low = r + 0.045 + 0.025 * b, seat - 0.05 + 0.06 * (2 * a - 1) ** 2
@@ -213,7 +212,7 @@ def _horseshoe(width: float, depth: float, seat: float, wood: int) -> list[Part]
             foot = (side * (width / 2 - 0.035), base_y, seat)
             made.append(bar(foot, top, 0.014, wood))
 
-    def splat(a, b):
+    def splat(a: Floats, b: Floats) -> Point:
         lean = 0.03 * np.sin(b * math.tau) + 0.06 * b
         return 0.14 * (a - 0.5), depth / 2 - 0.04 + lean, seat + b * 0.42
 

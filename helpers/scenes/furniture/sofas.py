@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from helpers.scenes.furniture.common import SIDES, cushion, legs, mirrored, pill
 from helpers.scenes.materials import Palette
 from helpers.scenes.pieces import Part, part
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import Mesh, box, lathe, ring, shell, tube
+from helpers.scenes.shapes import Floats, Mesh, Point, box, lathe, ring, shell, tube
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _upholstered(
     return made + legs((w - 0.16, d - 0.14), (0, 0.17), (0.030, 0.015), foot)
 
 
-def _block(centre: tuple, size: tuple, radius: float) -> Mesh:
+def _block(centre: Sequence[float], size: Sequence[float], radius: float) -> Mesh:
     """Padded but firm: arms, backs, bases."""
     return box(centre, size, radius=radius, steps=2, inner=1)
 
@@ -182,7 +183,7 @@ def chaise_longue(stream: Stream, palette: Palette) -> list[Part]:
     roll = [(end + 0.03, -wide / 2 + 0.02, 0.62), (end + 0.03, wide / 2 - 0.02, 0.62)]
     seat = cushion((-0.03, 0, 0.41), (long - 0.14, wide - 0.03, 0.14), puff=(0, 0, 0.2))
 
-    def back(a, b):
+    def back(a: Floats, b: Floats) -> Point:
         fall = (1 - a) ** 1.6
         x = end * a + (1 - a) * -0.22 * long
         return x, wide / 2 - 0.09 + 0.06 * b, 0.36 + b * (0.46 - 0.40 * fall)
