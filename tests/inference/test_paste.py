@@ -1,0 +1,154 @@
+"""Run lengths straight from boxes against full-size planes, and planes against the formula."""
+
+import numpy as np
+import pytest
+import torch
+from pycocotools import mask as coco_mask
+from torch.nn import functional
+
+from helpers.inference.paste import paste_masks, to_rle
+from helpers.masks.rle import decode
+from helpers.structures import Detections
+
+
+def detections(boxes, masks, size) -> Detections:
+    boxes = torch.as_tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+    return Detections(
+        boxes, torch.ones(len(boxes)), torch.zeros(len(boxes), dtype=torch.long), size, masks
+    )
+
+
+def counts_of_planes(found: Detections, threshold: float = 0.5) -> list[str]:
+    planes = paste_masks(found, threshold=threshold).numpy().astype(np.uint8)
+    encoded = coco_mask.encode(np.asfortranarray(planes.transpose(1, 2, 0)))
+    return [rle["counts"].decode() for rle in encoded]
+
+
+def soft_masks(count: int, side: int, kind: str) -> torch.Tensor:
+    """Probabilities as heads make them (smooth), noise, hard zeros and ones, or exactly 0.5."""
+    noise = torch.rand(count, side, side)
+    if kind == "smooth":
+        coarse = torch.randn(count, 1, max(2, side // 6), max(2, side // 6))
+        return torch.sigmoid(6 * functional.interpolate(coarse, (side, side), mode="bicubic"))[:, 0]
+    return {"noise": noise, "hard": noise.round(), "half": torch.full_like(noise, 0.5)}[kind]
+
+
+def random_boxes(random: np.random.Generator, count: int, size: tuple[int, int]) -> np.ndarray:
+    """Inside, across and outside of the picture, sub-pixel, whole picture, without area."""
+    extent = np.array([size[1], size[0]] * 2, dtype=float)
+    boxes = random.uniform(-0.5, 1.5, (count, 2, 2))
+    boxes = np.sort(boxes, axis=1).reshape(count, 4) * extent
+    kind = random.integers(0, 9, count)
+    boxes[kind == 1] = [0, 0, *extent[:2]]
+    boxes[kind == 2] = np.round(boxes[kind == 2])
+    boxes[kind == 3] = np.round(boxes[kind == 3] * 2) / 2
+    tiny = kind == 4
+    boxes[tiny, 2:] = boxes[tiny, :2] + random.uniform(0, 1.5, (tiny.sum(), 2))
+    boxes[kind == 5] *= 100
+    boxes[kind == 6, 2] = boxes[kind == 6, 0]
+    boxes[kind == 7] = boxes[kind == 7][:, [2, 1, 0, 3]]
+    boxes[kind == 8] += 3 * extent
+    return boxes
+
+
+@pytest.mark.parametrize("kind", ["smooth", "noise", "hard", "half"])
+@pytest.mark.parametrize("side", [1, 2, 7, 28, 112])
+def test_run_lengths_equal_full_size_planes(side, kind):
+    random = np.random.default_rng(side)
+    torch.manual_seed(side)
+    set_somewhere = 0
+    for _ in range(12):
+        size = tuple(int(n) for n in random.integers(1, 150, 2))
+        found = detections(random_boxes(random, 20, size), soft_masks(20, side, kind), size)
+        rles = to_rle(found)
+        assert [rle["counts"] for rle in rles] == counts_of_planes(found)
+        assert all(rle["size"] == list(size) for rle in rles)
+        set_somewhere += sum(coco_mask.area(rle) > 0 for rle in rles)
+    assert set_somewhere > 10
+
+
+@pytest.mark.parametrize("threshold", [1e-7, 0.05, 0.3, 0.999, 1.0])
+def test_run_lengths_equal_planes_at_any_threshold(threshold):
+    """Below 0.5 even pixels outside of a box can be set: the map fades to zero around it."""
+    random = np.random.default_rng(0)
+    torch.manual_seed(0)
+    found = detections(random_boxes(random, 60, (70, 90)), soft_masks(60, 9, "hard"), (70, 90))
+    counts = [rle["counts"] for rle in to_rle(found, threshold=threshold)]
+    assert counts == counts_of_planes(found, threshold)
+
+
+def test_planes_follow_the_formula():
+    """Sample at pixel centres, cell centres at (k + 1/2) / M of the box, zeros around."""
+    mask = torch.rand(5, 5, generator=torch.Generator().manual_seed(3))
+    box, size = (2.3, -1.2, 17.9, 11.4), (12, 20)
+    plane = paste_masks(detections([box], mask[None], size))[0]
+    padded = functional.pad(mask, (1, 1, 1, 1)).double()
+    for y in range(size[0]):
+        for x in range(size[1]):
+            u = (x + 0.5 - box[0]) / (box[2] - box[0]) * 5 + 0.5
+            v = (y + 0.5 - box[1]) / (box[3] - box[1]) * 5 + 0.5
+            value = 0.0
+            if 0 <= u < 6 and 0 <= v < 6:
+                (i, p), (j, q) = divmod(u, 1), divmod(v, 1)
+                corners = padded[int(j) : int(j) + 2, int(i) : int(i) + 2]
+                value = (
+                    torch.tensor([1 - q, q]).double() @ corners @ torch.tensor([1 - p, p]).double()
+                )
+            assert bool(plane[y, x]) == bool(value >= 0.5), (x, y)
+
+
+def test_mask_of_the_whole_picture_is_itself():
+    mask = torch.rand(1, 24, 24, generator=torch.Generator().manual_seed(1)).round()
+    plane = paste_masks(detections([[0, 0, 24, 24]], mask, (24, 24)))
+    assert torch.equal(plane, mask.bool())
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (5, 5, 5, 9),
+        (9, 5, 5, 9),
+        (float("nan"), 0, 5, 5),
+        (0, 0, float("inf"), 5),
+        (-50, 0, -40, 9),
+        (4.6, 4.6, 5.4, 5.4),
+    ],
+    ids=["no-width", "mirrored", "nan", "infinite", "outside", "between-pixel-centres"],
+)
+def test_boxes_without_pixels(box):
+    found = detections([box], torch.ones(1, 28, 28), (10, 12))
+    assert not paste_masks(found).any()
+    assert coco_mask.area(to_rle(found)[0]) == 0
+
+
+def test_sub_pixel_box_over_a_centre_sets_one_pixel():
+    found = detections([(4.4, 6.3, 4.6, 6.7)], torch.ones(1, 28, 28), (10, 12))
+    assert torch.nonzero(paste_masks(found)[0]).tolist() == [[6, 4]]
+    assert np.argwhere(decode(to_rle(found)[0])).tolist() == [[6, 4]]
+
+
+def test_no_detections():
+    found = detections([], torch.zeros(0, 28, 28), (10, 12))
+    assert to_rle(found) == []
+    assert paste_masks(found).shape == (0, 10, 12)
+
+
+def test_half_precision_masks_are_read():
+    masks = torch.rand(3, 14, 14, generator=torch.Generator().manual_seed(2)).bfloat16()
+    boxes = [[1, 2, 30, 40], [0, 0, 50, 60], [-5, 7, 20, 21]]
+    half, full = (detections(boxes, m, (60, 50)) for m in (masks, masks.float()))
+    assert to_rle(half) == to_rle(full)
+
+
+@pytest.mark.parametrize("threshold", [0, -1, 1.5])
+def test_threshold_out_of_range_is_refused(threshold):
+    found = detections([[0, 0, 1, 1]], torch.ones(1, 2, 2), (4, 4))
+    for paste in (to_rle, paste_masks):
+        with pytest.raises(ValueError, match="threshold"):
+            paste(found, threshold=threshold)
+
+
+def test_boxes_alone_are_refused():
+    for paste in (to_rle, paste_masks):
+        with pytest.raises(ValueError, match="boxes only"):
+            paste(detections([[0, 0, 1, 1]], None, (4, 4)))

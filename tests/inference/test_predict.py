@@ -1,0 +1,166 @@
+"""Prediction over an index with a model that sees coloured rectangles."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from helpers.config import change, preset
+from helpers.data.coco import read_index
+from helpers.evaluation.average_precision import evaluate
+from helpers.inference.predict import predict_image, predict_index, to_results
+from helpers.masks import rle
+from helpers.structures import Detections
+
+CONFIG = change(preset("quick"), test__short_side=60, test__max_side=100, train__workers=0)
+# image id, (height, width), boxes [x, y, w, h] of a red (category 4) and a green (category 9) thing
+PICTURES = (
+    (31, (90, 120), (40, 20, 60, 30), (5, 60, 20, 25)),
+    (7, (200, 100), (10, 10, 70, 50), (30, 100, 60, 90)),
+    (8, (50, 40), None, None),
+)
+
+
+class ColourModel(nn.Module):
+    """Finds the box of all red (label 0) and of all green (label 1) pixels; masks are full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.seen: list[tuple[tuple[int, ...], bool]] = []
+
+    def predict(self, images):
+        return [self._find(image) for image in images]
+
+    def _find(self, image):
+        self.seen.append((tuple(image.shape), self.training))
+        boxes, labels = [], []
+        for label in (0, 1):
+            y, x = torch.nonzero(image[label] > 127, as_tuple=True)
+            if len(y):
+                boxes.append([x.min(), y.min(), x.max() + 1, y.max() + 1])
+                labels.append(label)
+        count = len(labels)
+        return Detections(
+            torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+            torch.linspace(0.9, 0.8, count),
+            torch.tensor(labels, dtype=torch.long),
+            tuple(image.shape[1:]),
+            torch.ones(count, 7, 7),
+        )
+
+
+def paint(size, red, green) -> Image.Image:
+    pixels = np.zeros((*size, 3), np.uint8)
+    for channel, box in enumerate((red, green)):
+        if box is not None:
+            x, y, w, h = box
+            pixels[y : y + h, x : x + w, channel] = 255
+    return Image.fromarray(pixels)
+
+
+@pytest.fixture
+def index(tmp_path):
+    annotations = []
+    for image_id, size, *boxes in PICTURES:
+        paint(size, *boxes).save(tmp_path / f"{image_id}.png")
+        for category, box in zip((4, 9), boxes, strict=True):
+            if box is not None:
+                x, y, w, h = box
+                ring = [x, y, x + w, y, x + w, y + h, x, y + h]
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1,
+                        "image_id": image_id,
+                        "category_id": category,
+                        "segmentation": [ring],
+                        "bbox": box,
+                        "area": w * h,
+                    }
+                )
+    document = {
+        "images": [
+            {"id": i, "height": h, "width": w, "file_name": f"{i}.png"}
+            for i, (h, w), *_ in PICTURES
+        ],
+        "annotations": annotations,
+        "categories": [{"id": 4, "name": "red"}, {"id": 9, "name": "green"}],
+    }
+    file = tmp_path / "truth.json"
+    file.write_text(json.dumps(document))
+    return read_index(file, tmp_path)
+
+
+def test_results_carry_original_ids_and_sizes(index):
+    results = predict_index(ColourModel(), index, config=CONFIG, progress=False)
+    assert [(r["image_id"], r["category_id"]) for r in results] == [
+        (7, 4),
+        (7, 9),
+        (31, 4),
+        (31, 9),
+    ]
+    sizes = {image_id: list(size) for image_id, size, *_ in PICTURES}
+    for result in results:
+        assert result["segmentation"]["size"] == sizes[result["image_id"]]
+        assert set(result) == {"image_id", "category_id", "segmentation", "bbox", "score"}
+    json.dumps(results)
+
+
+def test_masks_and_boxes_come_back_to_the_original_pixels(index):
+    results = predict_index(ColourModel(), index, config=CONFIG, progress=False)
+    truth = {(a["image_id"], a["category_id"]): a for a in index.to_coco()["annotations"]}
+    for result in results:
+        annotation = truth[result["image_id"], result["category_id"]]
+        assert rle.iou([result["segmentation"]], [annotation["segmentation"]])[0, 0] > 0.85
+        np.testing.assert_allclose(result["bbox"], annotation["bbox"], atol=2)
+    assert evaluate(index, results).metrics["segm"]["AP50"] == 1
+
+
+def test_pictures_are_resized_one_at_a_time_in_evaluation_mode(index):
+    model = ColourModel().train()
+    predict_index(model, index, config=CONFIG, progress=False)
+    # short side 60; the tall picture is held back by the limit of 100
+    assert model.seen == [((3, 100, 50), False), ((3, 75, 60), False), ((3, 60, 80), False)]
+    assert model.training
+
+
+def test_mode_is_restored_after_an_error(index):
+    model = ColourModel().train()
+    model.predict = lambda images: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        predict_index(model, index, config=CONFIG, progress=False)
+    assert model.training
+
+
+def test_workers_change_nothing(index):
+    alone = predict_index(ColourModel(), index, config=CONFIG, progress=False)
+    shared = change(CONFIG, train__workers=2)
+    assert predict_index(ColourModel(), index, config=shared, progress=False) == alone
+
+
+def test_super_categories_get_their_own_ids(index):
+    results = predict_index(ColourModel(), index.in_space("super"), config=CONFIG, progress=False)
+    assert {result["category_id"] for result in results} == {1, 2}
+
+
+def test_one_picture_as_in_an_index(index):
+    found = predict_image(ColourModel(), paint(*PICTURES[0][1:]), CONFIG)
+    assert found.image_size == (90, 120)
+    expected = predict_index(ColourModel(), index.subset([31]), config=CONFIG, progress=False)
+    assert to_results(found, 31, index.taxonomy) == expected
+
+
+def test_grey_picture_is_read():
+    grey = paint(*PICTURES[0][1:]).convert("L")
+    assert predict_image(ColourModel(), grey, CONFIG).image_size == (90, 120)
+
+
+def test_detections_without_a_pixel_are_dropped(index):
+    found = predict_image(ColourModel(), paint(*PICTURES[0][1:]), CONFIG)
+    masks = torch.stack((torch.zeros(7, 7), torch.ones(7, 7)))
+    results = to_results(dataclasses.replace(found, masks=masks), 31, index.taxonomy)
+    assert [result["category_id"] for result in results] == [9]
