@@ -7,6 +7,7 @@ import pytest
 
 from helpers.scenes import decor
 from helpers.scenes.furniture import CEILING, build
+from helpers.scenes.furniture.carcass import Carcass, Row, carcass
 from helpers.scenes.materials import MaterialTable, Palette
 from helpers.scenes.pieces import Piece
 from helpers.scenes.random import stream
@@ -167,6 +168,19 @@ def test_the_bytes_never_change():
     for category_id in CATEGORIES:
         digest.update(fingerprint(make(category_id, 0)[0]).encode())
     assert digest.hexdigest() == GOLDEN
+
+
+def test_a_carcass_has_a_board_between_its_rows_and_a_front_on_every_cell():
+    rows = [Row(1, 2, "open")] * 3 + [Row(2, 3, "drawer")]
+    plan = Carcass(1.0, 0.4, 1.2, rows, body=0, front=1, metal=2, top=3, handle="none")
+    palette = Palette.sample(stream(0), MaterialTable())
+    parts = carcass(stream(0), palette, plan)
+    cells = plan.openings()
+    assert len(cells) == 9
+    assert sum(c.width * c.height for c in cells) == pytest.approx(0.96 * (1.2 - 0.08 - 0.04))
+    spans = [np.ptp(p.vertices, axis=0) for p in parts if p.material == plan.body]
+    assert sum(s == pytest.approx([0.96, 0.38, 0.016], abs=1e-4) for s in spans) == 3
+    assert sum(p.material == plan.front for p in parts) == 3
 
 
 def test_shelves_are_see_through_and_bookcases_are_not():
