@@ -3,9 +3,9 @@
 Work is done on one integer map per picture, never on instances one by one: a pixel taken from one
 label must go to another. Two stages alternate until nothing changes. The sieve gives every
 connected component that is too small for its label to the label it borders most, pieces of broken
-thin parts excepted. The border stage flips bumps, spurs and notches of one pixel to the majority of
-their neighbours, except in long thin parts. A leak of one label into another is left alone: without
-the picture it looks exactly like a thin leg in front of something.
+thin parts excepted. The border stage flips single bumps, notches and specks to the majority of
+their neighbours; the ends of lines, however thin, are none of these. A leak of one label into
+another is left alone: without the picture it looks exactly like a thin leg before something.
 
 Holes of a few pixels between slats and legs are legitimate, so background is sieved more carefully.
 """
@@ -16,11 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.masks.components import Components, Runs, level_squares
+from helpers.masks.components import Components, Runs
 
 REFERENCE_AREA = 1200 * 1200  # px: picture at which the thresholds are given
 SIEVE_ROUNDS = 3
 BORDER_ROUNDS = 2
+AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
+ENOUGH_SUPPORT = np.array([3, 3, 3, 3, 2, 2, 2, 2])  # of a neighbour of the same label
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,6 @@ class CorrectionConfig:
     gap: int = 4  # a long fragment this close to the rest of its label is part of it
     elongation: float = 2.0  # long: diagonal of its box >= this x sqrt(area)
     fragment: int = 4  # and at least so many pixels
-    leg: int = 10  # thin parts of this length keep their border as it is
     smooth_border: bool = True
     max_passes: int = 5
     vanished: int = 16  # an instance that falls below this is dropped
@@ -68,10 +69,6 @@ class _Limits:
     @property
     def gap(self) -> int:
         return max(1, round(self.config.gap * self.area**0.5))
-
-    @property
-    def leg(self) -> int:
-        return max(3, round(self.config.leg * self.area**0.5))
 
     def components(self, largest: np.ndarray, background: int | None) -> np.ndarray:
         """(K,) area below which a component of each label is noise, given its largest ones.
@@ -110,7 +107,7 @@ def correct_labels(
         before, passes = work, passes + 1
         work = _sieve(work, limits, len(values), ground)
         if config.smooth_border:
-            sieved, work = work, _smooth_border(work, limits.leg, len(values))
+            sieved, work = work, _smooth_border(work)
             smoothed |= work != sieved
         settled = np.array_equal(work, before)
     return Correction(values[work], _changes(ranked, work, smoothed, ground), passes, settled)
@@ -186,54 +183,35 @@ def _thin_fragments(parts: Components, noisy: np.ndarray, limits: _Limits) -> np
 # The border.
 
 
-def _smooth_border(labels: np.ndarray, leg: int, count: int) -> np.ndarray:
-    """Flip weakly supported pixels outside of long thin parts to the majority of their neighbours.
+def _smooth_border(labels: np.ndarray) -> np.ndarray:
+    """Flip single bumps and notches to the majority of their neighbours.
 
-    Weak: at most one of the four direct neighbours has the pixel's label (a convex corner has two).
-    Majority: at least five of the eight neighbours agree. Outside of the picture, the pixels at its
-    border go on.
+    Such a pixel has at most one direct neighbour of its label (a convex corner has two), and those
+    of its label around it are well supported themselves: the end of a line, be it upright or
+    diagonal, touches a pixel of the line that is not. Five of the eight neighbours must agree.
+    Outside of the picture, the pixels at its border go on.
     """
     for _ in range(BORDER_ROUNDS):
         padded = np.pad(labels, 2, mode="edge")
-        weak = _support(padded) <= 1
-        if weak.any():
-            weak &= ~_long_thin(padded, leg, count)
-        rows, columns = np.nonzero(weak)
-        around = np.stack(
-            [
-                padded[rows + 2 + dy, columns + 2 + dx]
-                for dy in (-1, 0, 1)
-                for dx in (-1, 0, 1)
-                if dy or dx
-            ],
-            1,
-        )
+        support = _support(padded)
+        rows, columns = np.nonzero(support[1:-1, 1:-1] <= 1)
+        at = [(rows + 1 + dy, columns + 1 + dx) for dy, dx in AROUND]
+        around = np.stack([padded[y + 1, x + 1] for y, x in at], 1)
+        strength = np.stack([support[y, x] for y, x in at], 1)
+        own = around == labels[rows, columns, None]
+        single = (~own | (strength >= ENOUGH_SUPPORT)).all(1)
         agreeing = (around[:, :, None] == around[:, None, :]).sum(-1)
-        best = agreeing.argmax(1)
-        flip = agreeing.max(1, initial=0) >= 5
+        winner = np.take_along_axis(around, agreeing.argmax(1)[:, None], 1)[:, 0]
+        flip = single & (agreeing.max(1) >= 5) & (winner != labels[rows, columns])
         if not flip.any():
             break
         labels = labels.copy()
-        labels[rows[flip], columns[flip]] = around[flip, best[flip]]
+        labels[rows[flip], columns[flip]] = winner[flip]
     return labels
 
 
 def _support(padded: np.ndarray) -> np.ndarray:
-    """(H, W) int8: how many of the four direct neighbours have the pixel's label."""
-    centre = padded[2:-2, 2:-2]
-    sides = (padded[1:-3, 2:-2], padded[3:-1, 2:-2], padded[2:-2, 1:-3], padded[2:-2, 3:-1])
+    """(H - 2, W - 2) int8: how many of the four direct neighbours of an inner pixel are equal."""
+    centre = padded[1:-1, 1:-1]
+    sides = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
     return sum((side == centre).view(np.int8) for side in sides)
-
-
-def _long_thin(padded: np.ndarray, leg: int, count: int) -> np.ndarray:
-    """(H, W) bool: pixels of thin parts of length >= `leg`.
-
-    Thin is what a 3 x 3 opening of its label would remove. One erosion and one dilation do this for
-    all labels together, for a pixel whose 3 x 3 neighbours are all equal shares their label.
-    """
-    core = level_squares(padded)
-    wide = core[2:] | core[1:-1] | core[:-2]
-    wide = wide[:, 2:] | wide[:, 1:-1] | wide[:, :-2]
-    labels = padded[2:-2, 2:-2]
-    parts = Components.of(Runs.of(np.where(wide, labels.dtype.type(count), labels)))
-    return parts.paint((parts.label != count) & (np.maximum(parts.height, parts.width) >= leg))
