@@ -22,7 +22,7 @@ HALF_FOV = tan(radians(24.5))  # tangent of half the usual field of view
 ZOOM = (-0.06, 0.28)  # mean and deviation of the logarithm of the factor on it
 LEAST_ZOOM, MOST_ZOOM = 0.5, 1.6  # bounds of that factor: 26 and 72 degrees
 WALL_GAP = 0.3  # metres between camera and walls
-BODY = 0.5  # metres of free floor around the camera
+BODY = 0.7  # metres of free floor around the camera
 
 
 @dataclass(frozen=True)

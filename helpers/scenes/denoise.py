@@ -128,7 +128,7 @@ def soften_light(light, pixels, parts, normals, radius, out):
                 if parts[v, u] != parts[y, x]:
                     continue
                 bend = 1 - abs(_cosine(normals[y, x], normals[v, u]))
-                weight = exp(-bend * 5) / (1.0 + 0.3 * ((v - y) ** 2 + (u - x) ** 2))
+                weight = exp(-bend * 5) / (1.0 + 0.1 * ((v - y) ** 2 + (u - x) ** 2))
                 total += weight
                 for c in range(channels):
                     out[q, c] += weight * light[v, u, c]

@@ -9,7 +9,7 @@ from helpers.scenes.layout import BACK, LEFT, RIGHT, Layout, Placed, Wall, Windo
 from helpers.scenes.materials import Palette
 from helpers.scenes.pieces import Piece
 from helpers.scenes.programmes import RoomKind
-from helpers.scenes.random import Stream
+from helpers.scenes.random import Stream, stream
 
 TABLES = (2, 5, 6, 7, 9, 10, 12, 24)  # categories whose top is free for small things
 LOW_ANCHORS = (13, 15, 16, 17, 26, 27, 28, 29, 31)  # a picture fits on the wall above them
@@ -19,10 +19,11 @@ CURTAIN_GAP = 0.12  # metres between curtain rod and wall
 
 def decorate(layout: Layout, kind: RoomKind, palette: Palette, draw: Stream) -> None:
     """Add decoration to a room whose furniture stands."""
+    curtains = draw.integers(2**31) if draw.chance(0.8) else None
     for wall in layout.walls:
         for window in wall.windows:
-            if draw.chance(0.8):
-                _hang_curtains(layout, wall, window, palette, draw)
+            if curtains is not None:  # of the same cloth at all windows
+                _hang_curtains(layout, wall, window, palette, stream(curtains))
     if layout.furniture and draw.chance(0.7):
         _lay_rug(layout, palette, draw)
     _hang_pictures(layout, palette, draw)

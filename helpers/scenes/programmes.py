@@ -43,13 +43,13 @@ LAMPS = (33, 34)
 PROGRAMMES: dict[RoomKind, tuple[Slot, ...]] = {
     "living": (
         Slot("wall_anchor", SOFAS),
-        Slot("before", (5, 12), 0.85),
+        Slot("before", (5, 12), 0.7),
         Slot("facing", SEATS, 0.9, (1, 2)),
-        Slot("beside", (6, 12), 0.4, (1, 2)),
+        Slot("beside", (6, 12), 0.25, (1, 2)),
         Slot("facing", (28, 27, 19, 32, 31), 0.6),
         Slot("wall", (*STORAGE, 22), 1.0),
         Slot("wall", STORAGE, 0.6),
-        Slot("over", LAMPS, 0.6),
+        Slot("over", LAMPS, 0.55),
     ),
     "bedroom": (
         Slot("wall_anchor", (13, 15, 16)),
@@ -98,8 +98,8 @@ TARGET_SHARE: dict[int, float] = {
 
 #: Weight of a common category in every slot that offers it (calibrated against TARGET_SHARE).
 WEIGHT: dict[int, float] = {
-    2: 0.9, 3: 4.0, 4: 6.6, 5: 1.3, 6: 1.0, 7: 7.3, 8: 3.1, 9: 5.6, 10: 2.1, 11: 2.4, 13: 1.0,
-    18: 1.0, 19: 3.6, 24: 1.0, 26: 9.0, 27: 8.0, 28: 4.4, 29: 1.6, 32: 2.3, 33: 6.1, 34: 3.5,
+    2: 1.0, 3: 5.0, 4: 5.6, 5: 1.0, 6: 1.0, 7: 8.2, 8: 4.2, 9: 5.8, 10: 4.0, 11: 2.3, 13: 1.0,
+    18: 1.0, 19: 3.6, 24: 1.0, 26: 10.8, 27: 7.8, 28: 4.4, 29: 2.2, 32: 2.1, 33: 5.4, 34: 3.3,
 }  # fmt: skip
 
 #: Share of the rooms that feature a rare category, and the kinds of room that can.
@@ -120,7 +120,7 @@ FEATURES: dict[int, tuple[float, tuple[RoomKind, ...]]] = {
 }
 
 #: How often rooms without a feature are of each kind; the others come about as features only.
-ROOM_WEIGHT: dict[RoomKind, float] = {"living": 0.63, "bedroom": 0.15, "dining": 0.21}
+ROOM_WEIGHT: dict[RoomKind, float] = {"living": 0.63, "bedroom": 0.14, "dining": 0.23}
 
 GOLDEN = 0.6180339887498949
 

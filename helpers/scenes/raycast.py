@@ -149,28 +149,27 @@ def _partition(order, begin, end, centre, middle, last):
 
 
 @numba.njit(**KERNEL)
-def _slab(node, ox, oy, oz, ix, iy, iz):
-    """Distances at which a ray enters and leaves a node's box; a miss enters after it leaves."""
-    a, b = (node[0] - ox) * ix, (node[3] - ox) * ix
+def _slab(nodes, k, ox, oy, oz, ix, iy, iz):
+    """Distances at which a ray enters and leaves node k's box; a miss enters after it leaves."""
+    a, b = (nodes[k, 0] - ox) * ix, (nodes[k, 3] - ox) * ix
     enter, leave = min(a, b), max(a, b)
-    a, b = (node[1] - oy) * iy, (node[4] - oy) * iy
+    a, b = (nodes[k, 1] - oy) * iy, (nodes[k, 4] - oy) * iy
     enter, leave = max(enter, min(a, b)), min(leave, max(a, b))
-    a, b = (node[2] - oz) * iz, (node[5] - oz) * iz
+    a, b = (nodes[k, 2] - oz) * iz, (nodes[k, 5] - oz) * iz
     return max(enter, min(a, b)), min(leave, max(a, b))
 
 
 @numba.njit(**KERNEL)
-def _hit(triangle, ox, oy, oz, dx, dy, dz):
-    """Distance and barycentric u, v of a ray on a triangle (Moeller-Trumbore); -1: no hit."""
-    e0, e1, e2, f0, f1, f2 = (
-        triangle[3], triangle[4], triangle[5], triangle[6], triangle[7], triangle[8],
-    )  # fmt: skip
+def _hit(rows, k, ox, oy, oz, dx, dy, dz):
+    """Distance and barycentric u, v of a ray on triangle k (Moeller-Trumbore); -1: no hit."""
+    e0, e1, e2 = rows[k, 3], rows[k, 4], rows[k, 5]
+    f0, f1, f2 = rows[k, 6], rows[k, 7], rows[k, 8]
     px, py, pz = dy * f2 - dz * f1, dz * f0 - dx * f2, dx * f1 - dy * f0
     determinant = e0 * px + e1 * py + e2 * pz
     if determinant == 0.0:
         return -1.0, 0.0, 0.0
     inverse = 1.0 / determinant
-    tx, ty, tz = ox - triangle[0], oy - triangle[1], oz - triangle[2]
+    tx, ty, tz = ox - rows[k, 0], oy - rows[k, 1], oz - rows[k, 2]
     u = (tx * px + ty * py + tz * pz) * inverse
     if u < 0.0 or u > 1.0:
         return -1.0, 0.0, 0.0
@@ -199,14 +198,14 @@ def trace(ox, oy, oz, dx, dy, dz, reach, bvh, any_hit, stack):
         near = far = -1
         if count > 0:
             for i in range(first, first + count):
-                t, u, v = _hit(triangles[i], ox, oy, oz, dx, dy, dz)
+                t, u, v = _hit(triangles, i, ox, oy, oz, dx, dy, dz)
                 if NEAREST_HIT < t < best:
                     best, hit, best_u, best_v = t, i, u, v
                     if any_hit:
                         return best, hit, best_u, best_v
         else:
-            a, b = _slab(nodes[first], ox, oy, oz, ix, iy, iz)
-            c, d = _slab(nodes[first + 1], ox, oy, oz, ix, iy, iz)
+            a, b = _slab(nodes, first, ox, oy, oz, ix, iy, iz)
+            c, d = _slab(nodes, first + 1, ox, oy, oz, ix, iy, iz)
             if b >= max(a, 0.0) and a < best:
                 near = first
             if d >= max(c, 0.0) and c < best:

@@ -22,7 +22,7 @@ from helpers.scenes.rooms import Room, make_room
 from helpers.scenes.shading import illuminate
 from helpers.scenes.shell import camera_fill
 
-SOFTEN_RADIUS = 3  # pixels
+SOFTEN_RADIUS = 4  # pixels
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Effort:
 
 EFFORT: dict[Quality, Effort] = {
     "draft": Effort(stride=3, rays=(4, 2), thin_rays=(8, 2), edge_rays=2),
-    "full": Effort(stride=2, rays=(5, 4), thin_rays=(20, 8), edge_rays=3),
+    "full": Effort(stride=2, rays=(5, 4), thin_rays=(12, 6), edge_rays=3),
 }
 
 

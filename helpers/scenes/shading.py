@@ -5,7 +5,7 @@ Shape letters: T triangles, L lights, P points to light, S image side in pixels.
 
 from __future__ import annotations
 
-from math import cos, exp, pi, sin, sqrt
+from math import cos, exp, floor, pi, sin, sqrt
 from typing import NamedTuple
 
 import numba
@@ -94,14 +94,19 @@ def _facing_normal(triangles, i, dx, dy, dz):
 
 
 @numba.njit(**KERNEL)
+def _fraction(x):
+    return x - floor(x)
+
+
+@numba.njit(**KERNEL)
 def _towards_light(light, index, px, py, pz, a, b):
     """Unit direction to a point of a light, its distance, and the light's strength from there."""
     if light[KIND] == SUN:
         dx, dy, dz = light[NORMAL] + (a - 0.5) * 0.04, light[10] + (b - 0.5) * 0.04, light[11]
         inverse = 1.0 / sqrt(dx * dx + dy * dy + dz * dz)
         return dx * inverse, dy * inverse, dz * inverse, 60.0, 1.0
-    a = (a + index * 0.618034) % 1.0 * 2 - 1
-    b = (b + index * 0.754878) % 1.0 * 2 - 1
+    a = _fraction(a + index * 0.618034) * 2 - 1
+    b = _fraction(b + index * 0.754878) * 2 - 1
     dx = light[0] + a * light[3] + b * light[6] - px
     dy = light[1] + a * light[4] + b * light[7] - py
     dz = light[2] + a * light[5] + b * light[8] - pz

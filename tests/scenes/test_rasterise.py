@@ -55,7 +55,8 @@ def test_z_buffer_sees_what_rays_see(index):
 
 @pytest.mark.parametrize("pitch", [-0.9, 0.7])
 def test_triangles_reaching_behind_the_camera(pitch):
-    floor = _triangles((-9, -9, -1), (9, -9, -1), (0, 20, -1), (-9, -9, 2), (0, 20, 2), (9, -9, 2))
+    floor, ceiling = [(-1, -9, -1), (1, -9, -1), (0, 20, -1)], [(-1, -9, 2), (0, 20, 2), (1, -9, 2)]
+    floor = _triangles(*floor, *ceiling)
     bvh, order = build_bvh(
         np.stack([floor[:, :3], floor[:, :3] + floor[:, 3:6], floor[:, :3] + floor[:, 6:]], axis=1)
     )
