@@ -275,10 +275,10 @@ def antialias_colours(fine: np.ndarray, colours: np.ndarray, factor: int) -> np.
     each pixel the mean colour of its factor x factor samples, rounded half up.
     """
     height, width = (side // factor for side in fine.shape)
-    total = np.zeros((height, width, 3), np.int64)
+    total, table = np.zeros((height, width, 3), np.uint32), colours.astype(np.uint32)
     for dy in range(factor):
         for dx in range(factor):
-            total += colours[fine[dy::factor, dx::factor]]
+            total += table[fine[dy::factor, dx::factor]]
     samples = factor * factor
     return ((2 * total + samples) // (2 * samples)).astype(np.uint8)
 

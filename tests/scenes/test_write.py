@@ -12,10 +12,13 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from helpers.__main__ import main
+from helpers.data.coco import read_index
 from helpers.scenes import noise, write
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
 from helpers.scenes.random import stream
+from helpers.scenes.statistics import scene_statistics
 
 CONFIG = SceneConfig(name="drawn", size=160, train=4, val=2, test=1)
 
@@ -218,3 +221,26 @@ def test_describe_mask_on_drawn_masks():
     assert write.describe_mask(~mask)["segmentation"]["counts"] == [2, 3, 1]
     full = write.describe_mask(np.ones((2, 2), bool))
     assert full["segmentation"]["counts"] == [0, 4] and full["bbox"] == [0, 0, 2, 2]
+
+
+def test_commands_print_statistics_and_draw_a_sheet(sets, tmp_path, capsys):
+    folder, out = str(sets["statistical"]), tmp_path / "sheet.png"
+    assert main(["scenes", "stats", "--folder", folder, "--categories"]) == 0
+    printed = capsys.readouterr().out
+    assert "instances per image" in printed and "Pendant Lamp" in printed
+    assert main(["scenes", "show", "--folder", folder, "--count", "3", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    sheet = np.asarray(Image.open(out))
+    assert sheet.shape == (CONFIG.size, 4 * CONFIG.size, 3)
+    assert (sheet[:, -CONFIG.size :] == 255).all()  # the fourth place is empty
+    assert (sheet[:, : CONFIG.size] == [0xE6, 0x9F, 0x00]).all(-1).sum() > 20  # first contour
+    assert main(["scenes", "stats", "--folder", str(tmp_path)]) == 2
+
+
+def test_the_reader_of_this_project_takes_both_dialects(sets):
+    for name in ("GT/train_set.json", "coco/train.json"):
+        index = read_index(sets["antialias"] / name, sets["antialias"] / "train" / "image")
+        assert len(index) == CONFIG.train
+        assert scene_statistics(index).instances == len(
+            load(sets["antialias"], name)["annotations"]
+        )
