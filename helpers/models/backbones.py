@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import timm
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from helpers.models.deform import deform_stages
 from helpers.models.errors import ModelError
 
 STRIDES = [4, 8, 16, 32]
@@ -45,7 +47,8 @@ class Backbone(nn.Module):
     norm: "frozen" (constant statistics and affine terms), "eval" (constant statistics, trained
     affine terms), "bn" or "sync" (batch statistics, over all processes). frozen_stages: so many
     of stem, layer1, ... get no gradient and frozen norms. stride_in_1x1: the first block of
-    layer2..4 strides in its 1x1 convolution, as the Caffe-style ResNets do.
+    layer2..4 strides in its 1x1 convolution, as the Caffe-style ResNets do. deformable: those of
+    stages c2..c5 whose 3x3 convolutions become deformable.
     """
 
     def __init__(
@@ -57,6 +60,8 @@ class Backbone(nn.Module):
         frozen_stages: int = 0,
         stride_in_1x1: bool = False,
         checkpointing: bool = False,
+        deformable: Sequence[int] = (),
+        deform_groups: int = 1,
     ) -> None:
         """Raises ModelError for a model unknown to timm, without the four strides, or whose
         pretrained weights cannot be fetched."""
@@ -66,6 +71,7 @@ class Backbone(nn.Module):
         self.norm_mode = norm
         if stride_in_1x1:
             _move_stride_to_1x1(self.net)
+        deform_stages(self.net, deformable, groups=deform_groups)
         if norm == "sync":
             self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)
         if norm == "frozen":

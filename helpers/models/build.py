@@ -37,6 +37,8 @@ class Detector(nn.Module):
             frozen_stages=config.frozen_stages,
             stride_in_1x1=config.stride_in_1x1,
             checkpointing=config.checkpointing,
+            deformable=config.deform_stages,
+            deform_groups=config.deform_groups,
         )
         self.fpn = FPN(self.backbone.channels, config.fpn_channels, norm=config.head_norm)
         self.rpn = RPN(config)

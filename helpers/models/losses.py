@@ -5,8 +5,10 @@ R boxes, K classes (background is class K), P points or mask cells of a RoI.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -54,3 +56,28 @@ def mask_loss(
     if kind == "focal":
         loss = loss * (targets - logits.sigmoid()).abs().pow(config.gamma)
     return loss.mean()
+
+
+def focal_alpha(
+    counts: Sequence[int], precision: Sequence[float] | None = None
+) -> tuple[float, ...]:
+    """Weight of each class in the focal loss, higher for rare and badly found ones (section 6.2).
+
+    counts: training instances of each class. precision: per-class mask AP of a first run on
+    pictures held out of training (never on val), NaN where there is none. With n the counts and m
+    the mean AP: a = clip((median(n) / n)^0.25 * (1 + max(0, m - AP) / (2 m)), 0.75, 2), divided by
+    its mean over instances, so that the loss keeps its size. Raises ValueError when there is no
+    instance at all, or the lengths differ.
+    """
+    seen = np.maximum(np.asarray(counts, dtype=np.float64), 1.0)
+    if not len(counts) or not np.any(counts):
+        raise ValueError("focal_alpha needs counts with at least one instance")
+    hardness = np.ones_like(seen)
+    if precision is not None:
+        found = np.asarray(precision, dtype=np.float64)
+        if found.shape != seen.shape:
+            raise ValueError(f"{len(seen)} counts but {len(found)} precisions: give one per class")
+        mean = np.nanmean(found)
+        hardness += np.nan_to_num(np.maximum(0.0, 0.5 * (mean - found) / mean))
+    alpha = np.clip((np.median(seen) / seen) ** 0.25 * hardness, 0.75, 2.0)
+    return tuple(float(a) for a in alpha / np.average(alpha, weights=counts))

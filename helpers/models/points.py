@@ -30,30 +30,39 @@ class PointTable:
         return PointTable(rows, *maps.shape[-2:])
 
     def at(self, points: Tensor, index: Tensor) -> Tensor:
-        """Samples (R, P, C) float32; no gradient goes to the points.
+        """Samples (R, P, C) float32.
 
         points: (R, P, 2) x, y from 0 (left or upper edge of the map) to 1; index: (R,) which map.
         A cell's value lies at its centre; outside the map all is 0 (grid_sample with
         align_corners=False and zero padding).
         """
-        # shift to cell centres, then the cell above and left of the point
-        where = points.detach().float() * points.new_tensor([self.width, self.height]) - 0.5
-        corner = where.floor()
-        part = (where - corner)[..., None, :]
-        steps = points.new_tensor([[0, 0], [1, 0], [0, 1], [1, 1]])
-        cells = corner[..., None, :] + steps  # (R, P, 4, 2)
-        weight = (steps * part + (1 - steps) * (1 - part)).prod(dim=-1)
-        limit = points.new_tensor([self.width - 1, self.height - 1])
-        weight = weight * ((cells >= 0) & (cells <= limit)).all(dim=-1)
-        x, y = cells.maximum(torch.zeros_like(limit)).minimum(limit).long().unbind(-1)
-        row = (index[:, None, None] * self.height + y) * self.width + x
-        return self._weighted_sum(row, weight)
+        where = points.float() * points.new_tensor([self.width, self.height]) - 0.5
+        row, weight = bilinear_taps(where, height=self.height, width=self.width)
+        row = row + (index * self.height * self.width)[:, None, None]
+        samples = weighted_rows(self.rows, row.flatten(0, 1), weight.flatten(0, 1))
+        return samples.view(*points.shape[:2], self.rows.shape[1])
 
-    def _weighted_sum(self, row: Tensor, weight: Tensor) -> Tensor:
-        sums = F.embedding_bag(
-            row.flatten(0, 1), self.rows, mode="sum", per_sample_weights=weight.flatten(0, 1)
-        )
-        return sums.view(*row.shape[:2], self.rows.shape[1])
+
+def bilinear_taps(where: Tensor, *, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The four cells around each position and their weights, which are 0 outside the map.
+
+    where: (..., 2) x, y in cells, cell (0, 0) at 0. Returns row (..., 4) int64, which is
+    y * width + x, and weight (..., 4), through which the gradient reaches `where`.
+    """
+    corner = where.detach().floor()
+    part = (where - corner)[..., None, :]
+    steps = where.new_tensor([[0, 0], [1, 0], [0, 1], [1, 1]])
+    weight = (steps * part + (1 - steps) * (1 - part)).prod(dim=-1)
+    cells = corner[..., None, :] + steps
+    limit = where.new_tensor([width - 1, height - 1])
+    weight = weight * ((cells >= 0) & (cells <= limit)).all(dim=-1)
+    x, y = cells.maximum(torch.zeros_like(limit)).minimum(limit).long().unbind(-1)
+    return y * width + x, weight
+
+
+def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """Sum of the rows that each of M bags names: rows (R, C), index and weight (M, T) -> (M, C)."""
+    return F.embedding_bag(index, rows, mode="sum", per_sample_weights=weight)
 
 
 def cell_centres(side: int, like: Tensor) -> Tensor:

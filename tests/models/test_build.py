@@ -27,6 +27,8 @@ VARIANTS = {
     "pointrend": POINTREND,
     "cascade": {"architecture": "cascade_rcnn", "box_head": "4conv1fc", "head_norm": "bn"},
     "cascade_pointrend": {"architecture": "cascade_rcnn", **POINTREND},
+    "deformable": {"deform_stages": (3, 4, 5)},
+    "resnest": {"backbone": "resnest14d", "deform_stages": (4, 5), "norm": "frozen"},
     "pointrend_large": POINTREND | {"point_levels": (2, 3, 4, 5, 6), "coarse_size": 13},
 }
 

@@ -1,0 +1,144 @@
+"""Deformable convolution v2 (Zhu 2019): each tap of the kernel moves, and has a weight of its own.
+
+N images, C channels, H x W cells in and P = Ho x Wo cells out, T taps (9 of a 3x3 kernel),
+G groups of the convolution, D groups of channels that share their offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import deform_conv2d
+
+from helpers.models.errors import ModelError
+from helpers.models.points import bilinear_taps, weighted_rows
+
+# The gathered taps of one call are 4 * T * C * P bytes an image: more images than fit in this go
+# one after the other.
+BUFFER_BYTES = 2**30
+
+
+class DeformConv(nn.Module):
+    """Takes the place of a convolution: same shapes, and with `offset` zero the same answer.
+
+    A zero `offset` gives shifts of 0 and tap weights of sigmoid(0) = 1/2, so the weight copied
+    from `conv` is doubled: frozen norms behind it would not forgive half the signal (section 2).
+    Offsets are stored as (dy, dx) per tap, tap-major within each of the `groups`; the tap weights
+    follow all offsets. Runs in float32 under any autocast and answers in the input's dtype.
+    """
+
+    def __init__(self, conv: nn.Conv2d, *, groups: int = 1) -> None:
+        super().__init__()
+        self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
+        self.groups, self.taps = groups, conv.kernel_size[0] * conv.kernel_size[1]
+        self.weight = nn.Parameter(2 * conv.weight.detach())
+        self.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach().clone())
+        self.offset = nn.Conv2d(
+            conv.in_channels,
+            3 * groups * self.taps,
+            conv.kernel_size,
+            stride=conv.stride,
+            padding=conv.padding,
+            dilation=conv.dilation,
+        )
+        nn.init.zeros_(self.offset.weight)
+        nn.init.zeros_(self.offset.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            full = x.float()
+            moved = self.offset(full)
+            offset, mask = moved.split((2 * self.groups * self.taps, self.groups * self.taps), 1)
+            return self._convolve(full, offset, mask.sigmoid()).to(x.dtype)
+
+    def _convolve(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
+        per_image = 4 * self.taps * x.shape[1] * offset.shape[2] * offset.shape[3]
+        images = max(1, BUFFER_BYTES // per_image)
+        convolve = self._on_cpu if x.device.type == "cpu" else self._by_torchvision
+        parts = zip(x.split(images), offset.split(images), mask.split(images), strict=True)
+        return torch.cat([convolve(*part) for part in parts])
+
+    def _by_torchvision(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
+        geometry = (self.stride, self.padding, self.dilation)
+        return deform_conv2d(x, offset, self.weight, self.bias, *geometry, mask)
+
+    def _on_cpu(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
+        """The same by gathering rows and one matrix product: several times faster on a CPU."""
+        count, channels, height, width = x.shape
+        out = offset.shape[2:]
+        where = self._positions(offset)
+        row, weight = bilinear_taps(where, height=height, width=width)
+        weight = (
+            weight * mask.view(count, self.groups, self.taps, -1).permute(0, 3, 2, 1)[..., None]
+        )
+        image, group = (
+            torch.arange(n, device=x.device).view(shape)
+            for n, shape in ((count, (-1, 1, 1, 1, 1)), (self.groups, (-1, 1)))
+        )
+        row = (image * height * width + row) * self.groups + group
+        rows = x.permute(0, 2, 3, 1).reshape(-1, channels // self.groups)
+        columns = weighted_rows(rows, row.flatten(0, 3), weight.flatten(0, 3))
+        answer = self._product(columns.view(-1, self.taps, channels))
+        if self.bias is not None:
+            answer = answer + self.bias
+        return answer.view(count, *out, -1).permute(0, 3, 1, 2)
+
+    def _positions(self, offset: Tensor) -> Tensor:
+        """(N, 2DT, Ho, Wo) -> (N, P, T, D, 2): where each tap reads, x and y in input cells."""
+        count, _, height, width = offset.shape
+        axes = []
+        for axis, length in ((0, height), (1, width)):
+            start = torch.arange(length, device=offset.device) * self.stride[axis]
+            tap = torch.arange(self.weight.shape[2 + axis], device=offset.device)
+            axes.append((start - self.padding[axis])[:, None] + tap * self.dilation[axis])
+        y, x = axes  # (Ho, kernel height), (Wo, kernel width)
+        shape = (height, width, y.shape[1], x.shape[1])
+        base = torch.stack(
+            (y[:, None, :, None].expand(shape), x[None, :, None, :].expand(shape)), dim=-1
+        ).reshape(height * width, self.taps, 1, 2)
+        shifts = offset.view(count, self.groups, self.taps, 2, -1).permute(0, 4, 2, 1, 3)
+        return (base + shifts).flip(-1)
+
+    def _product(self, columns: Tensor) -> Tensor:
+        """(NP, T, C) gathered taps -> (NP, C out): the convolution's matrix product by group."""
+        outputs, width = self.weight.shape[:2]
+        groups = columns.shape[2] // width
+        weight = self.weight.flatten(2).view(groups, outputs // groups, width, self.taps)
+        weight = weight.permute(0, 3, 2, 1).flatten(1, 2)  # (G, T * C / G, C out / G)
+        split = columns.view(len(columns), self.taps, groups, width).permute(2, 0, 1, 3).flatten(2)
+        return torch.bmm(split, weight).permute(1, 0, 2).flatten(1)
+
+
+def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> None:
+    """Make the 3x3 convolutions of stages c2..c5 of a timm ResNet or ResNeSt deformable.
+
+    stages: numbers 2..5; weights are kept and the network's answer stays the same. Raises
+    ModelError for another kind of network, or channels that `groups` does not divide.
+    """
+    for stage in stages:
+        layer = getattr(net, f"layer{stage - 1}", None)
+        if layer is None:
+            raise ModelError(
+                f"deform_stages has {stage}, but the backbone has no such ResNet stage: choose "
+                "numbers 2..5 and a ResNet, ResNeXt or ResNeSt"
+            )
+        for block in layer:
+            # inside split attention the 3x3 is a grouped convolution one level deeper
+            owner, name = (block, "conv2") if _is_conv(block.conv2) else (block.conv2, "conv")
+            conv = getattr(owner, name)
+            if conv.in_channels % groups:
+                raise ModelError(f"deform_groups {groups} does not divide {conv.in_channels}")
+            setattr(owner, name, DeformConv(conv, groups=groups))
+
+
+def offset_parameters(model: nn.Module) -> Iterator[nn.Parameter]:
+    """What predicts the offsets of a model: trains better at a tenth of the learning rate."""
+    for module in model.modules():
+        if isinstance(module, DeformConv):
+            yield from module.offset.parameters()
+
+
+def _is_conv(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv2d)

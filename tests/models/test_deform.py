@@ -1,0 +1,143 @@
+"""Deformable convolution against plain convolution, torchvision's operator and naive loops."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from helpers.models.backbones import Backbone
+from helpers.models.deform import DeformConv, deform_stages, offset_parameters
+from helpers.models.errors import ModelError
+
+# channels in, out, groups, stride, dilation, deform groups
+GEOMETRIES = [
+    (8, 8, 1, 1, 1, 1),
+    (8, 16, 2, 1, 1, 1),
+    (8, 8, 1, 2, 1, 2),
+    (8, 8, 8, 1, 2, 4),
+    (64, 64, 32, 2, 1, 1),
+]
+
+
+def make(geometry: tuple[int, ...], *, bias: bool = False) -> tuple[nn.Conv2d, DeformConv]:
+    torch.manual_seed(0)
+    inputs, outputs, groups, stride, dilation, deform_groups = geometry
+    conv = nn.Conv2d(
+        inputs, outputs, 3, stride, padding=dilation, dilation=dilation, groups=groups, bias=bias
+    )
+    return conv, DeformConv(conv, groups=deform_groups)
+
+
+def moved(deform: DeformConv) -> DeformConv:
+    """With offsets of some cells and uneven tap weights."""
+    nn.init.normal_(deform.offset.weight, std=0.2)
+    nn.init.normal_(deform.offset.bias, std=1.0)
+    return deform
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_fresh_offsets_keep_the_answer_of_the_convolution(geometry, bias):
+    conv, deform = make(geometry, bias=bias)
+    x = torch.randn(2, geometry[0], 9, 11)
+    torch.testing.assert_close(deform(x), conv(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_our_path_and_its_gradients_equal_torchvisions(geometry):
+    deform = moved(make(geometry, bias=True)[1])
+    x = torch.randn(2, geometry[0], 9, 11, requires_grad=True)
+    offset, mask = deform.offset(x).split((18 * deform.groups, 9 * deform.groups), dim=1)
+    assert offset.abs().max() > 2
+    inputs = [x, *(t.detach().requires_grad_() for t in (offset, mask.sigmoid()))]
+    weights = [deform.weight, deform.bias]
+    answers, gradients = [], []
+    for path in (deform._on_cpu, deform._by_torchvision):
+        answer = path(*inputs)
+        answers.append(answer)
+        gradients.append(torch.autograd.grad(answer.square().sum(), inputs + weights))
+    torch.testing.assert_close(*answers, rtol=1e-4, atol=1e-5)
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+def bilinear(plane: torch.Tensor, y: float, x: float) -> float:
+    total = 0.0
+    for row in (math.floor(y), math.floor(y) + 1):
+        for column in (math.floor(x), math.floor(x) + 1):
+            if 0 <= row < plane.shape[0] and 0 <= column < plane.shape[1]:
+                share = (1 - abs(y - row)) * (1 - abs(x - column))
+                total += share * plane[row, column].item()
+    return total
+
+
+def test_a_naive_loop_gives_the_same_with_offsets_as_dy_then_dx():
+    deform = moved(make((2, 3, 1, 1, 1, 1))[1])
+    x = torch.randn(1, 2, 4, 5)
+    with torch.no_grad():
+        raw = deform.offset(x)[0]
+        answer = deform(x)[0]
+    for i in range(4):
+        for j in range(5):
+            wanted = torch.zeros(3)
+            for tap in range(9):
+                y = i - 1 + tap // 3 + raw[2 * tap, i, j].item()
+                column = j - 1 + tap % 3 + raw[2 * tap + 1, i, j].item()
+                share = raw[18 + tap, i, j].sigmoid()
+                values = torch.tensor([bilinear(plane, y, column) for plane in x[0]])
+                wanted += deform.weight.detach()[:, :, tap // 3, tap % 3] @ values * share
+            torch.testing.assert_close(answer[:, i, j], wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_images_one_by_one_give_the_same_as_together(monkeypatch):
+    deform, x = moved(make(GEOMETRIES[0])[1]), torch.randn(5, 8, 6, 6)
+    together = deform(x)
+    monkeypatch.setattr("helpers.models.deform.BUFFER_BYTES", 1)
+    torch.testing.assert_close(deform(x), together)
+
+
+def test_bf16_autocast_computes_in_float32_and_answers_in_bf16():
+    deform, x = moved(make(GEOMETRIES[0])[1]), torch.randn(1, 8, 6, 6).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        answer = deform(x)
+        answer.float().sum().backward()
+    assert answer.dtype == torch.bfloat16
+    torch.testing.assert_close(answer, deform(x.float()).bfloat16())
+    assert all(torch.isfinite(p.grad).all() for p in deform.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("resnet50", 13), ("resnet18", 6), ("resnest14d", 3), ("resnet10t", 3)]
+)
+@torch.no_grad()
+def test_surgery_on_c3_to_c5_keeps_what_the_network_computes(name, count):
+    torch.manual_seed(0)
+    plain, deformed = Backbone(name).eval(), Backbone(name).eval()
+    for key, buffer in plain.named_buffers():  # timm starts the residual branches at zero
+        if key.endswith("bn3.weight") or (name.startswith("resnet1") and "bn2.weight" in key):
+            buffer.fill_(1.0)
+    deformed.load_state_dict(plain.state_dict())
+    deform_stages(deformed.net, (3, 4, 5), groups=2)
+    image = torch.randn(1, 3, 64, 64)
+    for before, after in zip(plain(image), deformed(image), strict=True):
+        torch.testing.assert_close(before, after, rtol=1e-3, atol=1e-3 * before.abs().max().item())
+    made = [m for m in deformed.modules() if isinstance(m, DeformConv)]
+    assert len(made) == count
+    assert len(list(offset_parameters(deformed))) == 2 * count
+    assert made[0].offset.out_channels == 54
+
+
+def test_a_backbone_is_built_with_its_deformable_stages():
+    backbone = Backbone("resnest14d", norm="frozen", frozen_stages=2, deformable=(4, 5))
+    assert isinstance(backbone.net.layer3[0].conv2.conv, DeformConv)
+    assert not isinstance(backbone.net.layer2[0].conv2.conv, DeformConv)
+    backbone.train()(torch.randn(1, 3, 64, 64))[3].square().mean().backward()
+    assert all(p.grad is not None for p in offset_parameters(backbone))
+
+
+def test_other_networks_and_uneven_groups_are_refused():
+    with pytest.raises(ModelError, match="no such ResNet stage"):
+        Backbone("convnext_atto", deformable=(3,))
+    with pytest.raises(ModelError, match="does not divide"):
+        Backbone("resnet18", deformable=(3,), deform_groups=3)
