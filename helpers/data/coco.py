@@ -134,7 +134,10 @@ def read_document(file: Path, mode: Mode = "train") -> dict[str, Any]:
 def read_json(file: Path) -> Any:
     """Any JSON file. DataError when it is missing, cut short, or not JSON."""
     try:
-        return json.loads(file.read_bytes())
+        raw = file.read_bytes()
+        text = raw.decode(json.detect_encoding(raw))
+        del raw  # hundreds of megabytes for a large data set
+        return json.loads(text, object_hook=_compact)
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(f"{file}: {reason}. Give the path of an annotation file.") from error
@@ -142,6 +145,19 @@ def read_json(file: Path) -> Any:
         raise DataError(
             f"{file}: not a JSON file, or cut short ({error}). Download or export it again."
         ) from error
+
+
+def _compact(entry: dict[str, Any]) -> dict[str, Any]:
+    """Uncompressed runs become an array right away: as numbers of Python they take gigabytes."""
+    counts = entry.get("counts")
+    if isinstance(counts, list) and counts:
+        try:
+            array = np.array(counts)
+        except (ValueError, OverflowError):
+            return entry
+        if array.ndim == 1 and array.dtype == np.int64 and np.abs(array).max() < 2**31:
+            entry["counts"] = array.astype(np.int32)
+    return entry
 
 
 def _declared(

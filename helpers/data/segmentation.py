@@ -7,7 +7,7 @@ All give the same raster for the same mask. What can not be read is named by kin
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ def _read_rle(segmentation: dict[str, Any], size: tuple[int, int]) -> Reading:
         swapped = " (swapped)" if list(_numbers(declared)) == [size[1], size[0]] else ""
         return _refused("rle-size", f"{_short(declared)}{swapped}, picture {list(size)}")
     try:
-        return _measured(rles.normalise(segmentation), ())
+        return _measured(segmentation, ())
     except RleError as error:
         return _refused("rle", str(error))
 
@@ -69,8 +69,8 @@ def _read_polygons(rings: Sequence[Any], size: tuple[int, int]) -> Reading:
     return _measured(rle, tuple(remarks))
 
 
-def _measured(rle: Rle, remarks: tuple[tuple[str, str], ...]) -> Reading:
-    area, box = rles.measure(rle)
+def _measured(given: Mapping[str, Any], remarks: tuple[tuple[str, str], ...]) -> Reading:
+    rle, area, box = rles.examine(given)
     if not area:
         return Reading(None, (*remarks, ("mask-empty", "field segmentation covers no pixel")))
     return Reading(rle, remarks, area, box)

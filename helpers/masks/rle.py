@@ -19,6 +19,8 @@ MAX_PIXELS = 2**28  # more than Pillow opens
 MAX_SIDE = 2**20
 MAX_COORDINATE = 1e9  # pixels; farther out is no position in a picture
 
+Box = tuple[int, int, int, int]  # x, y, width, height in pixels
+
 
 class Rle(TypedDict):
     """`size` is [height, width]; `counts` the compressed run lengths as text."""
@@ -45,7 +47,7 @@ def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
     return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(width, height).T
 
 
-def decode_box(rle: Mapping[str, Any], box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+def decode_box(rle: Mapping[str, Any], box: Box) -> NDArray[np.bool_]:
     """The mask inside `box` (x, y, w, h; integer pixels inside the picture) alone: (h, w) bool.
 
     Costs as much as the columns of the box, not as the whole picture.
@@ -82,21 +84,19 @@ def runs(rle: Mapping[str, Any]) -> NDArray[np.int64]:
 
 def normalise(rle: Mapping[str, Any]) -> Rle:
     """Any valid RLE as compressed text without runs of length 0 (the first run excepted)."""
-    counts, size = runs(rle), _checked_size(rle["size"])
-    plain = _without_empty_runs(counts)
-    if plain is counts and isinstance(rle["counts"], str):
-        return Rle(size=list(size), counts=rle["counts"])
-    return from_runs(plain, size)
+    return _normalised(rle, runs(rle))
+
+
+def examine(rle: Mapping[str, Any]) -> tuple[Rle, int, Box]:
+    """`normalise` and `measure` in one pass: (compressed mask, area, box)."""
+    counts = runs(rle)
+    return _normalised(rle, counts), *_measured(counts, int(rle["size"][0]))
 
 
 def from_runs(counts: NDArray[np.integer[Any]] | Sequence[int], size: Sequence[int]) -> Rle:
     """Compress run lengths, checked as by `runs`."""
     height, width = _checked_size(size)
-    plain = _without_empty_runs(runs({"size": [height, width], "counts": counts}))
-    packed = coco_mask.frPyObjects(
-        {"size": [height, width], "counts": plain.tolist()}, height, width
-    )
-    return _as_text(packed, (height, width))
+    return normalise({"size": [height, width], "counts": counts})
 
 
 def from_polygons(rings: Sequence[Sequence[float]], size: Sequence[int]) -> Rle:
@@ -118,9 +118,12 @@ def from_polygons(rings: Sequence[Sequence[float]], size: Sequence[int]) -> Rle:
     return normalise(_as_text(packed, (height, width)))
 
 
-def measure(rle: Mapping[str, Any]) -> tuple[int, tuple[int, int, int, int]]:
+def measure(rle: Mapping[str, Any]) -> tuple[int, Box]:
     """Area in pixels and tight box (x, y, w, h); an empty mask has area 0 and box (0, 0, 0, 0)."""
-    counts, (height, _) = runs(rle), _checked_size(rle["size"])
+    return _measured(runs(rle), int(rle["size"][0]))
+
+
+def _measured(counts: NDArray[np.int64], height: int) -> tuple[int, Box]:
     ends = np.cumsum(counts)
     first, last = (ends - counts)[1::2], ends[1::2] - 1
     filled = last >= first
@@ -140,7 +143,7 @@ def area(rle: Mapping[str, Any]) -> int:
     return int(runs(rle)[1::2].sum())
 
 
-def bbox(rle: Mapping[str, Any]) -> tuple[int, int, int, int]:
+def bbox(rle: Mapping[str, Any]) -> Box:
     """Tight box (x, y, w, h) in pixels; (0, 0, 0, 0) for an empty mask."""
     return measure(rle)[1]
 
@@ -168,6 +171,15 @@ def iou(
     found, true = checked[: len(detections)], checked[len(detections) :]
     flags = [0] * len(true) if crowd is None else [int(c) for c in crowd]
     return np.asarray(coco_mask.iou(found, true, flags), dtype=np.float64)
+
+
+def _normalised(rle: Mapping[str, Any], counts: NDArray[np.int64]) -> Rle:
+    size = _checked_size(rle["size"])
+    plain = _without_empty_runs(counts)
+    if plain is counts and isinstance(rle["counts"], str):
+        return Rle(size=list(size), counts=rle["counts"])
+    packed = coco_mask.frPyObjects({"size": list(size), "counts": plain}, *size)
+    return _as_text(packed, size)
 
 
 def _checked_size(size: Any) -> tuple[int, int]:

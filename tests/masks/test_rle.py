@@ -66,6 +66,7 @@ def test_round_trip_runs_area_and_box(name: str) -> None:
     assert rles.runs(rle).tolist() == slow_runs(mask)
     assert rles.measure(rle) == (mask.sum(), box)
     assert (rles.area(rle), rles.bbox(rle)) == (mask.sum(), box)
+    assert rles.examine(rle) == (rle, mask.sum(), box)
 
 
 @given(mask=masks)
