@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 from scipy import ndimage
 
 from helpers.masks import rle
@@ -122,17 +122,17 @@ def contact_sheet(folder: Path, split: str, *, count: int, columns: int = 4) -> 
 def _with_contours(
     picture: Image.Image, annotations: list[dict], names: dict[int, str]
 ) -> Image.Image:
-    pixels = np.array(picture)
-    colours = [CONTOURS[i % len(CONTOURS)] for i in range(len(annotations))]
-    for annotation, colour in zip(annotations, colours, strict=True):
+    pixels, labels = np.array(picture), []
+    for number, annotation in enumerate(annotations):
+        colour = CONTOURS[number % len(CONTOURS)]
         mask = rle.decode(annotation["segmentation"])
-        line = ndimage.binary_dilation(mask) & ~mask
-        pixels[line] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+        pixels[ndimage.binary_dilation(mask) & ~mask] = ImageColor.getrgb(colour)
+        y, x = (float(np.median(at)) for at in np.nonzero(mask))  # stray pixels do not move it
+        labels.append(((x, y), names[annotation["category_id"]].split("/")[0].strip(), colour))
     drawn = Image.fromarray(pixels)
-    draw = ImageDraw.Draw(drawn)
-    for annotation, colour in zip(annotations, colours, strict=True):
-        x, y, width, height = annotation["bbox"]
-        text = names[annotation["category_id"]].split("/")[0].strip()
-        at = (x + width / 2, y + height / 2)
-        draw.text(at, text, fill=colour, anchor="mm", stroke_width=2, stroke_fill="black")
+    draw, font = ImageDraw.Draw(drawn), ImageFont.load_default(max(9, picture.width // 45))
+    for at, text, colour in labels:
+        draw.text(
+            at, text, fill=colour, font=font, anchor="mm", stroke_width=2, stroke_fill="black"
+        )
     return drawn
