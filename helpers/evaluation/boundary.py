@@ -17,19 +17,21 @@ _LEAST_IOU = 0.5  # the lowest threshold of AP: below it, boundaries change no m
 
 
 class BoundaryEvaluator(COCOeval_faster):
-    """Mask evaluation (`iouType="segm"`) with boundary overlap; crowd regions keep mask overlap."""
+    """Mask evaluation (`iouType="segm"`) with boundary overlap; crowd regions keep mask overlap.
+
+    Expects the detections of an image and class by falling score, as `check_results` gives them.
+    """
 
     def computeIoU(self, imgId: int, catId: int) -> NDArray[np.float64] | list[float]:
-        """(D, G) overlaps of one image and class, detections by falling score."""
+        """(D, G) overlaps of one image and class."""
         overlaps = super().computeIoU(imgId, catId)
         if not len(overlaps):
             return overlaps
         truths = self.gt_dataset.get_instances([imgId], [catId], True)[0][0]
         found = self.dt_dataset.get_instances([imgId], [catId], True)[0][0]
-        order = np.argsort([-detection["score"] for detection in found], kind="mergesort")
         crowd = np.array([bool(truth["iscrowd"]) for truth in truths])
         rows, columns = np.nonzero((overlaps >= _LEAST_IOU) & ~crowd)
-        found_bands = {d: boundary_rle(found[order[d]]["segmentation"]) for d in set(rows.tolist())}
+        found_bands = {d: boundary_rle(found[d]["segmentation"]) for d in set(rows.tolist())}
         truth_bands = {g: boundary_rle(truths[g]["segmentation"]) for g in set(columns.tolist())}
         for d, g in zip(rows.tolist(), columns.tolist(), strict=True):
             band_iou = rles.iou([found_bands[d]], [truth_bands[g]])[0, 0]
