@@ -45,7 +45,7 @@ PROGRAMMES: dict[RoomKind, tuple[Slot, ...]] = {
         Slot("wall_anchor", SOFAS),
         Slot("before", (5, 12), 0.7),
         Slot("facing", SEATS, 0.9, (1, 2)),
-        Slot("beside", (6, 12), 0.25, (1, 2)),
+        Slot("beside", (6, 12), 0.35, (1, 2)),
         Slot("facing", (28, 27, 19, 32, 31), 0.6),
         Slot("wall", (*STORAGE, 22), 1.0),
         Slot("wall", STORAGE, 0.6),
@@ -98,13 +98,13 @@ TARGET_SHARE: dict[int, float] = {
 
 #: Weight of a common category in every slot that offers it (calibrated against TARGET_SHARE).
 WEIGHT: dict[int, float] = {
-    2: 1.0, 3: 5.0, 4: 5.6, 5: 1.0, 6: 1.0, 7: 8.2, 8: 4.2, 9: 5.8, 10: 4.0, 11: 2.3, 13: 1.0,
-    18: 1.0, 19: 3.6, 24: 1.0, 26: 10.8, 27: 7.8, 28: 4.4, 29: 2.2, 32: 2.1, 33: 5.4, 34: 3.3,
+    2: 1.0, 3: 5.0, 4: 8.5, 5: 1.0, 6: 1.0, 7: 8.2, 8: 4.2, 9: 5.8, 10: 4.0, 11: 2.3, 13: 1.0,
+    18: 1.0, 19: 3.6, 24: 1.0, 26: 10.8, 27: 6.4, 28: 4.4, 29: 2.2, 32: 1.8, 33: 5.4, 34: 3.3,
 }  # fmt: skip
 
 #: Share of the rooms that feature a rare category, and the kinds of room that can.
 FEATURES: dict[int, tuple[float, tuple[RoomKind, ...]]] = {
-    20: (0.0075, ("bedroom",)),
+    20: (0.009, ("bedroom",)),
     31: (0.0085, ("living", "bedroom")),
     21: (0.013, ("living", "study")),
     14: (0.008, ("children",)),
@@ -120,7 +120,7 @@ FEATURES: dict[int, tuple[float, tuple[RoomKind, ...]]] = {
 }
 
 #: How often rooms without a feature are of each kind; the others come about as features only.
-ROOM_WEIGHT: dict[RoomKind, float] = {"living": 0.63, "bedroom": 0.14, "dining": 0.23}
+ROOM_WEIGHT: dict[RoomKind, float] = {"living": 0.66, "bedroom": 0.15, "dining": 0.19}
 
 GOLDEN = 0.6180339887498949
 

@@ -41,7 +41,9 @@ class Finish:
     outdoors: int
 
 
-def draw_windows(draw: Stream, width: float, depth: float, height: float) -> dict:
+def draw_windows(
+    draw: Stream, width: float, depth: float, height: float
+) -> dict[int, tuple[Window, ...]]:
     """Windows of the back and side walls: {wall index: windows}; at least one wall has some."""
     sill = 0.25 if draw.chance(0.4) else 0.85
     top = min(2.35, height - 0.35)
@@ -149,7 +151,7 @@ def _window_frame(window: Window) -> list[Mesh]:
     frame = [box((x, 0.06, (sill + top) / 2), (0.05, 0.08, height)) for x in (low, middle, high)]
     rails = (sill, sill + 0.62 * height, top)
     frame += [box((middle, 0.06, z), (width, 0.08, 0.05)) for z in rails]
-    return [*frame, box((middle, -0.02, sill - 0.02), (width + 0.1, 0.16, 0.04), radius=0.008)]
+    return [*frame, box((middle, 0.0, sill - 0.02), (width + 0.1, 0.12, 0.04), radius=0.008)]
 
 
 def _mouldings(wall: Wall, height: float, material: int, draw: Stream) -> list[Part]:
@@ -167,7 +169,13 @@ def _mouldings(wall: Wall, height: float, material: int, draw: Stream) -> list[P
     return parts
 
 
-def _light(centre, u, v, normal, radiance, area, kind) -> list[float]:
+Vector = tuple[float, float, float]
+
+
+def _light(
+    centre: Vector, u: Vector, v: Vector, normal: Vector, radiance: Vector, area: float, kind: int
+) -> list[float]:
+    """One row of the lights that shading reads."""
     return [*centre, *u, *v, *normal, *radiance, area, kind]
 
 
@@ -223,7 +231,7 @@ def bulb_light(lamp: Placed) -> list[float]:
     return _light(centre, *side, (0.0, 0.0, -1.0), (5.0, 4.4, 3.4), 0.25, BULB)
 
 
-def camera_fill(position, yaw: float) -> list[float]:
+def camera_fill(position: Vector, yaw: float) -> list[float]:
     """A weak panel around the camera, as a photographer would bounce off the wall behind."""
     c, s = cos(yaw), sin(yaw)
     side = ((0.9 * c, -0.9 * s, 0.0), (0.0, 0.0, 0.6))
