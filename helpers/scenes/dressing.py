@@ -8,7 +8,6 @@ from helpers.scenes import decor
 from helpers.scenes.layout import BACK, LEFT, RIGHT, Layout, Placed, Wall, Window
 from helpers.scenes.materials import Palette
 from helpers.scenes.pieces import Piece
-from helpers.scenes.programmes import RoomKind
 from helpers.scenes.random import Stream, stream
 
 TABLES = (2, 5, 6, 7, 9, 10, 12, 24)  # categories whose top is free for small things
@@ -17,7 +16,7 @@ NIGHTSTAND, DINING_TABLE = 2, 24
 CURTAIN_GAP = 0.12  # metres between curtain rod and wall
 
 
-def decorate(layout: Layout, kind: RoomKind, palette: Palette, draw: Stream) -> None:
+def decorate(layout: Layout, palette: Palette, draw: Stream) -> None:
     """Add decoration to a room whose furniture stands."""
     curtains = draw.integers(2**31) if draw.chance(0.8) else None
     for wall in layout.walls:

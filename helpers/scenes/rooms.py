@@ -30,6 +30,7 @@ from helpers.scenes.shell import (
     window_lights,
 )
 
+ATTEMPTS = 8  # rooms drawn until a featured piece has its place
 #: Width and depth of a room in metres, least and most.
 ROOM_SIZE: dict[RoomKind, tuple[tuple[float, float], tuple[float, float]]] = {
     "living": ((4.2, 6.0), (5.2, 6.6)),
@@ -61,22 +62,33 @@ class Room:
 
 
 def make_room(seed: int, split: str, index: int) -> Room:
-    """The room with this index; it depends on nothing else."""
+    """The room with this index; it depends on nothing else.
+
+    A room that has to feature a rare piece is drawn again (ATTEMPTS times at most) until that
+    piece has found a place.
+    """
     feature = feature_of(seed, split, index)
-    draw = stream(seed, split, index, "room")
+    for attempt in range(ATTEMPTS):
+        room = _draw_room((seed, split, index, attempt), feature)
+        if feature is None or room.feature is not None:
+            break
+    return room
+
+
+def _draw_room(key: tuple[int, str, int, int], feature: int | None) -> Room:
+    draw = stream(*key, "room")
     kind = room_kind(draw, feature)
     materials = MaterialTable()
-    palette = Palette.sample(stream(seed, split, index, "palette"), materials)
+    palette = Palette.sample(stream(*key, "palette"), materials)
     (narrow, wide), (short, long) = ROOM_SIZE[kind]
     width, depth = draw.uniform(narrow, wide), draw.uniform(short, long)
     height = draw.uniform(2.65, 3.0)
     walls = make_walls(width, depth, draw_windows(draw, width, depth, height))
     layout = Layout(width, depth, height, walls)
-    pieces = _Pieces(seed, split, index, palette)
-    featured = _furnish(layout, kind, feature, pieces, draw)
-    look = stream(seed, split, index, "look")
+    featured = _furnish(layout, kind, feature, _Pieces(key, palette), draw)
+    look = stream(*key, "look")
     finish = draw_finish(look, palette)
-    dressing.decorate(layout, kind, palette, look)
+    dressing.decorate(layout, palette, look)
     shell = build_shell(layout, finish, look)
     lights = window_lights(layout, look) + ceiling_lights(layout, palette, look)
     lights += [bulb_light(p) for p in layout.furniture if p.piece.support == "ceiling"]
@@ -97,8 +109,8 @@ def make_room(seed: int, split: str, index: int) -> Room:
 class _Pieces:
     """Builds the pieces of one room, each from a stream of its own."""
 
-    def __init__(self, seed: int, split: str, room: int, palette: Palette) -> None:
-        self._key = (seed, split, room, "piece")
+    def __init__(self, key: tuple[int, str, int, int], palette: Palette) -> None:
+        self._key = (*key, "piece")
         self._palette = palette
         self._count = 0
 

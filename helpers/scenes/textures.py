@@ -173,7 +173,7 @@ def _wall(along, z, fp, seed, scale, motif):
         tone = 0.75 + 0.45 * hash_unit(int(i), int(row), 1, seed)
         rough = 1 + 0.3 * _fractal(along * 40, z * 40, 1.0, seed, fp * 40, 3)
         mortar = 1 - _step(0.004, 0.007, gap)
-        fade = max(0.0, 1 - fp / 0.02)
+        fade = max(0.0, 1 - fp / 0.014)
         return 0.19 + (mortar - 0.19) * fade, 1 + (tone * rough - 1) * fade
     return 0.0, gain
 
