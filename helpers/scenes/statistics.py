@@ -111,7 +111,7 @@ def comparison(statistics: SceneStatistics) -> pd.DataFrame:
             )
         ),
         ("touching the frame", "?", _percent(s.truncated)),
-        ("head : tail category", "?", f"{s.head_to_tail:.0f} : 1{absent}"),
+        ("head : tail category", "52 : 1 (3D models)", f"{s.head_to_tail:.0f} : 1{absent}"),
     ]
     return pd.DataFrame(rows, columns=["quantity", "3D-FUTURE", "scenes"]).set_index("quantity")
 
