@@ -8,8 +8,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
+
+
+class WorkerError(OSError):
+    """A worker process that was ended from outside."""
+
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -27,7 +33,7 @@ def work_on(
     """The results as they come, in any order, made here (jobs <= 1) or by `jobs` processes.
 
     Function and tasks must be picklable. When a task fails, or the block is left by an error, no
-    further task is begun and the error goes on.
+    further task is begun and the error goes on. Raises WorkerError when a process was killed.
     """
     if jobs <= 1:
         yield map(function, tasks)
@@ -37,6 +43,11 @@ def work_on(
         try:
             futures = [pool.submit(function, task) for task in tasks]
             yield (future.result() for future in as_completed(futures))
+        except BrokenProcessPool:
+            raise WorkerError(
+                "a worker process ended abruptly, most likely for lack of memory: use fewer jobs; "
+                "what is done is kept"
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
