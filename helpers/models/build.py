@@ -43,6 +43,7 @@ class Detector(nn.Module):
         self.fpn = FPN(self.backbone.channels, config.fpn_channels, norm=config.head_norm)
         self.rpn = RPN(config)
         self.roi_heads = RoIHeads(config, loss, test, num_classes)
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Sequence[Tensor], targets: Sequence[Targets]) -> dict[str, Tensor]:
         """The losses: what a wrapper such as DistributedDataParallel calls."""
@@ -65,10 +66,22 @@ class Detector(nn.Module):
     @torch.no_grad()
     def predict(self, images: Sequence[Tensor]) -> list[Detections]:
         """Detections with box-relative mask probabilities, best first, one set per image."""
+        features, detections = self.find(images)
+        return self.add_masks(features, detections)
+
+    @torch.no_grad()
+    def find(self, images: Sequence[Tensor]) -> tuple[list[Tensor], list[Detections]]:
+        """The first half of `predict`: P2..P6 of the batch, and detections without masks."""
         batch = self.normalise(images)
         features = self.features(batch)
         proposals = self.rpn.propose(features, batch.sizes)
-        detections = self.roi_heads.detect(features, batch.sizes, proposals)
+        return features, self.roi_heads.detect(features, batch.sizes, proposals)
+
+    @torch.no_grad()
+    def add_masks(
+        self, features: Sequence[Tensor], detections: Sequence[Detections]
+    ) -> list[Detections]:
+        """The second half: these boxes and labels, whoever found them, with masks."""
         return self.roi_heads.add_masks(features, detections)
 
     def features(self, batch: ImageBatch) -> list[Tensor]:

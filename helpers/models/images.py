@@ -48,6 +48,8 @@ class Normalise(nn.Module):
         sizes = tuple((image.shape[1], image.shape[2]) for image in images)
         height, width = (_round_up(max(side)) for side in zip(*sizes, strict=True))
         batch = self.mean.new_zeros(len(images), 3, height, width)
+        # convolutions are a fifth faster in this layout, and their answers keep it
+        batch = batch.contiguous(memory_format=torch.channels_last)
         for padded, image, (h, w) in zip(batch, images, sizes, strict=True):
             padded[:, :h, :w] = (image.to(self.mean.device).float() - self.mean) / self.std
         return ImageBatch(batch, sizes)
