@@ -78,7 +78,11 @@ def locked(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            # Loader workers inherit the open file; closing ours alone would leave the lock to them.
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def is_locked(folder: Path) -> bool:

@@ -1,8 +1,10 @@
 """Whole files or none, and a folder for one at a time."""
 
+import multiprocessing
 import os
 import resource
 import stat
+import time
 
 import pytest
 import torch
@@ -110,6 +112,16 @@ def test_the_lock_names_its_holder(tmp_path):
         with pytest.raises(RunBusyError, match=busy), locked(tmp_path):
             pass
     assert not is_locked(tmp_path)
+
+
+def test_a_process_forked_meanwhile_does_not_keep_the_lock(tmp_path):
+    with locked(tmp_path):
+        worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(30,))
+        worker.start()
+    free = not is_locked(tmp_path)
+    worker.kill()
+    worker.join()
+    assert free
 
 
 def test_a_log_keeps_its_columns(tmp_path):
