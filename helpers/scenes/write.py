@@ -59,7 +59,8 @@ def record_path(folder: Path, split: str, index: int) -> Path:
 
 def write_bytes(folder: Path, path: Path, content: bytes) -> None:
     """Writes a file of the set so that it is either complete or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    for parent in (path.parent, folder / WORK):
+        parent.mkdir(parents=True, exist_ok=True)
     unfinished = folder / WORK / f"{os.getpid()}-{path.parent.name}-{path.name}"
     unfinished.write_bytes(content)
     unfinished.replace(path)
