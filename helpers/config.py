@@ -103,6 +103,7 @@ class TrainConfig(Section):
     steps: int | None = None
     epochs: float | None = 44.0
     batch_size: int = 16  # over all processes
+    optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = 0.02  # at batch_size 16; scaled linearly with the batch size
     milestones: tuple[float, ...] = (32 / 44, 40 / 44)  # share of the run; lr times 0.1 at each
     warmup_steps: int = 1000
@@ -131,6 +132,28 @@ class TrainConfig(Section):
 
 
 @dataclass(frozen=True)
+class TtaConfig(Section):
+    """Test-time augmentation (section 8): every picture at every size, plain and mirrored."""
+
+    sizes: tuple[int, ...] = (1000, 1200, 1400, 1600)  # short sides, px
+    flip: bool = True
+    max_side: int = 4000
+    merge: Literal["max", "mean", "vote"] = "vote"  # max: the reference's; mean: the paper's words
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.sizes or min(self.sizes) < 1 or len(set(self.sizes)) < len(self.sizes):
+            raise ValueError(
+                f"tta.sizes is {self.sizes}: give different short sides of 1 px or more"
+            )
+
+    @staticmethod
+    def around(short_side: int) -> TtaConfig:
+        """The default sizes in proportion: one below the usual short side, it, and two above."""
+        return TtaConfig(sizes=tuple(round(short_side * size / 1200) for size in TtaConfig.sizes))
+
+
+@dataclass(frozen=True)
 class TestConfig(Section):
     """Prediction and evaluation."""
 
@@ -142,6 +165,16 @@ class TestConfig(Section):
     nms_threshold: float = 0.5
     max_detections: int = 100
     preset: Literal["coco", "future3d"] = "future3d"
+    tta: TtaConfig | None = None  # None: one look at each picture
+
+    def __post_init__(self) -> None:
+        if isinstance(self.tta, dict):  # from JSON or a command line
+            unknown = sorted(set(self.tta) - set(known_fields(TtaConfig)))
+            if unknown:
+                known = ", ".join(known_fields(TtaConfig))
+                raise ValueError(f"test.tta has no field {unknown}: choose among {known}")
+            object.__setattr__(self, "tta", TtaConfig(**self.tta))
+        super().__post_init__()
 
 
 @dataclass(frozen=True)

@@ -104,11 +104,19 @@ def read_picture(path: Path, size: tuple[int, int] | None = None) -> Image.Image
         header = Header(picture.size[::-1], _orientation(picture), 1)
         orient = size is None or applies_orientation(header, size) is not False
         picture.load()
-        turn = _TURNS.get(header.orientation) if orient else None
-        rgb = _to_rgb(picture if turn is None else picture.transpose(turn))
+        rgb = to_rgb(picture, orient=orient)
     if size is not None and rgb.size != size[::-1]:
         raise DataError(f"{path}: {describe_sizes(rgb.size[::-1], size)}. Correct the annotations.")
     return rgb
+
+
+def to_rgb(picture: Image.Image, *, orient: bool = True) -> Image.Image:
+    """An open picture of any mode as 8-bit RGB, turned as its EXIF tag says unless told not to.
+
+    Raises ValueError for floating-point pictures.
+    """
+    turn = _TURNS.get(_orientation(picture)) if orient else None
+    return _to_rgb(picture if turn is None else picture.transpose(turn))
 
 
 def describe_sizes(found: tuple[int, int], declared: tuple[int, int]) -> str:

@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from helpers.config import ExperimentConfig
+from helpers.config import ExperimentConfig, TestConfig
 from helpers.data.augment import resized_size, to_tensor
 from helpers.data.index import InstanceIndex
-from helpers.data.loader import InstanceDataset, make_loader
+from helpers.data.pictures import read_picture
 from helpers.data.taxonomy import Taxonomy
 from helpers.inference.paste import to_rle
+from helpers.inference.tta import predict_augmented
 from helpers.masks.rle import area
 from helpers.structures import Detections
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of `size` (height, width) at each size it is looked at: (3, h, w) uint8 RGB."""
+
+    image_id: int
+    size: tuple[int, int]
+    images: tuple[Tensor, ...]
+
+
+class Pictures(Dataset[Picture]):
+    """The pictures of an index as `test` wants to see them, without their truth.
+
+    Raises DataError when a picture can not be read.
+    """
+
+    def __init__(self, index: InstanceIndex, test: TestConfig) -> None:
+        self.index, self.test = index, test
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, row: int) -> Picture:
+        size = self.index.image_size(row)
+        image = read_picture(self.index.image_path(row), size)
+        return Picture(int(self.index.image_ids[row]), size, resized_images(image, self.test))
 
 
 def predict_index(
@@ -31,30 +61,55 @@ def predict_index(
 ) -> list[dict[str, Any]]:
     """COCO results for every picture of the index, in its order, best first in each picture.
 
-    Pictures are resized as `config.test` says; masks and boxes come back in the original size, with
-    the ids of the index. Detections without a single pixel are dropped. The model works one
+    Pictures are looked at as `config.test` says; masks and boxes come back in the original size,
+    with the ids of the index. Detections without a single pixel are dropped. The model works one
     picture at a time on `device` (default: where it is), in evaluation mode, and is left in the
     mode it was in. Raises DataError when a picture can not be read.
     """
+    found = detect_index(model, index, config=config, device=device, progress=progress)
+    return [
+        result
+        for image_id, detections in found
+        for result in to_results(detections, image_id, index.taxonomy)
+    ]
+
+
+def detect_index(
+    model: nn.Module,
+    index: InstanceIndex,
+    *,
+    config: ExperimentConfig,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+) -> Iterator[tuple[int, Detections]]:
+    """As `predict_index`, one picture after the other: its id, its detections on the CPU."""
     if device is not None:
         model.to(device)
-    sides = {"short_side": config.test.short_side, "max_side": config.test.max_side}
-    dataset = InstanceDataset(index, train=False, **sides)
-    loader = make_loader(dataset, batch_size=1, workers=config.train.workers)
-    results: list[dict[str, Any]] = []
+    loader = DataLoader(
+        Pictures(index, config.test),
+        batch_size=None,
+        num_workers=config.train.workers,
+        collate_fn=_as_it_is,
+    )
     with _evaluating(model):
-        for [sample] in tqdm(loader, desc="predict", unit="picture", disable=not progress):
-            detections = _predict(model, sample.image, sample.original_size)
-            results += to_results(detections, sample.image_id, index.taxonomy)
-    return results
+        for picture in tqdm(loader, desc="predict", unit="picture", disable=not progress):
+            yield picture.image_id, _predict(model, picture.images, picture.size, config.test)
 
 
 def predict_image(model: nn.Module, image: Image.Image, config: ExperimentConfig) -> Detections:
     """Detections of one picture in its own pixels, on the CPU; resized as in `predict_index`."""
     size = (image.height, image.width)
-    new_size = resized_size(size, config.test.short_side, config.test.max_side)
+    images = resized_images(image.convert("RGB"), config.test)
     with _evaluating(model):
-        return _predict(model, to_tensor(image.convert("RGB"), new_size), size)
+        return _predict(model, images, size, config.test)
+
+
+def resized_images(image: Image.Image, test: TestConfig) -> tuple[Tensor, ...]:
+    """An RGB picture at its test size, or at each size of its test-time augmentation."""
+    size = (image.height, image.width)
+    sides = (test.short_side,) if test.tta is None else test.tta.sizes
+    limit = test.max_side if test.tta is None else test.tta.max_side
+    return tuple(to_tensor(image, resized_size(size, side, limit)) for side in sides)
 
 
 def to_results(detections: Detections, image_id: int, taxonomy: Taxonomy) -> list[dict[str, Any]]:
@@ -85,10 +140,19 @@ def to_results(detections: Detections, image_id: int, taxonomy: Taxonomy) -> lis
     ]
 
 
-def _predict(model: nn.Module, image: Tensor, size: tuple[int, int]) -> Detections:
+def _predict(
+    model: nn.Module, images: Sequence[Tensor], size: tuple[int, int], test: TestConfig
+) -> Detections:
     device = next(model.parameters()).device
-    [detections] = model.predict([image.to(device)])
+    images = [image.to(device) for image in images]
+    if test.tta is not None:
+        return predict_augmented(model, images, size, test).to("cpu")
+    [detections] = model.predict(images)
     return detections.to("cpu").resized(size)
+
+
+def _as_it_is(picture: Picture) -> Picture:
+    return picture
 
 
 @contextmanager

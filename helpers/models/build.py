@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from helpers.config import LossConfig, ModelConfig, TestConfig
 from helpers.models.backbones import Backbone
+from helpers.models.boxes import nonempty
 from helpers.models.errors import ModelError
 from helpers.models.fpn import FPN
 from helpers.models.images import ImageBatch, Normalise
@@ -110,9 +111,9 @@ def _check(images: Sequence[Tensor], targets: Sequence[Targets], num_classes: in
                 f"the masks of image {number} are {tuple(target.masks.shape[1:])}, the image is "
                 f"{tuple(image.shape[1:])}: resize both alike"
             )
-        if len(target) and not 0 <= int(target.labels.min()) <= int(target.labels.max()) < (
-            num_classes
-        ):
+        if not nonempty(target.boxes).all():
+            raise ModelError(f"image {number} has a box without area: leave such instances out")
+        if ((target.labels < 0) | (target.labels >= num_classes)).any():
             raise ModelError(
                 f"image {number} has labels outside 0..{num_classes - 1}: build the model with "
                 "the number of classes of the data's label space"

@@ -1,0 +1,178 @@
+"""Test-time augmentation: one picture looked at in several sizes, plain and mirrored (section 8).
+
+Two passes. First boxes: every view's detections go back to the frame of the picture and are merged.
+Then masks: the mask head answers for the merged boxes in every view, and the answers, which lie on
+the same grid over each box, are averaged as probabilities.
+
+V views, P detections of all views, K merged ones, M side of a mask grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms, box_iou
+
+from helpers.config import TestConfig, TtaConfig
+from helpers.structures import Detections
+
+AGREEMENT = 0.65  # IoU from which boxes of one class in different views are the same thing
+# Features wait for the second pass: as they are while all views together have at most so many
+# pixels, else in half precision; those of the pixels beyond the second bound are computed again.
+# (256 channels from stride 4 on: 85 bytes a pixel in float32.)
+EXACT_PIXELS, CACHED_PIXELS = 4_000_000, 20_000_000
+
+
+@runtime_checkable
+class TwoStage(Protocol):
+    """A model whose second half can be asked about boxes that it has not found itself."""
+
+    def normalise(self, images: Sequence[Tensor]): ...
+    def features(self, batch) -> list[Tensor]: ...
+    def find(self, images: Sequence[Tensor]) -> tuple[list[Tensor], list[Detections]]: ...
+    def add_masks(
+        self, features: Sequence[Tensor], detections: Sequence[Detections]
+    ) -> list[Detections]: ...
+
+
+@dataclass(frozen=True)
+class View:
+    """One augmentation: the picture at this short side (px), mirrored left to right or not."""
+
+    short_side: int
+    flip: bool
+
+    def __str__(self) -> str:
+        return f"{self.short_side} px{', mirrored' if self.flip else ''}"
+
+
+def views_of(config: TtaConfig) -> tuple[View, ...]:
+    """The augmentations in their order: size by size, plain before mirrored."""
+    flips = (False, True) if config.flip else (False,)
+    return tuple(View(size, flip) for size in config.sizes for flip in flips)
+
+
+def predict_augmented(
+    model: TwoStage, images: Sequence[Tensor], size: tuple[int, int], test: TestConfig
+) -> Detections:
+    """Detections of one picture of `size` (height, width), in its frame, over all views.
+
+    images: the picture at each of `test.tta.sizes`, uint8 RGB (3, h, w), on the model's device.
+    Raises ValueError when the model has no second stage.
+    """
+    if not isinstance(model, TwoStage):
+        raise ValueError(
+            f"{type(model).__name__} has no second stage to average over: predict without test.tta"
+        )
+    look = AugmentedPicture(model, images, views_of(test.tta), size)
+    merged = merge(look.found, mode=test.tta.merge, test=test)
+    total, count = 0.0, 0
+    for masks in look.masks(merged):
+        total, count = total + masks, count + 1
+    return replace(merged, masks=total / count)
+
+
+class AugmentedPicture:
+    """What one picture shows in each of its views.
+
+    found: V sets of detections without masks, in the frame of the picture. `masks` answers for any
+    boxes. At most one view's work is in memory at a time, besides the features kept (see above).
+    """
+
+    def __init__(
+        self,
+        model: TwoStage,
+        images: Sequence[Tensor],
+        views: Sequence[View],
+        size: tuple[int, int],
+    ) -> None:
+        sizes = list(dict.fromkeys(view.short_side for view in views))
+        if len(images) != len(sizes):
+            raise ValueError(f"the views have {len(sizes)} sizes but {len(images)} pictures came")
+        by_size = dict(zip(sizes, images, strict=True))
+        self.model, self.views, self.size = model, tuple(views), size
+        self._images = [by_size[view.short_side] for view in views]
+        self._features: list[list[Tensor] | None] = []
+        self.found = [self._find(number) for number in range(len(views))]
+
+    def masks(self, detections: Detections) -> Iterator[Tensor]:
+        """For each view in turn (K, M, M) mask probabilities of `detections` (picture's frame)."""
+        for number, view in enumerate(self.views):
+            asked = detections.resized(_size(self._images[number]))
+            answer = self._second_pass(number, mirrored(asked) if view.flip else asked)
+            yield answer.flip(2) if view.flip else answer
+
+    def _find(self, number: int) -> Detections:
+        features, [found] = self.model.find([self._image(number)])
+        pixels = [image[0].numel() for image in self._images]
+        exact = sum(pixels) <= EXACT_PIXELS
+        keep = sum(pixels[: number + 1]) <= CACHED_PIXELS
+        stored = features if exact else [_halved(level) for level in features]
+        self._features.append(stored if keep else None)
+        return (mirrored(found) if self.views[number].flip else found).resized(self.size)
+
+    @torch.no_grad()
+    def _second_pass(self, number: int, asked: Detections) -> Tensor:
+        features = self._features[number]
+        if features is None:
+            features = self.model.features(self.model.normalise([self._image(number)]))
+        restored = [level.float() if level.dtype == torch.half else level for level in features]
+        return self.model.add_masks(restored, [asked])[0].masks
+
+    def _image(self, number: int) -> Tensor:
+        image = self._images[number]
+        return image.flip(2) if self.views[number].flip else image
+
+
+def merge(
+    found: Sequence[Detections], *, mode: Literal["max", "mean", "vote"], test: TestConfig
+) -> Detections:
+    """V sets of boxes of one picture -> one, best first: NMS over all, then what `mode` says.
+
+    max: the best view's box and score stand. mean: box and score are averages over the views; a
+    view that does not agree counts with score 0. vote: boxes are averages weighted by score, scores
+    half of max and half of mean. With one view all three are the same.
+    """
+    pool = Detections.cat(found)
+    kept = batched_nms(pool.boxes, pool.scores, pool.labels, test.nms_threshold)
+    best = pool[kept]
+    if mode != "max":
+        best = _averaged(best, pool, [len(view) for view in found], weighted=mode == "vote")
+    return best[: test.max_detections]
+
+
+def mirrored(detections: Detections) -> Detections:
+    """The boxes as they lie in the mirrored picture; masks, if any, are left alone."""
+    x1, y1, x2, y2 = detections.boxes.unbind(1)
+    width = detections.image_size[1]
+    return replace(detections, boxes=torch.stack((width - x2, y1, width - x1, y2), dim=1))
+
+
+def _averaged(
+    best: Detections, pool: Detections, counts: Sequence[int], *, weighted: bool
+) -> Detections:
+    same = best.labels[:, None] == pool.labels
+    agree = same & (box_iou(best.boxes, pool.boxes) >= AGREEMENT)
+    support = agree * pool.scores  # (K, P)
+    weights = support if weighted else agree.float()
+    boxes = (weights @ pool.boxes) / weights.sum(dim=1, keepdim=True)
+    of_view = [part.amax(dim=1) for part in support.split(list(counts), dim=1) if part.shape[1]]
+    scores = torch.stack(of_view).sum(dim=0) / len(counts) if of_view else best.scores
+    if weighted:
+        scores = (best.scores + scores) / 2
+    merged = replace(best, boxes=boxes, scores=scores)
+    return merged[scores.argsort(descending=True, stable=True)]
+
+
+def _halved(level: Tensor) -> Tensor:
+    """float32 in half precision (11 bits), unless a value is too large for that."""
+    half = level.half() if level.dtype == torch.float32 else level
+    return half if torch.isfinite(half).all() else level
+
+
+def _size(image: Tensor) -> tuple[int, int]:
+    return image.shape[1], image.shape[2]
