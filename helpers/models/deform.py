@@ -6,7 +6,7 @@ G groups of the convolution, D groups of channels that share their offsets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -131,13 +131,6 @@ def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> 
             if conv.in_channels % groups:
                 raise ModelError(f"deform_groups {groups} does not divide {conv.in_channels}")
             setattr(owner, name, DeformConv(conv, groups=groups))
-
-
-def offset_parameters(model: nn.Module) -> Iterator[nn.Parameter]:
-    """What predicts the offsets of a model: trains better at a tenth of the learning rate."""
-    for module in model.modules():
-        if isinstance(module, DeformConv):
-            yield from module.offset.parameters()
 
 
 def _is_conv(module: nn.Module) -> bool:

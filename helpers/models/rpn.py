@@ -86,7 +86,7 @@ class RPN(nn.Module):
         anchors = self.anchors(features)
         logits, deltas = zip(*map(self.head, features), strict=True)
         terms = self._terms(torch.cat(anchors), torch.cat(logits, 1), torch.cat(deltas, 1), targets)
-        if not all(torch.isfinite(level).all() for level in (*logits, *deltas)):
+        if not torch.stack([torch.isfinite(t).all() for t in (*logits, *deltas)]).all():
             raise ModelError(
                 "the proposals are no longer finite: the training has diverged; go back to an "
                 "earlier checkpoint with a lower train__lr or a longer train__warmup_steps"

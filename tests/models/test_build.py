@@ -152,6 +152,11 @@ def test_targets_that_do_not_fit_are_refused(tiny, make_model, make_targets, lab
         make_model(tiny).losses(pictures((64, 64)), [targets])
 
 
+def test_a_box_without_area_is_refused(tiny, make_model, make_targets):
+    with pytest.raises(ModelError, match="image 0 has a box without area"):
+        make_model(tiny).losses(pictures((64, 64)), [make_targets((5, 5, 5, 9, 0))])
+
+
 def test_counts_of_images_and_targets_must_agree(tiny, make_model):
     with pytest.raises(ModelError, match="1 images but 0 targets"):
         make_model(tiny).losses(pictures((64, 64)), [])
