@@ -189,27 +189,36 @@ def _open(config: ExperimentConfig) -> Run:
         )
     run = Run(_store() / f"{config.name}-{config.hash()}")
     if not (run.dir / "config.json").exists():
-        run.dir.mkdir(parents=True, exist_ok=True)
-        write_json(run.dir / "config.json", config.to_dict())
+        _create(run, config)
     if run.config != config:
         raise RunError(f"{run.dir} belongs to another config: give yours another name")
-    _check_data(run, config.data)
+    _check_data(run)
     return run
 
 
-def _check_data(run: Run, data: DataConfig) -> None:
-    """Remember what the annotation files hold; refuse to mix in others later."""
-    path = run.dir / "data.json"
-    now = {name: _sha256(resolve(name)) for name in (data.train_annotations, data.val_annotations)}
-    if not path.exists():
-        taxonomy = read_split(data, "train").taxonomy
-        write_json(path, {"sha256": now, "taxonomy": taxonomy.to_dict()})
-    for name, digest in read_json(path)["sha256"].items():
+def _create(run: Run, config: ExperimentConfig) -> None:
+    """Both splits are read first: what is wrong with them shows before anything is written."""
+    taxonomy = read_split(config.data, "train").taxonomy
+    read_split(config.data, "val", taxonomy=taxonomy)
+    run.dir.mkdir(parents=True, exist_ok=True)
+    held = {"sha256": _digests(config.data), "taxonomy": taxonomy.to_dict()}
+    write_json(run.dir / "data.json", held)
+    write_json(run.dir / "config.json", config.to_dict())
+
+
+def _check_data(run: Run) -> None:
+    """Refuse to mix in other data than the run began with."""
+    now = _digests(run.config.data)
+    for name, digest in read_json(run.dir / "data.json")["sha256"].items():
         if now[name] not in (digest, None):
             raise RunError(
                 f"{name} is not what run {run.name} was made with any more: bring the former file "
                 f"back, give the config another name, or move {run.dir} away"
             )
+
+
+def _digests(data: DataConfig) -> dict[str, str | None]:
+    return {name: _sha256(resolve(name)) for name in (data.train_annotations, data.val_annotations)}
 
 
 def _sha256(path: Path) -> str | None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from helpers.__main__ import main
 from helpers.config import change, preset
+from helpers.data.errors import DataError
 from helpers.masks.rle import encode
 from helpers.runs import RunError, find_run, get_or_train, list_runs
 from helpers.runs_command import runs_table
@@ -201,6 +202,15 @@ def test_other_data_are_refused(world, finished, tmp_path):
     with pytest.raises(RunError, match=r"val\.json is not what run data-.* was made with"):
         get_or_train(config, progress=False)
     assert contents(run.dir) == before
+
+
+def test_unusable_data_leave_no_folder(world, tmp_path):
+    write_split(tmp_path, "train", 2)
+    config = change(world[1], name="useless", **data_of(tmp_path))
+    with pytest.raises(DataError, match=r"val\.json"):
+        get_or_train(config)
+    with pytest.raises(RunError, match="no run starts with 'useless'"):
+        find_run("useless")
 
 
 def test_a_finished_run_outlives_its_data(world, finished):

@@ -10,15 +10,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from helpers.training.errors import RunBusyError, StorageError
 
 TEMPORARY = ".part"  # suffix of a file that is being written
+ORPHAN_SECONDS = 15.0  # loader workers of a killed process hold its lock until they notice
 
 
 def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
@@ -71,18 +74,47 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise _storage_error(folder / "lock", error) from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunBusyError(_busy(folder, file)) from error
+        _acquire(file, folder)
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
         try:
             yield
         finally:
+            file.truncate(0)
             # Loader workers inherit the open file; closing ours alone would leave the lock to them.
             fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _acquire(file: TextIO, folder: Path) -> None:
+    """Lock at once or refuse; only for the orphans of a killed process is it worth waiting."""
+    patience = time.monotonic() + ORPHAN_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read()
+            if time.monotonic() > patience or not _is_dead(holder):
+                raise RunBusyError(
+                    f"run {folder.name} is being worked on by {holder or 'somebody'}: wait until "
+                    "it has finished (the same call then returns its result), or stop it (the "
+                    "same call then goes on from its checkpoint)"
+                ) from error
+        time.sleep(0.2)
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether `holder` was a process of this machine that is no more, or nobody at all."""
+    named = re.fullmatch(r"process (\d+) on (.*)", holder)
+    if named is None or named[2] != socket.gethostname():
+        return not holder
+    try:
+        os.kill(int(named[1]), 0)
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
+    return False
 
 
 def is_locked(folder: Path) -> bool:
@@ -95,15 +127,6 @@ def is_locked(folder: Path) -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def _busy(folder: Path, file: Any) -> str:
-    file.seek(0)
-    holder = file.read() or "another process"
-    return (
-        f"run {folder.name} is being worked on by {holder}: wait until it has finished (the same "
-        "call then returns its result), or stop it (the same call then goes on from its checkpoint)"
-    )
 
 
 def _storage_error(path: Path, error: Exception) -> StorageError:

@@ -1,4 +1,4 @@
-"""SGD with its parameter groups: no weight decay on norms, a lower rate for deformable offsets."""
+"""The optimiser and its parameter groups: no decay on norms, lower rates for sampling offsets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from helpers.config import TrainConfig
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:
-    """SGD over the trainable parameters of `model` (specification section 7).
+def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """SGD (specification section 7) or AdamW over the trainable parameters of `model`.
 
     Each group carries `lr_factor`, the share of the scheduled learning rate it gets: 1, or
     `config.offset_lr_factor` for convolutions whose name says they make sampling offsets.
     """
-    return torch.optim.SGD(parameter_groups(model, config), lr=config.lr, momentum=config.momentum)
+    groups = parameter_groups(model, config)
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=config.lr, betas=(config.momentum, 0.999))
+    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:

@@ -1,9 +1,13 @@
 """Whole files or none, and a folder for one at a time."""
 
+import fcntl
 import multiprocessing
 import os
 import resource
+import socket
 import stat
+import subprocess
+import threading
 import time
 
 import pytest
@@ -122,6 +126,18 @@ def test_a_process_forked_meanwhile_does_not_keep_the_lock(tmp_path):
     worker.kill()
     worker.join()
     assert free
+
+
+def test_the_orphans_of_a_killed_process_are_waited_for(tmp_path):
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True).stdout.strip()
+    with (tmp_path / "lock").open("w") as orphan:
+        fcntl.flock(orphan, fcntl.LOCK_EX)
+        orphan.write(f"process {dead} on {socket.gethostname()}")
+        orphan.flush()
+        threading.Timer(0.5, fcntl.flock, (orphan, fcntl.LOCK_UN)).start()
+        began = time.monotonic()
+        with locked(tmp_path):
+            assert time.monotonic() - began > 0.3
 
 
 def test_a_log_keeps_its_columns(tmp_path):
