@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test test-slow lab doctor lint lock clean
+.PHONY: run test test-slow test-browser lab doctor lint lock clean
 
 run: $(READY)      ## make the scenes, train, run the notebooks, write outputs/report/index.html
 	@$(BIN)/python -m helpers run $(ARGS)
@@ -14,6 +14,14 @@ test: $(READY)     ## the test suite
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-browser: $(READY)  ## the widget in a real browser; make test-browser ARGS=--series runs all notebooks
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get install -y --quiet chromium; } || \
+	  { echo "Chromium is missing: on Debian or Ubuntu, sudo apt install chromium"; exit 1; }
+	@$(BIN)/python -c 'import playwright' 2>/dev/null || \
+	  $(BIN)/python -m uv pip install --quiet --python $(BIN)/python 'playwright>=1.45' || \
+	  $(BIN)/python -m pip install --quiet 'playwright>=1.45'
+	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 lab: $(READY)      ## JupyterLab on notebooks/
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)

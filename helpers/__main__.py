@@ -12,9 +12,12 @@ COMMANDS = {
     "doctor": ("helpers.doctor", "check this machine and say how to mend what is missing"),
     "scenes": ("helpers.scenes.command", "make, measure or show generated scenes"),
     "correct-masks": ("helpers.masks.command", "correct wrong pixel labels of a data set"),
+    "apply-decisions": ("helpers.viz.review_command", "put accepted masks of a review into a file"),
     "check": ("helpers.data.command", "validate a data set and say what will be done about it"),
     "train": ("helpers.training.command", "train a config, or continue where it stopped"),
     "evaluate": ("helpers.evaluation.command", "score predictions, a run, or a data set itself"),
+    "predict": ("helpers.inference.predict_command", "predict a data set with a trained run"),
+    "submit": ("helpers.evaluation.submit_command", "make the challenge's file of predictions"),
     "runs": ("helpers.runs_command", "list the runs of the run store"),
 }
 

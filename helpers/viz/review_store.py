@@ -1,0 +1,164 @@
+"""Decisions on disk: a file of JSON lines that only ever grows, replayed when it is opened.
+
+The last line about an item counts. Each is written by one append and is on the disk before the call
+returns, so neither a killed kernel nor a power cut loses one; several programs may write at once
+(on a local disk). A line cut short by a crash is passed over, and the next begins on a fresh line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+Verdict = Literal["accept", "reject", "skip", "flag"]
+VERDICTS: tuple[Verdict, ...] = ("accept", "reject", "skip", "flag")
+FIELDS = {"key", "verdict", "note", "time"}
+
+log = logging.getLogger(__name__)
+
+
+class ReviewError(ValueError):
+    """Something about a review that its user can mend."""
+
+
+class ItemKey(NamedTuple):
+    """What a decision is about; `digest` stands for the classes and masks that were seen."""
+
+    split: str
+    image_id: int
+    before: int | None
+    after: int | None
+    digest: str
+
+    def __str__(self) -> str:
+        return "/".join("-" if part is None else str(part) for part in self)
+
+    @staticmethod
+    def parse(text: str) -> ItemKey:
+        """The key that reads `text`. Raises ReviewError when it is none."""
+        try:
+            split, image, *ids, digest = text.rsplit("/", 4)
+            before, after = (None if number == "-" else int(number) for number in ids)
+            return ItemKey(split, int(image), before, after, digest)
+        except ValueError:
+            raise ReviewError(f"{text!r} is not the key of a reviewed item") from None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict on an item, or its withdrawal (None), with a note; `time` is ISO 8601, UTC."""
+
+    key: str
+    verdict: Verdict | None
+    note: str
+    time: str
+
+
+class DecisionStore:
+    """All decisions of one file, of whichever program. Opening a file that is not there makes it.
+
+    Raises ReviewError when the file holds something else; nothing is ever overwritten.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.damaged = 0  # lines that could not be read
+        self._decisions: dict[str, Decision] = {}
+        self._read = 0  # bytes
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            self.path.touch()
+            _sync_folder(self.path.parent)
+        self.refresh()
+        if self.damaged and not self._decisions:
+            raise ReviewError(f"{self.path} is not a file of decisions: give another path")
+
+    @property
+    def decisions(self) -> Mapping[str, Decision]:
+        """The decision that counts for each key ever decided, withdrawn ones with verdict None."""
+        return MappingProxyType(self._decisions)
+
+    def get(self, key: str) -> Decision | None:
+        """The decision on an item; None when there is none, or it was withdrawn without a note."""
+        found = self._decisions.get(key)
+        return found if found and (found.verdict or found.note) else None
+
+    def verdict(self, key: str) -> Verdict | None:
+        found = self._decisions.get(key)
+        return found.verdict if found else None
+
+    def put(self, key: str, verdict: Verdict | None, note: str = "") -> Decision:
+        """Write a decision; it is on the disk when this returns. Raises OSError when it can not be.
+
+        verdict None withdraws. Raises ReviewError for an unknown verdict or key.
+        """
+        ItemKey.parse(key)
+        if verdict is not None and verdict not in VERDICTS:
+            raise ReviewError(f"no verdict {verdict!r}: choose one of {', '.join(VERDICTS)}")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        decision = Decision(key, verdict, note, now)
+        _append(self.path, json.dumps(asdict(decision), ensure_ascii=False).encode())
+        self.refresh()
+        return decision
+
+    def refresh(self) -> int:
+        """Read what was written since, by this or another program; returns how many lines."""
+        with self.path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < self._read:  # another file has taken its place
+                self._decisions.clear()
+                self._read, self.damaged = 0, 0
+            file.seek(self._read)
+            fresh = file.read()
+        whole = fresh[: fresh.rfind(b"\n") + 1]
+        self._read += len(whole)
+        lines = [line for line in whole.split(b"\n") if line.strip()]
+        for decision in self._parsed(lines):
+            self._decisions[decision.key] = decision
+        return len(lines)
+
+    def _parsed(self, lines: list[bytes]) -> Iterator[Decision]:
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                ItemKey.parse(entry["key"])
+                if entry["verdict"] not in (None, *VERDICTS):
+                    raise ReviewError(f"no verdict {entry['verdict']!r}")
+                yield Decision(**{name: entry[name] for name in FIELDS})
+            except (ValueError, KeyError, TypeError, AttributeError):
+                self.damaged += 1
+                log.warning("%s: a damaged line was passed over", self.path)
+
+
+def _append(path: Path, line: bytes) -> None:
+    """One write to the end of the file, made to last. After a torn line, a fresh one is begun."""
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
+    try:
+        end = os.lseek(handle, 0, os.SEEK_END)
+        torn = False
+        if end:
+            os.lseek(handle, end - 1, os.SEEK_SET)
+            torn = os.read(handle, 1) != b"\n"
+        content = b"\n" * torn + line + b"\n"
+        if os.write(handle, content) != len(content):
+            raise OSError(f"{path}: the disk is full; the last decision was not saved")
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the name of a new file last, where the system can open folders."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,124 @@
+"""JupyterLab on loopback and a headless Chromium to look at it with."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.notebook import NOTEBOOKS
+from helpers.paths import outputs_dir
+
+CHROMIUM = "/usr/bin/chromium"
+QUIET = [
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Lab asks on its first start whether it may fetch news.
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+    }
+}
+STARTS = 120  # seconds that Lab has to answer
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--series", action="store_true", help="run every notebook of the series too")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running server: its address with token, where its notebooks lie, where they write to."""
+
+    url: str
+    token: str
+    notebooks: Path
+    outputs: Path
+
+    def address(self, notebook: str) -> str:
+        return f"{self.url}/lab/tree/{notebook}.ipynb?token={self.token}&reset"
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab over a copy of the notebooks; whatever they make goes to a temporary folder."""
+    base = tmp_path_factory.mktemp("lab")
+    notebooks = Path(shutil.copytree(NOTEBOOKS, base / "notebooks"))
+    for name, values in SETTINGS.items():
+        file = base / "settings" / name
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(values))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    lab = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16), notebooks, base / "outputs")
+    arguments = [
+        *("--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"),
+        *(f"--IdentityProvider.token={lab.token}", f"--ServerApp.root_dir={notebooks}"),
+        "--LabApp.expose_app_in_browser=True",
+    ]
+    environment = os.environ | {
+        "HELPERS_OUTPUTS": str(lab.outputs),
+        "JUPYTER_CONFIG_DIR": str(base / "config"),
+        "JUPYTER_RUNTIME_DIR": str(base / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(base / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(base / "workspaces"),
+    }
+    with (base / "lab.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *arguments],
+            env=environment, stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        _wait_for(lab, server, base / "lab.log")
+        yield lab
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _wait_for(lab: Lab, server: subprocess.Popen, log: Path) -> None:
+    for _ in range(STARTS):
+        assert server.poll() is None, f"JupyterLab ended:\n{log.read_text()}"
+        try:
+            urllib.request.urlopen(f"{lab.url}/api?token={lab.token}", timeout=5).read()
+            return
+        except OSError:
+            time.sleep(1)
+    pytest.fail(f"JupyterLab did not answer in {STARTS} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="make test-browser installs it")
+    if not Path(CHROMIUM).exists():
+        pytest.fail(f"{CHROMIUM} is missing: on Debian or Ubuntu, apt install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    folder = outputs_dir() / "browser"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

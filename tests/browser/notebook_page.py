@@ -1,0 +1,61 @@
+"""A notebook open in JupyterLab: run it, look into it, press keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+OPENS = 120_000  # ms until Lab shows the notebook and a kernel is there
+RUNS = 1_800_000  # ms until the longest notebook has run
+ANSWERS = 15_000  # ms until the kernel has answered a key
+
+READY = """() => {
+  const panel = window.jupyterapp?.shell.currentWidget;
+  const kernel = panel?.sessionContext?.session?.kernel;
+  return kernel?.status === 'idle' && panel.content.widgets.length > 0;
+}"""
+RUN_ALL = """() => {
+  window.finished = null;
+  window.jupyterapp.commands.execute('notebook:run-all-cells')
+    .then(() => { window.finished = true; }, (error) => { window.finished = String(error); });
+}"""
+CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => {
+  const { source, outputs, execution_count } = cell.model.sharedModel.toJSON();
+  return { type: cell.model.type, source: [source].flat().join(''), outputs: outputs ?? [],
+    count: execution_count ?? null };
+})"""
+DARK = """(dark) => window.jupyterapp.commands.execute(
+  'apputils:change-theme', { theme: dark ? 'JupyterLab Dark' : 'JupyterLab Light' })"""
+
+
+class NotebookPage:
+    """One tab of the browser with one notebook."""
+
+    def __init__(self, browser: Any, address: str, *, width: int = 1280, height: int = 900) -> None:
+        self.page = browser.new_page(viewport={"width": width, "height": height})
+        self.problems: list[str] = []
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.goto(address, timeout=OPENS)
+        self.page.wait_for_function(READY, timeout=OPENS)
+
+    def run_all(self) -> None:
+        self.page.evaluate(RUN_ALL)
+        self.page.wait_for_function("() => window.finished !== null", timeout=RUNS)
+        assert self.page.evaluate("() => window.finished") is True
+
+    def cells(self) -> list[dict[str, Any]]:
+        return self.page.evaluate(CELLS)
+
+    def errors(self) -> list[str]:
+        """Errors that cells ended with."""
+        outputs = [output for cell in self.cells() for output in cell["outputs"]]
+        return [f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"]
+
+    def set_theme(self, *, dark: bool) -> None:
+        self.page.evaluate(DARK, dark)
+        body = self.page.locator(f"body[data-jp-theme-light='{str(not dark).lower()}']")
+        body.wait_for(state="attached", timeout=ANSWERS)
+
+    def screenshot(self, path: Path) -> None:
+        self.page.wait_for_timeout(400)
+        self.page.screenshot(path=path)
