@@ -240,6 +240,8 @@ WARNINGS: list[tuple[str, Change, str, int, int]] = [
     ("D17-no-height", put(segmentation=[[1, 4, 5, 4, 9, 4]]), "mask-empty", 1, 2),
     ("D17-empty-rle", rle([384]), "mask-empty", 1, 2),
     ("D18-partly-outside", put(segmentation=[rectangle(-4, 3, 14, 5)]), "polygon-outside", 1, 3),
+    ("D18-over-the-right", put(segmentation=[rectangle(20, 3, 5, 5)]), "polygon-outside", 1, 3),
+    ("D18-over-the-bottom", put(segmentation=[rectangle(2, 12, 5, 5)]), "polygon-outside", 1, 3),
     ("D18-far-outside", put(segmentation=[rectangle(2, 3, 1e8, 1e8)]), "polygon-outside", 1, 3),
     ("D18-wholly-outside", put(segmentation=[rectangle(50, 50, 9, 9)]), "mask-empty", 1, 2),
     ("D19-crosses-itself", put(segmentation=TWISTED), "area-far", 1, 3),
@@ -296,8 +298,8 @@ def test_D5_lists_ten_places_and_the_total(tmp_path: Path) -> None:
 def test_all_kinds_of_errors_are_told_at_once(tmp_path: Path) -> None:
     def change(doc: Document, folder: Path) -> None:
         doc["annotations"][0]["category_id"] = 99
-        doc["annotations"][1]["segmentation"] = [[1, 1, NAN, 5, 9, 9]]
-        (folder / "two.png").unlink()
+        doc["annotations"][2]["segmentation"] = [[1, 1, NAN, 5, 9, 9]]
+        (folder / "two.png").unlink()  # its annotation is checked nevertheless
 
     with pytest.raises(DataError) as raised:
         read_index(write(tmp_path, change))

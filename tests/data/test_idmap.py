@@ -17,7 +17,8 @@ IDS = np.array([[0, 1, 7, 255], [254, 128, 3, 2]])
 
 def save(path: Path, encoding: str) -> np.ndarray:
     """Write IDS, scaled up where the encoding has room; returns the ids written."""
-    ids = {"rgb": IDS * 65_793, "rgba": IDS * 65_793, "grey16": IDS * 257}.get(encoding, IDS)
+    wide = IDS * 40_503  # three different channels
+    ids = {"rgb": wide, "rgba": wide, "grey16": IDS * 257}.get(encoding, IDS)
     if encoding in ("rgb", "rgba"):
         channels = np.stack([ids % 256, ids // 256 % 256, ids // 65_536], axis=-1)
         alpha = np.full((2, 4, 1), 9) if encoding == "rgba" else np.zeros((2, 4, 0), dtype=int)
