@@ -1,0 +1,209 @@
+"""Merging by hand, and test-time augmentation of small models with random weights."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image, ImageOps
+from torch import nn
+
+from helpers.config import TestConfig, TtaConfig, change, from_dict, preset
+from helpers.inference import tta
+from helpers.inference.paste import paste_masks
+from helpers.inference.predict import predict_image, resized_images
+from helpers.inference.tta import AugmentedPicture, View, merge, mirrored, views_of
+from helpers.structures import Detections
+
+from .tiny import TEST, VARIANTS, noise_picture, tiny_model
+
+SIZE = (64, 96)
+PLAIN = replace(preset("quick"), test=replace(TEST, short_side=64, max_side=128))
+TWO = TtaConfig(sizes=(64, 96), merge="max")
+
+
+def found(*rows, size=(100, 100)) -> Detections:
+    """Detections of (x1, y1, x2, y2, score, label), best first."""
+    table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 6)
+    return Detections(table[:, :4], table[:, 4], table[:, 5].long(), size)
+
+
+def with_tta(**fields):
+    return change(PLAIN, test__tta=TtaConfig(**{"sizes": (64,), "flip": False, **fields}))
+
+
+class TestMerge:
+    # the same thing in two of three views, shifted by 2 of 20 px (IoU 0.82); another class beside
+    VIEWS = (
+        found((10, 10, 30, 30, 0.9, 0), (10, 10, 30, 30, 0.3, 1)),
+        found((12, 10, 32, 30, 0.6, 0)),
+        found(),
+    )
+
+    def test_max_keeps_the_best_box_and_score_of_each_class(self):
+        merged = merge(self.VIEWS, mode="max", test=TestConfig())
+        assert merged.boxes.tolist() == [[10, 10, 30, 30]] * 2
+        assert merged.scores.tolist() == pytest.approx([0.9, 0.3])
+        assert merged.labels.tolist() == [0, 1]
+
+    def test_mean_averages_over_all_views_also_those_that_saw_nothing(self):
+        merged = merge(self.VIEWS, mode="mean", test=TestConfig())
+        assert merged.boxes[0].tolist() == [11, 10, 31, 30]
+        assert merged.scores.tolist() == pytest.approx([0.5, 0.1])
+
+    def test_vote_weighs_boxes_by_score_and_halves_max_and_mean(self):
+        merged = merge(self.VIEWS, mode="vote", test=TestConfig())
+        assert merged.boxes[0].tolist() == pytest.approx([10.8, 10, 30.8, 30])
+        assert merged.scores.tolist() == pytest.approx([0.7, 0.2])
+
+    def test_order_follows_the_new_scores(self):
+        lonely, agreed = (0, 0, 20, 20, 0.8, 0), (50, 50, 80, 80, 0.7, 0)
+        views = (found(lonely, agreed), found(agreed), found(agreed))
+        assert merge(views, mode="max", test=TestConfig()).boxes[0].tolist() == [0, 0, 20, 20]
+        assert merge(views, mode="vote", test=TestConfig()).boxes[0, 0].round() == 50
+
+    def test_a_view_votes_once_with_its_best(self):
+        doubled = found((0, 0, 20, 20, 0.8, 0), (1, 0, 21, 20, 0.4, 0))
+        merged = merge((doubled, found()), mode="mean", test=TestConfig())
+        assert merged.scores.tolist() == pytest.approx([0.4])
+
+    @pytest.mark.parametrize("mode", ["max", "mean", "vote"])
+    def test_limit_and_nothing_at_all(self, mode):
+        rows = [(i, 0, i + 1, 5, 0.5, 0) for i in range(9)]
+        limited = merge((found(*rows), found()), mode=mode, test=TestConfig(max_detections=4))
+        assert len(limited) == 4
+        assert len(merge((found(), found()), mode=mode, test=TestConfig())) == 0
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_one_plain_view_is_plain_prediction(variant):
+    model, picture = tiny_model(variant), noise_picture()
+    plain = predict_image(model, picture, PLAIN)
+    assert len(plain) > 3
+    for mode in ("max", "mean", "vote"):
+        augmented = predict_image(model, picture, with_tta(merge=mode))
+        torch.testing.assert_close(augmented.boxes, plain.boxes, atol=1e-3, rtol=0)
+        torch.testing.assert_close(augmented.scores, plain.scores)
+        assert augmented.labels.tolist() == plain.labels.tolist()
+        torch.testing.assert_close(augmented.masks, plain.masks, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_mirrored_picture_gives_mirrored_detections(variant):
+    model, config = tiny_model(variant), with_tta(sizes=(64, 80), flip=True, merge="vote")
+    one = predict_image(model, noise_picture(), config)
+    other = predict_image(model, ImageOps.mirror(noise_picture()), config)
+    assert len(one) > 3
+    torch.testing.assert_close(mirrored(other).boxes, one.boxes, atol=1e-2, rtol=0)
+    torch.testing.assert_close(other.scores, one.scores, atol=1e-5, rtol=0)
+    torch.testing.assert_close(other.masks.flip(2), one.masks, atol=1e-4, rtol=0)
+
+
+def test_masks_are_the_mean_over_the_views():
+    model, picture = tiny_model("pointrend"), noise_picture()
+    config = change(PLAIN, test__tta=TWO)
+    images = resized_images(picture, config.test)
+    look = AugmentedPicture(model, images, views_of(TWO), SIZE)
+    merged = merge(look.found, mode="max", test=config.test)
+    expected = torch.stack(list(look.masks(merged))).mean(dim=0)
+    answer = predict_image(model, picture, config)
+    torch.testing.assert_close(answer.masks, expected)
+    assert not torch.allclose(expected, next(look.masks(merged)), atol=1e-3)
+
+
+def test_second_pass_asks_each_view_about_the_same_place():
+    """A model whose masks say where they were asked: grid columns hold the picture's x."""
+
+    class Ruler(nn.Module):
+        def normalise(self, images):
+            return images
+
+        def features(self, batch):
+            return list(batch)
+
+        def find(self, images):
+            size = tuple(images[0].shape[1:])
+            box = found((8, 8, 24, 32, 0.9, 0), size=SIZE).resized(size)
+            turned = images[0][0, 0, 0] > images[0][0, 0, -1]
+            return self.features(images), [mirrored(box) if turned else box]
+
+        def add_masks(self, features, detections):
+            [image], [asked] = features, detections
+            x1, _, x2, _ = asked.boxes[0].round().int().tolist()
+            columns = nn.functional.interpolate(
+                image[None, :1, :1, x1:x2].float(), size=(4, 4), mode="bilinear", antialias=True
+            )
+            return [replace(asked, masks=columns[0])]
+
+    ramp = torch.arange(96, dtype=torch.uint8).expand(3, 64, 96)
+    double = ramp.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    views = (View(64, False), View(64, True), View(128, False), View(128, True))
+    look = AugmentedPicture(Ruler(), (ramp, double), views, SIZE)
+    merged = merge(look.found, mode="max", test=TestConfig())
+    assert merged.boxes.tolist() == [[8, 8, 24, 32]]
+    for masks in look.masks(merged):
+        torch.testing.assert_close(
+            masks[0, 0], torch.tensor([9.5, 13.5, 17.5, 21.5]), atol=0.6, rtol=0
+        )
+
+
+@pytest.mark.parametrize(("exact", "cached"), [(0, 10**9), (10**9, 0), (0, 64 * 96)])
+def test_bounds_of_memory_change_nothing_that_can_be_seen(exact, cached, monkeypatch):
+    model, picture = tiny_model("pointrend"), noise_picture()
+    config = change(PLAIN, test__tta=TWO)
+    free = predict_image(model, picture, config)
+    monkeypatch.setattr(tta, "EXACT_PIXELS", exact)
+    monkeypatch.setattr(tta, "CACHED_PIXELS", cached)
+    bounded = predict_image(model, picture, config)
+    torch.testing.assert_close(bounded.boxes, free.boxes)
+    torch.testing.assert_close(bounded.masks, free.masks, atol=5e-3, rtol=0)
+    changed = paste_masks(bounded) != paste_masks(free)
+    assert changed.float().mean() < 1e-3
+
+
+def test_features_too_large_for_half_precision_stay_whole():
+    large = torch.tensor([1e5, 1.0])
+    assert tta._halved(large).dtype == torch.float32
+    assert tta._halved(torch.ones(2)).dtype == torch.float16
+
+
+def test_features_of_most_views_are_let_go(monkeypatch):
+    monkeypatch.setattr(tta, "CACHED_PIXELS", 2 * 64 * 96)
+    images = resized_images(noise_picture(), change(PLAIN, test__tta=TWO).test)
+    look = AugmentedPicture(tiny_model(), images, views_of(TWO), SIZE)
+    assert [kept is not None for kept in look._features] == [True, True, False, False]
+
+
+def test_a_model_without_a_second_stage_is_refused():
+    model = nn.Linear(1, 1)
+    with pytest.raises(ValueError, match="Linear has no second stage"):
+        predict_image(model, noise_picture(), with_tta())
+
+
+def test_nothing_found_is_no_error():
+    model = tiny_model(test=TestConfig(score_threshold=0.999))
+    empty = predict_image(model, Image.new("RGB", SIZE[::-1]), with_tta(flip=True))
+    assert len(empty) == 0
+    assert empty.masks.shape[0] == 0
+
+
+def test_sizes_keep_the_proportions_of_the_paper_and_survive_json():
+    assert TtaConfig.around(1200) == TtaConfig()
+    assert TtaConfig.around(600).sizes == (500, 600, 700, 800)
+    config = with_tta(sizes=[64, 96])
+    assert from_dict(config.to_dict()) == config
+    assert config.test.tta.sizes == (64, 96)
+    assert [str(view) for view in views_of(TWO)][:2] == ["64 px", "64 px, mirrored"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"sizes": ()}, "different short sides"),
+        ({"sizes": (64, 64)}, "different short sides"),
+        ({"size": 64}, r"no field \['size'\]"),
+        ({"merge": "best"}, "one of max, mean, vote"),
+    ],
+)
+def test_wrong_settings_are_named(fields, message):
+    with pytest.raises(ValueError, match=message):
+        change(PLAIN, test__tta=fields)
