@@ -49,15 +49,22 @@ def bilinear_taps(where: Tensor, *, height: int, width: int) -> tuple[Tensor, Te
     where: (..., 2) x, y in cells, cell (0, 0) at 0. Returns row (..., 4) int64, which is
     y * width + x, and weight (..., 4), through which the gradient reaches `where`.
     """
-    corner = where.detach().floor()
-    part = (where - corner)[..., None, :]
-    steps = where.new_tensor([[0, 0], [1, 0], [0, 1], [1, 1]])
-    weight = (steps * part + (1 - steps) * (1 - part)).prod(dim=-1)
-    cells = corner[..., None, :] + steps
-    limit = where.new_tensor([width - 1, height - 1])
-    weight = weight * ((cells >= 0) & (cells <= limit)).all(dim=-1)
-    x, y = cells.maximum(torch.zeros_like(limit)).minimum(limit).long().unbind(-1)
-    return y * width + x, weight
+    (x, x_weight), (y, y_weight) = (
+        _axis_taps(where[..., axis], size) for axis, size in ((0, width), (1, height))
+    )
+    row = y[..., :, None] * width + x[..., None, :]
+    weight = y_weight[..., :, None] * x_weight[..., None, :]
+    return row.flatten(-2), weight.flatten(-2)
+
+
+def _axis_taps(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """(...) -> the two cells around each position (..., 2), kept inside, and their weights."""
+    first = position.detach().floor()
+    part = position - first
+    cells = torch.stack((first, first + 1), dim=-1)
+    inside = (cells >= 0) & (cells < size)
+    weight = torch.stack((1 - part, part), dim=-1) * inside
+    return cells.clamp(0, size - 1).long(), weight
 
 
 def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
