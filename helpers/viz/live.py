@@ -19,7 +19,8 @@ class LiveCurve:
     """Callback for a training loop: `LiveCurve("quick")(row)` with one row of its log.
 
     A row maps names to numbers; it must hold `step` and `total`. The picture is renewed in place at
-    most every `seconds`; `close()` removes it. Wherever nobody watches, calls cost nothing.
+    most every `seconds`; `close()` removes it. Wherever nobody watches (`watched` says so), calls
+    cost nothing.
     """
 
     def __init__(self, title: str, *, seconds: float = 3.0) -> None:
@@ -28,10 +29,10 @@ class LiveCurve:
         self.rows: list[Mapping[str, float]] = []
         self._handle: Any = None
         self._drawn = 0.0
-        self._watched = someone_watches()
+        self.watched = someone_watches()
 
     def __call__(self, row: Mapping[str, float]) -> None:
-        if not self._watched:
+        if not self.watched:
             return
         self.rows.append(dict(row))
         if len(self.rows) > 1 and time.monotonic() - self._drawn >= self.seconds:

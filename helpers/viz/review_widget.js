@@ -215,10 +215,11 @@ class ReviewView {
     this.note = make("input", { className: "mr-note", type: "text", placeholder: "note (n)", maxLength: 500 });
     this.message = make("div", { className: "mr-message" });
     this.message.setAttribute("role", "status");
+    this.foot = make("div", { className: "mr-foot" });
     this.help = this.buildHelp();
     this.buildBar();
     this.buildActions();
-    this.root.append(this.bar, this.stage, this.facts, this.actions, this.message, this.help);
+    this.root.append(this.bar, this.stage, this.facts, this.actions, this.foot, this.help);
     el.append(this.root);
   }
 
@@ -277,7 +278,8 @@ class ReviewView {
     const group = (...nodes) => make("div", { className: "mr-group" }, ...nodes);
     this.actions.append(
       group(act("ArrowLeft", "back"), act("ArrowRight", "next")), group(...this.verdicts),
-      group(act("u", "undo")), this.note, make("span", { className: "mr-space" }), group(...this.modes));
+      group(act("u", "undo")), this.note);
+    this.foot.append(group(...this.modes), this.message);
   }
 
   button(text, title, pressed) {
@@ -408,10 +410,13 @@ class ReviewView {
     const near = follow === "instance";
     const box = near ? [w * 1.5 + 12, h * 1.5 + 12] : [width, height];
     const pane = this.visiblePanes()[0].canvas;
+    const zoom = Math.min(pane.clientWidth / box[0], pane.clientHeight / box[1], 24) || 1;
+    // No empty margin beside an instance at the picture's border, where the picture can fill the pane.
+    const inside = (middle, size, shown) => (shown >= size ? size / 2 : Math.min(Math.max(middle, shown / 2), size - shown / 2));
     this.camera = {
-      x: near ? x + w / 2 : width / 2,
-      y: near ? y + h / 2 : height / 2,
-      zoom: Math.min(pane.clientWidth / box[0], pane.clientHeight / box[1], 24) || 1,
+      x: inside(near ? x + w / 2 : width / 2, width, pane.clientWidth / zoom),
+      y: inside(near ? y + h / 2 : height / 2, height, pane.clientHeight / zoom),
+      zoom,
     };
     this.draw();
   }
@@ -473,7 +478,7 @@ class ReviewView {
     for (const pane of this.panes) pane.node.hidden = !panes.includes(pane);
     const ratio = this.item ? this.item.scene.height / this.item.scene.width : 0.7;
     const each = (this.stage.clientWidth - 4 * (panes.length - 1)) / panes.length;
-    const height = Math.round(Math.max(220, Math.min(each * Math.min(ratio, 1.15), 0.62 * window.innerHeight)));
+    const height = Math.round(Math.max(220, Math.min(each * Math.min(ratio, 1.15), 0.55 * window.innerHeight)));
     const before = [this.width, this.height];
     [this.width, this.height] = [Math.floor(each), height];
     for (const { canvas } of panes) {

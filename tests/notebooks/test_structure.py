@@ -1,0 +1,160 @@
+"""What every committed notebook has to be, read from the files alone; nothing is executed here."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers.notebook import NOTEBOOKS, series
+
+LARGEST = 400_000  # bytes
+ABSOLUTE = re.compile(r"(?<![\w.:/~)])/(?:home|root|work|Users|tmp|usr|opt|mnt)/|\b[A-Z]:\\\\")
+# Numbered from 20 on are tools: short by nature, and not part of the walk.
+WALK = [name for name in series() if int(name[:2]) < 20]
+
+
+@pytest.fixture(params=series())
+def path(request: pytest.FixtureRequest) -> Path:
+    return NOTEBOOKS / f"{request.param}.ipynb"
+
+
+@pytest.fixture
+def notebook(path: Path) -> nbformat.NotebookNode:
+    found = nbformat.read(path, as_version=4)
+    nbformat.validate(found)
+    return found
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def parameter_cells(notebook: nbformat.NotebookNode) -> list[int]:
+    """Places among the code cells of those tagged `parameters`."""
+    return [
+        place
+        for place, cell in enumerate(code_cells(notebook))
+        if "parameters" in cell.metadata.get("tags", [])
+    ]
+
+
+def tree(notebook: nbformat.NotebookNode) -> ast.Module:
+    return ast.parse("\n".join(cell.source for cell in code_cells(notebook)))
+
+
+def test_there_is_a_series():
+    assert WALK[0] == "00_start_here"
+    assert len(WALK) >= 4
+
+
+def test_it_opens_with_a_title_and_what_it_needs_makes_and_takes(notebook):
+    first = notebook.cells[0]
+    assert first.cell_type == "markdown"
+    assert first.source.startswith("# ")
+    assert "| needs | makes | takes |" in first.source
+
+
+def test_the_kernel_is_the_one_every_environment_has(notebook):
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_parameters_are_one_cell_of_plain_values(notebook):
+    [place] = parameter_cells(notebook)
+    statements = ast.parse(code_cells(notebook)[place].source).body
+    assert statements
+    for statement in statements:
+        assert isinstance(statement, ast.Assign)
+        assert len(statement.targets) == 1
+        assert isinstance(statement.targets[0], ast.Name)
+        ast.literal_eval(statement.value)
+
+
+def test_only_imports_stand_before_the_parameters_and_the_check_comes_after(path, notebook):
+    [place] = parameter_cells(notebook)
+    cells = code_cells(notebook)
+    for cell in cells[:place]:
+        assert all(isinstance(s, ast.Import | ast.ImportFrom) for s in ast.parse(cell.source).body)
+    assert f'start("{path.stem}", globals())' in cells[place + 1].source
+
+
+def test_it_ends_by_handing_on_its_results(notebook):
+    assert "work.finish(" in code_cells(notebook)[-1].source
+
+
+@pytest.mark.parametrize("name", WALK)
+def test_cells_are_many_and_short(name: str):
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    lines = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
+    assert 12 <= len(lines) <= 25
+    assert statistics.median(lines) <= 5
+
+
+def test_logic_lives_in_the_package(notebook):
+    nodes = list(ast.walk(tree(notebook)))
+    assert not any(isinstance(node, ast.ClassDef) for node in nodes)
+    assert sum(isinstance(node, ast.FunctionDef) for node in nodes) <= 1
+
+
+def test_what_it_imports_from_helpers_exists(notebook):
+    for node in ast.walk(tree(notebook)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                importlib.import_module(alias.name)
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "helpers":
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                if not hasattr(module, alias.name):
+                    importlib.import_module(f"{node.module}.{alias.name}")
+
+
+def test_every_name_it_imports_is_used(notebook):
+    nodes = list(ast.walk(tree(notebook)))
+    imported = {
+        alias.asname or alias.name.split(".")[0]
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert imported <= used
+
+
+def test_words_stand_before_every_figure(notebook):
+    before = None
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and any(
+            key.startswith("image/") for o in cell.outputs for key in o.get("data", {})
+        ):
+            assert before == "markdown", f"cell {cell.id} shows a figure without a word before it"
+        before = cell.cell_type
+
+
+def test_it_is_light_and_carries_no_widget_state(path, notebook):
+    assert path.stat().st_size < LARGEST
+    assert "widgets" not in notebook.metadata
+    kinds = {key for c in code_cells(notebook) for o in c.outputs for key in o.get("data", {})}
+    assert "application/vnd.jupyter.widget-view+json" not in kinds
+
+
+def test_no_path_of_one_machine(path):
+    assert not ABSOLUTE.search(path.read_text(encoding="utf-8"))
+
+
+def test_its_outputs_are_those_of_one_clean_run(notebook):
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [o for cell in cells for o in cell.outputs if o.output_type == "error"]
+    assert "papermill" not in notebook.metadata
+    assert not any("papermill" in cell.metadata for cell in notebook.cells)
+
+
+def test_links_to_other_notebooks_lead_somewhere(notebook):
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for target in re.findall(r"\]\((\d\d_\w+\.ipynb)\)", text):
+        assert (NOTEBOOKS / target).exists()
