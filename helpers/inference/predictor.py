@@ -1,0 +1,179 @@
+"""A trained model for people: give it a picture of any kind, get instances that draw themselves.
+
+predictor = Predictor(find_run("quick"))
+predictor("room.jpg")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from helpers.config import ExperimentConfig, TestConfig
+from helpers.data.pictures import read_picture, to_rgb
+from helpers.data.taxonomy import Taxonomy
+from helpers.inference.errors import PredictionError
+from helpers.inference.predict import predict_image
+from helpers.structures import Detections
+
+if TYPE_CHECKING:
+    from helpers.viz.style import Picture
+
+SHOWN_SCORE, SHOWN = 0.5, 20  # what a notebook draws
+
+
+class Trained(Protocol):
+    """What is needed of a run: its config, its classes, its model."""
+
+    @property
+    def config(self) -> ExperimentConfig: ...
+    @property
+    def taxonomy(self) -> Taxonomy: ...
+    def model(self) -> nn.Module: ...
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model that is no run of the run store, with the config and classes it was built for."""
+
+    module: nn.Module
+    config: ExperimentConfig
+    taxonomy: Taxonomy
+
+    def model(self) -> nn.Module:
+        return self.module
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Prediction(Detections):
+    """Detections of one picture, best first, together with the picture: shows itself in a notebook.
+
+    image: (H, W, 3) uint8 RGB. Slicing gives the same with fewer instances; what is drawn are the
+    20 best of at least score 0.5.
+    """
+
+    image: NDArray[np.uint8]
+    taxonomy: Taxonomy
+
+    def __getitem__(self, keep: torch.Tensor | slice) -> Prediction:
+        return _with_picture(self.detections[keep], self.image, self.taxonomy)
+
+    @property
+    def detections(self) -> Detections:
+        """The same without the picture."""
+        return Detections(**{f.name: getattr(self, f.name) for f in fields(Detections)})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class name of each instance."""
+        return tuple(self.taxonomy.names[label] for label in self.labels.tolist())
+
+    def resized(self, image_size: tuple[int, int]) -> Detections:
+        """Detections in a picture of another size, without this picture."""
+        return self.detections.resized(image_size)
+
+    def to(self, device: torch.device | str) -> Detections:
+        """The tensors on another device, without the picture."""
+        return self.detections.to(device)
+
+    def draw(self, *, score: float = SHOWN_SCORE, limit: int = SHOWN) -> Picture:
+        """The picture with the `limit` best instances of at least `score`."""
+        from helpers.viz.overlays import Panel, grid  # drawing is only for those who look
+        from helpers.viz.sources import detected
+
+        chosen = self.detections[self.scores >= score][:limit]
+        panel = Panel(self.image, overlay=detected(chosen, self.taxonomy))
+        return grid([panel], columns=1, alt=str(self), cell=6.0)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return self.draw().bundle()
+
+    def __repr__(self) -> str:
+        found = zip(self.names, self.scores.tolist(), strict=True)
+        listed = [f"{name} {score:.2f}" for name, score in found]
+        more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+        return f"{len(self)} instances: {', '.join(listed[:SHOWN]) or 'nothing found'}{more}"
+
+
+class Predictor:
+    """Predicts single pictures with a run of the run store, or any `TrainedModel`.
+
+    test: other sizes or test-time augmentation than the run's own. device: by default a GPU when
+    there is one.
+    """
+
+    def __init__(
+        self,
+        trained: Trained,
+        *,
+        test: TestConfig | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.config = replace(trained.config, test=test or trained.config.test)
+        self.taxonomy = trained.taxonomy
+        self.model = trained.model().to(device or default_device()).eval()
+
+    def __call__(self, picture: str | Path | Image.Image | NDArray[Any]) -> Prediction:
+        """Instances of one picture, in its own pixels, on the CPU.
+
+        picture: a file, a PIL image of any mode (both are turned as their EXIF tag says), or an
+        array (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, uint16 or bool. Alpha is
+        dropped, 16 bits become 8. Raises DataError or PredictionError when it can not be read.
+        """
+        image = read_any(picture)
+        found = predict_image(self.model, image, self.config)
+        return _with_picture(found, np.asarray(image), self.taxonomy)
+
+
+def read_any(picture: str | Path | Image.Image | NDArray[Any]) -> Image.Image:
+    """A file, PIL image or array as an upright 8-bit RGB picture; errors as `Predictor` says."""
+    if isinstance(picture, (str, Path)):
+        return read_picture(Path(picture).expanduser())
+    if isinstance(picture, Image.Image):
+        try:
+            return to_rgb(picture)
+        except (ValueError, OSError) as error:
+            raise PredictionError(f"the picture can not be read: {error}") from error
+    if not isinstance(picture, np.ndarray):
+        raise PredictionError(
+            f"a picture is a path, a PIL image or a numpy array, not {type(picture).__name__}"
+        )
+    return Image.fromarray(_eight_bit(picture))
+
+
+def default_device() -> torch.device:
+    """A GPU when there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _eight_bit(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 of an array in one of the accepted forms."""
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not array.size:
+        raise PredictionError(
+            f"the array has shape {array.shape}: give (H, W), (H, W, 3) RGB or (H, W, 4) RGBA"
+        )
+    if array.dtype == np.uint16:
+        array = (array.astype(np.uint32) + 128) // 257
+    elif array.dtype == bool:
+        array = array * np.uint8(255)
+    elif array.dtype != np.uint8:
+        raise PredictionError(
+            f"the array holds {array.dtype} values, whose white is unknown: give uint8 (0..255), "
+            "e.g. (array * 255).round().astype('uint8') for values from 0 to 1"
+        )
+    rgb = array[:, :, :3] if array.shape[2] >= 3 else np.repeat(array, 3, axis=2)
+    return np.ascontiguousarray(rgb.astype(np.uint8))
+
+
+def _with_picture(found: Detections, image: NDArray[np.uint8], taxonomy: Taxonomy) -> Prediction:
+    values = {field.name: getattr(found, field.name) for field in fields(Detections)}
+    return Prediction(**values, image=image, taxonomy=taxonomy)

@@ -1,0 +1,140 @@
+"""One picture in every form people have it in."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers.config import TestConfig, TtaConfig, preset
+from helpers.data.errors import DataError
+from helpers.data.taxonomy import Category, Taxonomy
+from helpers.inference.errors import PredictionError
+from helpers.inference.predictor import Prediction, Predictor, TrainedModel, read_any
+from helpers.structures import Detections
+
+from .tiny import noise_picture, tiny_model
+
+CLASSES = Taxonomy(tuple(Category(n, f"kind {n}", "thing") for n in (1, 2, 3)), "fine")
+PICTURE = noise_picture(48, 64)
+PIXELS = np.asarray(PICTURE)
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    test = TestConfig(short_side=64, max_side=128)
+    return Predictor(TrainedModel(tiny_model(), preset("quick"), CLASSES), test=test, device="cpu")
+
+
+def test_path_picture_and_array_are_one(predictor, tmp_path):
+    PICTURE.save(tmp_path / "room.png")
+    forms = (tmp_path / "room.png", str(tmp_path / "room.png"), PICTURE, PIXELS)
+    answers = [predictor(form) for form in forms]
+    assert len(answers[0]) > 0
+    for answer in answers:
+        assert torch.equal(answer.boxes, answers[0].boxes)
+        assert torch.equal(answer.masks, answers[0].masks)
+        assert answer.image_size == (48, 64)
+        np.testing.assert_array_equal(answer.image, PIXELS)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK", "I;16", "YCbCr"])
+def test_every_mode_becomes_rgb(mode, tmp_path):
+    if mode == "I;16":
+        sixteen = np.asarray(PICTURE.convert("L")).astype(np.uint16) * 257
+        image = Image.fromarray(sixteen)
+    else:
+        image = PICTURE.convert(mode)
+    rgb = read_any(image)
+    assert (rgb.mode, rgb.size) == ("RGB", PICTURE.size)
+    if mode in ("L", "LA", "I;16"):
+        np.testing.assert_array_equal(
+            np.asarray(rgb), np.asarray(PICTURE.convert("L").convert("RGB"))
+        )
+    if mode in ("L", "RGBA", "I;16"):
+        image.save(tmp_path / "any.png")
+        np.testing.assert_array_equal(np.asarray(read_any(tmp_path / "any.png")), np.asarray(rgb))
+
+
+def test_turned_pictures_are_set_upright(tmp_path):
+    turned = PICTURE.transpose(Image.Transpose.ROTATE_90)
+    exif = turned.getexif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    turned.save(tmp_path / "phone.png", exif=exif)
+    np.testing.assert_array_equal(np.asarray(read_any(tmp_path / "phone.png")), PIXELS)
+    with Image.open(tmp_path / "phone.png") as opened:
+        np.testing.assert_array_equal(np.asarray(read_any(opened)), PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (PIXELS[:, :, 0], PIXELS[:, :, [0, 0, 0]]),
+        (PIXELS[:, :, :1], PIXELS[:, :, [0, 0, 0]]),
+        (np.dstack((PIXELS, PIXELS[:, :, 0])), PIXELS),
+        (PIXELS.astype(np.uint16) * 257, PIXELS),
+        (PIXELS[:, :, 0] > 127, ((PIXELS[:, :, [0, 0, 0]] > 127) * 255).astype(np.uint8)),
+        (PIXELS[:, ::-1], PIXELS[:, ::-1]),
+    ],
+)
+def test_arrays_of_any_sort(array, expected):
+    np.testing.assert_array_equal(np.asarray(read_any(array)), expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (PIXELS / 255, r"float64 values.*uint8"),
+        (PIXELS.transpose(2, 0, 1), r"shape \(3, 48, 64\)"),
+        (PIXELS[:0], r"shape \(0, 64, 3\)"),
+        (torch.zeros(3, 8, 8), "not Tensor"),
+        (Image.new("F", (4, 4)), "no fixed white"),
+    ],
+)
+def test_what_is_no_picture_is_refused(wrong, message):
+    with pytest.raises(PredictionError, match=message):
+        read_any(wrong)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.jpg"):
+        read_any(tmp_path / "gone.jpg")
+
+
+def test_augmentation_can_be_asked_for(predictor):
+    test = TestConfig(tta=TtaConfig(sizes=(48, 64)))
+    looking = Predictor(TrainedModel(tiny_model(), preset("quick"), CLASSES), test=test)
+    found, plain = looking(PICTURE), predictor(PICTURE)
+    assert found.image_size == plain.image_size
+    assert not torch.equal(found.boxes, plain.boxes)
+
+
+@pytest.fixture
+def prediction():
+    found = Detections(
+        torch.tensor([[4.0, 4, 40, 40], [30, 8, 60, 44]]),
+        torch.tensor([0.9, 0.4]),
+        torch.tensor([0, 2]),
+        (48, 64),
+        torch.full((2, 7, 7), 0.9),
+    )
+    values = {name: getattr(found, name) for name in found.__dataclass_fields__}
+    return Prediction(**values, image=PIXELS, taxonomy=CLASSES)
+
+
+class TestPrediction:
+    def test_says_what_it_shows(self, prediction):
+        assert repr(prediction) == "2 instances: kind 1 0.90, kind 3 0.40"
+        assert repr(prediction[:0]) == "0 instances: nothing found"
+        assert prediction[prediction.scores > 0.5].names == ("kind 1",)
+
+    def test_draws_itself(self, prediction):
+        bundle = prediction._repr_mimebundle_()
+        assert set(bundle) == {"image/jpeg", "text/plain"}
+        # the weaker one is drawn on demand only
+        assert prediction[prediction.scores < 0.5]._repr_mimebundle_() != bundle
+
+    def test_is_detections_and_lets_go_of_the_picture(self, prediction):
+        assert isinstance(prediction, Detections)
+        assert type(prediction.resized((96, 128))) is Detections
+        assert prediction.resized((96, 128)).boxes[0].tolist() == [8, 8, 80, 80]
+        assert type(prediction.to("cpu")) is Detections
