@@ -54,6 +54,16 @@ def test_killed_after_a_step(toy, undisturbed, tmp_path, steps):
     assert_same(trainer, read_log(tmp_path / "log.csv"), undisturbed)
 
 
+def test_adamw_goes_on_too(toy, tmp_path):
+    config = dataclasses.replace(toy.CONFIG, optimizer="adamw", lr=0.01)
+    whole = toy.train_toy(tmp_path / "whole", toy.make_trainer(config))
+    with pytest.raises(Killed):
+        toy.train_toy(tmp_path / "killed", toy.make_trainer(config), on_log=kill_at(7))
+    resumed = toy.train_toy(tmp_path / "killed", toy.make_trainer(config))
+    wanted = whole.model.state_dict()
+    assert all(torch.equal(v, wanted[k]) for k, v in resumed.model.state_dict().items())
+
+
 @pytest.mark.parametrize("call", ["backward", "optimizer"])
 def test_killed_inside_a_step(toy, undisturbed, tmp_path, monkeypatch, call):
     trainer = toy.make_trainer()

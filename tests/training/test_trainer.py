@@ -66,7 +66,8 @@ def test_ten_non_finite_steps_in_a_row_end_the_run(toy, tmp_path):
     assert len(read_log(tmp_path / "log.csv")) == 11
 
 
-def test_parameter_groups():
+@pytest.mark.parametrize("kind", ["sgd", "adamw"])
+def test_parameter_groups(kind):
     model = nn.ModuleDict(
         {
             "conv": nn.Conv2d(1, 1, 1),
@@ -75,7 +76,8 @@ def test_parameter_groups():
             "frozen": nn.Conv2d(1, 1, 1).requires_grad_(False),
         }
     )
-    optimizer = build_optimizer(model, TrainConfig(weight_decay=0.5, offset_lr_factor=0.25))
+    config = TrainConfig(optimizer=kind, weight_decay=0.5, offset_lr_factor=0.25)
+    optimizer = build_optimizer(model, config)
     set_learning_rate(optimizer, 2.0)
     found = {
         id(p): (group["weight_decay"], group["lr"])
