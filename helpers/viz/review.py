@@ -207,8 +207,10 @@ class ReviewQueue:
             self._done.pop()
             raise ReviewError("this item was decided elsewhere since: undo leaves that decision")
         old = (replaced.verdict, replaced.note) if replaced else (None, "")
-        self.store.put(written.key, *old)
+        restored = self.store.put(written.key, *old)
         self._done.pop()
+        # What was restored bears a new time; an earlier entry of it must still be known as ours.
+        self._done = [(restored if w == replaced else w, r) for w, r in self._done]
         return self.items[place]
 
     def _write(self, item: Item, verdict: Verdict | None, note: str) -> None:

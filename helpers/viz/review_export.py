@@ -147,16 +147,16 @@ def _pair(
         entry = source.get(number)
         if (number is None) != (entry is None) or (entry and entry["image_id"] != key.image_id):
             return None
-        masks.append(_mask(entry, size) if entry else None)
+        masks.append(_mask(number, entry, size) if entry else None)
     return (masks[0], masks[1]) if item_key(key.split, key.image_id, *masks) == key else None
 
 
-def _mask(entry: Mapping[str, Any], size: tuple[int, int]) -> Mask:
+def _mask(number: int, entry: Mapping[str, Any], size: tuple[int, int]) -> Mask:
     segmentation = entry.get("segmentation")
     if isinstance(segmentation, list):
         segmentation = rles.from_polygons(segmentation, size)
     packed, area, box = rles.examine(segmentation)
-    return Mask(entry.get("id", -1), entry["category_id"], packed, box, area)
+    return Mask(number, entry["category_id"], packed, box, area)
 
 
 def _fields(mask: Mask) -> dict[str, Any]:

@@ -68,6 +68,11 @@ class ReviewWidget(anywidget.AnyWidget):
         self._answer({})
         self.on_msg(lambda _, command, __: self.handle(command))
 
+    def open(self) -> None:
+        """Connect to the page; not where there is nobody, whose notebook would store all of it."""
+        if _watched():
+            super().open()
+
     def handle(self, command: Mapping[str, Any]) -> None:
         """Do one command of the view, {"do": "decide", "verdict": "accept", "key": ...}.
 
