@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from helpers.config_fields import Section, known_fields
+from helpers.config_fields import Section, known_fields, plain_to_section
 
 Preset = Literal["quick", "bench", "paper"]
 
@@ -32,10 +32,51 @@ class DataConfig(Section):
 
 
 @dataclass(frozen=True)
+class Solov2Config(Section):
+    """What is SOLOv2's own (section 9): one range of sizes and one grid for each of five levels."""
+
+    grids: tuple[int, ...] = (40, 36, 24, 16, 12)  # cells along each side
+    ranges: tuple[tuple[float, float], ...] = (
+        (1.0, 96.0),
+        (48.0, 192.0),
+        (96.0, 384.0),
+        (192.0, 768.0),
+        (384.0, 2048.0),
+    )  # px, square root of a box's area, both ends included
+    head_channels: int = 512
+    head_convs: int = 4
+    mask_channels: int = 128  # inside the mask branch
+    kernel_channels: int = 256  # of the mask branch's answer, and so of each dynamic kernel
+    deformable: bool = False  # all convolutions of towers and mask branch; the released X101: yes
+    dice_weight: float = 3.0
+    focal_alpha: float = 0.25
+    focal_gamma: float = 2.0
+    candidates: int = 1000  # the best so many get a mask at all: bounds time and memory
+    pre_nms: int = 500
+    keep_score: float = 0.01  # after matrix NMS; released: 0.05 (and test.score_threshold 0.1)
+    mask_size: int = 112  # side of the box-relative masks of its detections
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.grids) != 5 or len(self.ranges) != 5:
+            raise ValueError(
+                f"solov2 has {len(self.grids)} grids and {len(self.ranges)} ranges: give five of "
+                "each, one for each level P2..P6"
+            )
+
+    def scaled(self, factor: float) -> Solov2Config:
+        """The same with ranges for pictures `factor` times as large; 1.75 for 1400 px."""
+        ranges = tuple(
+            (low * factor if low > 1 else low, high * factor) for low, high in self.ranges
+        )
+        return dataclasses.replace(self, ranges=ranges)
+
+
+@dataclass(frozen=True)
 class ModelConfig(Section):
     """Architecture; the defaults are Mask R-CNN R50-FPN (specification, sections 1-5.1)."""
 
-    architecture: Literal["mask_rcnn", "cascade_rcnn"] = "mask_rcnn"
+    architecture: Literal["mask_rcnn", "cascade_rcnn", "solov2"] = "mask_rcnn"
     backbone: str = "resnet50"  # any timm model with features at strides 4, 8, 16, 32
     pretrained: bool = True
     norm: Literal["frozen", "eval", "bn", "sync"] = "frozen"
@@ -81,6 +122,13 @@ class ModelConfig(Section):
     importance: float = 0.75  # share of the points taken where the coarse mask is least certain
     subdivision_steps: int = 5  # doublings from the coarse mask to the final one, 7 -> 224
     subdivision_points: int = 3136  # a step; 784 is the reference's setting
+    solov2: Solov2Config = Solov2Config()  # read by architecture "solov2" alone
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "solov2", plain_to_section(self.solov2, Solov2Config, "model.solov2")
+        )
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -168,12 +216,7 @@ class TestConfig(Section):
     tta: TtaConfig | None = None  # None: one look at each picture
 
     def __post_init__(self) -> None:
-        if isinstance(self.tta, dict):  # from JSON or a command line
-            unknown = sorted(set(self.tta) - set(known_fields(TtaConfig)))
-            if unknown:
-                known = ", ".join(known_fields(TtaConfig))
-                raise ValueError(f"test.tta has no field {unknown}: choose among {known}")
-            object.__setattr__(self, "tta", TtaConfig(**self.tta))
+        object.__setattr__(self, "tta", plain_to_section(self.tta, TtaConfig, "test.tta"))
         super().__post_init__()
 
 

@@ -45,6 +45,20 @@ def coerce(value: Any, hint: Any, where: str) -> Any:
     raise ValueError(f"{where} is {value!r}: it has to be {_describe(hint)}")
 
 
+def plain_to_section(value: Any, section: type[Section], where: str) -> Any:
+    """A dict, as JSON and command lines give a section, becomes it; all else stays as it is.
+
+    Raises ValueError that names `where` and the fields there are when the dict has another one.
+    """
+    if not isinstance(value, dict):
+        return value
+    unknown = sorted(set(value) - set(known_fields(section)))
+    if unknown:
+        known = ", ".join(known_fields(section))
+        raise ValueError(f"{where} has no field {unknown}: choose among {known}")
+    return section(**value)
+
+
 def known_fields(config: Any) -> list[str]:
     """Names of the fields of a config section; none for anything else."""
     return [f.name for f in dataclasses.fields(config)] if dataclasses.is_dataclass(config) else []

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from helpers.config import LossConfig, ModelConfig, TestConfig
 from helpers.models.backbones import Backbone
-from helpers.models.boxes import nonempty
 from helpers.models.errors import ModelError
 from helpers.models.fpn import FPN
 from helpers.models.images import ImageBatch, Normalise
+from helpers.models.inputs import check_targets
 from helpers.models.roi_heads import RoIHeads
 from helpers.models.rpn import RPN
+from helpers.models.solov2 import SOLOv2
 from helpers.structures import Detections, Targets
 
 
@@ -57,7 +58,7 @@ class Detector(nn.Module):
         mask_point for PointRend. Finite and connected to all weights even without any instance.
         Raises ModelError when the targets do not fit the images or the training has diverged.
         """
-        _check(images, targets, self.num_classes)
+        check_targets(images, targets, self.num_classes)
         batch = self.normalise(images)
         targets = [target.to(batch.tensor.device) for target in targets]
         features = self.features(batch)
@@ -92,29 +93,13 @@ class Detector(nn.Module):
 
 def build_model(
     config: ModelConfig, loss: LossConfig, test: TestConfig, num_classes: int
-) -> Detector:
+) -> Detector | SOLOv2:
     """A detector for labels 0..num_classes-1, with pretrained backbone if the config says so.
 
     Raises ModelError when the config cannot be built.
     """
     if num_classes < 1:
         raise ModelError(f"num_classes is {num_classes}: a detector needs at least one class")
+    if config.architecture == "solov2":
+        return SOLOv2(config, test, num_classes)
     return Detector(config, loss, test, num_classes)
-
-
-def _check(images: Sequence[Tensor], targets: Sequence[Targets], num_classes: int) -> None:
-    if len(images) != len(targets):
-        raise ModelError(f"{len(images)} images but {len(targets)} targets: give one for each")
-    for number, (image, target) in enumerate(zip(images, targets, strict=True)):
-        if target.masks.shape[1:] != image.shape[1:]:
-            raise ModelError(
-                f"the masks of image {number} are {tuple(target.masks.shape[1:])}, the image is "
-                f"{tuple(image.shape[1:])}: resize both alike"
-            )
-        if not nonempty(target.boxes).all():
-            raise ModelError(f"image {number} has a box without area: leave such instances out")
-        if ((target.labels < 0) | (target.labels >= num_classes)).any():
-            raise ModelError(
-                f"image {number} has labels outside 0..{num_classes - 1}: build the model with "
-                "the number of classes of the data's label space"
-            )

@@ -1,0 +1,30 @@
+"""What models refuse to be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from helpers.models.boxes import nonempty
+from helpers.models.errors import ModelError
+from helpers.structures import Targets
+
+
+def check_targets(images: Sequence[Tensor], targets: Sequence[Targets], num_classes: int) -> None:
+    """Raises ModelError when the targets do not fit the images or the classes."""
+    if len(images) != len(targets):
+        raise ModelError(f"{len(images)} images but {len(targets)} targets: give one for each")
+    for number, (image, target) in enumerate(zip(images, targets, strict=True)):
+        if target.masks.shape[1:] != image.shape[1:]:
+            raise ModelError(
+                f"the masks of image {number} are {tuple(target.masks.shape[1:])}, the image is "
+                f"{tuple(image.shape[1:])}: resize both alike"
+            )
+        if not nonempty(target.boxes).all():
+            raise ModelError(f"image {number} has a box without area: leave such instances out")
+        if ((target.labels < 0) | (target.labels >= num_classes)).any():
+            raise ModelError(
+                f"image {number} has labels outside 0..{num_classes - 1}: build the model with "
+                "the number of classes of the data's label space"
+            )

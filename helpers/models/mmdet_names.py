@@ -1,0 +1,103 @@
+"""Read SOLOv2 weights by mmdet's names for them (specification section 9)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from helpers.models.errors import CheckpointError
+
+Rule = tuple[str, str]
+
+_OWN_ONLY = re.compile(r"^normalise\.|num_batches_tracked$")
+
+_RULES: tuple[Rule, ...] = (
+    (r"^backbone\.net\.", "backbone."),
+    (r"^fpn\.lateral\.(\d)\.", r"neck.lateral_convs.\1."),
+    (r"^fpn\.output\.(\d)\.", r"neck.fpn_convs.\1."),
+    (r"^(neck\.\w+\.\d)\.0\.", r"\1.conv."),
+    (r"^(neck\.\w+\.\d)\.1\.", r"\1.bn."),
+    (r"^instances\.kernel_tower\.", "mask_head.kernel_convs."),
+    (r"^instances\.class_tower\.", "mask_head.cls_convs."),
+    (r"^instances\.kernels\.", "mask_head.conv_kernel."),
+    (r"^instances\.classes\.", "mask_head.conv_cls."),
+    (
+        r"^masks\.levels\.(\d)\.(\d)\.",
+        r"mask_head.mask_feature_head.convs_all_levels.\1.conv\2.",
+    ),
+    (r"^masks\.merge\.", "mask_head.mask_feature_head.conv_pred."),
+    (r"^(mask_head\..*\.(?:\d|conv\d|conv_pred))\.0\.", r"\1.conv."),
+    (r"^(mask_head\..*\.(?:\d|conv\d|conv_pred))\.1\.", r"\1.gn."),
+    (r"\.offset\.", ".conv_offset."),
+)
+# SOLO's own repository, built on the first mmdet
+_OLD_NAMES: tuple[Rule, ...] = (
+    (r"^bbox_head\.cate_convs\.", "mask_head.cls_convs."),
+    (r"^bbox_head\.kernel_convs\.", "mask_head.kernel_convs."),
+    (r"^bbox_head\.solo_cate\.", "mask_head.conv_cls."),
+    (r"^bbox_head\.solo_kernel\.", "mask_head.conv_kernel."),
+    (r"^mask_feat_head\.conv_pred\.0\.", "mask_head.mask_feature_head.conv_pred."),
+    (r"^mask_feat_head\.", "mask_head.mask_feature_head."),
+    (r"\.conv2_offset\.", ".conv2.conv_offset."),
+)
+
+
+def mmdet_keys(ours: Iterable[str]) -> dict[str, str]:
+    """Our SOLOv2 state dict's names -> mmdet's (2.25 and later); what is only ours is left out."""
+    return {name: _apply(_RULES, name) for name in ours if not _OWN_ONLY.search(name)}
+
+
+def modern_name(key: str) -> str:
+    """The name that mmdet uses today for a weight of SOLO's own repository."""
+    return _apply(_OLD_NAMES, key)
+
+
+def load_mmdet(model: nn.Module, path: str | Path) -> None:
+    """Fill every weight of a SOLOv2 `model` from an mmdet .pth, old or new names.
+
+    Both take RGB with ImageNet's statistics, so no weight changes. Reading never runs code from
+    the file. Raises CheckpointError when it cannot be read so, or does not hold exactly the weights
+    of the model in its shapes.
+    """
+    theirs = _read(Path(path))
+    state = model.state_dict()
+    names = mmdet_keys(state)
+    problems = [f"{key} is missing" for key in names.values() if key not in theirs]
+    problems += [f"{key} has no place" for key in sorted(set(theirs) - set(names.values()))]
+    problems += [
+        f"{key} is {tuple(theirs[key].shape)}, not {tuple(state[name].shape)}"
+        for name, key in names.items()
+        if key in theirs and theirs[key].shape != state[name].shape
+    ]
+    if problems:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" * (len(problems) > 5))
+        raise CheckpointError(
+            f"{path} does not fit the model ({shown}): build it with the checkpoint's backbone, "
+            "solov2 section and number of classes"
+        )
+    model.load_state_dict({name: theirs[key] for name, key in names.items()}, strict=False)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # broken files raise almost anything
+        raise CheckpointError(f"{path} cannot be read as an mmdet checkpoint: {error}") from error
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping):
+        raise CheckpointError(f"{path} holds no dictionary of weights: is it a checkpoint at all?")
+    return {
+        modern_name(str(key)): value
+        for key, value in state.items()
+        if isinstance(value, Tensor) and not _OWN_ONLY.search(str(key))
+    }
+
+
+def _apply(rules: Iterable[Rule], name: str) -> str:
+    for pattern, replacement in rules:
+        name = re.sub(pattern, replacement, name)
+    return name
