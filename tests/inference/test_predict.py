@@ -6,93 +6,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from torch import nn
 
-from helpers.config import change, preset
-from helpers.data.coco import read_index
+from helpers.config import change
 from helpers.evaluation.average_precision import evaluate
 from helpers.inference.predict import predict_image, predict_index, to_results
 from helpers.masks import rle
-from helpers.structures import Detections
 
-CONFIG = change(preset("quick"), test__short_side=60, test__max_side=100, train__workers=0)
-# image id, (height, width), boxes [x, y, w, h] of a red (category 4) and a green (category 9) thing
-PICTURES = (
-    (31, (90, 120), (40, 20, 60, 30), (5, 60, 20, 25)),
-    (7, (200, 100), (10, 10, 70, 50), (30, 100, 60, 90)),
-    (8, (50, 40), None, None),
-)
-
-
-class ColourModel(nn.Module):
-    """Finds the box of all red (label 0) and of all green (label 1) pixels; masks are full."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1))
-        self.seen: list[tuple[tuple[int, ...], bool]] = []
-
-    def predict(self, images):
-        return [self._find(image) for image in images]
-
-    def _find(self, image):
-        self.seen.append((tuple(image.shape), self.training))
-        boxes, labels = [], []
-        for label in (0, 1):
-            y, x = torch.nonzero(image[label] > 127, as_tuple=True)
-            if len(y):
-                boxes.append([x.min(), y.min(), x.max() + 1, y.max() + 1])
-                labels.append(label)
-        count = len(labels)
-        return Detections(
-            torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-            torch.linspace(0.9, 0.8, count),
-            torch.tensor(labels, dtype=torch.long),
-            tuple(image.shape[1:]),
-            torch.ones(count, 7, 7),
-        )
-
-
-def paint(size, red, green) -> Image.Image:
-    pixels = np.zeros((*size, 3), np.uint8)
-    for channel, box in enumerate((red, green)):
-        if box is not None:
-            x, y, w, h = box
-            pixels[y : y + h, x : x + w, channel] = 255
-    return Image.fromarray(pixels)
-
-
-@pytest.fixture
-def index(tmp_path):
-    annotations = []
-    for image_id, size, *boxes in PICTURES:
-        paint(size, *boxes).save(tmp_path / f"{image_id}.png")
-        for category, box in zip((4, 9), boxes, strict=True):
-            if box is not None:
-                x, y, w, h = box
-                ring = [x, y, x + w, y, x + w, y + h, x, y + h]
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": image_id,
-                        "category_id": category,
-                        "segmentation": [ring],
-                        "bbox": box,
-                        "area": w * h,
-                    }
-                )
-    document = {
-        "images": [
-            {"id": i, "height": h, "width": w, "file_name": f"{i}.png"}
-            for i, (h, w), *_ in PICTURES
-        ],
-        "annotations": annotations,
-        "categories": [{"id": 4, "name": "red"}, {"id": 9, "name": "green"}],
-    }
-    file = tmp_path / "truth.json"
-    file.write_text(json.dumps(document))
-    return read_index(file, tmp_path)
+from .painted import CONFIG, PICTURES, ColourModel, paint
 
 
 def test_results_carry_original_ids_and_sizes(index):

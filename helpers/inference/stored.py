@@ -1,0 +1,194 @@
+"""Predictions of a data set in a folder, so that a kill at any moment costs one picture at most.
+
+<folder>/
+    about.json              what was predicted with what, and the pictures and categories
+    part-<i>-of-<n>.jsonl   one line a picture, appended when it is done, by one process each
+    predictions.json        COCO results of all pictures by image id, made when the last is done
+
+A line is {"image_id", "results": COCO results} and, on demand, "soft": boxes, scores, labels and
+the mask probabilities as zlib-compressed bytes (0..255) in base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+
+from helpers.inference.errors import PredictionError
+from helpers.structures import Detections
+
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StoredPredictions:
+    """One folder of predictions. Everything is read from it when asked for."""
+
+    folder: Path
+
+    @staticmethod
+    def open(folder: Path, about: Mapping[str, Any]) -> StoredPredictions:
+        """The folder for predictions of what `about` says, made if it is not there.
+
+        about: plain values for JSON, with `images` and `categories` as in COCO. Raises
+        PredictionError when the folder holds predictions of anything else.
+        """
+        stored, about = StoredPredictions(folder), json.loads(json.dumps(about))
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / "lock", wait=True):
+            if not stored._about.exists():
+                if any(folder.glob("*.json*")):
+                    raise PredictionError(f"{folder} holds other files: give another folder")
+                _write_json(stored._about, about)
+        other = [key for key in about if stored.about.get(key) != about[key]]
+        if other:
+            raise PredictionError(
+                f"{folder} holds predictions with other {', '.join(other)}: give another folder, "
+                "or move that one away"
+            )
+        return stored
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What was predicted with what. PredictionError when the folder holds no predictions."""
+        if not self._about.exists():
+            raise PredictionError(f"{self.folder} holds no predictions: make them with `predict`")
+        return json.loads(self._about.read_text())
+
+    @property
+    def results_file(self) -> Path:
+        """predictions.json; it exists when all pictures are done."""
+        return self.folder / "predictions.json"
+
+    @property
+    def _about(self) -> Path:
+        return self.folder / "about.json"
+
+    def lines(self) -> Iterator[Line]:
+        """Every whole line of every part, each picture once; a torn last line is passed over."""
+        seen: set[int] = set()
+        for path in sorted(self.folder.glob("part-*.jsonl")):
+            with path.open("rb") as file:
+                for line in map(_parsed, file):
+                    if line is not None and line["image_id"] not in seen:
+                        seen.add(line["image_id"])
+                        yield line
+
+    def done(self) -> set[int]:
+        """Ids of the pictures that are predicted."""
+        return {line["image_id"] for line in self.lines()}
+
+    @contextmanager
+    def part(self, number: int, of: int) -> Iterator[Part]:
+        """The part of one process, to append to. PredictionError when another process has it."""
+        path = self.folder / f"part-{number}-of-{of}.jsonl"
+        with _locked(path) as file:
+            _drop_torn_line(file)
+            yield Part(file)
+
+    def detections(self) -> Iterator[tuple[int, Detections]]:
+        """Image id and soft detections, picture by picture. PredictionError when none are kept."""
+        sizes = {image["id"]: (image["height"], image["width"]) for image in self.about["images"]}
+        for line in self.lines():
+            if "soft" not in line:
+                raise PredictionError(f"{self.folder} has no soft masks: predict with --soft")
+            yield line["image_id"], _unpacked(line["soft"], sizes[line["image_id"]])
+
+    def assemble(self) -> Path | None:
+        """predictions.json of all pictures in the order of `about`; None while some are missing."""
+        by_image = {line["image_id"]: line["results"] for line in self.lines()}
+        wanted = [image["id"] for image in self.about["images"]]
+        if any(image_id not in by_image for image_id in wanted):
+            return None
+        with _locked(self.folder / "lock", wait=True):
+            results = [result for image_id in wanted for result in by_image[image_id]]
+            _write_json(self.results_file, results)
+        return self.results_file
+
+
+@dataclass(frozen=True)
+class Part:
+    """The open file of one process."""
+
+    file: BinaryIO
+
+    def append(
+        self, image_id: int, results: list[dict[str, Any]], *, soft: Detections | None = None
+    ) -> None:
+        """Store one picture: a single write, handed to the system before this returns."""
+        line: dict[str, Any] = {"image_id": image_id, "results": results}
+        if soft is not None:
+            line["soft"] = _packed(soft)
+        self.file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        self.file.flush()
+
+
+def _packed(detections: Detections) -> dict[str, Any]:
+    masks = (detections.masks * 255).round().to(torch.uint8).numpy()
+    return {
+        "boxes": detections.boxes.tolist(),
+        "scores": detections.scores.tolist(),
+        "labels": detections.labels.tolist(),
+        "side": masks.shape[-1],
+        "masks": base64.b64encode(zlib.compress(masks.tobytes(), 1)).decode("ascii"),
+    }
+
+
+def _unpacked(soft: Mapping[str, Any], size: tuple[int, int]) -> Detections:
+    raw = np.frombuffer(zlib.decompress(base64.b64decode(soft["masks"])), dtype=np.uint8)
+    masks = torch.from_numpy(raw.reshape(-1, soft["side"], soft["side"]).copy()).float() / 255
+    return Detections(
+        torch.tensor(soft["boxes"], dtype=torch.float32).reshape(-1, 4),
+        torch.tensor(soft["scores"], dtype=torch.float32),
+        torch.tensor(soft["labels"], dtype=torch.int64),
+        size,
+        masks,
+    )
+
+
+def _parsed(line: bytes) -> Line | None:
+    return json.loads(line) if line.endswith(b"\n") else None
+
+
+def _drop_torn_line(file: BinaryIO) -> None:
+    """Cut off what a kill left behind the last whole line."""
+    file.seek(0)
+    end = 0
+    for line in file:
+        end += len(line) if line.endswith(b"\n") else 0
+    file.truncate(end)
+    file.seek(end)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    """Whole or not at all. Only under a lock: the temporary name is always the same."""
+    temporary = path.with_name(f"{path.name}.part")
+    with temporary.open("w") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+@contextmanager
+def _locked(path: Path, *, wait: bool = False) -> Iterator[BinaryIO]:
+    """The open file, held alone. PredictionError when another process has it and `wait` is off."""
+    with path.open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise PredictionError(
+                f"another process is writing {path}: wait for it, or give each its own --shard"
+            ) from None
+        yield file
