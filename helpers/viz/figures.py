@@ -108,9 +108,9 @@ def draw_histogram(
         axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     for name, place in (marks or {}).items():
         axes.axvline(place, color=CYCLE[3], linewidth=1.2, linestyle=(0, (4, 2)))
-        axes.text(
-            place, 0.985, name, color=CYCLE[3], fontsize=7.5, va="top", ha="left", rotation=90,
-            transform=axes.get_xaxis_transform(),
+        axes.annotate(
+            name, (place, 0.985), xycoords=axes.get_xaxis_transform(), xytext=(2, 0),
+            textcoords="offset points", color=CYCLE[3], fontsize=7.5, va="top", rotation=90,
         )  # fmt: skip
     axes.yaxis.set_major_formatter(FuncFormatter(_percent))
     axes.set(xlabel=xlabel, ylabel=ylabel)

@@ -17,7 +17,6 @@ from helpers.data.index import InstanceIndex
 from helpers.data.pictures import open_picture, read_header, read_picture
 from helpers.masks import rle as rles
 from helpers.viz.figures import short_name
-from helpers.viz.gallery import square_window
 from helpers.viz.review_sources import Comparison, Item, Mask
 from helpers.viz.style import GREY, INK, PAPER, class_colour, text_on
 
@@ -131,10 +130,11 @@ def _closeups(comparison: Comparison, item: Item) -> list[Image.Image]:
     except DataError:
         picture = Image.new("RGB", size[::-1], GREY)
     corners = [_corners(m) for m in (item.before, item.after) if m and m.area] or [(0, 0, 1, 1)]
-    box = np.concatenate([np.min(corners, 0)[:2], np.max(corners, 0)[2:]])
-    rows, columns = square_window(box, size)
-    crop = picture.crop((columns.start, rows.start, columns.stop, rows.stop))
-    return [_outlined(crop, mask, (rows, columns)) for mask in (item.before, item.after)]
+    x1, y1, x2, y2 = np.concatenate([np.min(corners, 0)[:2], np.max(corners, 0)[2:]]).tolist()
+    side = round(1.2 * max(x2 - x1, y2 - y1, 20))
+    left, top = (x1 + x2 - side) // 2, (y1 + y2 - side) // 2
+    window = (left, top, left + side, top + side)  # what lies outside of the picture becomes black
+    return [_outlined(picture.crop(window), mask, window) for mask in (item.before, item.after)]
 
 
 def _corners(mask: Mask) -> tuple[int, int, int, int]:
@@ -142,11 +142,13 @@ def _corners(mask: Mask) -> tuple[int, int, int, int]:
     return x, y, x + w, y + h
 
 
-def _outlined(crop: Image.Image, mask: Mask | None, window: tuple[slice, slice]) -> Image.Image:
+def _outlined(
+    crop: Image.Image, mask: Mask | None, window: tuple[int, int, int, int]
+) -> Image.Image:
     side = (TILE, TILE)
     tile = np.asarray(crop.resize(side, Image.Resampling.LANCZOS)).copy()
     if mask is not None:
-        plane = Image.fromarray(rles.decode(mask.rle)[window])
+        plane = Image.fromarray(rles.decode(mask.rle)).crop(window)
         inside = np.asarray(plane.resize(side, Image.Resampling.NEAREST))
         edge = inside & ~ndimage.binary_erosion(inside)
         colour = class_colour(mask.category_id)

@@ -146,7 +146,9 @@ def test_no_path_of_one_machine(path):
     assert not ABSOLUTE.search(path.read_text(encoding="utf-8"))
 
 
-def test_its_outputs_are_those_of_one_clean_run(notebook):
+@pytest.mark.parametrize("name", WALK)
+def test_its_outputs_are_those_of_one_clean_run(name: str):
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     cells = code_cells(notebook)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert not [o for cell in cells for o in cell.outputs if o.output_type == "error"]
