@@ -10,22 +10,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from tqdm import tqdm
 
+from helpers.data.cache import Headers, headers_file, index_file, load_index, save_index
 from helpers.data.errors import DataError, Findings
 from helpers.data.index import InstanceIndex, pack_masks
-from helpers.data.pictures import (
-    applies_orientation,
-    describe_sizes,
-    find_picture,
-    hint_where,
-    read_header,
-    read_picture,
-)
+from helpers.data.locate import PICTURE_WARNINGS, Pictures, locate_pictures
 from helpers.data.records import AnnotationRecord, ImageRecord, read_annotations, read_images
 from helpers.data.taxonomy import (
     FUTURE3D,
@@ -40,7 +34,6 @@ from helpers.data.taxonomy import (
 log = logging.getLogger(__name__)
 
 Mode = Literal["train", "predict"]
-Pictures = Literal["header", "decode", "skip"]
 
 
 def read_index(
@@ -52,6 +45,7 @@ def read_index(
     check_images: bool = True,
     skip_bad_images: bool = False,
     taxonomy: Taxonomy | None = None,
+    cache: bool = True,
 ) -> InstanceIndex:
     """Read and check one annotation file with its image folder.
 
@@ -61,6 +55,8 @@ def read_index(
     check_images: find every picture and compare its size with the declared one (headers only).
     skip_bad_images: decode every picture and leave out those that can not be used, with a warning.
     taxonomy: classes the file must agree with (those of a trained model, or `FUTURE3D`).
+    cache: keep what is read of a large file in outputs/cache/ and start from there next time; the
+        pictures are checked nevertheless.
 
     Warnings are logged, one line a kind, and kept in `index.warnings`. Raises DataError that tells
     every error of the file: kind, ids, fields, the first ten places each, and the remedy.
@@ -74,6 +70,7 @@ def read_index(
         label_space=label_space,
         pictures="skip" if skip_bad_images else pictures,
         taxonomy=taxonomy,
+        cache=cache and not skip_bad_images,
     )
     for warning in index.warnings:
         log.warning("%s: %s", findings.file, warning.brief())
@@ -88,26 +85,58 @@ def build_index(
     label_space: LabelSpace,
     pictures: Pictures | None,
     taxonomy: Taxonomy | None = None,
+    cache: bool = False,
 ) -> InstanceIndex:
     """`read_index` with the caller's ledger, which holds all findings even when this raises."""
-    document = read_document(findings.file, mode)
-    declared = _declared(document, findings, taxonomy)
-    records = read_images(document["images"], findings)
     folders = (images or findings.file.parent, findings.file.parent)
-    paths = _find_pictures(records, folders, pictures, findings)
+    kept = index_file(findings.file, mode, taxonomy) if cache else None
+    headers = Headers(headers_file(kept, folders) if kept and pictures else None)
+    index = load_index(kept) if kept else None
+    if index is None:
+        index = _read(findings, folders, mode, pictures, taxonomy, headers)
+        if kept and kept == index_file(findings.file, mode, taxonomy):  # not changed meanwhile
+            told = (w for w in index.warnings if w.kind not in PICTURE_WARNINGS)
+            save_index(kept, replace(index, warnings=tuple(told)))
+        return index.in_space(label_space)
+    findings.include(index.warnings)
+    paths = locate_pictures(_records(index), folders, pictures, findings, headers=headers)
+    findings.raise_errors()
+    index = replace(index, paths=tuple(paths.values()), warnings=findings.report())
+    return index.in_space(label_space)
+
+
+def _read(
+    findings: Findings,
+    folders: tuple[Path, ...],
+    mode: Mode,
+    pictures: Pictures | None,
+    taxonomy: Taxonomy | None,
+    headers: Headers,
+) -> InstanceIndex:
+    """The index of the file itself, in the fine label space."""
+    document = read_document(findings.file, mode)
+    categories, declared = _declared(document, findings, taxonomy)
+    records = read_images(document["images"], findings)
+    paths = locate_pictures(records, folders, pictures, findings, headers=headers)
     skipped = pictures == "skip"  # else a picture that is missing is an error, and reading goes on
     used = {n: record for n, record in records.items() if n in paths or not skipped}
     entries = document.get("annotations", [])
     rows = read_annotations(
-        entries, used, {c.id for c in declared}, findings, image_ids=records.keys()
+        entries, used, {c.id for c in categories}, findings, image_ids=records.keys()
     )
     findings.raise_errors()
     if mode == "train" and not any(not row.crowd for row in rows):
         raise DataError(_nothing_usable(findings, len(entries)), findings.report())
     if not used:
         raise DataError(f"{findings.file}: no images to read ('images' has none that can be used).")
-    classes = Taxonomy(declared, label_space)
-    return _assemble(classes, used, paths, rows, findings)
+    index = _assemble(Taxonomy(categories), used, paths, rows, findings)
+    return replace(index, declared=declared)
+
+
+def _records(index: InstanceIndex) -> dict[int, ImageRecord]:
+    columns = (index.image_ids, index.widths, index.heights)
+    rows = zip(*(column.tolist() for column in columns), index.file_names, strict=True)
+    return {row[0]: ImageRecord(*row) for row in rows}
 
 
 def read_document(file: Path, mode: Mode = "train") -> dict[str, Any]:
@@ -162,10 +191,11 @@ def _compact(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _declared(
     document: Mapping[str, Any], findings: Findings, demanded: Taxonomy | None
-) -> tuple[Category, ...]:
-    """The file's categories, or those demanded, or 3D-FUTURE's for a file that has none."""
+) -> tuple[tuple[Category, ...], tuple[int, ...]]:
+    """The file's categories, or those demanded, or 3D-FUTURE's for a file that has none; and the
+    ids in the order of the file."""
     if "categories" not in document:
-        return (demanded or FUTURE3D).categories
+        return (demanded or FUTURE3D).categories, ()
     declared = read_categories(document["categories"], findings)
     used = {e.get("category_id") for e in document.get("annotations", []) if _has_category(e)}
     for category in declared:
@@ -173,74 +203,15 @@ def _declared(
         if category.id not in used and is_placeholder(category, others):
             findings.add("category-placeholder", f"category 0 {category.name!r}")
             declared = tuple(others)
+    order = tuple(category.id for category in declared)
     if demanded is None:
-        return declared
+        return declared, order
     require_same(declared, demanded, findings)
-    return demanded.categories
+    return demanded.categories, order
 
 
 def _has_category(entry: Any) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("category_id"), int)
-
-
-def _find_pictures(
-    records: Mapping[int, ImageRecord],
-    folders: tuple[Path, ...],
-    pictures: Pictures | None,
-    findings: Findings,
-) -> dict[int, Path]:
-    """A path for every picture that can be used; without a check, the likely one."""
-    paths: dict[int, Path] = {}
-    entries = tqdm(
-        records.items(),
-        desc=f"pictures of {findings.file.name}",
-        leave=False,
-        disable=pictures not in ("decode", "skip"),
-    )
-    for number, record in entries:
-        path = find_picture(record.file_name, folders)
-        place = f"image {number}, field file_name: {record.file_name!r}"
-        if pictures is None:
-            problem = None
-        elif path is None:
-            hint = hint_where(record.file_name, folders[0]) if _is_early(findings) else ""
-            problem = ("file-missing", f"{place}{f' ({hint})' if hint else ''}")
-        else:
-            problem = _check_picture(record, path, pictures, findings)
-        if problem is None:
-            paths[number] = path or folders[0] / record.file_name
-        elif pictures == "skip":
-            findings.add("skipped", problem[1])
-        else:
-            findings.add(*problem)
-    return paths
-
-
-def _is_early(findings: Findings) -> bool:
-    """Looking for a hint costs a walk through the folder: only for places that will be shown."""
-    return findings.total("file-missing") < 10
-
-
-def _check_picture(
-    record: ImageRecord, path: Path, pictures: Pictures, findings: Findings
-) -> tuple[str, str] | None:
-    """(kind, place) of what is wrong with a picture file, or None."""
-    size = (record.height, record.width)
-    place = f"image {record.id}, {path}"
-    try:
-        header = read_header(path)
-        applies = applies_orientation(header, size)
-        if applies is not None and pictures != "header":
-            read_picture(path, size)
-    except DataError as error:
-        return "file-unreadable", f"image {record.id}, {error}"
-    if applies is None:
-        return "size-differs", f"{place}: {describe_sizes(header.oriented_size, size)}"
-    if not applies:
-        findings.add("orientation", f"{place}: tag {header.orientation}")
-    if header.frames > 1:
-        findings.add("frames", f"{place}: {header.frames} frames")
-    return None
 
 
 def _nothing_usable(findings: Findings, annotations: int) -> str:

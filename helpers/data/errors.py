@@ -164,6 +164,13 @@ class Findings:
         if len(places) < SHOWN:
             places.append(place)
 
+    def include(self, findings: Iterable[Finding]) -> None:
+        """Note defects that another ledger reported."""
+        for finding in findings:
+            self._totals[finding.kind] = self.total(finding.kind) + finding.total
+            places = self._places.setdefault(finding.kind, [])
+            places.extend(finding.places[: SHOWN - len(places)])
+
     def total(self, kind: str) -> int:
         return self._totals.get(kind, 0)
 

@@ -49,7 +49,8 @@ class InstanceIndex:
 
     Columns of pictures (I,): image_ids, widths, heights, file_names (as in the file), paths.
     Columns of annotations (A,): annotation_ids, image_rows, category_ids, crowd, areas, boxes
-    (A, 4) [x, y, w, h]; area and box are those of the mask. `warnings` tells what was mended.
+    (A, 4) [x, y, w, h]; area and box are those of the mask. `warnings` tells what was mended,
+    `declared` the category ids in the order of the file.
     """
 
     taxonomy: Taxonomy
@@ -67,6 +68,7 @@ class InstanceIndex:
     mask_bytes: NDArray[np.uint8]
     mask_ends: NDArray[np.int64]
     warnings: tuple[Finding, ...] = ()
+    declared: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.image_ids)
