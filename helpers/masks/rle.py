@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+import numba
 import numpy as np
 import pycocotools.mask as coco_mask
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 MAX_PIXELS = 2**28  # more than Pillow opens
 MAX_SIDE = 2**20
 MAX_COORDINATE = 1e9  # pixels; farther out is no position in a picture
+_FOREIGN, _CUT_SHORT, _TOO_LONG = -1, -2, -3  # what can be wrong with compressed counts
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -124,18 +126,29 @@ def measure(rle: Mapping[str, Any]) -> tuple[int, Box]:
 
 
 def _measured(counts: NDArray[np.int64], height: int) -> tuple[int, Box]:
-    ends = np.cumsum(counts)
-    first, last = (ends - counts)[1::2], ends[1::2] - 1
-    filled = last >= first
-    if not filled.any():
-        return 0, (0, 0, 0, 0)
-    first, last = first[filled], last[filled]
-    left, right = int(first[0]) // height, int(last[-1]) // height
-    if (first // height != last // height).any():  # a run over a column's end touches both borders
-        top, bottom = 0, height - 1
-    else:
-        top, bottom = int((first % height).min()), int((last % height).max())
-    return int(counts[1::2].sum()), (left, top, right - left + 1, bottom - top + 1)
+    pixels, *box = _extent(counts, height)
+    return pixels, tuple(box)
+
+
+@numba.njit(cache=True, nogil=True)
+def _extent(counts, height):
+    """Area and tight box (x, y, w, h) of run lengths; all 0 for an empty mask."""
+    area, end = 0, 0
+    left, right, top, bottom = -1, -1, height, -1
+    for i in range(len(counts)):
+        start, end = end, end + counts[i]
+        if i % 2 == 0 or start == end:
+            continue
+        area += end - start
+        first, last = start // height, (end - 1) // height
+        left, right = first if left < 0 else left, last
+        if first == last:
+            top, bottom = min(top, start % height), max(bottom, (end - 1) % height)
+        else:  # over a column's end: touches both borders
+            top, bottom = 0, height - 1
+    if area == 0:
+        return 0, 0, 0, 0, 0
+    return area, left, top, right - left + 1, bottom - top + 1
 
 
 def area(rle: Mapping[str, Any]) -> int:
@@ -218,24 +231,35 @@ def _unpack(text: str | bytes) -> NDArray[np.int64]:
         raw = text.encode("ascii") if isinstance(text, str) else text
     except UnicodeEncodeError:
         raise RleError("compressed RLE counts hold characters that are not ASCII") from None
-    groups = np.frombuffer(raw, dtype=np.uint8).astype(np.int64) - 48
-    if not len(groups):
-        return groups
-    if groups.min() < 0 or groups.max() > 63:
+    values = np.empty(len(raw), np.int64)
+    size = _read_counts(np.frombuffer(raw, np.uint8), values)
+    if size == _FOREIGN:
         raise RleError("compressed RLE counts hold characters outside of '0' to 'o'")
-    last = np.flatnonzero(groups < 32)
-    if not len(last) or last[-1] != len(groups) - 1:
+    if size == _CUT_SHORT:
         raise RleError("compressed RLE counts end in the middle of a number")
-    first = np.concatenate(([0], last[:-1] + 1))
-    length = last - first + 1
-    if length.max() > 7:  # 35 bits: more than any run or difference of runs can need
+    if size == _TOO_LONG:
         raise RleError("compressed RLE counts hold a number that is too large")
-    shift = 5 * (np.arange(len(groups)) - np.repeat(first, length))
-    values = np.add.reduceat((groups & 31) << shift, first)
-    values -= np.where(groups[last] & 16, np.int64(1) << (5 * length), 0)
-    values[1::2] = np.cumsum(values[1::2])
-    values[2::2] = np.cumsum(values[2::2])
-    return values
+    return values[:size].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _read_counts(raw, values):
+    """Fill `values` with the run lengths of a text; returns their number, or what is wrong."""
+    size, number, shift = 0, 0, 0
+    for byte in raw:
+        group = np.int64(byte) - 48
+        if group < 0 or group > 63:
+            return _FOREIGN
+        if shift > 30:  # 35 bits: more than any run or difference of runs can need
+            return _TOO_LONG
+        number |= (group & 31) << shift
+        shift += 5
+        if group < 32:
+            if group & 16:
+                number -= 1 << shift
+            values[size] = number + (values[size - 2] if size > 2 else 0)
+            size, number, shift = size + 1, 0, 0
+    return _CUT_SHORT if shift else size
 
 
 def _without_empty_runs(counts: NDArray[np.int64]) -> NDArray[np.int64]:
