@@ -37,7 +37,7 @@ from helpers.models.build import build_model
 from helpers.notebook import VERSIONS, hardware
 from helpers.paths import outputs_dir, resolve
 from helpers.training.checkpoint import load_newest
-from helpers.training.data import Split, read_split
+from helpers.training.data import Split, read_split, read_splits
 from helpers.training.errors import TrainingError
 from helpers.training.files import is_locked, locked, read_json, write_json
 from helpers.training.log import Row, read_log
@@ -198,10 +198,9 @@ def _open(config: ExperimentConfig) -> Run:
 
 def _create(run: Run, config: ExperimentConfig) -> None:
     """Both splits are read first: what is wrong with them shows before anything is written."""
-    taxonomy = read_split(config.data, "train").taxonomy
-    read_split(config.data, "val", taxonomy=taxonomy)
+    train, _ = read_splits(config.data)
     run.dir.mkdir(parents=True, exist_ok=True)
-    held = {"sha256": _digests(config.data), "taxonomy": taxonomy.to_dict()}
+    held = {"sha256": _digests(config.data), "taxonomy": train.taxonomy.to_dict()}
     write_json(run.dir / "data.json", held)
     write_json(run.dir / "config.json", config.to_dict())
 

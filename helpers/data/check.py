@@ -13,7 +13,7 @@ from helpers.data.coco import Mode, Pictures, build_index, read_json
 from helpers.data.errors import DataError, Finding, Findings
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import Pair
-from helpers.data.splits import same_pictures
+from helpers.data.splits import compare_classes, same_pictures
 from helpers.data.taxonomy import Taxonomy
 
 
@@ -60,7 +60,7 @@ def check_dataset(
     decode: bool = True,
     taxonomy: Taxonomy | None = None,
 ) -> list[SplitReport]:
-    """A report for each split; pictures found in two splits are told with the later one.
+    """A report for each split; what two splits share or disagree on is told with the later one.
 
     mode: how to read the files; by default "predict" for a file without annotations.
     decode: decode every picture instead of reading its header only.
@@ -77,8 +77,12 @@ def check_dataset(
             index = build_index(
                 findings, images, mode=how, label_space="fine", pictures=pictures, taxonomy=taxonomy
             )
-            _note_leaks(index, split, indexes, findings)
+            for other, earlier in indexes.items():
+                for left, right in same_pictures(earlier, index):
+                    findings.add("split-leak", f"{split} {right} is {other} {left}")
+                compare_classes(earlier, index, findings)
             indexes[split] = index
+            findings.raise_errors()
         except DataError as problem:
             error = str(problem)
         counts = None if index is None else count(index)
@@ -111,14 +115,6 @@ def _mode_of(annotations: Path) -> Mode:
     document = read_json(annotations)
     bare = isinstance(document, dict) and "images" in document and not document.get("annotations")
     return "predict" if bare and "categories" not in document else "train"
-
-
-def _note_leaks(
-    index: InstanceIndex, split: str, others: Mapping[str, InstanceIndex], findings: Findings
-) -> None:
-    for other, earlier in others.items():
-        for left, right in same_pictures(earlier, index):
-            findings.add("split-leak", f"{split} {right} is {other} {left}")
 
 
 def _lines(report: SplitReport) -> list[str]:

@@ -80,6 +80,10 @@ KINDS = MappingProxyType(
             "category has another name than the classes demanded",
             "Use files of one release, or read this one with its own classes.",
         ),
+        "category-order": _warning(
+            "categories in another order than in the other file",
+            "They are told apart by id; mind tools that count positions.",
+        ),
         "image-id-twice": _error("image id declared twice", f"{_FIX}: ids must be unique."),
         "annotation-id-twice": _error("annotation id used twice", f"{_FIX}: ids must be unique."),
         "annotation-id-zero": _warning(

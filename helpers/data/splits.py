@@ -1,4 +1,4 @@
-"""Splits of a data set: pictures that are in two of them, and holding some out for validation."""
+"""Splits of a data set: what two of them must not share and must agree on, and holding some out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from helpers.data.augment import generator
+from helpers.data.errors import Findings
 from helpers.data.index import InstanceIndex
+from helpers.data.taxonomy import require_same
 
 
 def same_pictures(first: InstanceIndex, second: InstanceIndex) -> list[tuple[Path, Path]]:
@@ -24,6 +26,24 @@ def same_pictures(first: InstanceIndex, second: InstanceIndex) -> list[tuple[Pat
         by_hash.setdefault(value, path)
     pairs = ((by_hash.get(_hash(path)), path) for path, equals in candidates if equals)
     return [(left, right) for left, right in pairs if left is not None]
+
+
+def compare_classes(first: InstanceIndex, second: InstanceIndex, findings: Findings) -> None:
+    """Note what of the classes of `second` disagrees with `first`, in the ledger of `second`.
+
+    An error: an id that has another name, or none, in `first`. A warning: another order.
+    """
+    require_same(second.taxonomy.categories, first.taxonomy, findings)
+    here, there = (
+        [n for n in one.declared if n in other.declared]
+        for one, other in ((second, first), (first, second))
+    )
+    if here != there:
+        place = next(
+            n for n, pair in enumerate(zip(here, there, strict=True)) if len(set(pair)) > 1
+        )
+        ids = f"category {here[place]} stands where the other has {there[place]}"
+        findings.add("category-order", f"field categories: {ids}")
 
 
 def holdout(index: InstanceIndex, count: int, *, seed: int = 0) -> tuple[list[int], list[int]]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Literal
 
 from helpers.config import DataConfig, TrainConfig
 from helpers.data.coco import read_index
+from helpers.data.errors import Findings
 from helpers.data.index import InstanceIndex
 from helpers.data.loader import EpochSampler, InstanceDataset, make_loader
+from helpers.data.splits import compare_classes
 from helpers.data.taxonomy import Taxonomy
 from helpers.paths import resolve
 from helpers.structures import Sample
 from helpers.training.errors import TrainingError
+
+log = logging.getLogger(__name__)
 
 Split = Literal["train", "val"]
 
@@ -34,6 +39,20 @@ def read_split(
     )
     limit = data.train_limit if train else data.val_limit
     return index if limit is None else index.subset(index.image_ids[:limit])
+
+
+def read_splits(data: DataConfig) -> tuple[InstanceIndex, InstanceIndex]:
+    """Training and validation split in the classes of the former; warns of another order of them.
+
+    Raises DataError as `read_split`.
+    """
+    train = read_split(data, "train")
+    val = read_split(data, "val", taxonomy=train.taxonomy)
+    findings = Findings(resolve(data.val_annotations))
+    compare_classes(train, val, findings)
+    for finding in findings.report():
+        log.warning("%s: %s", findings.file, finding.brief())
+    return train, val
 
 
 class TrainingBatches:

@@ -160,22 +160,27 @@ def cut(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
-def flip_each_array(content: bytes) -> bytes:
-    """Turn a bit in the middle of the masks' bytes, which no length gives away."""
-    place = content.index(b"mask_bytes") + 300
+def flip_a_mask_bit(content: bytes) -> bytes:
+    """Turn a bit among the bytes of the masks, which no length gives away."""
+    place = content.index(b"\n", content.index(b"mask_bytes")) + 1  # its header ends there
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
-@pytest.mark.parametrize("damage", [cut, flip_each_array, lambda _: b"", lambda _: b"no archive"])
-@pytest.mark.parametrize("what", ["index", "headers"])
+@pytest.mark.parametrize(
+    ("what", "damage"),
+    [
+        ("index", flip_a_mask_bit),
+        *((what, cut) for what in ("index", "headers")),
+        *((what, lambda _: b"") for what in ("index", "headers")),
+        *((what, lambda _: b"no archive") for what in ("index", "headers")),
+    ],
+)
 def test_damaged_cache_is_made_anew(
     tmp_path: Path, kept: Path, monkeypatch, caplog: pytest.LogCaptureFixture, what: str, damage
 ) -> None:
     file = write(tmp_path)
     first = read_index(file)
     (stored,) = kept.glob(f"{what}-*.npz")
-    if what == "headers" and damage is flip_each_array:
-        pytest.skip("holds no masks")
     stored.write_bytes(damage(stored.read_bytes()))
     assert same(first, read_index(file))
     assert "made anew" in caplog.text and stored.name in caplog.text

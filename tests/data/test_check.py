@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,34 @@ def test_D11_the_fixed_list_can_be_demanded(
 ) -> None:
     assert main(["check", str(write(tmp_path)), "--future3d"]) == 1
     assert "category 3 'chair' is there 'Bookcase / jewelry Armoire'" in capsys.readouterr().out
+
+
+def change_categories(file: Path, change: Callable[[list[Document]], None]) -> None:
+    content = json.loads(file.read_text())
+    change(content["categories"])
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "told"),
+    [
+        (lambda c: None, 0, None),
+        (list.reverse, 0, "category 7 stands where the other has 3"),
+        (lambda c: c[0].update(name="stool"), 1, "category 3 'stool' is there 'chair'"),
+        (lambda c: c.append({"id": 9, "name": "bed"}), 1, "category 9 'bed' is not among them"),
+        (lambda c: c.insert(0, {"id": 9, "name": "bed"}), 1, "category 9"),
+    ],
+)
+def test_D8_classes_of_two_splits_are_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change, status: int, told: str | None
+) -> None:
+    build(tmp_path, "GT/train_set.json", "train/image")
+    build(tmp_path, "GT/val_set.json", "val/image", seed=7)
+    change_categories(tmp_path / "GT/val_set.json", change)
+    assert main(["check", str(tmp_path)]) == status
+    printed = capsys.readouterr().out
+    assert told is None or told in printed
+    assert ("another order" in printed) == (change is list.reverse)
 
 
 def test_D59_leaks_between_splits_are_told(
