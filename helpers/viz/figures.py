@@ -34,7 +34,8 @@ def class_bars(counts: pd.DataFrame, *, title: str) -> Picture:
     `counts`: the table of `analysis.statistics.class_counts`.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Picture((9.6, 4.6), alt=f"{title}: {len(counts)} bars, commonest class first")
+        width = max(9.6, 0.2 * len(counts))
+        figure = Picture((width, 4.6), alt=f"{title}: {len(counts)} bars, commonest class first")
         axes = figure.add_subplot()
         groups = list(dict.fromkeys(counts.sort_values("category_id")["supercategory"]))
         colour = {group: class_colour(i + 1) for i, group in enumerate(groups)}

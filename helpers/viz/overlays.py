@@ -77,14 +77,13 @@ def grid(panels: Sequence[Panel], *, columns: int, alt: str, cell: float = 3.1) 
     if not panels:
         raise ValueError("nothing to draw: the list of panels is empty")
     columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
-    ratio = max(panel.image.shape[0] / panel.image.shape[1] for panel in panels)
     titled = 0.24 if any(panel.title for panel in panels) else 0.05
+    ratios = [panel.image.shape[0] / panel.image.shape[1] for panel in panels]
+    heights = [cell * max(ratios[n : n + columns]) + titled for n in range(0, len(panels), columns)]
     with matplotlib.rc_context(STYLE):
-        size = (cell * columns, (cell * ratio + titled) * rows)
-        figure = Picture(size, alt=alt, photograph=True)
+        figure = Picture((cell * columns, sum(heights)), alt=alt, photograph=True)
         figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-        cells = figure.subplots(rows, columns, squeeze=False).ravel()
+        cells = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights).ravel()
         for axes in cells:
             axes.set_axis_off()
         for axes, panel in zip(cells, panels, strict=False):
