@@ -1,0 +1,143 @@
+"""Soft masks on a grid over the picture: a patch where they are, nothing where they are not.
+
+A grid has one cell for each `step` x `step` pixels of the picture; a cell is asked at its centre.
+M side of a box-relative mask, h x w cells of a patch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]  # xyxy, pixels
+
+
+@dataclass(frozen=True)
+class Patch:
+    """values: (h, w) float32; its first cell is column `left`, row `top` of the grid."""
+
+    left: int
+    top: int
+    values: NDArray[np.float32]
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The first column and row behind the patch."""
+        return self.left + self.values.shape[1], self.top + self.values.shape[0]
+
+
+def render(mask: NDArray[np.float32], box: Box, size: tuple[int, int], step: int) -> Patch:
+    """(M, M) probabilities over `box` -> what each cell inside the box gets.
+
+    size: (height, width) of the picture in pixels. Between its outermost points and the edge of
+    the box a mask keeps its value; a box without a cell centre gives an empty patch.
+    """
+    (left, x), (top, y) = (
+        _cells(box[axis], box[axis + 2], -(-size[1 - axis] // step), step) for axis in (0, 1)
+    )
+    return Patch(left, top, sample(mask, box, x, y))
+
+
+def sample(mask: NDArray[np.float32], box: Box, x: NDArray, y: NDArray) -> NDArray[np.float32]:
+    """(M, M) over `box` -> (len(y), len(x)) float32 at those pixel coordinates.
+
+    Bilinear between the centres of the M x M cells; 0 outside of the box.
+    """
+    return _sample(mask, *_places(x, box[0], box[2], mask), *_places(y, box[1], box[3], mask))
+
+
+def added(total: Patch, other: Patch, weight: float) -> Patch:
+    """`total` plus `weight` times `other`, on the smallest patch around both."""
+    left, top = min(total.left, other.left), min(total.top, other.top)
+    right, bottom = np.maximum(total.ends, other.ends)
+    values = np.zeros((bottom - top, right - left), np.float32)
+    for patch, factor in ((total, 1.0), (other, weight)):
+        y, x = patch.top - top, patch.left - left
+        height, width = patch.values.shape
+        values[y : y + height, x : x + width] += np.float32(factor) * patch.values
+    return Patch(left, top, values)
+
+
+def shared_cells(one: Patch, other: Patch, thresholds: tuple[float, float]) -> int:
+    """The number of cells where each patch reaches its threshold."""
+    left, top = max(one.left, other.left), max(one.top, other.top)
+    right, bottom = np.minimum(one.ends, other.ends)
+    if left >= right or top >= bottom:
+        return 0
+    first, second = (
+        p.values[top - p.top : bottom - p.top, left - p.left : right - p.left] for p in (one, other)
+    )
+    low, high = (np.float32(threshold) for threshold in thresholds)
+    return _count_both(first, second, low, high)
+
+
+def tight_box(patch: Patch, threshold: float) -> Box | None:
+    """Around the cells that reach the threshold, ends exclusive, in cells; None without any."""
+    inside = patch.values >= np.float32(threshold)
+    columns, rows = (np.flatnonzero(inside.any(axis=axis)) for axis in (0, 1))
+    if not len(columns):
+        return None
+    return (
+        float(patch.left + columns[0]),
+        float(patch.top + rows[0]),
+        float(patch.left + columns[-1] + 1),
+        float(patch.top + rows[-1] + 1),
+    )
+
+
+def grid_of(box: Box, side: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """x and y of the cell centres of a `side` x `side` mask over the box."""
+    place = (np.arange(side) + 0.5) / side
+    return box[0] + place * (box[2] - box[0]), box[1] + place * (box[3] - box[1])
+
+
+def _cells(low: float, high: float, count: int, step: int) -> tuple[int, NDArray[np.float64]]:
+    """The first cell whose centre is inside, and the centres of all of them in pixels."""
+    first = max(0, int(np.ceil(low / step - 0.5)))
+    last = min(count - 1, int(np.floor(high / step - 0.5)))
+    return first, (np.arange(first, last + 1) + 0.5) * step
+
+
+def _places(
+    points: NDArray[np.float64], low: float, high: float, mask: NDArray
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Of each point the cell of the mask before it and the way to the next; -1 outside the box."""
+    side = len(mask)
+    if high <= low:
+        return np.full(len(points), -1), np.zeros(len(points), np.float32)
+    exact = ((points - low) / (high - low) * side - 0.5).clip(0, side - 1)
+    cells = np.minimum(exact.astype(np.int64), max(side - 2, 0))
+    inside = (points >= low) & (points <= high)
+    return np.where(inside, cells, -1), (exact - cells).astype(np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _sample(mask, column, across, row, down):
+    last = len(mask) - 1
+    out = np.zeros((len(row), len(column)), np.float32)
+    for j in range(len(row)):
+        if row[j] < 0:
+            continue
+        upper, lower = mask[row[j]], mask[min(row[j] + 1, last)]
+        south = down[j]
+        north = np.float32(1) - south
+        for i in range(len(column)):
+            if column[i] < 0:
+                continue
+            left, right = column[i], min(column[i] + 1, last)
+            west = upper[left] * north + lower[left] * south
+            east = upper[right] * north + lower[right] * south
+            out[j, i] = west + (east - west) * across[i]
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_both(first, second, low, high):
+    count = 0
+    for j in range(first.shape[0]):
+        for i in range(first.shape[1]):
+            count += (first[j, i] >= low) & (second[j, i] >= high)
+    return count
