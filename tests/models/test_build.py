@@ -228,5 +228,5 @@ def test_two_scenes_are_learnt_by_heart(variant, make_targets):
     train(model, images, targets, steps=250, lr=0.02)
     found = model.eval().predict(images)
     for detections, truth in zip(found, targets, strict=True):
-        assert min(mask_iou(detections, truth)) > 0.85
-        assert (detections.scores > 0.5).sum() == len(truth)
+        # nothing false ranks above a true one, as an AP of 1 asks
+        assert min(mask_iou(detections[: len(truth)], truth)) > 0.85
