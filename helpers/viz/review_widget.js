@@ -63,40 +63,44 @@ function decode({ counts, box: [x, y, w, h] }, height) {
   return { bits, x, y, w, h };
 }
 
+// The border between the pixels, as straight lines along rows and columns.
 function outline({ bits, x, y, w, h }) {
-  const path = new Path2D();
-  const at = (row, column) => (row < 0 || column < 0 || row >= h || column >= w ? 0 : bits[row * w + column]);
-  const segments = (lines, length, differs, add) => {
-    for (let line = 0; line <= lines; line++) {
+  const path = new Path2D(), wide = w + 2;
+  const padded = new Uint8Array(wide * (h + 2));
+  for (let row = 0; row < h; row++) padded.set(bits.subarray(row * w, (row + 1) * w), (row + 1) * wide + 1);
+  const trace = (lines, length, line, step, draw) => {
+    for (let n = 0; n <= lines; n++) {
       let start = -1;
-      for (let i = 0; i <= length; i++) {
-        const edge = i < length && differs(line, i);
+      for (let i = 0, at = n * line + step; i <= length; i++, at += step) {
+        const edge = padded[at] !== padded[at + line];
         if (edge && start < 0) start = i;
-        if (!edge && start >= 0) { add(line, start, i); start = -1; }
+        else if (!edge && start >= 0) { draw(n, start, i); start = -1; }
       }
     }
   };
-  segments(h, w, (r, c) => at(r - 1, c) !== at(r, c),
-    (r, from, to) => { path.moveTo(x + from, y + r); path.lineTo(x + to, y + r); });
-  segments(w, h, (c, r) => at(r, c - 1) !== at(r, c),
-    (c, from, to) => { path.moveTo(x + c, y + from); path.lineTo(x + c, y + to); });
+  trace(h, w, wide, 1, (n, from, to) => { path.moveTo(x + from, y + n); path.lineTo(x + to, y + n); });
+  trace(w, h, 1, wide, (n, from, to) => { path.moveTo(x + n, y + from); path.lineTo(x + n, y + to); });
   return path;
+}
+
+// "#rrggbb" and an opacity as one pixel of image data.
+function packed(colour, alpha) {
+  const parts = [1, 3, 5].map((n) => parseInt(colour.slice(n, n + 2), 16));
+  return new Uint32Array(new Uint8Array([...parts, 255 * alpha]).buffer)[0];
 }
 
 function tint({ bits, w, h }, colour, alpha) {
   const canvas = new OffscreenCanvas(Math.max(w, 1), Math.max(h, 1));
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(canvas.width, canvas.height);
-  const rgb = [1, 3, 5].map((n) => parseInt(colour.slice(n, n + 2), 16));
-  for (let i = 0; i < bits.length; i++) {
-    if (bits[i]) pixels.data.set([...rgb, 255 * alpha], 4 * i);
-  }
+  const whole = new Uint32Array(pixels.data.buffer), value = packed(colour, alpha);
+  for (let i = 0; i < bits.length; i++) if (bits[i]) whole[i] = value;
   context.putImageData(pixels, 0, 0);
   return canvas;
 }
 
 function layerOf(mask, colour, alpha) {
-  return { x: mask.x, y: mask.y, colour, path: outline(mask), fill: alpha ? tint(mask, colour, alpha) : null };
+  return { x: mask.x, y: mask.y, colour, path: outline(mask), fill: tint(mask, colour, alpha) };
 }
 
 // Kept, added and removed pixels of two masks (either may be null), as layers on their common box.
@@ -117,19 +121,28 @@ function difference(before, after) {
   return [layerOf(part(3), KEPT, 0.12), layerOf(part(1), REMOVED, 0.6), layerOf(part(2), ADDED, 0.6)];
 }
 
-// All instances of one source, faint, in one canvas of the picture's size.
+// All instances of one source, faint, in one canvas of the picture's size: by pixels, for there may
+// be many, and nobody looks at them closely.
 function context(masks, width, height) {
   const canvas = new OffscreenCanvas(width, height);
   const drawing = canvas.getContext("2d");
-  drawing.lineWidth = Math.max(1, width / 600);
+  const pixels = drawing.createImageData(width, height), whole = new Uint32Array(pixels.data.buffer);
+  const thick = Math.max(1, Math.round(width / 600));
   for (const mask of masks) {
-    const layer = layerOf(decode(mask, height), mask.colour, 0.14);
-    drawing.drawImage(layer.fill, layer.x, layer.y);
-    drawing.strokeStyle = mask.colour;
-    drawing.globalAlpha = 0.75;
-    drawing.stroke(layer.path);
-    drawing.globalAlpha = 1;
+    const { bits, x, y, w, h } = decode(mask, height);
+    const [line, fill] = [packed(mask.colour, 0.75), packed(mask.colour, 0.14)];
+    for (let row = 0; row < h; row++) {
+      for (let column = 0, i = row * w; column < w; column++, i++) {
+        if (!bits[i]) continue;
+        const at = (y + row) * width + x + column;
+        const inner = row >= thick && column >= thick && row < h - thick && column < w - thick
+          && bits[i - thick] && bits[i + thick] && bits[i - thick * w] && bits[i + thick * w];
+        if (!inner) whole[at] = line;
+        else if (pixels.data[4 * at + 3] < 100) whole[at] = fill;
+      }
+    }
   }
+  drawing.putImageData(pixels, 0, 0);
   return canvas;
 }
 
@@ -516,7 +529,7 @@ class ReviewView {
     if (this.held === "bare") return;
     if (this.others && side.others) drawing.drawImage(side.others, 0, 0);
     drawing.imageSmoothingEnabled = false;
-    for (const layer of side.focus) if (layer.fill) drawing.drawImage(layer.fill, layer.x, layer.y);
+    for (const layer of side.focus) drawing.drawImage(layer.fill, layer.x, layer.y);
     drawing.lineJoin = drawing.lineCap = "round";
     for (const layer of side.focus) this.stroke(drawing, layer, pixels / scale);
   }
