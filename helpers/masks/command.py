@@ -18,11 +18,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-borders", action="store_true", help="sieve only, leave jagged borders as they are"
     )
+    parser.add_argument(
+        "--pictures", action="store_true", help="look at the pictures too: finds leaks and holes"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     config = CorrectionConfig(smooth_border=not args.keep_borders)
-    report = correct_dataset(args.source, args.target, config=config, jobs=args.jobs)
+    report = correct_dataset(
+        args.source, args.target, config=config, pictures=args.pictures, jobs=args.jobs
+    )
     for name, file in report["files"].items():
         pixels = ", ".join(f"{cause} {count:,}" for cause, count in file["changed"].items())
         print(

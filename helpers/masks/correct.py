@@ -1,13 +1,13 @@
-"""Correction of wrong pixel labels on a whole label map, without looking at the picture.
+"""Correction of wrong pixel labels on a whole label map, with or without its picture.
 
 Work is done on one integer map per picture, never on instances one by one: a pixel taken from one
-label must go to another. Two stages alternate until nothing changes. The sieve gives every
+label must go to another. The stages alternate until nothing changes. The sieve gives every
 connected component that is too small for its label to the label it borders most, pieces of broken
 thin parts excepted. The border stage flips single bumps, notches and specks to the majority of
 their neighbours; the ends of lines, however thin, are none of these. A leak of one label into
-another is left alone: without the picture it looks exactly like a thin leg before something.
-
-Holes of a few pixels between slats and legs are legitimate, so background is sieved more carefully.
+another is left alone: on the map it looks exactly like a thin leg before something. And holes of a
+few pixels between slats and legs are legitimate, so background is sieved more carefully. Where the
+picture is given, it decides about both: a leak or a hole looks like what it lies in.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.masks.components import Components, Runs
+from helpers.masks.correct_picture import match_surroundings
 
 REFERENCE_AREA = 1200 * 1200  # px: picture at which the thresholds are given
 SIEVE_ROUNDS = 3
 BORDER_ROUNDS = 2
+SIEVE, BORDER, PICTURE = 0, 1, 2  # the stages
 AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 ENOUGH_SUPPORT = np.array([3, 3, 3, 3, 2, 2, 2, 2])  # of a neighbour of the same label
 
@@ -37,6 +39,8 @@ class CorrectionConfig:
     elongation: float = 2.0  # long: diagonal of its box >= this x sqrt(area)
     fragment: int = 4  # and at least so many pixels
     smooth_border: bool = True
+    alike_component: float = 0.3  # with a picture: mean likeness to what is around it, 0..1, from
+    alike_line: float = 0.4  # which on a component below speck_max, or a thin line, is given away
     max_passes: int = 5
     vanished: int = 16  # an instance that falls below this is dropped
     review: float = 0.35  # an instance that changes by more than this share is flagged
@@ -47,7 +51,7 @@ class Correction:
     """A corrected label map and what was done.
 
     labels: (H, W) of the input's dtype; changed: pixels by cause, every pixel that differs counted
-    once; passes: how often both stages ran, the last time without effect if `settled`.
+    once; passes: how often the stages ran, the last time without effect if `settled`.
     """
 
     labels: np.ndarray
@@ -84,33 +88,46 @@ class _Limits:
 
 
 def correct_labels(
-    labels: np.ndarray, config: CorrectionConfig | None = None, *, background: int = 0
+    labels: np.ndarray,
+    config: CorrectionConfig | None = None,
+    *,
+    background: int = 0,
+    picture: np.ndarray | None = None,
 ) -> Correction:
     """Correct an (H, W) integer label map; the input is not touched.
 
+    picture: the (H, W, 3) uint8 RGB picture that was labelled, if it is to be looked at.
+
     The result does not depend on how the labels are numbered, only on which is the background;
     ties go to the label with the larger area, then to the one that appears first.
-    Raises ValueError when the map is not a two-dimensional integer array.
+    Raises ValueError when the map is not a two-dimensional integer array, or the picture not of
+    its size.
     """
     if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"a label map is (H, W) of integers, not {labels.shape} {labels.dtype}")
+    if picture is not None and picture.shape != (*labels.shape, 3):
+        raise ValueError(f"a picture of shape {picture.shape} for a label map {labels.shape}")
     if not labels.size:
-        return Correction(labels.copy(), _changes(labels, labels, labels != labels, None), 0, True)
+        nothing = np.zeros(labels.shape, np.int8)
+        return Correction(labels.copy(), _changes(labels, labels, nothing, None), 0, True)
     config = config or CorrectionConfig()
     limits = _Limits(config, labels.size / REFERENCE_AREA)
     values, ranked = _by_rank(labels)
     found = np.flatnonzero(values == background)
     ground = int(found[0]) if len(found) else None
-    work, smoothed = ranked, np.zeros(labels.shape, bool)
+    work, stage = ranked, np.zeros(labels.shape, np.int8)
     passes, settled = 0, False
     while not settled and passes < config.max_passes:
         before, passes = work, passes + 1
         work = _sieve(work, limits, len(values), ground)
         if config.smooth_border:
             sieved, work = work, _smooth_border(work)
-            smoothed |= work != sieved
+            stage[work != sieved] = BORDER
+        if picture is not None:
+            smoothed, work = work, _look_at(picture, work, limits, len(values))
+            stage[work != smoothed] = PICTURE
         settled = np.array_equal(work, before)
-    return Correction(values[work], _changes(ranked, work, smoothed, ground), passes, settled)
+    return Correction(values[work], _changes(ranked, work, stage, ground), passes, settled)
 
 
 def _by_rank(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -124,15 +141,30 @@ def _by_rank(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _changes(
-    before: np.ndarray, after: np.ndarray, smoothed: np.ndarray, ground: int | None
+    before: np.ndarray, after: np.ndarray, stage: np.ndarray, ground: int | None
 ) -> dict[str, int]:
-    """Changed pixels: border, speck (to background), hole (from background), island (the rest)."""
+    """Changed pixels: border and picture by the stage that changed them last; of the rest speck
+    (to background), hole (from background) and island (all others)."""
     changed = before != after
-    rest = changed & ~smoothed
+    rest = changed & (stage == SIEVE)
     old, new = before[rest], after[rest]
     speck, hole = (int((v == ground).sum()) if ground is not None else 0 for v in (new, old))
-    border = int((changed & smoothed).sum())
-    return {"border": border, "speck": speck, "hole": hole, "island": len(old) - speck - hole}
+    border, picture = (int((changed & (stage == n)).sum()) for n in (BORDER, PICTURE))
+    causes = {"border": border, "speck": speck, "hole": hole, "island": len(old) - speck - hole}
+    return causes | {"picture": picture} if picture else causes
+
+
+def _look_at(picture: np.ndarray, labels: np.ndarray, limits: _Limits, count: int) -> np.ndarray:
+    config = limits.config
+    return match_surroundings(
+        labels,
+        picture,
+        count=count,
+        area=limits.pixels(config.speck_max, least=2),
+        side=limits.area**0.5,
+        component=config.alike_component,
+        line=config.alike_line,
+    )
 
 
 # The sieve.

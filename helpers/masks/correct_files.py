@@ -1,8 +1,9 @@
 """Correction of a whole data set: annotation files in, corrected copies of them out.
 
-Pictures are neither read nor copied; the new files go with the old image folders. The work is
-resumable at any point and its result does not depend on the number of processes: chunks of pictures
-leave their results in a hidden work folder, and `report.json`, written last, marks the end.
+Pictures are read only if asked for and never copied; the new files go with the old image folders.
+The work is resumable at any point and its result does not depend on the number of processes: chunks
+of pictures leave their results in a hidden work folder, and `report.json`, written last, marks the
+end.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class _Task:
     result: Path
     file: Path
     idmaps: Path | None
+    images: Path | None
     pictures: list[tuple[dict[str, Any], list[dict[str, Any]]]]
 
 
@@ -52,14 +54,16 @@ def correct_dataset(
     target: Path,
     *,
     config: CorrectionConfig | None = None,
+    pictures: bool = False,
     jobs: int | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Correct all annotation files of a folder, or one file, into the folder `target`.
 
     Files are looked for in `GT/`, `coco/`, `annotations/` and the folder itself; those without
-    annotations are left out. Id-maps are used where `<split>/idmap/` holds them. Returns the
-    report: per file the totals and, per picture that changed, what was done.
+    annotations are left out. Id-maps are used where `<split>/idmap/` holds them; with `pictures`,
+    those in `<split>/image/` are looked at too, and all have to be there. Returns the report: per
+    file the totals and, per picture that changed, what was done.
 
     Raises CorrectionError when there is nothing to correct, a file is broken, or `target` holds
     something else; nothing that exists is overwritten.
@@ -69,6 +73,7 @@ def correct_dataset(
     root = source if source.is_dir() else source.parent
     identity = {
         "config": dataclasses.asdict(config),
+        "pictures": pictures,
         "files": {str(f.relative_to(root)): _sha256(f) for f in files},
     }
     if _is_finished(root, target, identity):
@@ -77,7 +82,7 @@ def correct_dataset(
     for file in files:
         name = str(file.relative_to(root))
         data = _load(file)
-        tasks = _tasks(data, file, root, target / WORK / name.replace("/", "-"))
+        tasks = _tasks(data, file, root, target / WORK / name.replace("/", "-"), look=pictures)
         _work(tasks, config, name, jobs or available_cores(), progress)
         reports[name] = _join(data, tasks, target, name)
     report = {"identity": identity, "files": reports}
@@ -138,7 +143,9 @@ def _load(file: Path) -> dict[str, Any]:
     return data
 
 
-def _tasks(data: Mapping[str, Any], file: Path, root: Path, results: Path) -> list[_Task]:
+def _tasks(
+    data: Mapping[str, Any], file: Path, root: Path, results: Path, *, look: bool = False
+) -> list[_Task]:
     """The pictures with annotations in chunks, in the order of the file."""
     by_image: dict[Any, list[dict[str, Any]]] = {}
     for annotation in data["annotations"]:
@@ -148,12 +155,16 @@ def _tasks(data: Mapping[str, Any], file: Path, root: Path, results: Path) -> li
     if unknown:
         raise CorrectionError(f"{file}: annotations of undeclared images {sorted(unknown)[:10]}")
     pictures = [(image, by_image[i]) for i, image in images.items() if i in by_image]
-    idmaps = root / file.stem.removesuffix("_set") / "idmap"
+    split = root / file.stem.removesuffix("_set")
+    idmaps, images = split / "idmap", split / "image"
+    if look and not images.is_dir():
+        raise CorrectionError(f"{file}: no folder {images} with its pictures: correct without them")
     return [
         _Task(
             results / f"{start // CHUNK:06d}.json",
             file,
             idmaps if idmaps.is_dir() else None,
+            images if look else None,
             pictures[start : start + CHUNK],
         )
         for start in range(0, len(pictures), CHUNK)
@@ -183,7 +194,10 @@ def _correct_chunk(config: CorrectionConfig, task: _Task) -> int:
         size = (image["height"], image["width"])
         try:
             idmap = _read_idmap(task.idmaps, image) if task.idmaps else None
-            corrected, report = correct_image(old, size, idmap=idmap, config=config)
+            picture = _read_picture(task.images, image) if task.images else None
+            corrected, report = correct_image(
+                old, size, idmap=idmap, picture=picture, config=config
+            )
         except RleError as error:
             raise CorrectionError(f"{task.file}: image {image['id']}: {error}") from None
         found.append([image["id"], corrected, dataclasses.asdict(report)])
@@ -195,13 +209,24 @@ def _correct_chunk(config: CorrectionConfig, task: _Task) -> int:
 def _read_idmap(folder: Path, image: Mapping[str, Any]) -> np.ndarray | None:
     """(H, W, 3) uint8, or None when there is no id-map of this picture."""
     path = folder / (Path(image["file_name"]).stem + ".png")
+    return _read_rgb(path, image) if path.is_file() else None
+
+
+def _read_picture(folder: Path, image: Mapping[str, Any]) -> np.ndarray:
+    """(H, W, 3) uint8; file names of the release lack their extension."""
+    path = folder / image["file_name"]
+    path = path if path.suffix else path.with_suffix(".jpg")
     if not path.is_file():
-        return None
+        raise CorrectionError(f"{path} is missing: correct without pictures, or add it")
+    return _read_rgb(path, image)
+
+
+def _read_rgb(path: Path, image: Mapping[str, Any]) -> np.ndarray:
     with Image.open(path) as picture:
         if picture.size != (image["width"], image["height"]):
             raise CorrectionError(
                 f"{path} is {picture.size} pixels, the annotation file says "
-                f"{(image['width'], image['height'])}: give the id-maps of these pictures"
+                f"{(image['width'], image['height'])}: give the files of these pictures"
             )
         return np.asarray(picture.convert("RGB"))
 

@@ -47,14 +47,15 @@ def correct_image(
     size: tuple[int, int],
     *,
     idmap: np.ndarray | None = None,
+    picture: np.ndarray | None = None,
     config: CorrectionConfig | None = None,
 ) -> tuple[list[dict[str, Any]], ImageReport]:
     """Corrected copies of the annotations of one picture of `size` (height, width), and a report.
 
     idmap: its (H, W, 3) uint8 colour id-map, if there is one; it is used when every mask is found
-    in it. Masks keep their kind of encoding (polygons become RLE), `area` and `bbox` are those of
-    the new mask. Crowd regions pass unchanged. Raises `rle.RleError` naming the annotation whose
-    mask can not be read.
+    in it. picture: the (H, W, 3) uint8 picture itself, if it is to be looked at. Masks keep their
+    kind of encoding (polygons become RLE), `area` and `bbox` are those of the new mask. Crowd
+    regions pass unchanged. Raises `rle.RleError` naming the annotation whose mask can not be read.
     """
     config = config or CorrectionConfig()
     objects = [a for a in annotations if not a.get("iscrowd")]
@@ -63,7 +64,7 @@ def correct_image(
     gone = {later for _, later in duplicates}
     kept = [n for n, a in enumerate(objects) if a["id"] not in gone and masks[n].any()]
     labels, overlap = paint_instances([masks[n] for n in kept], size)
-    correction, source = _correct(labels, [masks[n] for n in kept], idmap, config)
+    correction, source = _correct(labels, [masks[n] for n in kept], idmap, picture, config)
     new = {objects[n]["id"]: correction.labels == label for label, n in enumerate(kept, start=1)}
     old = {objects[n]["id"]: masks[n] for n in kept}
     report = ImageReport(
@@ -99,15 +100,16 @@ def _correct(
     labels: np.ndarray,
     masks: Sequence[np.ndarray],
     idmap: np.ndarray | None,
+    picture: np.ndarray | None,
     config: CorrectionConfig,
 ) -> tuple[Correction, str]:
     """The corrected map with labels 1.. in the order of the masks, and where it is from."""
     decoded = None if idmap is None else _from_colours(idmap, masks)
     if decoded is None:
-        return correct_labels(labels, config), "masks"
+        return correct_labels(labels, config, picture=picture), "masks"
     regions, blended = decoded
     if blended < BLENDED_SHARE * labels.size:
-        return correct_labels(regions, config), "id-map"
+        return correct_labels(regions, config, picture=picture), "id-map"
     careful = replace(config, speck_max=config.speck_min, smooth_border=False)
     correction = correct_labels(regions, careful)
     changed = correction.changed | {"blend": int((np.clip(regions, 0, None) != labels).sum())}

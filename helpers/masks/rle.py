@@ -20,6 +20,7 @@ MAX_PIXELS = 2**28  # more than Pillow opens
 MAX_SIDE = 2**20
 MAX_COORDINATE = 1e9  # pixels; farther out is no position in a picture
 _FOREIGN, _CUT_SHORT, _TOO_LONG = -1, -2, -3  # what can be wrong with compressed counts
+_OUTLIER = -1
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -76,12 +77,23 @@ def runs(rle: Mapping[str, Any]) -> NDArray[np.int64]:
         values = _unpack(counts)
     else:
         values = _integers(counts)
-    # A sum in int64 can not wrap once every run is at most the picture.
-    if len(values) and (values.min() < 0 or values.max() > height * width):
+    total = _total(values, height * width)
+    if total == _OUTLIER:
         raise RleError(f"RLE run of {_outlier(values)} pixels in a mask of {width}x{height}")
-    if int(values.sum()) != height * width:
+    if total != height * width:
         raise RleError(f"RLE runs sum to {values.sum()}, but {width}x{height} is {height * width}")
     return values
+
+
+@numba.njit(cache=True, nogil=True)
+def _total(values, most):
+    """The sum, which can not wrap once every run is from 0 to `most`; else _OUTLIER."""
+    total = 0
+    for value in values:
+        if value < 0 or value > most:
+            return _OUTLIER
+        total += value
+    return total
 
 
 def normalise(rle: Mapping[str, Any]) -> Rle:
@@ -126,12 +138,12 @@ def measure(rle: Mapping[str, Any]) -> tuple[int, Box]:
 
 
 def _measured(counts: NDArray[np.int64], height: int) -> tuple[int, Box]:
-    pixels, *box = _extent(counts, height)
+    pixels, *box = extent(counts, height)
     return pixels, tuple(box)
 
 
 @numba.njit(cache=True, nogil=True)
-def _extent(counts, height):
+def extent(counts, height):
     """Area and tight box (x, y, w, h) of run lengths; all 0 for an empty mask."""
     area, end = 0, 0
     left, right, top, bottom = -1, -1, height, -1
@@ -187,7 +199,7 @@ def iou(
 
 
 def _normalised(rle: Mapping[str, Any], counts: NDArray[np.int64]) -> Rle:
-    size = _checked_size(rle["size"])
+    size = (int(rle["size"][0]), int(rle["size"][1]))  # `runs` has checked them
     plain = _without_empty_runs(counts)
     if plain is counts and isinstance(rle["counts"], str):
         return Rle(size=list(size), counts=rle["counts"])
@@ -198,8 +210,9 @@ def _normalised(rle: Mapping[str, Any], counts: NDArray[np.int64]) -> Rle:
 def _checked_size(size: Any) -> tuple[int, int]:
     if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
         raise RleError(f"RLE size must be [height, width], found {size!r:.60}")
-    if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1 for n in size):
-        raise RleError(f"RLE size must be two positive whole numbers, found {size!r:.60}")
+    for n in size:
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise RleError(f"RLE size must be two positive whole numbers, found {size!r:.60}")
     height, width = int(size[0]), int(size[1])
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
         raise RleError(f"RLE size {width}x{height} is over the limit of {MAX_PIXELS} pixels")
@@ -232,7 +245,7 @@ def _unpack(text: str | bytes) -> NDArray[np.int64]:
     except UnicodeEncodeError:
         raise RleError("compressed RLE counts hold characters that are not ASCII") from None
     values = np.empty(len(raw), np.int64)
-    size = _read_counts(np.frombuffer(raw, np.uint8), values)
+    size = read_counts(np.frombuffer(raw, np.uint8), values)
     if size == _FOREIGN:
         raise RleError("compressed RLE counts hold characters outside of '0' to 'o'")
     if size == _CUT_SHORT:
@@ -243,7 +256,7 @@ def _unpack(text: str | bytes) -> NDArray[np.int64]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _read_counts(raw, values):
+def read_counts(raw, values):
     """Fill `values` with the run lengths of a text; returns their number, or what is wrong."""
     size, number, shift = 0, 0, 0
     for byte in raw:

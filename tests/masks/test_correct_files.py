@@ -260,3 +260,28 @@ def test_crowds_pass_and_polygons_become_rle():
     result, _ = correct_image([polygon, crowd], (SIDE, SIDE))
     assert result[1] == crowd
     assert rle.area(result[0]["segmentation"]) == result[0]["area"] == 1600
+
+
+def test_pictures_are_looked_at_when_asked_for_and_have_to_be_there(tmp_path):
+    source = tmp_path / "in"
+    (source / "GT").mkdir(parents=True)
+    labels = np.zeros((SIDE, SIDE), np.int32)
+    labels[20:100, 20:100] = 1
+    noisy = labels.copy()
+    noisy[20:45, 60] = 0  # a leak that only the picture shows
+    images = [{"id": 1, "width": SIDE, "height": SIDE, "file_name": "0000000"}]
+    data = {"images": images, "annotations": [annotation(1, 1, noisy == 1)]}
+    (source / "GT" / "train_set.json").write_text(json.dumps(data))
+    with pytest.raises(CorrectionError, match="correct without them"):
+        correct_dataset(source, tmp_path / "none", pictures=True, jobs=1, progress=False)
+    (source / "train" / "image").mkdir(parents=True)
+    with pytest.raises(CorrectionError, match=r"0000000.jpg is missing"):
+        correct_dataset(source, tmp_path / "missing", pictures=True, jobs=1, progress=False)
+    picture = np.where(labels[..., None] == 1, np.uint8(200), np.uint8(60)).repeat(3, 2)
+    Image.fromarray(picture).save(source / "train" / "image" / "0000000.jpg", quality=95)
+    correct_dataset(source, tmp_path / "out", pictures=True, jobs=1, progress=False)
+    found = json.loads((tmp_path / "out" / "GT" / "train_set.json").read_text())["annotations"]
+    assert found[0]["area"] >= (labels == 1).sum() - 2
+    correct_dataset(source, tmp_path / "plain", jobs=1, progress=False)
+    left = json.loads((tmp_path / "plain" / "GT" / "train_set.json").read_text())["annotations"]
+    assert left[0]["area"] == (noisy == 1).sum() <= (labels == 1).sum() - 20
