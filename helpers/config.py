@@ -54,7 +54,7 @@ class Solov2Config(Section):
     candidates: int = 1000  # the best so many get a mask at all: bounds time and memory
     pre_nms: int = 500
     keep_score: float = 0.01  # after matrix NMS; released: 0.05 (and test.score_threshold 0.1)
-    mask_size: int = 112  # side of the box-relative masks of its detections
+    mask_size: int = 224  # side of the box-relative masks of its detections
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -165,6 +165,9 @@ class TrainConfig(Section):
     max_side: int = 1500
     flip: float = 0.5
     colour: float = 0.1  # brightness, contrast, saturation factors U(1-c, 1+c), each with p 0.5
+    blur: float = 0.0  # px, Gaussian blur of sigma U(0, blur) with p 0.5; hurts, says the paper
+    rotate: float = 0.0  # degrees, turn by U(-rotate, rotate); hurts, says the paper
+    repeat_factor: float = 0.0  # show classes in a smaller share of the pictures more often; 0.01
     seed: int = 0
     workers: int = 2
     checkpoint_every: int = 1000  # steps
@@ -177,6 +180,9 @@ class TrainConfig(Section):
                 f"train.steps is {self.steps} and train.epochs is {self.epochs}: give exactly one "
                 "of them and set the other to None"
             )
+        for name in ("flip", "colour", "blur", "rotate", "repeat_factor"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"train.{name} is {getattr(self, name)}: it can not be below 0")
 
 
 @dataclass(frozen=True)

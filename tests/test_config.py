@@ -55,6 +55,7 @@ def test_change_leaves_the_original_alone():
         ({"train__short_side": (1,)}, r"TrainConfig\.short_side .* tuple\[int, int\]"),
         ({"train__precision": "half"}, r"one of auto, float32, bf16, fp16"),
         ({"train__flip": True}, r"TrainConfig\.flip is True"),
+        ({"train__rotate": -5.0}, r"train\.rotate is -5\.0: it can not be below 0"),
         ({"train__steps": 5}, r"train\.steps is 5 and train\.epochs is 44\.0: give exactly one"),
         ({"train__epochs": None}, r"give exactly one"),
         ({"train": {"lr": 1}}, r"ExperimentConfig\.train is .*TrainConfig"),

@@ -1,4 +1,5 @@
-"""What happens to a picture and its masks before a model sees them: colour, flip, resize.
+"""What happens to a picture and its masks before a model sees them: colour, flip, resize, and,
+for the ablation alone, blur and rotation.
 
 Every decision is drawn beforehand (`draw`) and applied by plain functions, so the same draw gives
 the same sample anywhere. Sizes are (height, width) in pixels, boxes xyxy, masks box crops.
@@ -13,9 +14,16 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from torch import Tensor
+from torchvision.ops import masks_to_boxes
+from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
+from torchvision.tv_tensors import BoundingBoxes
+
+from helpers.structures import Targets
 
 Size = tuple[int, int]
+
+FILL = (124.0, 116.0, 104.0)  # ImageNet's mean colour, which models see as 0, as they see padding
 
 
 @dataclass(frozen=True)
@@ -27,21 +35,32 @@ class Draw:
     brightness: float = 1.0
     contrast: float = 1.0
     saturation: float = 1.0
+    blur: float = 0.0  # sigma in pixels
+    angle: float = 0.0  # degrees, counter-clockwise
 
 
 def draw(
-    key: tuple[int, int, int], *, short_side: tuple[int, int], flip: float, colour: float
+    key: tuple[int, int, int],
+    *,
+    short_side: tuple[int, int],
+    flip: float,
+    colour: float,
+    blur: float = 0.0,
+    rotate: float = 0.0,
 ) -> Draw:
     """Decide by `key` = (seed, epoch, picture) and nothing else.
 
     short_side: drawn uniformly from both ends included; flip: probability; colour c: brightness,
-    contrast and saturation each change with probability 1/2, by a factor from [1 - c, 1 + c].
+    contrast and saturation each change with probability 1/2, by a factor from [1 - c, 1 + c];
+    blur: with probability 1/2, of a sigma from [0, blur] px; rotate: an angle from [-r, r] degrees.
     """
     random = generator(*key)
     short = int(random.integers(short_side[0], short_side[1] + 1))
     flips = bool(random.random() < flip)
     chances, values = random.random(3), random.uniform(1 - colour, 1 + colour, 3)
-    return Draw(short, flips, *np.where(chances < 0.5, values, 1.0).tolist())
+    factors = np.where(chances < 0.5, values, 1.0).tolist()
+    sigma = blur * random.random() if random.random() < 0.5 else 0.0
+    return Draw(short, flips, *factors, sigma, rotate * random.uniform(-1, 1))
 
 
 def generator(*key: int) -> np.random.Generator:
@@ -81,6 +100,35 @@ def to_tensor(picture: Image.Image, size: Size, *, flip: bool = False) -> Tensor
     if tuple(image.shape[1:]) != size:
         image = F.resize(image, list(size), antialias=True)
     return (image.flip(2) if flip else image).contiguous()
+
+
+def blurred(image: Tensor, sigma: float) -> Tensor:
+    """A picture (3, H, W) after a Gaussian of `sigma` px, cut off at three sigma; 0: as it was."""
+    height, width = image.shape[1:]
+    reach = min(int(np.ceil(3 * sigma)), height - 1, width - 1)  # the border is mirrored
+    return F.gaussian_blur(image, [2 * reach + 1] * 2, [sigma] * 2) if sigma and reach else image
+
+
+def rotated(image: Tensor, targets: Targets, angle: float) -> tuple[Tensor, Targets]:
+    """Picture and targets turned about the centre by `angle` degrees, counter-clockwise.
+
+    The size stays; corners that come from outside are `FILL`. Masks take the nearest pixel, boxes
+    are those of the turned masks, an instance without a pixel left is dropped. `ignore` boxes
+    become the boxes around their turned corners.
+    """
+    if angle == 0:
+        return image, targets
+    size = tuple(image.shape[1:])
+    image = F.rotate(image, angle, InterpolationMode.BILINEAR, fill=FILL)
+    masks = F.rotate(targets.masks.to(torch.uint8), angle).bool() if len(targets) else targets.masks
+    left = masks.any(dim=(1, 2))
+    masks = masks[left]
+    boxes = masks_to_boxes(masks)
+    boxes[:, 2:] += 1  # from the last pixel to its far border
+    ignore = BoundingBoxes(targets.ignore, format="XYXY", canvas_size=size)
+    ignore = F.rotate(ignore, angle).as_subclass(Tensor)
+    inside = (ignore[:, 2:] > ignore[:, :2]).all(dim=1)
+    return image, Targets(boxes, targets.labels[left], masks, ignore[inside])
 
 
 def transform_boxes(boxes: NDArray[np.float64], size: Size, new: Size, *, flip: bool) -> Tensor:

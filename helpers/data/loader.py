@@ -6,6 +6,7 @@ run that was stopped goes on with exactly the samples it would have seen.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,11 +16,13 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from helpers.data.augment import (
     Draw,
+    blurred,
     draw,
     generator,
     jitter,
     paste_resized,
     resized_size,
+    rotated,
     to_tensor,
     transform_boxes,
 )
@@ -34,8 +37,9 @@ class InstanceDataset(Dataset[Sample]):
 
     train: draw size, flip and colour per picture and epoch; else one size and no change.
     short_side: in pixels, or the range it is drawn from, both ends included; max_side bounds the
-    other side. flip: probability; colour: see `augment.draw`. keep_empty: keep pictures without
-    an instance (crowds do not count); by default all are kept but in training.
+    other side. flip: probability; colour, blur (px of the resized picture), rotate: see
+    `augment.draw`. keep_empty: keep pictures without an instance (crowds do not count); by default
+    all are kept but in training.
 
     Targets lie in the frame of the resized picture: boxes are the scaled boxes of the masks, masks
     are resized by nearest neighbour. Crowds become `ignore` boxes; an instance without a pixel
@@ -51,17 +55,19 @@ class InstanceDataset(Dataset[Sample]):
         max_side: int,
         flip: float = 0.0,
         colour: float = 0.0,
+        blur: float = 0.0,
+        rotate: float = 0.0,
         seed: int = 0,
         keep_empty: bool | None = None,
     ) -> None:
         sides = (short_side, short_side) if isinstance(short_side, int) else short_side
         if not 1 <= sides[0] <= sides[1] or max_side < 1:
             raise ValueError(f"short_side {short_side} and max_side {max_side} must be sizes >= 1")
-        if not train and (sides[0] != sides[1] or flip or colour):
-            raise ValueError("without train=True there is one short_side, no flip and no colour")
+        if not train and (sides[0] != sides[1] or flip or colour or blur or rotate):
+            raise ValueError("without train=True there is one short_side and no augmentation")
         self.index, self.train, self.seed = index, train, seed
         self.short_side, self.max_side = (sides[0], sides[1]), max_side
-        self.flip, self.colour = flip, colour
+        self.flip, self.colour, self.blur, self.rotate = flip, colour, blur, rotate
         filled = np.zeros(len(index), dtype=bool)
         filled[index.image_rows[~index.crowd]] = True
         keep = not train if keep_empty is None else keep_empty
@@ -86,9 +92,12 @@ class InstanceDataset(Dataset[Sample]):
         picture = read_picture(self.index.image_path(row), size)
         drawn = self._draw(row)
         new = resized_size(size, drawn.short_side, self.max_side)
+        image = blurred(to_tensor(jitter(picture, drawn), new, flip=drawn.flip), drawn.blur)
+        targets = make_targets(self.index.instances(row), size, new, flip=drawn.flip)
+        image, targets = rotated(image, targets, drawn.angle)
         return Sample(
-            image=to_tensor(jitter(picture, drawn), new, flip=drawn.flip),
-            targets=make_targets(self.index.instances(row), size, new, flip=drawn.flip),
+            image=image,
+            targets=targets,
             image_id=int(self.index.image_ids[row]),
             original_size=size,
         )
@@ -97,7 +106,14 @@ class InstanceDataset(Dataset[Sample]):
         if not self.train:
             return Draw(self.short_side[0])
         key = (self.seed, self.epoch, row)
-        return draw(key, short_side=self.short_side, flip=self.flip, colour=self.colour)
+        return draw(
+            key,
+            short_side=self.short_side,
+            flip=self.flip,
+            colour=self.colour,
+            blur=self.blur,
+            rotate=self.rotate,
+        )
 
 
 def make_targets(
@@ -133,13 +149,26 @@ class EpochSampler(Sampler[int]):
 
     Process `rank` of `world` takes every world-th position. When shuffling, the order is filled up
     from its own beginning so that all processes make equally many steps; else nothing is repeated.
+
+    repeats: visits of each position in an epoch, (length,) float of 1 or more: the whole part of
+    it, or one more in as many epochs as the fraction says. All epochs are equally long.
     """
 
     def __init__(
-        self, length: int, *, seed: int = 0, shuffle: bool = True, rank: int = 0, world: int = 1
+        self,
+        length: int,
+        *,
+        seed: int = 0,
+        shuffle: bool = True,
+        rank: int = 0,
+        world: int = 1,
+        repeats: NDArray[np.float64] | None = None,
     ) -> None:
         if not 0 <= rank < world:
             raise ValueError(f"rank {rank} is not one of {world} processes")
+        if repeats is not None and (not shuffle or len(repeats) != length or repeats.min() < 1):
+            raise ValueError(f"repeats must be {length} numbers of 1 or more, and shuffle True")
+        self.repeats = repeats
         self.length, self.seed, self.shuffle = length, seed, shuffle
         self.rank, self.world = rank, world
         self.set_epoch(0)
@@ -157,9 +186,38 @@ class EpochSampler(Sampler[int]):
     def _positions(self) -> NDArray[np.int64]:
         if not self.shuffle:
             return np.arange(self.rank, self.length, self.world)
-        order = generator(self.seed, self.epoch).permutation(self.length)
-        filled = np.resize(order, -(-self.length // self.world) * self.world)
+        order = self._order()
+        filled = np.resize(order, -(-len(order) // self.world) * self.world)
         return filled[self.rank :: self.world]
+
+    def _order(self) -> NDArray[np.int64]:
+        random = generator(self.seed, self.epoch)
+        order = random.permutation(self.length)
+        if self.repeats is None:
+            return order
+        # Systematic sampling: the repeats end to end, in random order, met by evenly spaced points.
+        ends = np.cumsum(self.repeats[order])
+        visits = math.ceil(math.fsum(self.repeats))
+        points = (np.arange(visits) + random.random()) * (ends[-1] / visits)
+        met = np.searchsorted(ends, points, side="right").clip(max=self.length - 1)
+        return random.permutation(order[met])
+
+
+def repeat_factors(
+    index: InstanceIndex, rows: NDArray[np.int64], *, threshold: float
+) -> NDArray[np.float64] | None:
+    """How often to show each of these pictures (rows of the index), as in LVIS (Gupta 2019).
+
+    A class in a share f of the pictures gets max(1, sqrt(threshold / f)), a picture the greatest
+    of its classes', one without instances 1. Crowds do not count. None for threshold 0.
+    """
+    if not threshold:
+        return None
+    shown = np.zeros((len(index), index.taxonomy.num_classes), dtype=bool)
+    shown[index.image_rows[~index.crowd], index.labels[~index.crowd]] = True
+    share = shown[rows].mean(axis=0)
+    factors = np.sqrt(threshold / np.maximum(share, 1 / len(rows))).clip(min=1)
+    return np.where(shown[rows], factors, 1.0).max(axis=1)
 
 
 def make_loader(

@@ -10,7 +10,7 @@ from helpers.config import DataConfig, TrainConfig
 from helpers.data.coco import read_index
 from helpers.data.errors import Findings
 from helpers.data.index import InstanceIndex
-from helpers.data.loader import EpochSampler, InstanceDataset, make_loader
+from helpers.data.loader import EpochSampler, InstanceDataset, make_loader, repeat_factors
 from helpers.data.splits import compare_classes
 from helpers.data.taxonomy import Taxonomy
 from helpers.paths import resolve
@@ -73,6 +73,8 @@ class TrainingBatches:
             max_side=config.max_side,
             flip=config.flip,
             colour=config.colour,
+            blur=config.blur,
+            rotate=config.rotate,
             seed=config.seed,
             keep_empty=config.keep_empty,
         )
@@ -85,7 +87,13 @@ class TrainingBatches:
                 f"use a multiple of {world}"
             )
         self._share = config.batch_size // world
-        self._sampler = EpochSampler(images, seed=config.seed, rank=rank, world=world)
+        self._sampler = EpochSampler(
+            images,
+            seed=config.seed,
+            rank=rank,
+            world=world,
+            repeats=repeat_factors(index, self._dataset.rows, threshold=config.repeat_factor),
+        )
         self._loader = make_loader(
             self._dataset,
             batch_size=self._share,

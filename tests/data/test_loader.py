@@ -14,7 +14,13 @@ from PIL import Image
 from helpers.data.coco import read_index
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
-from helpers.data.loader import EpochSampler, InstanceDataset, make_loader, make_targets
+from helpers.data.loader import (
+    EpochSampler,
+    InstanceDataset,
+    make_loader,
+    make_targets,
+    repeat_factors,
+)
 from helpers.masks import rle as rles
 from helpers.structures import Sample
 
@@ -312,6 +318,64 @@ def test_sampler_shares_an_epoch_between_processes(length: int, world: int) -> N
     assert sorted(chain.from_iterable(ordered)) == list(range(length))
 
 
+def visits(sampler: EpochSampler, epochs: int) -> np.ndarray:
+    """(epochs, length) how often each position is visited."""
+    counts = []
+    for epoch in range(epochs):
+        sampler.set_epoch(epoch)
+        counts.append(np.bincount(list(sampler), minlength=sampler.length))
+    return np.array(counts)
+
+
+def test_repeats_are_met_on_average_in_epochs_of_one_length() -> None:
+    repeats = np.array([1.0, 1.0, 1.25, 2.5, 4.0, 1.0, 1.75])
+    counts = visits(EpochSampler(7, seed=2, repeats=repeats), 600)
+    assert set(counts.sum(axis=1)) == {13}  # 12.5, rounded up
+    assert (counts >= 1).all() and (np.abs(counts - repeats * 13 / 12.5) < 1 + 1e-9).all()
+    assert np.abs(counts.mean(axis=0) - repeats * 13 / 12.5).max() < 0.08
+    assert len({tuple(row) for row in counts}) > 5
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_repeats_go_on_in_the_middle_of_an_epoch_on_any_process(world: int) -> None:
+    repeats = np.array([1.0, 3.3, 1.0, 2.2, 1.0])
+    parts = [EpochSampler(5, seed=1, rank=r, world=world, repeats=repeats) for r in range(world)]
+    alone = EpochSampler(5, seed=1, repeats=repeats)
+    for epoch in (0, 1, 7):
+        for sampler in (*parts, alone):
+            sampler.set_epoch(epoch)
+        whole, shares = list(alone), [list(part) for part in parts]
+        assert len(whole) == 9 and len(alone) == 9
+        assert list(chain.from_iterable(zip(*shares, strict=True)))[:9] == whole
+        for part, share in zip(parts, shares, strict=True):
+            part.set_epoch(epoch, start=2)
+            assert list(part) == share[2:]
+
+
+def test_repeats_of_one_visit_each_picture_once() -> None:
+    counts = visits(EpochSampler(50, repeats=np.ones(50)), 20)
+    assert (counts == 1).all()
+
+
+def test_repeat_factors_follow_the_rarest_class(tmp_path: Path) -> None:
+    def change(doc: Document, folder: Path) -> None:
+        size = {"width": 24, "height": 16, "file_name": "one.png"}
+        doc["images"] = [{"id": n, **size} for n in range(1, 101)]
+        doc["annotations"] = [annotation(n, n, 3, (0, 0, 4, 4)) for n in range(1, 100)]
+        doc["annotations"] += [annotation(200 + n, n, 7, (5, 5, 4, 4)) for n in (10, 20, 30, 40)]
+        doc["annotations"].append(annotation(300, 50, 7, (5, 5, 4, 4)) | {"iscrowd": 1})
+
+    index = read_index(write(tmp_path, change))
+    rows = np.arange(100)
+    found = repeat_factors(index, rows, threshold=0.25)
+    rare = np.isin(index.image_ids, [10, 20, 30, 40])
+    assert found[rare] == pytest.approx((0.25 / 0.04) ** 0.5)
+    assert (found[~rare] == 1).all()
+    half = repeat_factors(index, rows[:20], threshold=0.25)  # there, 2 of 20 show it
+    assert half[9] == pytest.approx((0.25 / 0.1) ** 0.5)
+    assert repeat_factors(index, rows, threshold=0.0) is None
+
+
 def test_wrong_settings_are_refused(index: InstanceIndex) -> None:
     with pytest.raises(ValueError, match="one short_side"):
         InstanceDataset(index, train=False, short_side=(8, 9), max_side=20)
@@ -319,6 +383,9 @@ def test_wrong_settings_are_refused(index: InstanceIndex) -> None:
         InstanceDataset(index, train=True, short_side=(9, 8), max_side=20)
     with pytest.raises(ValueError, match="rank 2"):
         EpochSampler(4, rank=2, world=2)
+    for wrong in (np.ones(3), np.array([1, 1, 1, 0.5])):
+        with pytest.raises(ValueError, match="4 numbers of 1 or more"):
+            EpochSampler(4, repeats=wrong)
 
 
 def test_polygon_and_runs_make_the_same_sample(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
-from helpers.config import DataConfig
+from helpers.config import DataConfig, TrainConfig
 from helpers.data.errors import DataError
-from helpers.training.data import read_splits
+from helpers.training.data import TrainingBatches, read_splits
 
 CATEGORIES = [{"id": 3, "name": "chair"}, {"id": 7, "name": "table"}]
 
@@ -44,3 +46,17 @@ def test_D8_another_name_is_refused(tmp_path: Path) -> None:
     swapped = [{"id": 3, "name": "table"}, {"id": 7, "name": "chair"}]
     with pytest.raises(DataError, match="category 3 'table' is there 'chair'"):
         read_splits(splits(tmp_path, swapped))
+
+
+def test_every_option_reaches_the_batches_and_any_step_can_be_first(tmp_path: Path) -> None:
+    index, _ = read_splits(splits(tmp_path, CATEGORIES))
+    options = {"batch_size": 1, "workers": 0, "short_side": (8, 8), "max_side": 8, "colour": 0.0}
+    strong = TrainConfig(**options, blur=3.0, rotate=40.0, repeat_factor=4.0)
+    plain, batches = (TrainingBatches(index, c) for c in (TrainConfig(**options), strong))
+    assert (plain.epoch_steps, batches.epoch_steps) == (1, 2)  # the one class asks for sqrt(4)
+    taken = [batch[0].targets.masks for batch in islice(batches(0), 6)]
+    for start in range(6):
+        assert torch.equal(next(batches(start))[0].targets.masks, taken[start])
+    assert not torch.equal(taken[0], taken[2])  # turned anew in the next epoch
+    still = [batch[0].targets.masks.sum() for batch in islice(plain(0), 3)]
+    assert still == [16, 16, 16]
