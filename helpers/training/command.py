@@ -64,7 +64,7 @@ def own_data(args: argparse.Namespace) -> dict[str, Any]:
         wanted = ", ".join("--" + name.replace("_", "-") for name in missing)
         raise ValueError(f"own data need all four paths: add {wanted}")
     changes = {f"data__{field}": str(path.resolve()) for field, path in given.items()}
-    return {"data__name": args.annotations.resolve().parent.name, **changes}
+    return {"data__name": args.annotations.stem, **changes}
 
 
 def parse_change(text: str) -> tuple[str, Any]:
