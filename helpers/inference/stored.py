@@ -103,7 +103,7 @@ class StoredPredictions:
         for line in self.lines():
             if "soft" not in line:
                 raise PredictionError(f"{self.folder} has no soft masks: predict with --soft")
-            yield line["image_id"], _unpacked(line["soft"], sizes[line["image_id"]])
+            yield line["image_id"], unpacked(line["soft"], sizes[line["image_id"]])
 
     def assemble(self) -> Path | None:
         """predictions.json of all pictures in the order of `about`; None while some are missing."""
@@ -145,7 +145,8 @@ def _packed(detections: Detections) -> dict[str, Any]:
     }
 
 
-def _unpacked(soft: Mapping[str, Any], size: tuple[int, int]) -> Detections:
+def unpacked(soft: Mapping[str, Any], size: tuple[int, int]) -> Detections:
+    """The detections of a line's "soft", in a picture of `size` (height, width)."""
     raw = np.frombuffer(zlib.decompress(base64.b64decode(soft["masks"])), dtype=np.uint8)
     masks = torch.from_numpy(raw.reshape(-1, soft["side"], soft["side"]).copy()).float() / 255
     return Detections(
