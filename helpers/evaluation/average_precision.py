@@ -1,8 +1,8 @@
 """Average precision of masks, mask boundaries and boxes, in named presets.
 
 AP is the mean over IoU .50:.05:.95, 101 recall points, and all classes that occur in the truth.
-The work is done by faster-coco-eval; tests hold it to pycocotools. Every result carries its preset,
-because the same predictions score differently under each (data specification A6).
+Tests hold all numbers to pycocotools. Every result carries its preset, because the same predictions
+score differently under each (data specification A6).
 """
 
 from __future__ import annotations
@@ -12,19 +12,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
 from helpers.data.index import InstanceIndex
-from helpers.evaluation.boundary import BoundaryEvaluator
+from helpers.evaluation.curves import KINDS, Curves, Kind, make_curves
 from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import Results, check_results
 
-Kind = Literal["segm", "boundary", "bbox"]
-KINDS: tuple[Kind, ...] = ("segm", "boundary", "bbox")
 _LARGEST = 1e10  # px, the end of the last area range
 _log = logging.getLogger(__name__)
 
@@ -135,14 +132,22 @@ def evaluate(
     rules = PRESETS[preset]
     found = check_results(results, coco, masks=set(kinds) != {"bbox"})
     _warn_of_extras(found, rules)
-    annotations = _numbered(coco["annotations"], crowds=rules.ignore_crowds)
-    arrays = {kind: _accumulate(coco, annotations, found, rules, kind) for kind in kinds}
+    small, large = rules.small_below, rules.large_above
+    curves = make_curves(
+        coco,
+        found,
+        kinds,
+        ranges=((0, _LARGEST), (0, small), (small, large), (large, _LARGEST)),
+        limits=rules.max_detections,
+        ignore_crowds=rules.ignore_crowds,
+    )
+    counted = [a for a in coco["annotations"] if not (rules.ignore_crowds and a.get("iscrowd"))]
     return Evaluation(
         preset=preset,
-        metrics={kind: _metrics(*arrays[kind], rules) for kind in kinds},
-        classes=_classes(coco["categories"], annotations, found, arrays),
+        metrics={kind: _metrics(*curves[kind], rules) for kind in kinds},
+        classes=_classes(coco["categories"], counted, found, curves),
         images=len(coco["images"]),
-        instances=sum(not annotation["iscrowd"] for annotation in annotations),
+        instances=len(counted),
         detections=len(found),
     )
 
@@ -152,48 +157,10 @@ def percent(value: float) -> str:
     return "n/a" if np.isnan(value) else f"{100 * value:.1f}"
 
 
-def _numbered(annotations: Sequence[Mapping[str, Any]], *, crowds: bool) -> list[dict[str, Any]]:
-    """Copies with ids from 1: an id of 0 would read as "not matched", and repeated ids as one."""
-    return [
-        {**annotation, "id": number, "iscrowd": int(crowds and annotation.get("iscrowd", 0))}
-        for number, annotation in enumerate(annotations, start=1)
-    ]
-
-
-def _accumulate(
-    coco: Mapping[str, Any],
-    annotations: Sequence[Mapping[str, Any]],
-    found: Sequence[Mapping[str, Any]],
-    rules: Preset,
-    kind: Kind,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Precision (T, R, K, A, M) and recall (T, K, A, M); -1 where the truth has no instance.
-
-    T IoU thresholds, R recall points, K classes by id, A areas (all, small, medium, large), M
-    detection limits.
-    """
-    detections = _numbered(found, crowds=False)
-    if kind == "bbox":
-        for detection in detections:
-            detection["area"] = detection["bbox"][2] * detection["bbox"][3]
-    shared = {"images": coco["images"], "categories": coco["categories"]}
-    small, large = rules.small_below, rules.large_above
-    evaluator = (BoundaryEvaluator if kind == "boundary" else COCOeval_faster)(
-        COCO({**shared, "annotations": [dict(annotation) for annotation in annotations]}),
-        COCO({**shared, "annotations": detections}),
-        iouType="bbox" if kind == "bbox" else "segm",
-        ranges={"small": [0, small], "medium": [small, large], "large": [large, _LARGEST]},
-    )
-    evaluator.params.maxDets = list(rules.max_detections)
-    evaluator.evaluate()
-    evaluator.accumulate()
-    return np.asarray(evaluator.eval["precision"]), np.asarray(evaluator.eval["recall"])
-
-
 def _metrics(precision: NDArray, recall: NDArray, rules: Preset) -> dict[str, float]:
-    metrics = _average_precisions(precision[:, :, :, 0, -1])
+    metrics = _average_precisions(precision[..., 0])
     for area, letter in enumerate("sml", start=1):
-        metrics[f"AP{letter}"] = _mean(precision[:, :, :, area, -1])
+        metrics[f"AP{letter}"] = _mean(precision[..., area])
     for limit, number in enumerate(rules.max_detections):
         metrics[f"AR{number}"] = _mean(recall[:, :, 0, limit])
     for area, letter in enumerate("sml", start=1):
@@ -215,9 +182,9 @@ def _classes(
     categories: Sequence[Mapping[str, Any]],
     annotations: Sequence[Mapping[str, Any]],
     found: Sequence[Mapping[str, Any]],
-    arrays: Mapping[Kind, tuple[NDArray, NDArray]],
+    curves: Mapping[Kind, Curves],
 ) -> tuple[ClassResult, ...]:
-    instances = Counter(a["category_id"] for a in annotations if not a["iscrowd"])
+    instances = Counter(annotation["category_id"] for annotation in annotations)
     detections = Counter(result["category_id"] for result in found)
     ordered = sorted(categories, key=lambda category: category["id"])
     return tuple(
@@ -227,8 +194,8 @@ def _classes(
             instances[category["id"]],
             detections[category["id"]],
             {
-                kind: _average_precisions(precision[:, :, k, 0, -1])
-                for kind, (precision, _) in arrays.items()
+                kind: _average_precisions(precision[:, :, k, 0])
+                for kind, (precision, _) in curves.items()
             },
         )
         for k, category in enumerate(ordered)

@@ -77,8 +77,7 @@ def _checked(
     category_id = _known(result.get("category_id"), categories, "category_id", "a category")
     checked = {"image_id": image_id, "category_id": category_id, "score": _score(result)}
     if masks or "bbox" not in result:
-        rle = _mask(result, sizes[image_id])
-        area, box = rles.measure(rle)
+        rle, area, box = _mask(result, sizes[image_id])
         checked |= {"segmentation": rle, "area": float(area), "bbox": [float(v) for v in box]}
     if "bbox" in result:
         checked["bbox"] = _box(result["bbox"])
@@ -111,24 +110,27 @@ def _box(box: Any) -> list[float]:
 
 def _is_number(value: Any) -> bool:
     """Finite, and neither text nor a truth value; NumPy's numbers count."""
+    if type(value) is float:
+        return math.isfinite(value)
     if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
         return False
     return math.isfinite(value)
 
 
-def _mask(result: Mapping[str, Any], size: tuple[int, int]) -> Rle:
+def _mask(result: Mapping[str, Any], size: tuple[int, int]) -> tuple[Rle, int, rles.Box]:
+    """Compressed mask, area, box."""
     segmentation = result.get("segmentation")
     if isinstance(segmentation, Mapping):
-        rle = rles.normalise(segmentation)
+        rle, area, box = rles.examine(segmentation)
     elif isinstance(segmentation, Sequence) and not isinstance(segmentation, str | bytes):
-        rle = rles.from_polygons(segmentation, size)
+        rle, area, box = rles.examine(rles.from_polygons(segmentation, size))
     else:
         raise EvaluationError("segmentation is missing, or neither RLE nor polygons")
     if tuple(rle["size"]) != size:
         raise EvaluationError(
             f"the mask is [height, width] {rle['size']}, its image is {list(size)}"
         )
-    return rle
+    return rle, area, box
 
 
 def _order(result: Mapping[str, Any]) -> tuple:

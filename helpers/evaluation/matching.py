@@ -1,0 +1,124 @@
+"""Precision and recall over all images at once, by the rules of pycocotools.
+
+T IoU thresholds, R recall points, K classes, A area ranges, M detection limits; D detections.
+Detections and truths are sorted by key (image and class), detections
+of one key by falling score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.evaluation.overlaps import Overlaps
+
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+RECALLS = np.linspace(0.0, 1.0, 101)
+Curves = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Detected:
+    """Detections: class number 0..K-1, rank within their key from 0, score, area in pixels."""
+
+    kind: NDArray[np.int64]
+    rank: NDArray[np.int64]
+    score: NDArray[np.float64]
+    area: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Truths:
+    """Truths: class number 0..K-1, whether it is a crowd region, area in pixels."""
+
+    kind: NDArray[np.int64]
+    crowd: NDArray[np.bool_]
+    area: NDArray[np.float64]
+
+
+def precision_recall(
+    found: Detected,
+    true: Truths,
+    overlaps: Overlaps,
+    *,
+    kinds: int,
+    ranges: Sequence[tuple[float, float]],
+    limits: Sequence[int],
+) -> Curves:
+    """Precision (T, R, K, A) at the last limit, recall (T, K, A, M); -1 where there is no truth.
+
+    ranges: areas (px) that count, both ends included; what lies outside is ignored, not wrong.
+    """
+    precision = np.full((len(THRESHOLDS), len(RECALLS), kinds, len(ranges)), -1.0)
+    recall = np.full((len(THRESHOLDS), kinds, len(ranges), len(limits)), -1.0)
+    order = np.argsort(-found.score, kind="stable")
+    of_kind = [order[found.kind[order] == k] for k in range(kinds)]
+    for a, (low, high) in enumerate(ranges):
+        left_out = true.crowd | (true.area < low) | (true.area > high)
+        matched, ignored = _match(overlaps, len(found.kind), left_out, true.crowd)
+        ignored |= ~matched & ((found.area < low) | (found.area > high))
+        positives = np.bincount(true.kind[~left_out], minlength=kinds)
+        for k in np.flatnonzero(positives):
+            for m, limit in enumerate(limits):
+                rows = of_kind[k][found.rank[of_kind[k]] < limit]
+                counted = ~ignored[:, rows]
+                hits = np.cumsum(matched[:, rows] & counted, axis=1, dtype=np.float64)
+                recall[:, k, a, m] = hits[:, -1] / positives[k] if len(rows) else 0.0
+            misses = np.cumsum(~matched[:, rows] & counted, axis=1, dtype=np.float64)
+            precision[:, :, k, a] = _at_recalls(hits, misses, positives[k])
+    return precision, recall
+
+
+def _at_recalls(hits: NDArray, misses: NDArray, positives: int) -> NDArray[np.float64]:
+    """(T, D) running counts -> (T, R): the best precision at each recall or beyond, 0 if never."""
+    recalls = hits / positives
+    precisions = hits / np.maximum(hits + misses, 1)
+    best = np.maximum.accumulate(precisions[:, ::-1], axis=1)[:, ::-1]
+    answer = np.zeros((len(hits), len(RECALLS)))
+    for row, recall, curve in zip(answer, recalls, best, strict=True):
+        place = np.searchsorted(recall, RECALLS, side="left")
+        reached = place < len(curve)
+        row[reached] = curve[place[reached]]
+    return answer
+
+
+def _match(
+    overlaps: Overlaps, detections: int, left_out: NDArray[np.bool_], crowd: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(T, D) each: is the detection matched; is it ignored for what it is matched with."""
+    # Truths that count come first for every detection, each sort in the order of the file.
+    order = np.lexsort((overlaps.true, left_out[overlaps.true], overlaps.found))
+    starts = np.searchsorted(overlaps.found[order], np.arange(detections + 1))
+    partners, ious = overlaps.true[order], overlaps.iou[order]
+    return _match_pairs(starts, partners, ious, left_out, crowd, THRESHOLDS)
+
+
+@numba.njit(cache=True, nogil=True)
+def _match_pairs(starts, partners, ious, left_out, crowd, thresholds):
+    """Each detection in turn takes the truth that it overlaps most, of those still free.
+
+    The last of equals wins. One that counts is preferred to one that is left out; crowds never run
+    out.
+    """
+    shape = (len(thresholds), len(starts) - 1)
+    matched, ignored = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+    for t in range(len(thresholds)):
+        taken = np.zeros(len(left_out), np.bool_)
+        for d in range(len(starts) - 1):
+            best, chosen = min(thresholds[t], 1 - 1e-10), -1
+            for p in range(starts[d], starts[d + 1]):
+                g = partners[p]
+                if taken[g] and not crowd[g]:
+                    continue
+                if chosen > -1 and not left_out[chosen] and left_out[g]:
+                    break
+                if ious[p] >= best:
+                    best, chosen = ious[p], g
+            if chosen > -1:
+                taken[chosen] = True
+                matched[t, d], ignored[t, d] = True, left_out[chosen]
+    return matched, ignored
