@@ -491,7 +491,7 @@ class ReviewView {
     for (const pane of this.panes) pane.node.hidden = !panes.includes(pane);
     const ratio = this.item ? this.item.scene.height / this.item.scene.width : 0.7;
     const each = (this.stage.clientWidth - 4 * (panes.length - 1)) / panes.length;
-    const height = Math.round(Math.max(220, Math.min(each * Math.min(ratio, 1.15), 0.55 * window.innerHeight)));
+    const height = Math.round(Math.max(220, Math.min(each * Math.min(ratio, 1.15), 0.5 * window.innerHeight)));
     const before = [this.width, this.height];
     [this.width, this.height] = [Math.floor(each), height];
     for (const { canvas } of panes) {

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,22 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab over a copy of the notebooks; whatever they make goes to a temporary folder."""
+    """JupyterLab whose notebooks write to a temporary folder, nobody's decisions among it."""
     base = tmp_path_factory.mktemp("lab")
+    with running_lab(base, base / "outputs") as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def series_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on the outputs at hand, so that finished scenes and runs are not made again."""
+    with running_lab(tmp_path_factory.mktemp("series"), outputs_dir()) as lab:
+        yield lab
+
+
+@contextmanager
+def running_lab(base: Path, outputs: Path) -> Iterator[Lab]:
+    """A server over a copy of the notebooks, its own settings and state all in `base`."""
     notebooks = Path(shutil.copytree(NOTEBOOKS, base / "notebooks"))
     for name, values in SETTINGS.items():
         file = base / "settings" / name
@@ -69,7 +84,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    lab = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16), notebooks, base / "outputs")
+    lab = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16), notebooks, outputs)
     arguments = [
         *("--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"),
         *(f"--IdentityProvider.token={lab.token}", f"--ServerApp.root_dir={notebooks}"),

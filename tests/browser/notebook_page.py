@@ -19,6 +19,10 @@ RUN_ALL = """() => {
   window.jupyterapp.commands.execute('notebook:run-all-cells')
     .then(() => { window.finished = true; }, (error) => { window.finished = String(error); });
 }"""
+KILL = """() => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  kernel.requestExecute({ code: 'import os, signal; os.kill(os.getpid(), signal.SIGKILL)' });
+}"""
 CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => {
   const { source, outputs, execution_count } = cell.model.sharedModel.toJSON();
   return { type: cell.model.type, source: [source].flat().join(''), outputs: outputs ?? [],
@@ -42,6 +46,12 @@ class NotebookPage:
         self.page.evaluate(RUN_ALL)
         self.page.wait_for_function("() => window.finished !== null", timeout=RUNS)
         assert self.page.evaluate("() => window.finished") is True
+
+    def kill_kernel(self) -> None:
+        """kill -9, and wait for the one that Lab starts in its place."""
+        self.page.evaluate(KILL)
+        self.page.locator(".jp-Dialog button").first.click(timeout=OPENS)
+        self.page.wait_for_function(READY, timeout=OPENS)
 
     def cells(self) -> list[dict[str, Any]]:
         return self.page.evaluate(CELLS)

@@ -186,13 +186,12 @@ def test_screenshots(review: Review, screenshots: Path, width: int, dark: bool) 
         review.press(key)
         review.notebook.screenshot(screenshots / f"{name}-{mode}.png")
     review.press("1")
+    review.page.locator(ROOT).screenshot(path=screenshots / f"{name}-widget.png")
 
 
-def test_a_restarted_kernel_loses_nothing(review: Review) -> None:
+def test_a_killed_kernel_loses_nothing(review: Review) -> None:
     before = review.written()
-    review.page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
+    review.notebook.kill_kernel()
     review.notebook.run_all()
     assert review.notebook.errors() == []
     review.wait_for("63, 4 decided")
