@@ -14,6 +14,7 @@ COMMANDS = {
     "correct-masks": ("helpers.masks.command", "correct wrong pixel labels of a data set"),
     "apply-decisions": ("helpers.viz.review_command", "put accepted masks of a review into a file"),
     "check": ("helpers.data.command", "validate a data set and say what will be done about it"),
+    "split": ("helpers.data.split_command", "hold pictures out of a training split"),
     "train": ("helpers.training.command", "train a config, or continue where it stopped"),
     "evaluate": ("helpers.evaluation.command", "score predictions, a run, or a data set itself"),
     "predict": ("helpers.inference.predict_command", "predict a data set with a trained run"),

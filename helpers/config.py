@@ -352,9 +352,10 @@ def _paper() -> ExperimentConfig:
         name="paper",
         data=DataConfig(
             name="3D-FUTURE",
-            train_annotations="data/3D-FUTURE/GT/train_set.json",
+            # `python -m helpers split data/3D-FUTURE` makes these: the release has no such split
+            train_annotations="data/3D-FUTURE/holdout/train.json",
             train_images="data/3D-FUTURE/train/image",
-            val_annotations="data/3D-FUTURE/GT/val_set.json",
-            val_images="data/3D-FUTURE/val/image",
+            val_annotations="data/3D-FUTURE/holdout/val.json",
+            val_images="data/3D-FUTURE/train/image",
         ),
     )

@@ -19,6 +19,7 @@ import numpy as np
 from helpers.data.cache import Headers, headers_file, index_file, load_index, save_index
 from helpers.data.errors import DataError, Findings
 from helpers.data.index import InstanceIndex, pack_masks
+from helpers.data.layouts import HOLDOUT
 from helpers.data.locate import PICTURE_WARNINGS, Pictures, locate_pictures
 from helpers.data.records import AnnotationRecord, ImageRecord, read_annotations, read_images
 from helpers.data.taxonomy import (
@@ -169,7 +170,10 @@ def read_json(file: Path) -> Any:
         return json.loads(text, object_hook=_compact)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DataError(f"{file}: {reason}. Give the path of an annotation file.") from error
+        remedy = "Give the path of an annotation file"
+        if file.parent.name == HOLDOUT:
+            remedy = f"Make it with `python -m helpers split {file.parent.parent}`"
+        raise DataError(f"{file}: {reason}. {remedy}.") from error
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"{file}: not a JSON file, or cut short ({error}). Download or export it again."

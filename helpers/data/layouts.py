@@ -14,6 +14,8 @@ from helpers.data.pictures import EXTENSIONS
 
 Pair = tuple[Path, Path]  # annotation file, image folder
 
+HOLDOUT = "holdout"  # folder of the files that `split` makes: train.json and val.json
+
 SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 
 _ANNOTATIONS = (

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
+import json
+import os
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from helpers.data.augment import generator
-from helpers.data.errors import Findings
+from helpers.data.coco import read_document, read_index
+from helpers.data.errors import DataError, Findings
 from helpers.data.index import InstanceIndex
 from helpers.data.taxonomy import require_same
 
@@ -62,6 +68,62 @@ def holdout(index: InstanceIndex, count: int, *, seed: int = 0) -> tuple[list[in
     held = np.zeros(len(index), dtype=bool)
     held[order[places]] = True
     return index.image_ids[~held].tolist(), index.image_ids[held].tolist()
+
+
+def write_holdout(annotations: Path, folder: Path, *, count: int, seed: int = 0) -> dict[Path, int]:
+    """Divide an annotation file as `holdout` says: `folder`/train.json and val.json.
+
+    Both keep the dialect and every field of the original, which is only read; their pictures stay
+    where they are. Returns the number of pictures in each. Files that hold the same already are
+    left alone. Raises DataError for a file that can not be used, too few pictures, or other
+    content under these names.
+    """
+    index = read_index(annotations, check_images=False)
+    if not 0 < count < len(index):
+        raise DataError(
+            f"{annotations}: can not hold out {count} of {len(index)} pictures. Give --images a "
+            "number between."
+        )
+    stay, held = holdout(index, count, seed=seed)
+    document = read_document(annotations)
+    parts = {folder / "train.json": set(stay), folder / "val.json": set(held)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, ids in parts.items():
+        _write_part(document, ids, file)
+    return {file: len(ids) for file, ids in parts.items()}
+
+
+def _write_part(document: Mapping[str, Any], image_ids: set[int], file: Path) -> None:
+    temporary = file.with_name(f"{file.name}.part")
+    try:
+        with temporary.open("w") as stream:
+            stream.writelines(_part_as_json(document, image_ids))
+            stream.flush()
+            os.fsync(stream.fileno())
+        if not file.exists():
+            os.replace(temporary, file)
+        elif not filecmp.cmp(temporary, file, shallow=False):
+            raise DataError(
+                f"{file} holds another split. Give --out another folder, or move that one away."
+            )
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _part_as_json(document: Mapping[str, Any], image_ids: set[int]) -> Iterator[str]:
+    """Piece by piece: as one text, uncompressed runs take gigabytes."""
+    key_of = {"images": "id", "annotations": "image_id"}
+    for number, (name, value) in enumerate(document.items()):
+        yield f"{',' if number else '{'}\n{json.dumps(name)}: "
+        if name not in key_of:
+            yield json.dumps(value)
+            continue
+        kept = (entry for entry in value if entry[key_of[name]] in image_ids)
+        for place, entry in enumerate(kept):
+            yield ",\n" if place else "[\n"
+            yield json.dumps(entry, default=np.ndarray.tolist)
+        yield "]"
+    yield "}\n"
 
 
 def _rarest_category(index: InstanceIndex) -> np.ndarray:
