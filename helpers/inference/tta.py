@@ -9,7 +9,7 @@ V views, P detections of all views, K merged ones, M side of a mask grid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
@@ -21,10 +21,10 @@ from helpers.config import TestConfig, TtaConfig
 from helpers.structures import Detections
 
 AGREEMENT = 0.65  # IoU from which boxes of one class in different views are the same thing
-# Features wait for the second pass: as they are while all views together have at most so many
-# pixels, else in half precision; those of the pixels beyond the second bound are computed again.
-# (256 channels from stride 4 on: 85 bytes a pixel in float32.)
-EXACT_PIXELS, CACHED_PIXELS = 4_000_000, 20_000_000
+# Features wait for the second pass: those of the first so many pixels as they are, then in half
+# precision; those beyond the second bound are computed again. (256 channels from stride 4 on are 85
+# bytes a pixel in float32.)
+EXACT_PIXELS, CACHED_PIXELS = 2_000_000, 20_000_000
 
 
 @runtime_checkable
@@ -68,64 +68,65 @@ def predict_augmented(
         raise ValueError(
             f"{type(model).__name__} has no second stage to average over: predict without test.tta"
         )
-    look = AugmentedPicture(model, images, views_of(test.tta), size)
-    merged = merge(look.found, mode=test.tta.merge, test=test)
+    picture = AugmentedPicture(model, dict(zip(test.tta.sizes, images, strict=True)), size)
+    for view in views_of(test.tta):
+        picture.look(view)
+    merged = merge(picture.found, mode=test.tta.merge, test=test)
     total, count = 0.0, 0
-    for masks in look.masks(merged):
+    for masks in picture.masks(merged):
         total, count = total + masks, count + 1
     return replace(merged, masks=total / count)
 
 
 class AugmentedPicture:
-    """What one picture shows in each of its views.
+    """One picture of `size` (height, width), looked at in one view after the other.
 
-    found: V sets of detections without masks, in the frame of the picture. `masks` answers for any
-    boxes. At most one view's work is in memory at a time, besides the features kept (see above).
+    images: the picture by short side, uint8 RGB (3, h, w), on the model's device. `views` and
+    `found` grow with every `look`; found holds detections without masks, in the picture's frame.
+    One view's work is in memory at a time, besides the features that are kept (see above).
     """
 
     def __init__(
-        self,
-        model: TwoStage,
-        images: Sequence[Tensor],
-        views: Sequence[View],
-        size: tuple[int, int],
+        self, model: TwoStage, images: Mapping[int, Tensor], size: tuple[int, int]
     ) -> None:
-        sizes = list(dict.fromkeys(view.short_side for view in views))
-        if len(images) != len(sizes):
-            raise ValueError(f"the views have {len(sizes)} sizes but {len(images)} pictures came")
-        by_size = dict(zip(sizes, images, strict=True))
-        self.model, self.views, self.size = model, tuple(views), size
-        self._images = [by_size[view.short_side] for view in views]
+        self.model, self.images, self.size = model, images, size
+        self.views: list[View] = []
+        self.found: list[Detections] = []
         self._features: list[list[Tensor] | None] = []
-        self.found = [self._find(number) for number in range(len(views))]
+        self._pixels = 0
+
+    def look(self, view: View) -> Detections:
+        """First pass: what is found in one more view, in the frame of the picture."""
+        image = self._image(view)
+        features, [found] = self.model.find([image])
+        self._pixels += image[0].numel()
+        if self._pixels > EXACT_PIXELS:
+            features = [_halved(level) for level in features]
+        self._features.append(features if self._pixels <= CACHED_PIXELS else None)
+        self.views.append(view)
+        self.found.append((mirrored(found) if view.flip else found).resized(self.size))
+        return self.found[-1]
 
     def masks(self, detections: Detections) -> Iterator[Tensor]:
         """For each view in turn (K, M, M) mask probabilities of `detections` (picture's frame)."""
-        for number, view in enumerate(self.views):
-            asked = detections.resized(_size(self._images[number]))
-            answer = self._second_pass(number, mirrored(asked) if view.flip else asked)
-            yield answer.flip(2) if view.flip else answer
-
-    def _find(self, number: int) -> Detections:
-        features, [found] = self.model.find([self._image(number)])
-        pixels = [image[0].numel() for image in self._images]
-        exact = sum(pixels) <= EXACT_PIXELS
-        keep = sum(pixels[: number + 1]) <= CACHED_PIXELS
-        stored = features if exact else [_halved(level) for level in features]
-        self._features.append(stored if keep else None)
-        return (mirrored(found) if self.views[number].flip else found).resized(self.size)
+        return (self.masks_in(number, detections) for number in range(len(self.views)))
 
     @torch.no_grad()
-    def _second_pass(self, number: int, asked: Detections) -> Tensor:
-        features = self._features[number]
+    def masks_in(self, number: int, detections: Detections) -> Tensor:
+        """Second pass in one view: (K, M, M), not mirrored any more."""
+        view, features = self.views[number], self._features[number]
+        image = self._image(view)
         if features is None:
-            features = self.model.features(self.model.normalise([self._image(number)]))
+            features = self.model.features(self.model.normalise([image]))
         restored = [level.float() if level.dtype == torch.half else level for level in features]
-        return self.model.add_masks(restored, [asked])[0].masks
+        asked = detections.resized((image.shape[1], image.shape[2]))
+        if not view.flip:
+            return self.model.add_masks(restored, [asked])[0].masks
+        return self.model.add_masks(restored, [mirrored(asked)])[0].masks.flip(2)
 
-    def _image(self, number: int) -> Tensor:
-        image = self._images[number]
-        return image.flip(2) if self.views[number].flip else image
+    def _image(self, view: View) -> Tensor:
+        image = self.images[view.short_side]
+        return image.flip(2) if view.flip else image
 
 
 def merge(
@@ -172,7 +173,3 @@ def _halved(level: Tensor) -> Tensor:
     """float32 in half precision (11 bits), unless a value is too large for that."""
     half = level.half() if level.dtype == torch.float32 else level
     return half if torch.isfinite(half).all() else level
-
-
-def _size(image: Tensor) -> tuple[int, int]:
-    return image.shape[1], image.shape[2]

@@ -31,6 +31,13 @@ def with_tta(**fields):
     return change(PLAIN, test__tta=TtaConfig(**{"sizes": (64,), "flip": False, **fields}))
 
 
+def look_at(model, images) -> AugmentedPicture:
+    picture = AugmentedPicture(model, dict(zip(TWO.sizes, images, strict=True)), SIZE)
+    for view in views_of(TWO):
+        picture.look(view)
+    return picture
+
+
 class TestMerge:
     # the same thing in two of three views, shifted by 2 of 20 px (IoU 0.82); another class beside
     VIEWS = (
@@ -102,7 +109,7 @@ def test_masks_are_the_mean_over_the_views():
     model, picture = tiny_model("pointrend"), noise_picture()
     config = change(PLAIN, test__tta=TWO)
     images = resized_images(picture, config.test)
-    look = AugmentedPicture(model, images, views_of(TWO), SIZE)
+    look = look_at(model, images)
     merged = merge(look.found, mode="max", test=config.test)
     expected = torch.stack(list(look.masks(merged))).mean(dim=0)
     answer = predict_image(model, picture, config)
@@ -136,8 +143,9 @@ def test_second_pass_asks_each_view_about_the_same_place():
 
     ramp = torch.arange(96, dtype=torch.uint8).expand(3, 64, 96)
     double = ramp.repeat_interleave(2, 1).repeat_interleave(2, 2)
-    views = (View(64, False), View(64, True), View(128, False), View(128, True))
-    look = AugmentedPicture(Ruler(), (ramp, double), views, SIZE)
+    look = AugmentedPicture(Ruler(), {64: ramp, 128: double}, SIZE)
+    for view in (View(64, False), View(64, True), View(128, False), View(128, True)):
+        look.look(view)
     merged = merge(look.found, mode="max", test=TestConfig())
     assert merged.boxes.tolist() == [[8, 8, 24, 32]]
     for masks in look.masks(merged):
@@ -169,7 +177,7 @@ def test_features_too_large_for_half_precision_stay_whole():
 def test_features_of_most_views_are_let_go(monkeypatch):
     monkeypatch.setattr(tta, "CACHED_PIXELS", 2 * 64 * 96)
     images = resized_images(noise_picture(), change(PLAIN, test__tta=TWO).test)
-    look = AugmentedPicture(tiny_model(), images, views_of(TWO), SIZE)
+    look = look_at(tiny_model(), images)
     assert [kept is not None for kept in look._features] == [True, True, False, False]
 
 
