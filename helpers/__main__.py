@@ -16,6 +16,7 @@ COMMANDS = {
     "check": ("helpers.data.command", "validate a data set and say what will be done about it"),
     "split": ("helpers.data.split_command", "hold pictures out of a training split"),
     "train": ("helpers.training.command", "train a config, or continue where it stopped"),
+    "ensemble": ("helpers.inference.ensemble_command", "fuse soft predictions of several runs"),
     "evaluate": ("helpers.evaluation.command", "score predictions, a run, or a data set itself"),
     "predict": ("helpers.inference.predict_command", "predict a data set with a trained run"),
     "submit": ("helpers.evaluation.submit_command", "make the challenge's file of predictions"),
