@@ -56,7 +56,7 @@ def weighted_soft_nms(
 def pooled(members: Sequence[Detections]) -> Detections:
     """All detections together, their masks brought to the largest side among them."""
     side = max(member.masks.shape[-1] for member in members)
-    return Detections.cat([replace(m, masks=_at_side(m.masks, side)) for m in members])
+    return Detections.cat([replace(m, masks=at_side(m.masks, side)) for m in members])
 
 
 def _decayed(pool: Detections, iou: float) -> Tensor:
@@ -71,7 +71,8 @@ def _decayed(pool: Detections, iou: float) -> Tensor:
     return scores
 
 
-def _at_side(masks: Tensor, side: int) -> Tensor:
+def at_side(masks: Tensor, side: int) -> Tensor:
+    """(N, M, M) masks -> (N, side, side), interpolated where that differs."""
     if masks.shape[-1] == side:
         return masks
     if not len(masks):

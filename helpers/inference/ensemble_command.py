@@ -21,8 +21,9 @@ from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import PRESETS, evaluate
 from helpers.evaluation.submission import read_results
 from helpers.inference.calibration import Isotonic, fit_isotonic, right_or_wrong
-from helpers.inference.ensemble import EnsembleConfig, calibrated, fuse, model_weights
+from helpers.inference.ensemble import calibrated, fuse, model_weights
 from helpers.inference.ensemble_baselines import union_nms, weighted_soft_nms
+from helpers.inference.ensemble_clusters import EnsembleConfig
 from helpers.inference.ensemble_files import Member, check_alike, find_folder
 from helpers.inference.errors import PredictionError
 from helpers.inference.predict import to_results

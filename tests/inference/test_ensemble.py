@@ -12,7 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.inference.ensemble import EnsembleConfig, fuse, model_weights
+from helpers.inference.ensemble import fuse, model_weights
+from helpers.inference.ensemble_clusters import EnsembleConfig
 from helpers.inference.errors import PredictionError
 from helpers.inference.paste import paste_masks
 from helpers.structures import Detections
