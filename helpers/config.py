@@ -15,6 +15,7 @@ from typing import Any, Literal
 from helpers.config_fields import Section, known_fields, plain_to_section
 
 Preset = Literal["quick", "bench", "paper"]
+Merge = Literal["max", "mean", "vote"]
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ class TtaConfig(Section):
     sizes: tuple[int, ...] = (1000, 1200, 1400, 1600)  # short sides, px
     flip: bool = True
     max_side: int = 4000
-    merge: Literal["max", "mean", "vote"] = "vote"  # max: the reference's; mean: the paper's words
+    merge: Merge = "vote"  # max: the reference's; mean: the paper's words
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -305,7 +306,7 @@ def _quick() -> ExperimentConfig:
             norm="bn",
             frozen_stages=0,
             fpn_channels=64,
-            anchor_sizes=(12.0, 24.0, 48.0, 96.0, 192.0),
+            anchor_sizes=(10.0, 20.0, 40.0, 80.0, 160.0),
             rpn_batch=64,
             pre_nms_train=200,
             pre_nms_test=200,
@@ -318,16 +319,20 @@ def _quick() -> ExperimentConfig:
             mask_rois=12,
         ),
         train=TrainConfig(
-            steps=400,
+            steps=900,
             epochs=None,
-            batch_size=8,
-            lr=0.04,
+            batch_size=4,
+            optimizer="adamw",  # from scratch in so few steps, SGD does not get anywhere
+            lr=0.004,
+            weight_decay=0.01,
             warmup_steps=50,
-            short_side=(176, 224),
-            max_side=224,
+            clip_norm=10.0,
+            short_side=(144, 176),
+            max_side=176,
+            workers=1,
             checkpoint_every=50,
         ),
-        test=TestConfig(short_side=200, max_side=224),
+        test=TestConfig(short_side=160, max_side=176),
     )
 
 
