@@ -421,7 +421,7 @@ class ReviewView {
     if (!this.item) return;
     const { width, height } = this.item.scene, { x, y, w, h } = this.item.box;
     const near = follow === "instance";
-    const box = near ? [w * 1.5 + 12, h * 1.5 + 12] : [width, height];
+    const box = near ? [Math.max(w * 1.6, 48), Math.max(h * 1.6, 48)] : [width, height];
     const pane = this.visiblePanes()[0].canvas;
     const zoom = Math.min(pane.clientWidth / box[0], pane.clientHeight / box[1], 24) || 1;
     // No empty margin beside an instance at the picture's border, where the picture can fill the pane.
@@ -489,9 +489,9 @@ class ReviewView {
   resize() {
     const panes = this.visiblePanes();
     for (const pane of this.panes) pane.node.hidden = !panes.includes(pane);
-    const ratio = this.item ? this.item.scene.height / this.item.scene.width : 0.7;
     const each = (this.stage.clientWidth - 4 * (panes.length - 1)) / panes.length;
-    const height = Math.round(Math.max(220, Math.min(each * Math.min(ratio, 1.15), 0.5 * window.innerHeight)));
+    // The same for every item, so that the buttons stay where they are.
+    const height = Math.round(Math.max(220, Math.min(each, 0.5 * window.innerHeight)));
     const before = [this.width, this.height];
     [this.width, this.height] = [Math.floor(each), height];
     for (const { canvas } of panes) {

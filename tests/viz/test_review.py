@@ -166,13 +166,14 @@ def test_a_disk_that_fails_keeps_the_cursor(queue: ReviewQueue, monkeypatch: pyt
     assert queue.position == 0 and queue.progress().decided == 0 and queue.undo() is None
 
 
-def test_a_thousand_decisions(tmp_path: Path):
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_many_decisions(tmp_path: Path, count: int):
     items = review_data.comparison(tmp_path).items()
     store = DecisionStore(tmp_path / "d.jsonl")
     queue = ReviewQueue(items, store)
-    for n in range(1000):
+    for n in range(count):
         queue.decide("accept" if n % 2 else "reject")
-    assert len(store.path.read_text().splitlines()) == 1000
+    assert len(store.path.read_text().splitlines()) == count
     assert DecisionStore(store.path).decisions == store.decisions
 
 
