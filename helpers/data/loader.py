@@ -7,7 +7,10 @@ run that was stopped goes on with exactly the samples it would have seen.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from shutil import disk_usage
 
 import numpy as np
 import torch
@@ -26,10 +29,15 @@ from helpers.data.augment import (
     to_tensor,
     transform_boxes,
 )
+from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex, Instances
 from helpers.data.pictures import read_picture
 from helpers.masks.rle import decode_box
 from helpers.structures import Sample, Targets
+
+SHM = Path("/dev/shm")  # where Linux keeps what processes share
+
+_SHARED_MEMORY = re.compile("shared memory|Bus error|No space left on device")
 
 
 class InstanceDataset(Dataset[Sample]):
@@ -220,6 +228,23 @@ def repeat_factors(
     return np.where(shown[rows], factors, 1.0).max(axis=1)
 
 
+class SampleLoader(DataLoader[list[Sample]]):
+    """A `DataLoader` that says in one sentence when its workers run out of shared memory."""
+
+    def __iter__(self) -> Iterator[list[Sample]]:
+        """All batches. Raises DataError for too little shared memory, or a picture's own."""
+        try:
+            yield from super().__iter__()
+        except RuntimeError as error:
+            if not _SHARED_MEMORY.search(str(error)):
+                raise
+            room = f" ({SHM} holds {disk_usage(SHM).total >> 20} MiB)" if SHM.is_dir() else ""
+            raise DataError(
+                f"the {self.num_workers} loader processes ran out of shared memory{room}: give a "
+                "container more (docker run --shm-size=8g), or set train.workers to 0"
+            ) from error
+
+
 def make_loader(
     dataset: InstanceDataset,
     *,
@@ -227,12 +252,13 @@ def make_loader(
     sampler: Sampler[int] | Sequence[int] | None = None,
     workers: int = 0,
     drop_last: bool = False,
-) -> DataLoader[list[Sample]]:
+) -> SampleLoader:
     """Batches (lists of samples) in the sampler's order, by default that of the data set.
 
     workers: processes that prepare samples, kept between epochs; 0 prepares them right here.
+    Where there is a GPU, samples lie in page-locked memory.
     """
-    return DataLoader(
+    return SampleLoader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,
@@ -240,4 +266,5 @@ def make_loader(
         collate_fn=collate,
         drop_last=drop_last,
         persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
     )

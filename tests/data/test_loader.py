@@ -10,6 +10,7 @@ import pytest
 import torch
 from datafiles import Document, annotation, picture, rectangle, uncompressed, write
 from PIL import Image
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from helpers.data.coco import read_index
 from helpers.data.errors import DataError
@@ -294,6 +295,43 @@ def test_D33_a_broken_picture_stops_the_loader_by_name(many: InstanceIndex) -> N
     loader = make_loader(plain(many), batch_size=2, workers=1)
     with pytest.raises(DataError, match=path.name):
         list(loader)
+
+
+class Starved(InstanceDataset):
+    """What PyTorch reports from a worker when shared memory is used up."""
+
+    def __getitem__(self, position: int) -> Sample:
+        if position:
+            raise RuntimeError(
+                "unable to write to file </torch_123_45_6>: No space left on device (28)"
+            )
+        return super().__getitem__(position)
+
+
+def test_too_little_shared_memory_is_told(many: InstanceIndex) -> None:
+    dataset = Starved(many, train=False, short_side=16, max_side=100)
+    loader = make_loader(dataset, batch_size=1, workers=1)
+    taken = []
+    with pytest.raises(DataError, match=r"ran out of shared memory \(.*--shm-size.*workers to 0"):
+        taken.extend(loader)
+    assert len(taken) == 1
+
+
+def test_other_errors_of_a_loader_stay_what_they_are(many: InstanceIndex, monkeypatch) -> None:
+    dataset = plain(many)
+    monkeypatch.setattr(dataset, "_draw", lambda row: (_ for _ in ()).throw(RuntimeError("other")))
+    with pytest.raises(RuntimeError, match="other"):
+        list(make_loader(dataset, batch_size=1))
+
+
+def test_samples_are_pinned_where_there_is_a_gpu(many: InstanceIndex, monkeypatch) -> None:
+    assert make_loader(plain(many), batch_size=2).pin_memory == torch.cuda.is_available()
+    pinned: list[int] = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda t: pinned.append(t.numel()) or t)
+    sample = plain(many)[0]
+    assert equal(pin_memory([sample])[0], sample)  # as a loader does, which finds it by its name
+    tensors = (sample.image, *vars(sample.targets).values())
+    assert sorted(pinned) == sorted(t.numel() for t in tensors)
 
 
 def test_sampler_goes_on_in_the_middle_of_an_epoch() -> None:
