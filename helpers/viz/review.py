@@ -66,7 +66,8 @@ class ReviewQueue:
         self.filters = Filters()
         self._values: dict[str, np.ndarray] = {}
         self._done: list[tuple[Decision, Decision | None]] = []  # written, and what it replaced
-        self._visible: list[int] = []
+        self._visible: list[int] = []  # positions in items
+        self._keys: set[str] = set()  # of the visible items
         self._cursor = 0
         self.sort(order)
 
@@ -99,8 +100,8 @@ class ReviewQueue:
 
     def progress(self) -> Progress:
         """Of the visible items."""
-        verdicts = Counter(self.store.verdict(self.items[n].key) for n in self._visible)
-        del verdicts[None]
+        decisions = self.store.decisions.values()
+        verdicts = Counter(d.verdict for d in decisions if d.verdict and d.key in self._keys)
         return Progress(len(self._visible), dict(sorted(verdicts.items())))
 
     def sort(self, order: str) -> None:
@@ -118,6 +119,7 @@ class ReviewQueue:
         self.filters = filters
         order = np.argsort(-self._values[self.order], kind="stable").tolist()
         self._visible = [n for n in order if self._passes(self.items[n])]
+        self._keys = {self.items[n].key for n in self._visible}
         self._cursor = 0
         if self.current and self.store.verdict(self.current.key):
             self.next_undecided()

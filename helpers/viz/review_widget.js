@@ -334,7 +334,8 @@ class ReviewView {
     this.model.send({ id: this.waiting, ...bound, ...command });
     clearTimeout(this.patience);
     this.patience = setTimeout(() => {
-      this.say("the kernel does not answer: if it was restarted, run the cell again; what counts as decided is saved");
+      this.say("waiting for the kernel (a first sort of many masks takes a while); if it was restarted, run the cell again: "
+        + "what counts as decided is saved");
     }, PATIENCE);
   }
 
