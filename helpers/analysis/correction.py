@@ -25,8 +25,10 @@ from helpers.analysis.correction_noise import NOISES, add_noise
 from helpers.evaluation.average_precision import Evaluation, evaluate
 from helpers.masks import rle
 from helpers.masks.correct import CorrectionConfig, correct_labels
-from helpers.masks.correct_measure import CorrectionScore, measure_correction
+from helpers.masks.correct_colours import decode_colours
+from helpers.masks.correct_measure import CorrectionScore, measure_correction, thin_parts
 from helpers.scenes.config import SceneConfig
+from helpers.scenes.noise import antialias_colours, nearest_labels, object_colours
 from helpers.scenes.random import stream
 
 METRICS = ("precision", "recall", "damage", "thin kept", "mask IoU", "boundary IoU")
@@ -58,6 +60,44 @@ def scene(seed: int, size: int) -> Scene:
     stored = io.BytesIO()
     Image.fromarray(image).save(stored, "JPEG", quality=90, subsampling=0)
     return Scene(labels, view.category_ids, np.asarray(Image.open(stored)))
+
+
+def legs(s: Scene) -> np.ndarray:
+    """(H, W) bool: parts up to 16 px wide (at 1200 x 1200) in the lower third of each instance."""
+    found = np.zeros(s.labels.shape, bool)
+    width = max(1, round(16 * s.labels.shape[1] / 1200))
+    for label in _instances(s.labels):
+        mask = s.labels == label
+        rows = np.flatnonzero(mask.any(1))
+        low = rows[-1] - (rows[-1] - rows[0]) // 3
+        found[low:] |= thin_parts(mask, width)[low:]
+    return found
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """One scene's id-map as an anti-aliased colour picture, and the labels read from it.
+
+    colours: (H, W, 3) uint8; naive: (H, W) every pixel as the nearest object's colour; solved:
+    blends solved as mixtures of two neighbours; labels: (H, W) the truth.
+    """
+
+    colours: np.ndarray
+    naive: np.ndarray
+    solved: np.ndarray
+    labels: np.ndarray
+
+
+def decoding(seed: int, size: int) -> Decoding:
+    """The label map of `scene(seed, size)`, drawn with 4 x 4 samples a pixel and read again."""
+    from helpers.scenes.render import compose_view, render_ids
+
+    view = compose_view(SceneConfig(seed=seed, size=size), "val", 0)
+    palette = object_colours(len(view.category_ids), stream(seed, "colours"))
+    fine = render_ids(view, size, supersample=4)
+    colours = antialias_colours(fine, palette, 4)
+    solved, _ = decode_colours(colours, palette)
+    return Decoding(colours, nearest_labels(colours, palette), solved, render_ids(view, size))
 
 
 # The methods: from a noisy label map and its picture to a corrected map.

@@ -87,7 +87,7 @@ def measure_correction(
         mask, found = truth == label, corrected == label
         window = _window(mask | found)
         mask, found = mask[window], found[window]
-        thin[window] |= _thin_parts(mask, max(1, round(THIN * scale)))
+        thin[window] |= thin_parts(mask, max(1, round(THIN * scale)))
         band = max(1, round(BAND * scale)) / math.hypot(*mask.shape)
         ious.append(
             (
@@ -122,7 +122,7 @@ def _window(mask: np.ndarray) -> tuple[slice, slice]:
     return tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
 
 
-def _thin_parts(mask: np.ndarray, width: int) -> np.ndarray:
+def thin_parts(mask: np.ndarray, width: int) -> np.ndarray:
     """The pixels of a mask that no square wider than `width` inside the mask covers."""
     padded = np.pad(mask, width + 1)
     wide = ndimage.binary_opening(padded, np.ones((width + 1, width + 1), bool))

@@ -21,6 +21,7 @@ ROOM = 4  # px: and so much farther around one of a component
 THIN = 0.25  # of a line's window has its label, at most (one pixel wide: 6 of 48)
 SURROUNDING = 0.6  # of the window has the other label, more than that
 COLOUR = 10.0  # levels of 0..255: colours this far apart are 0.61 alike
+SMALLEST = 0.6  # of the side of 1200: below, lines of one pixel are legs and not asked about
 LINE_ROUNDS = 4  # the ends of a line go first
 FEWEST = 3  # pixels of the other label at hand
 
@@ -54,7 +55,7 @@ def match_surroundings(
     labels = _components(
         labels, colours, count, area, reach + max(1, round(ROOM * side)), component
     )
-    return _lines(labels, colours, count, reach, line)
+    return _lines(labels, colours, count, reach, line) if side >= SMALLEST else labels
 
 
 def _components(

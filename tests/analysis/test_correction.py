@@ -17,7 +17,7 @@ def drawn(seed: int) -> Scene:
     """A table on thin legs and a box, in plain colours."""
     labels = np.zeros((300, 300), np.int32)
     labels[100:140, 50:250] = 1
-    labels[140:240, 60:62] = labels[140:240, 238:240] = 1
+    labels[140:240, 60] = labels[140:240, 239] = 1
     labels[160 + seed : 260, 90:200] = 2
     colours = np.array([(90, 90, 90), (200, 120, 60), (60, 120, 200)], np.uint8)
     return Scene(labels, (24, 18), colours[labels])
@@ -39,7 +39,7 @@ def test_the_baselines_do_what_they_are_called():
     noisy[20, 20:22] = 2
     assert np.array_equal(result("nothing", noisy), noisy)
     opened = result("opening + closing", noisy)
-    assert (opened[150:230, 60:62] == 0).all()  # the legs are gone
+    assert (opened[150:230, 60] == 0).all()  # the legs are gone
     largest = result("largest component", noisy)
     assert (largest[20, 20:22] == 0).all() and largest[120, 100] == 0
     majority = result("majority 3 x 3", noisy)
@@ -81,7 +81,6 @@ def test_every_method_is_measured_on_every_kind(scenes):
     rows = table.set_index(["noise", "method"])
     assert (rows.xs("nothing", level="method")["damage"] == 0).all()
     assert rows.loc[("none", "ours"), "damage"] <= 1e-4
-    assert rows.loc[("leak", "ours with picture"), "recall"] > 0.5
     assert rows.loc[("leak", "ours"), "recall"] < 0.1
     assert rows.loc[("all", "ours"), "precision"] > rows.loc[("all", "majority 3 x 3"), "precision"]
     assert rows.loc[("none", "opening + closing"), "thin kept"] < 0.2
@@ -106,6 +105,20 @@ def test_a_scene_is_repeatable_and_its_labels_fit_its_picture():
     one, two = correction.scene(0, 64), correction.scene(0, 64)
     assert np.array_equal(one.labels, two.labels) and np.array_equal(one.picture, two.picture)
     assert one.picture.shape == (64, 64, 3) and one.labels.max() <= len(one.category_ids)
+
+
+def test_naive_decoding_invents_labels_that_solving_does_not():
+    found = correction.decoding(100, 200)
+    naive, solved = ((labels != found.labels).sum() for labels in (found.naive, found.solved))
+    assert found.colours.shape == (200, 200, 3)
+    assert 0 < solved < naive
+
+
+def test_legs_are_the_thin_parts_below():
+    s = drawn(0)
+    found = correction.legs(s)
+    assert found[210:239, 60].all() and found[210:239, 239].all()
+    assert not found[:180].any() and not found[220:, 95:195].any()
 
 
 def test_the_command_prints_a_table_or_json(monkeypatch, capsys):

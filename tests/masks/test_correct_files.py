@@ -265,11 +265,12 @@ def test_crowds_pass_and_polygons_become_rle():
 def test_pictures_are_looked_at_when_asked_for_and_have_to_be_there(tmp_path):
     source = tmp_path / "in"
     (source / "GT").mkdir(parents=True)
-    labels = np.zeros((SIDE, SIDE), np.int32)
+    side = 800
+    labels = np.zeros((side, side), np.int32)
     labels[20:100, 20:100] = 1
     noisy = labels.copy()
     noisy[20:45, 60] = 0  # a leak that only the picture shows
-    images = [{"id": 1, "width": SIDE, "height": SIDE, "file_name": "0000000"}]
+    images = [{"id": 1, "width": side, "height": side, "file_name": "0000000"}]
     data = {"images": images, "annotations": [annotation(1, 1, noisy == 1)]}
     (source / "GT" / "train_set.json").write_text(json.dumps(data))
     with pytest.raises(CorrectionError, match="correct without them"):

@@ -101,3 +101,11 @@ def test_small_maps_and_pictures_that_do_not_fit():
     assert correct_labels(tiny, picture=np.zeros((2, 2, 3), np.uint8)).labels.shape == (2, 2)
     with pytest.raises(ValueError, match="picture of shape"):
         correct_labels(tiny, picture=np.zeros((2, 3, 3), np.uint8))
+
+
+def test_in_small_pictures_a_line_may_be_a_leg_and_stays():
+    leg = np.zeros((300, 300), np.int32)
+    leg[50:150, 50:250] = 1
+    leg[150:250, 100] = 1
+    grey = np.full((300, 300, 3), 128, np.uint8)
+    assert np.array_equal(correct_labels(leg, picture=grey).labels, leg)
