@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from helpers.evaluation.average_precision import evaluate
+from helpers.paths import resolve
 from helpers.runs import Run, list_runs
 from helpers.training.data import read_split
 
@@ -53,7 +54,9 @@ def _counts(run: Run) -> bool:
     """Whether it is one of the three, by name and by the masks it was trained on."""
     config = run.config
     masks = TRAINED_ON.get(config.name)
-    return run.status == "finished" and masks == config.data.train_annotations
+    if masks is None or run.status != "finished":
+        return False
+    return resolve(masks).resolve() == resolve(config.data.train_annotations).resolve()
 
 
 def _scores(run: Run) -> dict[tuple[str, str], float]:

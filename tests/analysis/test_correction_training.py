@@ -10,6 +10,7 @@ from helpers.__main__ import COMMANDS
 from helpers.__main__ import parser as command_line
 from helpers.analysis import correction_training as effect
 from helpers.config import change, preset
+from helpers.paths import resolve
 
 
 def run(name: str, masks: str, *, status: str = "finished") -> SimpleNamespace:
@@ -46,7 +47,7 @@ def test_runs_are_scored_against_both_truths_in_a_fixed_order(monkeypatch, score
     masks = effect.TRAINED_ON
     runs = [
         run("masks-true", masks["masks-true"]),
-        run("masks-noisy", masks["masks-noisy"]),
+        run("masks-noisy", str(resolve(masks["masks-noisy"]))),  # as the command line stores it
         run("masks-corrected", "outputs/other.json"),  # of other masks
         run("quick", masks["masks-true"]),
     ]
