@@ -1,6 +1,6 @@
 """How many steps, and the learning rate of each: pure functions, so a resumed run needs no state.
 
-Linear warm-up, then a tenth at each milestone (specification section 7).
+Linear warm-up, then a tenth at each milestone (specification section 7), or half a cosine to zero.
 """
 
 from __future__ import annotations
@@ -21,8 +21,13 @@ def total_steps(config: TrainConfig, epoch_steps: int) -> int:
 def learning_rate(config: TrainConfig, step: int, total: int) -> float:
     """Learning rate of step 0 <= `step` < `total`; `config.lr` holds at a batch size of 16."""
     base = config.lr * config.batch_size / REFERENCE_BATCH
-    decays = sum(step >= round(share * total) for share in config.milestones)
-    return base * _warm_up(config, step) * DECAY**decays
+    return base * _warm_up(config, step) * _decay(config, step, total)
+
+
+def _decay(config: TrainConfig, step: int, total: int) -> float:
+    if config.schedule == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * step / total))
+    return DECAY ** sum(step >= round(share * total) for share in config.milestones)
 
 
 def _warm_up(config: TrainConfig, step: int) -> float:

@@ -35,3 +35,15 @@ def test_rates_of_the_paper(step, lr):
 def test_the_rate_follows_the_batch_size():
     config = TrainConfig(batch_size=8, lr=0.02, warmup_steps=0)
     assert learning_rate(config, 0, 1000) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("step", "share"), [(0, 1.0), (25, 0.853553), (50, 0.5), (99, 0.00024672)])
+def test_the_cosine_falls_to_zero(step, share):
+    config = TrainConfig(schedule="cosine", warmup_steps=0, lr=0.5)
+    assert learning_rate(config, step, 100) == pytest.approx(0.5 * share, rel=1e-3)
+
+
+def test_the_cosine_warms_up_too():
+    config = TrainConfig(schedule="cosine", warmup_steps=10, warmup_factor=0.0, lr=0.5)
+    assert learning_rate(config, 0, 1000) == 0.0
+    assert learning_rate(config, 5, 1000) == pytest.approx(0.25, rel=1e-3)
