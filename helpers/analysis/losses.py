@@ -1,0 +1,206 @@
+"""What the focal losses do, in numbers: weights by class, curves, and whose gradient is left.
+
+All losses come from `helpers.models.losses`; nothing is written out a second time here.
+R boxes, K classes (background is class K).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from helpers.analysis.statistics import instance_table
+from helpers.config import ExperimentConfig, LossConfig, Preset, change, preset
+from helpers.data.index import InstanceIndex
+from helpers.data.loader import InstanceDataset
+from helpers.evaluation.average_precision import Evaluation
+from helpers.evaluation.tables import class_table
+from helpers.models.box_head import POOL
+from helpers.models.build import Detector
+from helpers.models.cascade import FIRST_IOU
+from helpers.models.losses import class_loss, focal_alpha, mask_loss
+from helpers.models.roi_pool import pool_rois
+from helpers.models.rois import cat_labels, sample_rois
+from helpers.runs import Run, RunError, list_runs
+from helpers.structures import Sample
+
+EASE_EDGES = (0.0, 0.3, 0.6, 0.9, 1.0)
+EASE_NAMES = ("p up to 0.3", "0.3 to 0.6", "0.6 to 0.9", "above 0.9")
+
+
+def alpha_table(index: InstanceIndex, *, precision: Sequence[float] | None = None) -> pd.DataFrame:
+    """One row per class in the order of the labels: category_id, category, instances, alpha.
+
+    precision: AP of each class (0..1 or per cent, NaN where unknown), measured on pictures held out
+    of training; adds the column alpha_precision. Raises ValueError as `focal_alpha` does.
+    """
+    labels = instance_table(index)["label"].to_numpy()
+    counts = np.bincount(labels, minlength=index.taxonomy.num_classes)
+    table = pd.DataFrame(
+        {
+            "category_id": [c.id for c in index.taxonomy.classes],
+            "category": [c.name for c in index.taxonomy.classes],
+            "instances": counts,
+            "alpha": focal_alpha(counts.tolist()),
+        }
+    )
+    if precision is not None:
+        table["alpha_precision"] = focal_alpha(counts.tolist(), list(precision))
+    return table
+
+
+def class_losses(probabilities: Sequence[float], losses: Mapping[str, LossConfig]) -> pd.DataFrame:
+    """Loss of one box whose true class got probability p: rows p in (0, 1), a column per loss."""
+    p = torch.tensor(probabilities, dtype=torch.float64)
+    logits, label = torch.stack((p.log(), (1 - p).log()), dim=1), torch.zeros(1, dtype=torch.int64)
+    columns = {
+        name: [float(class_loss(row[None], label, config)) for row in logits]
+        for name, config in losses.items()
+    }
+    return pd.DataFrame(columns, index=pd.Index(probabilities, name="p"))
+
+
+def scale_facts(probabilities: Sequence[float], config: LossConfig) -> pd.DataFrame:
+    """Cross entropy beside the class loss of `config`, and by how much it is smaller; rows p."""
+    table = class_losses(probabilities, {"cross entropy": LossConfig(), "focal": config})
+    return table.assign(**{"times smaller": table["cross entropy"] / table["focal"]})
+
+
+def mask_losses(
+    probabilities: Sequence[float], labels: Sequence[float], config: LossConfig
+) -> pd.DataFrame:
+    """Mask loss of one point for each predicted p (rows), by label and kind (columns).
+
+    Labels between 0 and 1 are what a point on an outline gets: there the mask is interpolated.
+    """
+    logits = torch.tensor(probabilities, dtype=torch.float64).logit()
+    columns = {}
+    for label in labels:
+        target = torch.tensor([[label]])
+        for name, kind in (("cross entropy", "bce"), ("focal", "focal")):
+            values = [float(mask_loss(z.view(1, 1), target, kind, config)) for z in logits]
+            columns[f"{name}, label {label:g}"] = values
+    return pd.DataFrame(columns, index=pd.Index(probabilities, name="p"))
+
+
+@torch.no_grad()
+def class_logits(
+    model: Detector, index: InstanceIndex, rows: Sequence[int], config: ExperimentConfig
+) -> tuple[Tensor, Tensor]:
+    """What the first box stage says of the boxes it would be trained on, in some pictures.
+
+    Boxes are drawn from the proposals as in training, pictures are those of the test size without
+    augmentation. Returns logits (R, K + 1) and labels (R,); the same ones at every call.
+    """
+    test = config.test
+    data = InstanceDataset(index, train=False, short_side=test.short_side, max_side=test.max_side)
+    parts = [_logits_of(model, data[row], config) for row in rows]
+    return torch.cat([logits for logits, _ in parts]), torch.cat([labels for _, labels in parts])
+
+
+def _logits_of(model: Detector, sample: Sample, config: ExperimentConfig) -> tuple[Tensor, Tensor]:
+    batch = model.normalise([sample.image])
+    features = model.features(batch)
+    [proposals] = model.rpn.propose(features, batch.sizes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.train.seed)
+        rois = sample_rois(
+            proposals.boxes,
+            sample.targets,
+            threshold=FIRST_IOU,
+            num_classes=model.num_classes,
+            size=config.model.roi_batch,
+            positive=config.model.roi_positive,
+        )
+    branch = model.roi_heads.box
+    pooled = pool_rois(features, [rois.boxes], POOL, canonical=branch.canonical)
+    return branch.stages[0](pooled)[0], cat_labels([rois])
+
+
+def gradients(logits: Tensor, labels: Tensor, losses: Mapping[str, LossConfig]) -> pd.DataFrame:
+    """One row per box: p of its true class, label, ease (a bin of p), kind (background or object),
+    and for each loss the length of its gradient on the box's logits."""
+    p = logits.softmax(dim=1).gather(1, labels[:, None]).squeeze(1).numpy()
+    table = pd.DataFrame({"p": p, "label": labels.numpy()})
+    table["ease"] = pd.cut(p, EASE_EDGES, labels=EASE_NAMES, include_lowest=True)
+    background = table["label"] == logits.shape[1] - 1
+    table["kind"] = np.where(background, "background", "object")
+    for name, config in losses.items():
+        given = logits.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(class_loss(given, labels, config), given)
+        table[name] = slope.norm(dim=1).numpy()
+    return table
+
+
+def gradient_shares(table: pd.DataFrame, names: Sequence[str], *, by: str) -> pd.DataFrame:
+    """Rows: "boxes" (their number), then each loss of `names`; columns: shares (0..1) of the groups
+    of column `by` in it."""
+    groups = table.assign(boxes=1.0).groupby(by, observed=False)[["boxes", *names]].sum()
+    return (groups / groups.sum()).T
+
+
+def focal_ladder(base: ExperimentConfig, alpha: Sequence[float]) -> dict[str, ExperimentConfig]:
+    """The rungs from cross entropy to the paper's losses, each a named change of `base`.
+
+    alpha: weight of each class, rounded to three decimals in the configs.
+    """
+    rounded = tuple(round(float(a), 3) for a in alpha)
+    name, focal = base.name, {"loss__classes": "focal"}
+    by_class = focal | {"loss__alpha": rounded}
+    masks = by_class | {"loss__masks": "focal", "loss__points": "focal", "loss__mask_weight": 1.1}
+    return {
+        "cross entropy": base,
+        "focal, alpha 1": change(base, name=f"{name}-focal-plain", **focal),
+        "focal, alpha by class": change(base, name=f"{name}-focal-classes", **by_class),
+        "the paper's: masks too": change(base, name=f"{name}-focal", **masks),
+    }
+
+
+def finished_run(config: ExperimentConfig) -> Run | None:
+    """The finished run of this very config, or None; nothing is trained."""
+    for run in list_runs():
+        if run.config.hash() == config.hash() and run.status == "finished":
+            return run
+    return None
+
+
+def required_run(config: ExperimentConfig, *, made_by: str) -> Run:
+    """As `finished_run`. Raises RunError naming the notebook that makes it when there is none."""
+    run = finished_run(config)
+    if run is None:
+        raise RunError(
+            f"there is no finished run {config.name}-{config.hash()}: notebook {made_by} makes it "
+            "when it gets the same parameters"
+        )
+    return run
+
+
+def train_command(config: ExperimentConfig, start: Preset) -> str:
+    """The command line that trains `config`, as what differs from the preset `start`."""
+    usual, parts = preset(start), ["python -m helpers train", f"--preset {start}"]
+    for section in dataclasses.fields(config):
+        if section.name == "name":
+            continue
+        given, known = getattr(config, section.name), getattr(usual, section.name)
+        for field in dataclasses.fields(given):
+            value = getattr(given, field.name)
+            if value != getattr(known, field.name):
+                change_ = f"{section.name}.{field.name}={value}".replace(", ", ",")
+                parts.append(f"--set {shlex.quote(change_)}")
+    return " ".join([*parts, f"--name {config.name}"])
+
+
+def class_ap_table(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
+    """Mask AP by class in per cent, a column per run, beside category and instances; the class with
+    most instances first, those without left out."""
+    tables = {name: class_table(evaluation) for name, evaluation in evaluations.items()}
+    first = next(iter(tables.values()))[["category", "instances"]]
+    whole = first.assign(**{name: table["AP"] for name, table in tables.items()})
+    present = whole[whole["instances"] > 0]
+    return present.sort_values("instances", ascending=False, kind="stable")

@@ -1,0 +1,102 @@
+"""Charts of the focal losses: weights under the counts they come from, classes before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import StrMethodFormatter
+
+from helpers.viz.figures import short_name
+from helpers.viz.style import CYCLE, GREY, STYLE, Picture, class_colour, shade
+
+
+def alpha_bars(table: pd.DataFrame, *, title: str) -> Picture:
+    """Instances of each class on a logarithmic axis, and below the weight the class gets.
+
+    table: that of `analysis.losses.alpha_table`, commonest class first or in any other order; its
+    column alpha_precision, where there is one, is drawn as a mark over the bar of alpha.
+    """
+    places = np.arange(len(table))
+    with matplotlib.rc_context(STYLE):
+        figure = Picture(
+            (max(6.4, 0.27 * len(table)), 4.4), alt=f"{title}: counts and weights by class"
+        )
+        counts, weights = figure.subplots(2, 1, sharex=True)
+        colours = [class_colour(int(number)) for number in table["category_id"]]
+        counts.bar(places, table["instances"], color=colours)
+        counts.set(title=title, ylabel="instances", yscale="log", ylim=(0.7, None))
+        counts.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        weights.bar(places, table["alpha"], color=colours)
+        weights.axhline(1, color=GREY, linewidth=1, linestyle=(0, (4, 2)))
+        if "alpha_precision" in table:
+            weights.plot(
+                places, table["alpha_precision"], "D", color="white", markeredgecolor=CYCLE[3],
+                markersize=6, label="with average precision",
+            )  # fmt: skip
+            weights.legend()
+        weights.set(ylabel="alpha", xlim=(-0.7, len(table) - 0.3))
+        names = [short_name(name) for name in table["category"]]
+        weights.set_xticks(places, names, rotation=50, ha="right", rotation_mode="anchor")
+        for axes in (counts, weights):
+            axes.grid(visible=False, axis="x")
+            axes.tick_params(axis="x", length=0, labelsize=7.5)
+    return figure
+
+
+def class_ap_by_run(table: pd.DataFrame, runs: Sequence[str], *, title: str) -> Picture:
+    """Mask AP of each class as a mark per run, joined by a line; the classes as `table` has them.
+
+    table: columns category, instances, and one per name of `runs` in per cent; NaN is not drawn.
+    """
+    places = np.arange(len(table))
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((7.4, 1.3 + 0.32 * len(table)), alt=f"{title}: {', '.join(runs)}")
+        axes = figure.add_subplot()
+        values = table[list(runs)]
+        axes.hlines(
+            places, values.min(axis=1), values.max(axis=1), color=shade(GREY, 0.4), zorder=1
+        )
+        for number, name in enumerate(runs):
+            axes.scatter(
+                values[name], places, label=name, color=CYCLE[number], marker="osD^"[number % 4],
+                s=38, zorder=2,
+            )  # fmt: skip
+        named = zip(table["category"], table["instances"], strict=True)
+        axes.set_yticks(places, [f"{short_name(name)}  ({count})" for name, count in named])
+        axes.invert_yaxis()
+        axes.set(title=title, xlabel="mask AP (per cent)")
+        axes.grid(visible=False, axis="y")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def ceiling_curves(summary: pd.DataFrame, classes: pd.DataFrame, *, title: str) -> Picture:
+    """What a perfect mask on a k x k grid still reaches: on the left all instances, on the right
+    the classes, each a row of marks from the coarsest grid to the finest.
+
+    summary and classes: those of `analysis.mask_grids`.
+    """
+    sides = list(summary.index)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((9.4, max(3.4, 0.9 + 0.19 * len(classes))), alt=f"{title}: grids {sides}")
+        whole, single = figure.subplots(1, 2, width_ratios=(1, 1.3))
+        named = {"mean_iou": "mean IoU", "over_thresholds": "share over 0.50 to 0.95"}
+        for (column, label), marker in zip(named.items(), "os", strict=True):
+            whole.plot(sides, 100 * summary[column], marker=marker, label=label)
+        whole.set(title=title, xlabel="cells along a side of the grid", ylabel="per cent")
+        whole.set_xscale("log", base=2)
+        whole.set_xticks(sides, [str(side) for side in sides])
+        whole.legend()
+        places = np.arange(len(classes))
+        for number, side in enumerate(sides):
+            colour = shade(CYCLE[0], 0.75 - 1.1 * number / max(len(sides) - 1, 1))
+            single.scatter(100 * classes[side], places, color=colour, s=22, label=f"{side}")
+        single.set_yticks(places, [short_name(name) for name in classes.index])
+        single.tick_params(axis="y", labelsize=7.5, length=0)
+        single.invert_yaxis()
+        single.set(title="by class", xlabel="mean IoU (per cent)")
+        single.legend(title="grid", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure

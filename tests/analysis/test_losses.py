@@ -1,0 +1,154 @@
+"""Numbers about the losses, against formulas written out and configs parsed back."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers.analysis import losses
+from helpers.config import LossConfig, ModelConfig, TestConfig, change, preset
+from helpers.data.coco import read_index
+from helpers.data.index import InstanceIndex
+from helpers.evaluation.average_precision import evaluate
+from helpers.models.build import build_model
+from helpers.models.losses import focal_alpha
+from helpers.runs import RunError
+from helpers.training.command import add_arguments, config_of
+
+from .conftest import IMAGES, box_rle
+
+FOCAL = LossConfig(classes="focal", masks="focal")
+KINDS = {"cross entropy": LossConfig(), "focal": FOCAL}
+
+
+def test_alpha_is_that_of_the_counts_of_each_label(small_index: InstanceIndex):
+    table = losses.alpha_table(small_index)
+    assert table["instances"].tolist() == [3, 3, 0, 0]  # crowds do not count
+    assert table["alpha"].tolist() == list(focal_alpha([3, 3, 0, 0]))
+    hard = losses.alpha_table(small_index, precision=[0.9, 0.1, np.nan, np.nan])
+    assert hard["alpha_precision"][1] > hard["alpha_precision"][0]
+    groups = losses.alpha_table(small_index.in_space("super"))
+    assert groups["category"].tolist() == ["Cabinet", "Bed", "Lighting"]
+
+
+def test_scale_facts_are_the_formulas():
+    table = losses.scale_facts([1 / 35, 0.3, 0.9], FOCAL)
+    p = table.index.to_numpy()
+    assert table["cross entropy"].to_numpy() == pytest.approx(-np.log(p), rel=1e-5)
+    assert table["focal"].to_numpy() == pytest.approx(-np.log(p) * (1 - p) ** 2, rel=1e-4)
+    assert table["times smaller"].to_numpy() == pytest.approx((1 - p) ** -2.0, rel=1e-4)
+
+
+def test_mask_losses_of_a_soft_label():
+    table = losses.mask_losses([0.1, 0.3, 0.8], [1.0, 0.3], FOCAL)
+    p = table.index.to_numpy()
+    soft = -(0.3 * np.log(p) + 0.7 * np.log(1 - p))
+    assert table["cross entropy, label 0.3"].to_numpy() == pytest.approx(soft, rel=1e-5)
+    wanted = (p - 0.3) ** 2 * soft
+    assert table["focal, label 0.3"].to_numpy() == pytest.approx(wanted, rel=1e-4, abs=1e-9)
+    assert table["focal, label 1"].to_numpy() == pytest.approx(-np.log(p) * (1 - p) ** 2, rel=1e-4)
+
+
+def test_gradient_of_cross_entropy_is_p_minus_one():
+    p = torch.tensor([0.2, 0.7, 0.95])
+    logits = torch.stack((p.log(), (1 - p).log()), dim=1)
+    table = losses.gradients(logits, torch.zeros(3, dtype=torch.int64), KINDS)
+    assert table["p"].to_numpy() == pytest.approx(p.numpy(), rel=1e-5)
+    assert table["cross entropy"].to_numpy() == pytest.approx(
+        (1 - p.numpy()) * 2**0.5 / 3, rel=1e-4
+    )
+    assert table["ease"].tolist() == ["p up to 0.3", "0.6 to 0.9", "above 0.9"]
+    assert set(table["kind"]) == {"object"}
+
+
+def test_focal_takes_the_gradient_from_easy_boxes():
+    logits = 3 * torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
+    table = losses.gradients(logits, logits.argmax(dim=1), KINDS)
+    shares = losses.gradient_shares(table, list(KINDS), by="ease")
+    assert shares.sum(axis=1).to_numpy() == pytest.approx(1)
+    easy = shares["above 0.9"]
+    assert easy["boxes"] > easy["cross entropy"] > easy["focal"] > 0
+    kinds = losses.gradient_shares(table, list(KINDS), by="kind")
+    assert kinds.loc["boxes", "background"] == (table["label"] == 4).mean()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, small_index: InstanceIndex) -> InstanceIndex:
+    for number, (height, width) in IMAGES.items():
+        Image.new("RGB", (width, height), (90, 40 * number, 60)).save(tmp_path / f"{number}.jpg")
+    return read_index(tmp_path / "small.json", tmp_path)
+
+
+def test_logits_of_the_boxes_it_would_be_trained_on(pictures: InstanceIndex):
+    config = change(preset("quick"), test__short_side=64, test__max_side=64)
+    torch.manual_seed(0)
+    model = build_model(config.model, config.loss, config.test, 4).eval()
+    logits, labels = losses.class_logits(model, pictures, [0, 3], config)
+    assert logits.shape == (len(labels), 5)
+    assert 0 < len(labels) <= 2 * config.model.roi_batch
+    assert {0, 1, 4} <= set(labels.tolist())  # the true boxes are among them, and background
+    again, same = losses.class_logits(model, pictures, [0, 3], config)
+    assert torch.equal(logits, again)
+    assert torch.equal(labels, same)
+
+
+@pytest.mark.parametrize("start", ["quick", "paper"])
+def test_the_command_of_every_rung_makes_its_config(start: str):
+    base = change(preset(start), data__train_limit=7, train__seed=3)
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    rungs = losses.focal_ladder(base, (1.23456, 0.9))
+    assert len({config.hash() for config in rungs.values()}) == len(rungs) == 4
+    for config in rungs.values():
+        words = shlex.split(losses.train_command(config, start))
+        assert words[:4] == ["python", "-m", "helpers", "train"]
+        assert config_of(parser.parse_args(words[4:])) == config
+    assert rungs["focal, alpha by class"].loss.alpha == (1.235, 0.9)
+
+
+def test_only_a_finished_run_of_the_same_config_counts(monkeypatch: pytest.MonkeyPatch):
+    wanted, other = preset("quick"), change(preset("quick"), train__seed=1)
+    stored = [(other, "finished"), (wanted, "interrupted")]
+    runs = [SimpleNamespace(config=config, status=status) for config, status in stored]
+    monkeypatch.setattr(losses, "list_runs", lambda: runs)
+    assert losses.finished_run(wanted) is None
+    with pytest.raises(RunError, match="notebook 04_x makes it"):
+        losses.required_run(wanted, made_by="04_x")
+    assert losses.required_run(change(other, name="renamed"), made_by="04_x") is runs[0]
+
+
+def test_ap_by_class_has_a_column_a_run(small_index: InstanceIndex):
+    perfect = [
+        {
+            "image_id": 1,
+            "category_id": 2,
+            "score": 0.9,
+            "segmentation": box_rle(IMAGES[1], 0, 200, 300, 200),
+        }
+    ]
+    scores = {"some": evaluate(small_index, perfect), "none": evaluate(small_index, [])}
+    table = losses.class_ap_table(scores)
+    assert list(table) == ["category", "instances", "some", "none"]
+    assert set(table["category"]) >= {"Nightstand", "Bed Frame"}
+    assert (table["instances"] > 0).all()
+    bed = table.set_index("category").loc["Bed Frame"]
+    assert bed["some"] > bed["none"] == 0
+
+
+def test_the_class_weights_reach_the_loss():
+    model = ModelConfig(backbone="resnet10t", pretrained=False)
+    loss = losses.focal_ladder(preset("quick"), (1.0, 2.0))["the paper's: masks too"].loss
+    assert (loss.classes, loss.masks, loss.points, loss.mask_weight) == (
+        "focal",
+        "focal",
+        "focal",
+        1.1,
+    )
+    assert build_model(model, loss, TestConfig(), 2).roi_heads.box.stages[0].loss.alpha == (1, 2)

@@ -1,0 +1,50 @@
+"""Charts of the losses show the numbers they were given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.viz.losses import alpha_bars, ceiling_curves, class_ap_by_run
+
+CLASSES = pd.DataFrame(
+    {
+        "category_id": [3, 1],
+        "category": ["Bed Frame", "Nightstand"],
+        "instances": [40, 4],
+        "alpha": [0.9, 1.6],
+    }
+)
+
+
+def test_weights_stand_below_their_counts():
+    picture = alpha_bars(CLASSES, title="weights")
+    assert len(picture.encoded()[1]) > 2000
+    counts, weights = picture.axes
+    assert [bar.get_height() for bar in counts.patches] == [40, 4]
+    assert [bar.get_height() for bar in weights.patches] == [0.9, 1.6]
+    assert [t.get_text() for t in weights.get_xticklabels()] == ["Bed Frame", "Nightstand"]
+    marked = alpha_bars(CLASSES.assign(alpha_precision=[0.8, 1.9]), title="weights")
+    assert marked.axes[1].lines[-1].get_ydata().tolist() == [0.8, 1.9]
+
+
+def test_every_run_has_a_mark_for_every_class_it_scored():
+    table = CLASSES.assign(before=[30.0, 10.0], after=[29.0, np.nan])
+    picture = class_ap_by_run(table, ["before", "after"], title="AP")
+    assert len(picture.encoded()[1]) > 2000
+    before, after = picture.axes[0].collections[1:]
+    assert before.get_offsets()[:, 0].tolist() == [30, 10]
+    assert np.ma.filled(after.get_offsets()[:, 0], np.nan)[0] == 29
+    assert after.get_offsets()[:, 0].count() == 1
+
+
+def test_ceilings_of_all_and_of_each_class():
+    grids = pd.Index([14, 28], name="grid")
+    whole = pd.DataFrame({"mean_iou": [0.8, 0.9], "over_thresholds": [0.7, 0.85]}, index=grids)
+    classes = pd.DataFrame({14: [0.7, 0.9], 28: [0.8, 0.95], "instances": [2, 3]}, index=["a", "b"])
+    picture = ceiling_curves(whole, classes, title="ceilings")
+    assert len(picture.encoded()[1]) > 2000
+    left, right = picture.axes
+    assert left.lines[0].get_ydata() == pytest.approx([80, 90])
+    assert right.collections[0].get_offsets()[:, 0].tolist() == pytest.approx([70, 90])
