@@ -15,7 +15,7 @@ from shutil import disk_usage
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from helpers.data.augment import (
     Draw,
@@ -149,6 +149,11 @@ def make_targets(
 
 def collate(samples: Sequence[Sample]) -> list[Sample]:
     """A batch is a list: pictures keep their own sizes, the model pads."""
+    if get_worker_info() is not None:
+        # The queue to the parent would do it too, but in a thread whose errors are lost: it hangs.
+        for sample in samples:
+            for tensor in (sample.image, *vars(sample.targets).values()):
+                tensor.share_memory_()
     return list(samples)
 
 
@@ -240,7 +245,7 @@ class SampleLoader(DataLoader[list[Sample]]):
                 raise
             room = f" ({SHM} holds {disk_usage(SHM).total >> 20} MiB)" if SHM.is_dir() else ""
             raise DataError(
-                f"the {self.num_workers} loader processes ran out of shared memory{room}: give a "
+                f"the loader processes ran out of shared memory{room}: give a "
                 "container more (docker run --shm-size=8g), or set train.workers to 0"
             ) from error
 
