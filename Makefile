@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test test-slow test-browser lab doctor lint lock clean
+.PHONY: run test test-slow test-browser lab doctor bench lint lock clean
 
 run: $(READY)      ## make the scenes, train, run the notebooks, write outputs/report/index.html
 	@$(BIN)/python -m helpers run $(ARGS)
@@ -29,6 +29,9 @@ lab: $(READY)      ## JupyterLab on notebooks/
 
 doctor: $(READY)   ## what this machine has, and how to mend what is missing
 	@$(BIN)/python -m helpers doctor
+
+bench: $(READY)    ## time the fast paths against what others offer; ARGS="--json FILE" keeps the numbers
+	@$(BIN)/python -m helpers bench $(ARGS)
 
 lint: $(READY)
 	@$(BIN)/ruff check helpers tests && $(BIN)/ruff format --check helpers tests

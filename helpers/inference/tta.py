@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torchvision.ops import batched_nms, box_iou
 
-from helpers.config import TestConfig, TtaConfig
+from helpers.config import Merge, TestConfig, TtaConfig
 from helpers.structures import Detections
 
 AGREEMENT = 0.65  # IoU from which boxes of one class in different views are the same thing
@@ -129,9 +129,7 @@ class AugmentedPicture:
         return image.flip(2) if view.flip else image
 
 
-def merge(
-    found: Sequence[Detections], *, mode: Literal["max", "mean", "vote"], test: TestConfig
-) -> Detections:
+def merge(found: Sequence[Detections], *, mode: Merge, test: TestConfig) -> Detections:
     """V sets of boxes of one picture -> one, best first: NMS over all, then what `mode` says.
 
     max: the best view's box and score stand. mean: box and score are averages over the views; a

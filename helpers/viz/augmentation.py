@@ -1,0 +1,121 @@
+"""Test-time augmentation to look at: each view's own result, where they differ, what they cost, and
+a widget that averages any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from helpers.analysis.augmentation import Looks
+from helpers.data.taxonomy import Taxonomy
+from helpers.viz.live import someone_watches
+from helpers.viz.overlays import Panel, grid
+from helpers.viz.sources import detected
+from helpers.viz.style import CYCLE, INK, STYLE, Picture
+
+SIZES = {"AP": "all", "APs": "small", "APm": "medium", "APl": "large"}
+
+
+def view_panels(
+    image: np.ndarray, looks: Looks, taxonomy: Taxonomy, *, score: float = 0.5
+) -> list[Panel]:
+    """One panel a view with what it finds by itself, best first, at least `score`."""
+    panels = []
+    for view, own in zip(looks.views, looks.own, strict=True):
+        overlay = detected(own[own.scores >= score], taxonomy).best(score=score)
+        panels.append(Panel(image, f"{view}: {len(overlay)}", overlay, labels=False))
+    return panels
+
+
+def disagreement_map(image: np.ndarray, share: np.ndarray) -> Picture:
+    """The picture beside itself in grey with `share` (H, W) in 0..0.5 of differing views on it."""
+    with matplotlib.rc_context(STYLE):
+        ratio = image.shape[0] / image.shape[1]
+        alt = "The picture, and where the augmentations disagree"
+        figure = Picture((8.4, 3.9 * ratio + 0.4), alt=alt, photograph=True)
+        left, right = figure.subplots(1, 2)
+        for axes, title in ((left, "picture"), (right, "share of views that differ")):
+            axes.set_axis_off()
+            axes.set_title(title)
+        left.imshow(image)
+        right.imshow(image.mean(axis=2), cmap="gray", vmin=-120, vmax=255)
+        hidden = np.ma.masked_where(share <= 0, share)
+        heat = right.imshow(hidden, cmap="inferno", vmin=0, vmax=0.5)
+        figure.colorbar(heat, ax=right, shrink=0.8, format=lambda value, _: f"{value:.0%}")
+    return figure
+
+
+def cost_curve(table: pd.DataFrame, *, title: str) -> Picture:
+    """AP by size against seconds a picture, one point for each number of views.
+
+    `table`: of `analysis.augmentation.one_by_one`. Sizes without a score are left out.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((8.4, 4.2), alt=f"{title}: AP by size against seconds a picture")
+        axes = figure.add_subplot()
+        for (column, name), colour in zip(SIZES.items(), CYCLE, strict=False):
+            if table[column].isna().all():
+                continue
+            width = 2.6 if column == "AP" else 1.4
+            axes.plot(
+                table["seconds"], table[column], "o-", color=colour, lw=width, ms=4, label=name
+            )
+        for _, row in table.iterrows():
+            axes.annotate(
+                f"{row['views']:.0f}", (row["seconds"], row["AP"]), xytext=(0, 6), color=INK,
+                textcoords="offset points", ha="center", fontsize=7.5,
+            )  # fmt: skip
+        axes.set(title=title, xlabel="seconds a picture", ylabel="mask AP (%)")
+        axes.set_xlim(left=0)
+        axes.legend(title="size", loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+class SubsetViewer:
+    """The merged instances of one picture with the mean masks of any views: a box to tick for each.
+
+    Where nobody watches, the picture of all views stands in its place.
+    """
+
+    def __init__(
+        self, image: np.ndarray, looks: Looks, taxonomy: Taxonomy, *, score: float = 0.5
+    ) -> None:
+        self.image, self.looks, self.taxonomy, self.score = image, looks, taxonomy, score
+        self.boxes = [
+            ipywidgets.Checkbox(value=True, description=str(view), indent=False)
+            for view in looks.views
+        ]
+        self._shown = ipywidgets.Image(format="jpeg", width=420)
+        for box in self.boxes:
+            box.observe(self._update, names="value")
+        self.widget = ipywidgets.HBox([self._shown, ipywidgets.VBox(self.boxes)])
+        self._update()
+
+    @property
+    def chosen(self) -> list[int]:
+        """Numbers of the ticked views."""
+        return [number for number, box in enumerate(self.boxes) if box.value]
+
+    def picture(self, views: Sequence[int]) -> Picture:
+        """The mean of some views drawn on the picture; of none, the picture alone."""
+        title = f"mean of {len(views)} of {len(self.looks.views)} views"
+        if not len(views):
+            return grid([Panel(self.image, title)], columns=1, alt=title, cell=5.0)
+        averaged = self.looks.averaged(views)
+        overlay = detected(averaged[averaged.scores >= self.score], self.taxonomy)
+        return grid([Panel(self.image, title, overlay)], columns=1, alt=title, cell=5.0)
+
+    def _update(self, change: Any = None) -> None:
+        self._shown.value = self.picture(self.chosen).encoded()[1]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        still = self.picture(range(len(self.looks.views))).bundle()
+        if not someone_watches():
+            return still
+        return {**self.widget._repr_mimebundle_(include=include, exclude=exclude), **still}

@@ -1,0 +1,71 @@
+"""The bench compares equals, and its clock and its table tell the truth."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import __main__, bench_cases
+from helpers.bench import Case, measure, table
+from helpers.masks import rle
+
+
+def case_of(make) -> Case:
+    torch.manual_seed(0)
+    return next(make())
+
+
+def test_both_ways_of_pasting_give_the_same_pixels():
+    case = case_of(bench_cases._paste)
+    ours, theirs = case.ours(), case.reference()
+    pairs = [(rle.decode(a), rle.decode(b)) for a, b in zip(ours[:5], theirs[:5], strict=True)]
+    # torchvision rounds boxes to whole pixels: outlines move by up to one
+    assert sum((a != b).sum() for a, b in pairs) < 0.05 * sum(a.sum() for a, _ in pairs)
+
+
+@pytest.mark.parametrize("make", [bench_cases._roi_align, bench_cases._deform])
+def test_both_ways_give_the_same_numbers(make):
+    case = case_of(make)
+    torch.testing.assert_close(case.ours(), case.reference(), atol=1e-3, rtol=1e-3)
+
+
+def test_both_ways_score_the_same(monkeypatch):
+    whole = bench_cases._scored_set
+    monkeypatch.setattr(bench_cases, "_scored_set", lambda images: whole(images=6))
+    for case in bench_cases._evaluation():
+        assert 0.02 < case.ours() < 0.98
+        assert case.ours() == pytest.approx(case.reference(), abs=1e-9)
+
+
+def test_times_and_memory_are_those_of_the_work():
+    kept = []
+
+    def slow() -> None:
+        kept.append(np.ones(40_000_000, np.uint8))
+        time.sleep(0.03)
+        kept.clear()
+
+    timing = measure(Case("sleep", slow, lambda: time.sleep(0.006), "a nap"), repeats=3)
+    assert timing.milliseconds >= 30
+    assert timing.ratio == timing.milliseconds / timing.reference_milliseconds
+    assert timing.ratio > 1.5
+    assert timing.megabytes is None or 30 < timing.megabytes < 120
+    alone = measure(Case("alone", slow), repeats=1)
+    assert (alone.ratio, alone.reference_milliseconds) == (None, None)
+    assert list(table([timing, alone])["reference"]) == ["a nap", "-"]
+
+
+def test_command_prints_and_keeps_the_numbers(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "helpers.bench_command.cases", lambda: iter([Case("nothing", lambda: None)])
+    )
+    file = tmp_path / "bench.json"
+    assert __main__.main(["bench", "--json", str(file)]) == 0
+    assert "nothing" in capsys.readouterr().out
+    [row] = json.loads(file.read_text())["cases"]
+    assert row["name"] == "nothing"
+    assert row["ratio"] is None
+    assert __main__.main(["bench", "--only", "something"]) == 2
+    assert "no case is called 'something'" in capsys.readouterr().err
