@@ -22,7 +22,12 @@ from helpers.paths import ROOT
 
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-IMPORT_NAMES = {"PIL": "pillow", "yaml": "pyyaml", "faster_coco_eval": "faster-coco-eval"}
+IMPORT_NAMES = {
+    "IPython": "ipython",
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "faster_coco_eval": "faster-coco-eval",
+}
 CONDA_NAMES = {"torch": "pytorch"}
 # imported by none of our files, and still needed: why stands beside each in environment.yml
 SILENT = {
