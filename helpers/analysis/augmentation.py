@@ -76,24 +76,35 @@ def disagreement(looks: Looks, *, score: float = 0.5) -> NDArray[np.float64]:
     return worst
 
 
-def one_by_one(
+@dataclass(frozen=True)
+class Worth:
+    """What views are worth on a data set; scores AP, APs, APm, APl in percent.
+
+    ladder: one row for each number of views in the order of `order_of`, with columns views, added
+    (the last one), seconds (a picture: both passes and merging) and the scores. merging: the scores
+    of all views under each way of merging.
+    """
+
+    ladder: pd.DataFrame
+    merging: pd.DataFrame
+
+
+def worth(
     model: nn.Module,
     index: InstanceIndex,
     test: TestConfig,
     *,
     preset: str = "coco",
     progress: bool = True,
-) -> pd.DataFrame:
-    """One row for each number of views, in the order of `order_of`: 1, 2, ... all of them.
-
-    Columns: views, added (the last one), seconds (a picture: both passes, merging), AP, APs, APm,
-    APl in percent under `preset`. Every view is computed once and serves all rows it is part of.
-    """
+) -> Worth:
+    """Score 1, 2, ... all views of `test.tta` under `preset`; each is computed once for all."""
     views = order_of(test.tta, test.short_side)
-    results: list[list[dict[str, Any]]] = [[] for _ in views]
+    ways = {way: replace(test, tta=replace(test.tta, merge=way)) for way in get_args(Merge)}
+    ladder: list[list[dict[str, Any]]] = [[] for _ in views]
+    merging: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
     seconds = np.zeros(len(views))
     for row in tqdm(range(len(index)), desc="augment", unit="picture", disable=not progress):
-        picture, spent = _picture(model, index, row, test), 0.0
+        picture, image_id, spent = _picture(model, index, row, test), int(index.image_ids[row]), 0.0
         for number, view in enumerate(views):
             began = time.perf_counter()
             picture.look(view)
@@ -101,32 +112,18 @@ def one_by_one(
             merged = _merged(picture, test)
             spent += looked - began  # the first pass of all views so far
             seconds[number] += spent + time.perf_counter() - looked
-            image_id = int(index.image_ids[row])
-            results[number] += to_results(merged, image_id, index.taxonomy)
-    scores = [_scores(index, found, preset) for found in results]
+            ladder[number] += to_results(merged, image_id, index.taxonomy)
+        for way, changed in ways.items():
+            merged = _merged(picture, changed)
+            merging[way] += to_results(merged, image_id, index.taxonomy)
+    scores = [_scores(index, found, preset) for found in ladder]
     cost = seconds / max(1, len(index))
     rows = zip(range(1, len(views) + 1), map(str, views), cost, scores, strict=True)
-    return pd.DataFrame([{"views": n, "added": v, "seconds": s, **row} for n, v, s, row in rows])
-
-
-def compare_merging(
-    model: nn.Module, index: InstanceIndex, test: TestConfig, *, preset: str = "coco"
-) -> pd.DataFrame:
-    """One row for each way of merging all views; columns AP, APs, APm, APl in percent.
-
-    All ways share the first pass, which costs most.
-    """
-    ways = {way: replace(test, tta=replace(test.tta, merge=way)) for way in get_args(Merge)}
-    results: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
-    for row in range(len(index)):
-        picture = _picture(model, index, row, test)
-        for view in views_of(test.tta):
-            picture.look(view)
-        for way, changed in ways.items():
-            image_id = int(index.image_ids[row])
-            results[way] += to_results(_merged(picture, changed), image_id, index.taxonomy)
-    rows = {way: _scores(index, found, preset) for way, found in results.items()}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("merge")
+    of_ways = {way: _scores(index, found, preset) for way, found in merging.items()}
+    return Worth(
+        pd.DataFrame([{"views": n, "added": v, "seconds": s, **row} for n, v, s, row in rows]),
+        pd.DataFrame.from_dict(of_ways, orient="index").rename_axis("merge"),
+    )
 
 
 def _scores(index: InstanceIndex, results: list[dict[str, Any]], preset: str) -> dict[str, float]:

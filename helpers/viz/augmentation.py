@@ -54,7 +54,7 @@ def disagreement_map(image: np.ndarray, share: np.ndarray) -> Picture:
 def cost_curve(table: pd.DataFrame, *, title: str) -> Picture:
     """AP by size against seconds a picture, one point for each number of views.
 
-    `table`: of `analysis.augmentation.one_by_one`. Sizes without a score are left out.
+    `table`: the ladder of `analysis.augmentation.worth`. Sizes without a score are left out.
     """
     with matplotlib.rc_context(STYLE):
         figure = Picture((8.4, 4.2), alt=f"{title}: AP by size against seconds a picture")
