@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NOTEBOOKS = paths.ROOT / "notebooks"
-VERSIONS = ("torch", "torchvision", "timm", "numpy", "numba", "faster-coco-eval")
+VERSIONS = ("torch", "torchvision", "timm", "numpy", "numba", "pycocotools")
 
 
 class NotebookError(ValueError):
