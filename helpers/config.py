@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from helpers.config_fields import Section, known_fields, plain_to_section
+from helpers.config_fields import Section, differences, known_fields, plain_to_section
 
 Preset = Literal["quick", "bench", "paper"]
 Merge = Literal["max", "mean", "vote"]
@@ -243,8 +243,11 @@ class ExperimentConfig(Section):
         return dataclasses.asdict(self)
 
     def hash(self) -> str:
-        """Eight hex digits of the content; the name, which the folder carries anyway, excluded."""
-        content = {key: value for key, value in self.to_dict().items() if key != "name"}
+        """Eight hex digits of what differs from the defaults; a field added later changes none.
+
+        The name, which the folder of a run carries anyway, is excluded.
+        """
+        content = differences(self, ExperimentConfig(self.name))
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
 

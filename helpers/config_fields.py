@@ -64,6 +64,18 @@ def known_fields(config: Any) -> list[str]:
     return [f.name for f in dataclasses.fields(config)] if dataclasses.is_dataclass(config) else []
 
 
+def differences(config: Any, base: Any) -> dict[str, Any]:
+    """Fields of `config` that differ from those of `base`, of the same class; sections nested."""
+    changed = {}
+    for name in known_fields(config):
+        ours, theirs = getattr(config, name), getattr(base, name)
+        if ours != theirs:
+            nested = dataclasses.is_dataclass(ours) and type(ours) is type(theirs)
+            plain = dataclasses.asdict(ours) if dataclasses.is_dataclass(ours) else ours
+            changed[name] = differences(ours, theirs) if nested else plain
+    return changed
+
+
 def _describe(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(map(str, get_args(hint)))

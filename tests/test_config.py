@@ -1,10 +1,19 @@
 """Configs: equal ones share a hash, files give them back, mistakes are named."""
 
+import dataclasses
 import json
 
 import pytest
 
-from helpers.config import ExperimentConfig, TrainConfig, change, from_dict, preset
+from helpers.config import (
+    ExperimentConfig,
+    TrainConfig,
+    TtaConfig,
+    change,
+    from_dict,
+    preset,
+)
+from helpers.config_fields import differences
 
 PRESETS = ["quick", "bench", "paper"]
 
@@ -74,3 +83,13 @@ def test_an_unknown_preset():
 def test_sections_check_themselves():
     with pytest.raises(ValueError, match=r"TrainConfig\.workers"):
         TrainConfig(workers="many")
+
+
+def test_a_field_at_its_default_has_no_part_in_the_hash():
+    """So a config keeps its run when a later version knows one field more."""
+    assert differences(preset("quick"), preset("quick")) == {}
+    changed = change(preset("quick"), train__lr=0.5, test__tta=TtaConfig())
+    assert differences(changed, preset("quick")) == {
+        "train": {"lr": 0.5},
+        "test": {"tta": dataclasses.asdict(TtaConfig())},
+    }
