@@ -116,7 +116,9 @@ def _write_scenes(config: SceneConfig, folder: Path, jobs: int, progress: bool) 
         ) as bar,
         work_on(one, tasks, min(jobs, len(tasks))) as written,
     ):
+        bar.set_postfix_str("the first one waits for the renderer to be compiled")
         for count in written:
+            bar.set_postfix_str("", refresh=False)
             bar.update(count)
 
 
