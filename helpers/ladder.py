@@ -1,0 +1,282 @@
+"""Every row of the paper's tables as a config: the ladder, and what was measured on it.
+
+    rungs("quick")            the rows, each with label, table, the paper's number, and its config
+    command(rung)             what to type to measure one
+    results("quick")          what has been measured, from data/reference and finished local runs
+
+Rows that are the same training share one run, which is called after the first of them. Specification
+sections 0 and 14 say what the rows are; Table 2 has no step that adds the cascade and ends at model
+C of Table 3, so all its rows are cascades here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import pandas as pd
+
+from helpers.config import ExperimentConfig, Preset, change
+from helpers.config_fields import differences
+from helpers.evaluation.average_precision import Evaluation
+from helpers.ladder_reference import Entry, references
+from helpers.ladder_rungs import Changes, Scale, focal_loss, scale, tta
+from helpers.runs import Run, list_runs
+
+Table = Literal["table1", "table2", "table3", "augmentation", "masks"]
+BACKBONES = {
+    "r50": "ResNet-50",
+    "r101": "ResNet-101",
+    "x101": "ResNeXt-101",
+    "s101": "ResNeSt-101",
+    "s200": "ResNeSt-200",
+}
+MEMBERS = ("member_a", "member_b", "member_c", "member_d")
+COLUMNS = ("rung", "seed", "run", "hardware", "data", "steps", "minutes")
+SCORES = {  # column of `results` -> kind and metric of an evaluation
+    "mask AP": ("segm", "AP"),
+    "boundary AP": ("boundary", "AP"),
+    "box AP": ("bbox", "AP"),
+    "AP50": ("segm", "AP50"),
+    "AP75": ("segm", "AP75"),
+    "APs": ("segm", "APs"),
+    "APm": ("segm", "APm"),
+    "APl": ("segm", "APl"),
+}
+SIZES = ("APs scaled", "APm scaled", "APl scaled")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One row. paper: the paper's mask AP on 3D-FUTURE's validation set in per cent, where it
+    prints one. `config.test.tta` says how it is looked at; the training is that of `trained`."""
+
+    key: str
+    label: str
+    table: Table
+    paper: float | None
+    config: ExperimentConfig
+    preset: Preset
+
+    @property
+    def trained(self) -> ExperimentConfig:
+        """The config of its run: test-time augmentation needs no training of its own."""
+        return replace(self.config, test=replace(self.config.test, tta=None))
+
+    @property
+    def run_name(self) -> str:
+        """Its run's name in the run store."""
+        return f"{self.config.name}-{self.trained.hash()}"
+
+    @property
+    def seed(self) -> int:
+        return self.config.train.seed
+
+    def changes(self) -> dict[str, Any]:
+        """What its config changes in the preset's, by section; names and seed aside."""
+        base = scale(self.preset).base
+        base = change(base, name=self.config.name, train__seed=self.seed)
+        return differences(self.config, base)
+
+
+def rungs(preset: Preset, *, seed: int = 0) -> tuple[Rung, ...]:
+    """All rows of a preset, in the paper's order. "ensemble" has the config of member A.
+
+    Class weights of the focal rows come from the training masks: while these are not there, all
+    classes weigh the same. Raises ValueError for a preset that does not exist.
+    """
+    sizes = scale(preset)
+    rows, names = [], {}
+    for key, label, table, paper, changes in _rows(sizes):
+        config = change(sizes.base, train__seed=seed, **changes)
+        trained = replace(config, name="", test=replace(config.test, tta=None))
+        name = f"{preset}-{names.setdefault(trained, key)}"
+        rows.append(Rung(key, label, table, paper, replace(config, name=name), preset))
+    return tuple(rows)
+
+
+def rung(preset: Preset, key: str, *, seed: int = 0) -> Rung:
+    """The row called `key`. Raises ValueError naming those there are when there is none."""
+    found = {row.key: row for row in rungs(preset, seed=seed)}
+    if key not in found:
+        raise ValueError(f"no rung {key!r}: choose among {', '.join(found)}")
+    return found[key]
+
+
+def command(rung: Rung) -> str:
+    """What to type to measure a row, whatever of it is already there."""
+    return f"python -m helpers ladder --preset {rung.preset} --only {rung.key}"
+
+
+def results(preset: Preset) -> pd.DataFrame:
+    """One row for each measured (rung, seed), in the paper's order, scores in per cent.
+
+    Columns: COLUMNS, SCORES, and SIZES: mask AP by size when the challenge's ranges, which are
+    meant for pictures of 1200 px, shrink with the pictures. From data/reference, and of finished
+    local runs what is not there (that without test-time augmentation, and without SIZES). No rows
+    when nothing was measured.
+    """
+    rows = [_row(e) for reference in references(preset) for e in reference.entries()]
+    known = {(row["rung"], row["run"]) for row in rows}
+    rows += [row for row in _local_rows(preset) if (row["rung"], row["run"]) not in known]
+    table = pd.DataFrame(rows, columns=[*COLUMNS, *SCORES, *SIZES])
+    order = {row.key: place for place, row in enumerate(rungs(preset))}
+    return table.sort_values(
+        ["rung", "seed", "hardware"], key=lambda c: c.map(order) if c.name == "rung" else c
+    ).reset_index(drop=True)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    sizes = {f"{name} scaled": _percent(value) for name, value in entry.sizes.items()}
+    return {name: getattr(entry, name) for name in COLUMNS} | _scores(entry.scores) | sizes
+
+
+def _local_rows(preset: Preset) -> list[dict[str, Any]]:
+    done = {run.name: run for run in list_runs() if run.status == "finished"}
+    seeds = sorted({run.config.train.seed for run in done.values()})
+    wanted = [row for seed in seeds for row in rungs(preset, seed=seed)]
+    plain = [row for row in wanted if row.config.test.tta is None and row.key != "ensemble"]
+    return [_local_row(row, done[row.run_name]) for row in plain if row.run_name in done]
+
+
+def _local_row(rung: Rung, run: Run) -> dict[str, Any]:
+    about = (rung.key, rung.seed, run.name, run.environment[-1]["hardware"], rung.config.data.name)
+    spent = (int(run.log()["step"].max()), round(run.seconds / 60, 1))
+    return dict(zip(COLUMNS, (*about, *spent), strict=True)) | _scores(run.evaluation)
+
+
+def _scores(evaluation: Evaluation) -> dict[str, float]:
+    return {
+        column: _percent(evaluation.metrics.get(kind, {}).get(metric))
+        for column, (kind, metric) in SCORES.items()
+    }
+
+
+def _percent(value: float | None) -> float:
+    return float("nan") if value is None else round(100 * value, 2)
+
+
+def _rows(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
+    return [*_table_1(sizes), *_table_2(sizes), *_table_3(sizes), *_comparisons(sizes)]
+
+
+def _table_1(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
+    printed = {"mask_rcnn_r50": 52.10, "pointrend_r50": 66.75}
+    heads = {
+        "mask_rcnn": ("Mask R-CNN, 28 x 28", {}),
+        "pointrend": ("PointRend", _pointrend(sizes, boxes="predicted")),
+    }
+    return [
+        (
+            f"{head}_{short}",
+            f"{label}, {_called(sizes, backbone)}",
+            "table1",
+            printed.get(f"{head}_{short}"),
+            _plain(sizes) | _backbone(sizes, backbone) | changes,
+        )
+        for short, backbone in BACKBONES.items()
+        for head, (label, changes) in heads.items()
+    ]
+
+
+def _table_2(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
+    x101, s101, dcn, focal, corrected, multi = _steps(sizes)
+    augmented = multi | {"test__tta": tta(sizes)}
+    return [
+        ("x101", _called(sizes, "ResNeXt-101"), "table2", 70.32, x101),
+        ("s101", _called(sizes, "ResNeSt-101"), "table2", 71.82, s101),
+        ("dcn", "+ DCNv2", "table2", 72.76, dcn),
+        ("focal", "+ focal loss", "table2", 73.40, focal),
+        ("correction", "+ mask correction", "table2", 74.38, corrected),
+        ("mst", "+ multi-scale training", "table2", 75.53, multi),
+        ("tta", "+ test-time augmentation", "table2", 77.12, augmented),
+    ]
+
+
+def _table_3(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
+    x101, s101, dcn, _, _, multi = _steps(sizes)
+    last = _corrected(sizes) | _multi(sizes) | {"test__tta": tta(sizes)}
+    deform = {"model__deform_stages": (3, 4, 5)}
+    flat = _plain(sizes) | _backbone(sizes, "ResNeXt-101") | _pointrend(sizes, boxes="predicted")
+    member_a = flat | deform | last
+    return [
+        ("member_a", f"A: PointRend, {_called(sizes, 'ResNeXt-101')}", "table3", 74.30, member_a),
+        ("member_b", f"B: cascade, {_called(sizes, 'ResNeSt-101')}", "table3", 76.64, dcn | last),
+        ("member_c", "C: B with focal loss", "table3", 77.12, multi | {"test__tta": tta(sizes)}),
+        ("member_d", f"D: SOLOv2, {_called(sizes, 'ResNeXt-101')}", "table3", 75.50, _solo(sizes)),
+        ("ensemble", "ensemble A + B + C + D", "table3", 78.75, member_a),
+    ]
+
+
+def _comparisons(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
+    corrected, masks = _steps(sizes)[4], sizes.masks
+    base = _plain(sizes) | _backbone(sizes, "ResNet-50")
+    rows = [
+        ("aggressive", "+ blur and rotation", "augmentation", None, corrected | sizes.aggressive),
+        ("masks_noisy", "noisy training masks", "masks", None, base),
+        ("masks_corrected", "corrected training masks", "masks", None, base | _corrected(sizes)),
+    ]
+    if masks.true is not None:
+        true = base | {"data": masks.trained_on(masks.true)}
+        rows.append(("masks_true", "exact training masks", "masks", None, _in_space(sizes, true)))
+    return rows
+
+
+def _steps(sizes: Scale) -> tuple[Changes, ...]:
+    """The trainings of Table 2, each upon the one before."""
+    cascade = {"model__architecture": "cascade_rcnn", **_prefixed("model", sizes.cascade)}
+    start = _plain(sizes) | _pointrend(sizes, boxes="proposals") | cascade
+    x101 = start | _backbone(sizes, "ResNeXt-101")
+    s101 = start | _backbone(sizes, "ResNeSt-101")
+    dcn = s101 | {"model__deform_stages": (3, 4, 5)}
+    focal = dcn | {"loss": focal_loss(sizes)}
+    corrected = focal | _corrected(sizes)
+    return x101, s101, dcn, focal, corrected, corrected | _multi(sizes)
+
+
+def _solo(sizes: Scale) -> Changes:
+    base = _plain(sizes) | _backbone(sizes, "ResNeXt-101") | _corrected(sizes)
+    own = {"model__architecture": "solov2", "model__deform_stages": (3, 4, 5)}
+    return base | own | sizes.solov2 | _sizes(sizes.solo)
+
+
+def _plain(sizes: Scale) -> Changes:
+    """Released masks, one size."""
+    noisy = {"data": sizes.masks.trained_on(sizes.masks.noisy)}
+    return _in_space(sizes, noisy) | _sizes((sizes.single, sizes.single))
+
+
+def _corrected(sizes: Scale) -> Changes:
+    return _in_space(sizes, {"data": sizes.masks.trained_on(sizes.masks.corrected)})
+
+
+def _multi(sizes: Scale) -> Changes:
+    return _sizes(sizes.multi)
+
+
+def _sizes(short_side: tuple[int, int]) -> Changes:
+    return {"train__short_side": short_side, "train__max_side": max(short_side)}
+
+
+def _in_space(sizes: Scale, changes: Changes) -> Changes:
+    return {"data": replace(changes["data"], label_space=sizes.base.data.label_space)}
+
+
+def _backbone(sizes: Scale, name: str) -> Changes:
+    recipe = sizes.resnest if name.startswith("ResNeSt") else {}
+    return {"model__backbone": sizes.backbones[name], **_prefixed("model", recipe)}
+
+
+def _pointrend(sizes: Scale, *, boxes: str) -> Changes:
+    own = {"mask_head": "pointrend", "mask_train_boxes": boxes}
+    return _prefixed("model", own | sizes.pointrend)
+
+
+def _prefixed(section: str, changes: Changes) -> Changes:
+    return {f"{section}__{key}": value for key, value in changes.items()}
+
+
+def _called(sizes: Scale, backbone: str) -> str:
+    """The paper's name, and who stands in for it."""
+    used, usual = sizes.backbones[backbone], scale("paper").backbones[backbone]
+    return backbone if used == usual else f"{backbone} (here {used})"

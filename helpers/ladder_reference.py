@@ -1,0 +1,152 @@
+"""Measured ladders in files that can be checked: data/reference/<preset>-<hardware>.json.
+
+Beside each lies a folder of the same name:
+
+    truth.json         the validation pictures' true masks, plain COCO, classes as trained
+    <run>.json.gz      what the run predicted on them, enough to compute its numbers again
+    member_<x>.json.gz what an ensemble needs of a member: boxes, scores, labels, soft masks
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from helpers.config import Preset
+from helpers.evaluation.average_precision import Evaluation
+from helpers.paths import ROOT
+from helpers.training.files import read_json, replace_file, write_json
+
+REFERENCE = ROOT / "data" / "reference"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One measured rung with one seed.
+
+    changes: its config against the preset's. sha256: of its annotation files. predictions: file
+    below the reference's folder. evaluation: as `Evaluation.to_dict`. sizes: mask AP by size when
+    the challenge's ranges shrink with the pictures. noisy: the same predictions scored against
+    noisy masks, where that is the question. extra: what an ensemble learnt and its subsets.
+    """
+
+    rung: str
+    seed: int
+    run: str
+    data: str
+    steps: int
+    minutes: float
+    hardware: str
+    versions: Mapping[str, str]
+    changes: Mapping[str, Any]
+    sha256: Mapping[str, str | None]
+    predictions: str
+    evaluation: Mapping[str, Any]
+    sizes: Mapping[str, float | None] = field(default_factory=dict)
+    noisy: Mapping[str, Any] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> Evaluation:
+        return Evaluation.from_dict(self.evaluation)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One file of measured rungs, and the folder beside it."""
+
+    path: Path
+
+    @staticmethod
+    def of(preset: Preset, hardware: str, folder: Path = REFERENCE) -> Reference:
+        """The file of a preset on a kind of machine; it may not exist yet."""
+        words = re.sub(r"[^a-z0-9]+", "-", hardware.lower()).strip("-")
+        return Reference(folder / f"{preset}-{words}.json")
+
+    @property
+    def folder(self) -> Path:
+        return self.path.with_suffix("")
+
+    @property
+    def preset(self) -> str:
+        return self.path.name.partition("-")[0]
+
+    def entries(self) -> list[Entry]:
+        """All that is measured so far; none when there is no file."""
+        if not self.path.exists():
+            return []
+        return [Entry(**row) for row in read_json(self.path)["entries"]]
+
+    def find(self, rung: str, seed: int = 0) -> Entry | None:
+        """That rung's entry, or None."""
+        found = [e for e in self.entries() if (e.rung, e.seed) == (rung, seed)]
+        return found[0] if found else None
+
+    def add(self, entry: Entry) -> None:
+        """Put one entry in, in place of a former one of the same rung and seed."""
+        others = [e for e in self.entries() if (e.rung, e.seed) != (entry.rung, entry.seed)]
+        rows = sorted([*others, entry], key=lambda e: (e.seed, e.rung))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.path, {"preset": self.preset, "entries": [asdict(e) for e in rows]})
+
+    def truth(self) -> dict[str, Any]:
+        """Plain COCO ground truth of the validation pictures."""
+        return read_json(self.folder / "truth.json")
+
+    def write(self, name: str, content: Any) -> None:
+        """Store JSON as <name>, packed when that ends in .gz; equal content gives equal bytes."""
+        data = json.dumps(content, separators=(",", ":")).encode()
+        packed = gzip.compress(data, 9, mtime=0) if name.endswith(".gz") else data
+        self.folder.mkdir(parents=True, exist_ok=True)
+        replace_file(self.folder / name, lambda file: file.write(packed) and None)
+
+    def read(self, name: str) -> Any:
+        """What `write` stored."""
+        data = (self.folder / name).read_bytes()
+        return json.loads(gzip.decompress(data) if name.endswith(".gz") else data)
+
+    def results(self, entry: Entry) -> list[dict[str, Any]]:
+        """COCO results of an entry, as they were scored."""
+        return unpack_results(self.read(entry.predictions), self.truth())
+
+
+def references(preset: Preset, folder: Path = REFERENCE) -> list[Reference]:
+    """All measured ladders of a preset, by the name of the file."""
+    return [Reference(path) for path in sorted(folder.glob(f"{preset}-*.json"))]
+
+
+def pack_results(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """COCO results by column, which packs far better than one object each."""
+    return {
+        "image_id": [r["image_id"] for r in results],
+        "category_id": [r["category_id"] for r in results],
+        "score": [r["score"] for r in results],
+        "bbox": [r["bbox"] for r in results],
+        "counts": [r["segmentation"]["counts"] for r in results],
+    }
+
+
+def unpack_results(
+    columns: Mapping[str, list[Any]], truth: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The results `pack_results` packed; sizes of the masks come from the truth's pictures."""
+    sizes = {image["id"]: [image["height"], image["width"]] for image in truth["images"]}
+    rows = zip(*(columns[key] for key in columns), strict=True)
+    named = (dict(zip(columns, row, strict=True)) for row in rows)
+    return [
+        {
+            **{key: row[key] for key in ("image_id", "category_id", "score", "bbox")},
+            "segmentation": {"size": sizes[row["image_id"]], "counts": row["counts"]},
+        }
+        for row in named
+    ]
+
+
+def renamed(entry: Entry, rung: str) -> Entry:
+    """The same measurement under the name of another rung that shares it."""
+    return replace(entry, rung=rung)

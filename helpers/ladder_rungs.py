@@ -1,0 +1,236 @@
+"""The configs of every row of the paper's tables, at three sizes.
+
+`paper` has the paper's numbers (specification sections 1 to 9 and 14). `bench` and `quick` make the
+same steps with what one GPU and a laptop can train: smaller backbones of the same family stand in,
+picture sizes keep their proportions (1200 to 1500 becomes 160 to 200).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from helpers.config import (
+    DataConfig,
+    ExperimentConfig,
+    LossConfig,
+    Preset,
+    Solov2Config,
+    TtaConfig,
+    change,
+    preset,
+)
+from helpers.models.losses import focal_alpha
+from helpers.paths import resolve
+from helpers.training.data import read_split
+
+Changes = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """One data set whose training masks exist as released, corrected and, for scenes, exact.
+
+    Validation is always on `val`: the exact masks of scenes, the released ones of 3D-FUTURE.
+    """
+
+    name: str  # how tables call the data
+    folder: str
+    noisy: str
+    corrected: str
+    true: str | None
+    val: str
+    val_noisy: str | None
+    train_images: str
+    val_images: str
+
+    def trained_on(self, masks: str) -> DataConfig:
+        """The data section with those training masks."""
+        return DataConfig(
+            name=self.name,
+            train_annotations=masks,
+            train_images=self.train_images,
+            val_annotations=self.val,
+            val_images=self.val_images,
+        )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a preset makes of the paper's steps. Sizes are short sides in px."""
+
+    base: ExperimentConfig
+    masks: Masks
+    backbones: Mapping[str, str]  # the paper's name -> timm's
+    single: int  # training at one size
+    multi: tuple[int, int]  # multi-scale training
+    solo: tuple[int, int]  # the same for SOLOv2
+    pointrend: Changes
+    resnest: Changes  # what ResNeSt's own recipe has beside the backbone
+    cascade: Changes
+    solov2: Changes
+    aggressive: Changes
+
+
+def scene_masks(folder: str, name: str) -> Masks:
+    """A noisy set of scenes as `scenes make --noise statistical` and `correct-masks` leave it."""
+    return Masks(
+        name=name,
+        folder=folder,
+        noisy=f"{folder}/coco/train.json",
+        corrected=f"{folder}-corrected/coco/train.json",
+        true=f"{folder}/true/train.json",
+        val=f"{folder}/true/val.json",
+        val_noisy=f"{folder}/coco/val.json",
+        train_images=f"{folder}/train/image",
+        val_images=f"{folder}/val/image",
+    )
+
+
+def scale(name: Preset) -> Scale:
+    """The preset's sizes and backbones. Raises ValueError for a preset that does not exist."""
+    return {"quick": _quick, "bench": _bench, "paper": _paper}[preset(name).name]()
+
+
+def focal_loss(scale: Scale) -> LossConfig:
+    """The paper's losses: focal for classes and masks, mask loss times 1.1 (section 6).
+
+    Classes are weighted by their counts in the training masks; all alike while those are not there.
+    """
+    return LossConfig(
+        classes="focal",
+        masks="focal",
+        points="focal",
+        alpha=_alpha(scale.masks.trained_on(scale.masks.noisy), scale.base.data.label_space),
+        mask_weight=1.1,
+    )
+
+
+@cache
+def _alpha(data: DataConfig, label_space: str) -> tuple[float, ...] | None:
+    if not resolve(data.train_annotations).exists():
+        return None
+    index = read_split(replace(data, label_space=label_space), "train")
+    counts = np.bincount(index.labels, minlength=index.taxonomy.num_classes)
+    return tuple(round(float(a), 3) for a in focal_alpha(counts.tolist()))
+
+
+def _quick() -> Scale:
+    base = change(
+        preset("quick"),
+        train__steps=500,
+        train__workers=0,
+        train__max_side=213,
+        train__checkpoint_every=100,
+    )
+    return Scale(
+        base=base,
+        masks=scene_masks("outputs/scenes/noisy", "scenes, 320 px"),
+        backbones={
+            "ResNet-50": "resnet10t",
+            "ResNet-101": "resnet18",
+            "ResNeXt-101": "resnext26ts",
+            "ResNeSt-101": "resnest14d",
+            "ResNeSt-200": "resnest26d",
+        },
+        single=160,
+        multi=(160, 200),
+        solo=(160, 213),
+        pointrend={
+            "coarse_dim": 256,
+            "point_dim": 64,
+            "train_points": 98,
+            "subdivision_steps": 3,  # 7 -> 56
+            "subdivision_points": 784,
+        },
+        resnest={},
+        cascade={"post_nms_train": 200},
+        solov2={
+            "model__solov2": Solov2Config(
+                grids=(16, 14, 10, 6, 4),
+                head_channels=64,
+                head_convs=2,
+                mask_channels=32,
+                kernel_channels=64,
+                mask_size=56,
+            ).scaled(0.2),
+        },
+        aggressive={"train__blur": 1.0, "train__rotate": 10.0},
+    )
+
+
+def _bench() -> Scale:
+    return Scale(
+        base=preset("bench"),
+        masks=scene_masks("outputs/scenes/small-noisy", "scenes, 512 px"),
+        backbones={
+            "ResNet-50": "resnet50",
+            "ResNet-101": "resnet101",
+            "ResNeXt-101": "resnext50_32x4d",
+            "ResNeSt-101": "resnest50d",
+            "ResNeSt-200": "resnest101e",
+        },
+        single=512,
+        multi=(512, 640),
+        solo=(512, 683),
+        pointrend={},
+        resnest={"norm": "bn"},
+        cascade={"post_nms_train": 2000},
+        solov2={
+            "model__solov2": Solov2Config(head_channels=256, deformable=True).scaled(0.64),
+            "train__lr": 0.01,
+            "train__milestones": (27 / 36, 33 / 36),
+            "train__warmup_factor": 0.01,
+        },
+        aggressive={"train__blur": 2.0, "train__rotate": 10.0},
+    )
+
+
+def _paper() -> Scale:
+    base, folder = preset("paper"), "data/3D-FUTURE/holdout"
+    return Scale(
+        base=base,
+        masks=Masks(
+            name="3D-FUTURE",
+            folder="data/3D-FUTURE",
+            noisy=f"{folder}/train.json",
+            corrected=f"{folder}-corrected/train.json",
+            true=None,
+            val=f"{folder}/val.json",
+            val_noisy=None,
+            train_images=base.data.train_images,
+            val_images=base.data.val_images,
+        ),
+        backbones={
+            "ResNet-50": "resnet50",
+            "ResNet-101": "resnet101",
+            "ResNeXt-101": "resnext101_32x8d",
+            "ResNeSt-101": "resnest101e",
+            "ResNeSt-200": "resnest200e",
+        },
+        single=1200,
+        multi=(1200, 1500),
+        solo=(1200, 1600),
+        pointrend={},
+        resnest={"norm": "sync", "head_norm": "sync", "box_head": "4conv1fc"},
+        cascade={"post_nms_train": 2000},
+        solov2={
+            "model__backbone": "resnext101_64x4d",
+            "model__solov2": Solov2Config(deformable=True),
+            "train__epochs": 36.0,
+            "train__lr": 0.01,
+            "train__milestones": (27 / 36, 33 / 36),
+            "train__warmup_steps": 500,
+            "train__warmup_factor": 0.01,
+        },
+        aggressive={"train__blur": 5.0, "train__rotate": 10.0},
+    )
+
+
+def tta(scale: Scale) -> TtaConfig:
+    """The default sizes in proportion to the preset's test size."""
+    return TtaConfig.around(scale.base.test.short_side)
