@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,15 @@ from helpers.masks import rle as rles
 Kind = Literal["segm", "boundary", "bbox"]
 KINDS: tuple[Kind, ...] = ("segm", "boundary", "bbox")
 Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Detections and truths of all images with their overlaps of one kind: all that scores need."""
+
+    found: Detected
+    true: Truths
+    overlaps: Overlaps
 
 
 def make_curves(
@@ -31,6 +41,26 @@ def make_curves(
     coco: plain ground truth; found: as `check_results` gives them. ranges: areas in pixels; limits:
     detections an image and class, rising; ignore_crowds: else crowd regions count like all others.
     """
+    return {
+        kind: precision_recall(
+            one.found,
+            one.true,
+            one.overlaps,
+            kinds=len(coco["categories"]),
+            ranges=ranges,
+            limits=limits,
+        )
+        for kind, one in compare(coco, found, kinds, ignore_crowds=ignore_crowds).items()
+    }
+
+
+def compare(
+    coco: Mapping[str, Any], found: Rows, kinds: Sequence[Kind], *, ignore_crowds: bool
+) -> dict[Kind, Compared]:
+    """Each kind of overlap measured; images and classes are numbered in the order of their ids.
+
+    Arguments as for `make_curves`.
+    """
     classes = sorted(category["id"] for category in coco["categories"])
     images = sorted(image["id"] for image in coco["images"])
     known_images, known_classes = set(images), set(classes)
@@ -44,21 +74,15 @@ def make_curves(
     annotations = [annotations[n] for n in order.tolist()]
     crowd = [bool(ignore_crowds and a.get("iscrowd", 0)) for a in annotations]
     keys = Keys(found_key, true_key[order], np.array(crowd, dtype=bool))
-    true = Truths(keys.true % len(classes), keys.crowd, _column(annotations, "area"))
-    curves = {}
+    true = Truths(*np.divmod(keys.true, len(classes)), keys.crowd, _column(annotations, "area"))
+    compared = {}
     for kind in kinds:
         overlaps, areas = _overlaps(kind, keys, found, annotations)
         rank = np.arange(len(found)) - np.searchsorted(keys.found, keys.found)
-        detected = Detected(keys.found % len(classes), rank, _column(found, "score"), areas)
-        curves[kind] = precision_recall(
-            detected,
-            true,
-            overlaps,
-            kinds=len(classes),
-            ranges=ranges,
-            limits=limits,
-        )
-    return curves
+        image, label = np.divmod(keys.found, len(classes))
+        detected = Detected(image, label, rank, _column(found, "score"), areas)
+        compared[kind] = Compared(detected, true, overlaps)
+    return compared
 
 
 def _overlaps(

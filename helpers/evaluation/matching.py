@@ -23,8 +23,10 @@ Curves = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Detected:
-    """Detections: class number 0..K-1, rank within their key from 0, score, area in pixels."""
+    """Detections: number of the image, of the class 0..K-1, rank within their key from 0, score,
+    area in pixels."""
 
+    image: NDArray[np.int64]
     kind: NDArray[np.int64]
     rank: NDArray[np.int64]
     score: NDArray[np.float64]
@@ -33,8 +35,10 @@ class Detected:
 
 @dataclass(frozen=True)
 class Truths:
-    """Truths: class number 0..K-1, whether it is a crowd region, area in pixels."""
+    """Truths: number of the image, of the class 0..K-1, whether it is a crowd region, area in
+    pixels."""
 
+    image: NDArray[np.int64]
     kind: NDArray[np.int64]
     crowd: NDArray[np.bool_]
     area: NDArray[np.float64]
@@ -57,20 +61,31 @@ def precision_recall(
     recall = np.full((len(THRESHOLDS), kinds, len(ranges), len(limits)), -1.0)
     order = np.argsort(-found.score, kind="stable")
     of_kind = [order[found.kind[order] == k] for k in range(kinds)]
-    for a, (low, high) in enumerate(ranges):
-        left_out = true.crowd | (true.area < low) | (true.area > high)
-        matched, ignored = _match(overlaps, len(found.kind), left_out, true.crowd)
-        ignored |= ~matched & ((found.area < low) | (found.area > high))
-        positives = np.bincount(true.kind[~left_out], minlength=kinds)
+    for a, area in enumerate(ranges):
+        hit, missed, counted = match(found, true, overlaps, area=area)
+        positives = np.bincount(true.kind[counted], minlength=kinds)
         for k in np.flatnonzero(positives):
             for m, limit in enumerate(limits):
                 rows = of_kind[k][found.rank[of_kind[k]] < limit]
-                counted = ~ignored[:, rows]
-                hits = np.cumsum(matched[:, rows] & counted, axis=1, dtype=np.float64)
+                hits = np.cumsum(hit[:, rows], axis=1, dtype=np.float64)
                 recall[:, k, a, m] = hits[:, -1] / positives[k] if len(rows) else 0.0
-            misses = np.cumsum(~matched[:, rows] & counted, axis=1, dtype=np.float64)
+            misses = np.cumsum(missed[:, rows], axis=1, dtype=np.float64)
             precision[:, :, k, a] = _at_recalls(hits, misses, positives[k])
     return precision, recall
+
+
+def match(
+    found: Detected, true: Truths, overlaps: Overlaps, *, area: tuple[float, float]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which detections are hits (T, D), which are misses (T, D), which truths count.
+
+    area: pixels, both ends included; detections and truths that it leaves out are neither.
+    """
+    low, high = area
+    left_out = true.crowd | (true.area < low) | (true.area > high)
+    matched, ignored = _match(overlaps, len(found.kind), left_out, true.crowd)
+    ignored |= ~matched & ((found.area < low) | (found.area > high))
+    return matched & ~ignored, ~matched & ~ignored, ~left_out
 
 
 def _at_recalls(hits: NDArray, misses: NDArray, positives: int) -> NDArray[np.float64]:
