@@ -1,0 +1,149 @@
+"""PointRend's subdivision to look at, with an oracle in the place of the point head.
+
+The oracle answers every point it is asked with the true mask, so what is missing at the end was
+never asked: it is the ceiling of a number of points and steps, whatever the head. T cells are the
+side of a step's grid, P its points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from helpers.inference.paste import paste_masks
+from helpers.models.points import PointTable, cell_centres, in_image
+from helpers.structures import Detections
+from helpers.viz.controls import Controlled, choice, slider
+from helpers.viz.gallery import square_window
+from helpers.viz.overlays import Overlay
+from helpers.viz.style import CYCLE, INK, STYLE, Picture
+
+BUDGETS = (49, 100, 196, 400, 784, 1600, 3136)  # points a step
+COLUMNS = 4  # panels in a row
+
+
+@dataclass(frozen=True)
+class SubdivisionStep:
+    """One grid: `mask` (T, T) float32, the share of the object in each cell; `asked` (P, 2) the
+    points given to the head, x and y in 0..1 of the box; `iou` of the pasted and the true mask."""
+
+    mask: np.ndarray
+    asked: np.ndarray
+    iou: float
+
+    @property
+    def side(self) -> int:
+        return len(self.mask)
+
+
+def subdivide_truth(
+    mask: np.ndarray, box: np.ndarray, *, points: int, steps: int, coarse: int = 7
+) -> list[SubdivisionStep]:
+    """The steps of `PointRendHead.subdivide` with a head that knows the (H, W) bool mask.
+
+    box: (4,) xyxy in pixels. The largest grid of coarse * 2 ** k cells with at most `points` cells
+    is asked everywhere; each further doubling, up to coarse * 2 ** steps, is interpolated and asked
+    at the `points` cells nearest to one half. Raises ValueError for less than coarse ** 2 points.
+    """
+    if points < coarse**2:
+        raise ValueError(f"{points} points do not fill a grid of {coarse} x {coarse}: ask for more")
+    truth = PointTable.of(torch.from_numpy(mask)[None, None].float())
+    boxes = torch.as_tensor(box, dtype=torch.float32)[None]
+    side, final = coarse, coarse * 2**steps
+    while 2 * side <= final and 4 * side**2 <= points:
+        side *= 2
+    asked = cell_centres(side, boxes)[None]
+    grid = _oracle(truth, boxes, asked).view(1, side, side)
+    found = [_step(grid, asked, mask, boxes)]
+    while side < final:
+        side *= 2
+        grid = F.interpolate(grid[None], scale_factor=2.0, mode="bilinear").flatten(1)
+        budget = min(points, side**2)
+        uncertain = (grid - 0.5).abs().topk(budget, dim=1, largest=False, sorted=False).indices
+        asked = cell_centres(side, boxes)[uncertain]
+        grid = grid.scatter(1, uncertain, _oracle(truth, boxes, asked)).view(1, side, side)
+        found.append(_step(grid, asked, mask, boxes))
+    return found
+
+
+def _oracle(truth: PointTable, boxes: Tensor, asked: Tensor) -> Tensor:
+    """(1, P) the true mask at (1, P, 2) points of a (1, 4) box, between pixels interpolated."""
+    size = asked.new_tensor([truth.width, truth.height])
+    answers = truth.at(in_image(asked, boxes) / size, torch.zeros(1, dtype=torch.long))
+    return answers.squeeze(2)
+
+
+def _step(grid: Tensor, asked: Tensor, mask: np.ndarray, boxes: Tensor) -> SubdivisionStep:
+    found = Detections(boxes, torch.ones(1), torch.zeros(1, dtype=torch.long), mask.shape, grid)
+    pasted = paste_masks(found)[0].numpy()
+    iou = (pasted & mask).sum() / max(1, (pasted | mask).sum())
+    return SubdivisionStep(grid[0].numpy(), asked[0].numpy(), float(iou))
+
+
+def subdivision_picture(
+    image: np.ndarray, overlay: Overlay, row: int, *, points: int, steps: int, coarse: int = 7
+) -> Picture:
+    """The object cut out, then one panel a grid: the mask so far, the points asked as dots."""
+    mask, box = overlay.masks[row], overlay.boxes[row]
+    found = subdivide_truth(mask, box, points=points, steps=steps, coarse=coarse)
+    columns = min(COLUMNS, len(found) + 1)
+    rows = -(-(len(found) + 1) // columns)
+    ious = ", ".join(f"{step.side} x {step.side} IoU {step.iou:.3f}" for step in found)
+    with matplotlib.rc_context(STYLE):
+        size = (2.5 * columns, 2.85 * rows)
+        figure = Picture(size, alt=f"{overlay.names[row]}: {ious}", photograph=True)
+        cells = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes in cells:
+            axes.set_axis_off()
+        _draw_object(cells[0], image, overlay, row)
+        for axes, step in zip(cells[1:], found, strict=False):
+            _draw_step(axes, step)
+    return figure
+
+
+def _draw_object(axes: Axes, image: np.ndarray, overlay: Overlay, row: int) -> None:
+    rows, columns = square_window(overlay.boxes[row], image.shape[:2])
+    axes.imshow(image[rows, columns])
+    axes.contour(overlay.masks[row, rows, columns], levels=[0.5], colors=CYCLE[1], linewidths=1.2)
+    axes.set_title(f"{overlay.names[row].split(' / ')[0]}\ntrue outline", fontsize=8)
+
+
+def _draw_step(axes: Axes, step: SubdivisionStep) -> None:
+    axes.imshow(step.mask, cmap="Greys", vmin=0, vmax=1.4, extent=(0, 1, 1, 0))
+    share = len(step.asked) / step.side**2
+    if share < 1:
+        size = float(np.clip(2000 / len(step.asked), 0.6, 14))
+        axes.scatter(*step.asked.T, s=size, color=CYCLE[3], linewidths=0)
+    axes.add_patch(matplotlib.patches.Rectangle((0, 0), 1, 1, fill=False, edgecolor=INK, lw=0.6))
+    axes.set(xlim=(-0.01, 1.01), ylim=(1.01, -0.01))
+    asked = "all cells" if share == 1 else f"{len(step.asked):,} cells ({share:.0%})"
+    axes.set_title(f"{step.side} x {step.side}, IoU {step.iou:.3f}\n{asked} asked", fontsize=8)
+
+
+def subdivision_view(
+    image: np.ndarray, overlay: Overlay, row: int = 0, *, points: int = 196, steps: int = 4,
+    coarse: int = 7,
+) -> Controlled:  # fmt: skip
+    """Which object, how many points a step and how many steps: to be tried in JupyterLab.
+
+    image: (H, W, 3) uint8; overlay: its true instances; row, points, steps: what is shown first,
+    and alone where nobody watches.
+    """
+    names = [(f"{n + 1}: {name}", n) for n, name in enumerate(overlay.names)]
+    budgets = sorted({points, *(b for b in BUDGETS if b >= coarse**2)})
+
+    def draw(row: int, points: int, steps: int) -> Picture:
+        return subdivision_picture(image, overlay, row, points=points, steps=steps, coarse=coarse)
+
+    controls = {
+        "row": choice("object", names, row),
+        "points": choice("points a step", [(f"{b:,}", b) for b in budgets], points),
+        "steps": slider("steps", steps, low=0, high=6, step=1),
+    }
+    return Controlled(draw, controls, width=860)
