@@ -4,9 +4,9 @@
     command(rung)             what to type to measure one
     results("quick")          what has been measured, from data/reference and finished local runs
 
-Rows that are the same training share one run, which is called after the first of them. Specification
-sections 0 and 14 say what the rows are; Table 2 has no step that adds the cascade and ends at model
-C of Table 3, so all its rows are cascades here.
+Rows that are the same training share one run, which is called after the first of them. What the
+rows are: specification sections 0 and 14. Table 2 has no step that adds the cascade and ends at
+model C of Table 3, so all its rows are cascades here.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ BACKBONES = {
     "s101": "ResNeSt-101",
     "s200": "ResNeSt-200",
 }
+DEFORMABLE = {"model__deform_stages": (3, 4, 5)}
 MEMBERS = ("member_a", "member_b", "member_c", "member_d")
 COLUMNS = ("rung", "seed", "run", "hardware", "data", "steps", "minutes")
 SCORES = {  # column of `results` -> kind and metric of an evaluation
@@ -180,86 +181,83 @@ def _table_1(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]
 
 
 def _table_2(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
-    x101, s101, dcn, focal, corrected, multi = _steps(sizes)
-    augmented = multi | {"test__tta": tta(sizes)}
-    return [
-        ("x101", _called(sizes, "ResNeXt-101"), "table2", 70.32, x101),
-        ("s101", _called(sizes, "ResNeSt-101"), "table2", 71.82, s101),
-        ("dcn", "+ DCNv2", "table2", 72.76, dcn),
-        ("focal", "+ focal loss", "table2", 73.40, focal),
-        ("correction", "+ mask correction", "table2", 74.38, corrected),
-        ("mst", "+ multi-scale training", "table2", 75.53, multi),
-        ("tta", "+ test-time augmentation", "table2", 77.12, augmented),
-    ]
+    steps = _steps(sizes)
+    printed = (
+        ("x101", _called(sizes, "ResNeXt-101"), 70.32),
+        ("s101", _called(sizes, "ResNeSt-101"), 71.82),
+        ("dcn", "+ DCNv2", 72.76),
+        ("focal", "+ focal loss", 73.40),
+        ("correction", "+ mask correction", 74.38),
+        ("mst", "+ multi-scale training", 75.53),
+        ("tta", "+ test-time augmentation", 77.12),
+    )
+    return [(key, label, "table2", paper, steps[key]) for key, label, paper in printed]
 
 
 def _table_3(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
-    x101, s101, dcn, _, _, multi = _steps(sizes)
-    last = _corrected(sizes) | _multi(sizes) | {"test__tta": tta(sizes)}
-    deform = {"model__deform_stages": (3, 4, 5)}
-    flat = _plain(sizes) | _backbone(sizes, "ResNeXt-101") | _pointrend(sizes, boxes="predicted")
-    member_a = flat | deform | last
+    steps, x101 = _steps(sizes), _backbone(sizes, "ResNeXt-101")
+    last = _corrected(sizes) | _sizes(sizes.multi) | {"test__tta": tta(sizes)}
+    a = _plain(sizes) | x101 | _pointrend(sizes, boxes="predicted") | DEFORMABLE | last
+    called = _called(sizes, "ResNeXt-101")
     return [
-        ("member_a", f"A: PointRend, {_called(sizes, 'ResNeXt-101')}", "table3", 74.30, member_a),
-        ("member_b", f"B: cascade, {_called(sizes, 'ResNeSt-101')}", "table3", 76.64, dcn | last),
-        ("member_c", "C: B with focal loss", "table3", 77.12, multi | {"test__tta": tta(sizes)}),
-        ("member_d", f"D: SOLOv2, {_called(sizes, 'ResNeXt-101')}", "table3", 75.50, _solo(sizes)),
-        ("ensemble", "ensemble A + B + C + D", "table3", 78.75, member_a),
+        ("member_a", f"A: PointRend, {called}", "table3", 74.30, a),
+        ("member_b", "B: C without focal loss", "table3", 76.64, steps["dcn"] | last),
+        ("member_c", "C: the last row of table 2", "table3", 77.12, steps["tta"]),
+        ("member_d", f"D: SOLOv2, {called}", "table3", 75.50, _solo(sizes)),
+        ("ensemble", "ensemble A + B + C + D", "table3", 78.75, a),
     ]
 
 
 def _comparisons(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
-    corrected, masks = _steps(sizes)[4], sizes.masks
+    masks, strong = sizes.masks, _steps(sizes)["correction"] | sizes.aggressive
     base = _plain(sizes) | _backbone(sizes, "ResNet-50")
     rows = [
-        ("aggressive", "+ blur and rotation", "augmentation", None, corrected | sizes.aggressive),
+        ("aggressive", "+ blur and rotation", "augmentation", None, strong),
         ("masks_noisy", "noisy training masks", "masks", None, base),
         ("masks_corrected", "corrected training masks", "masks", None, base | _corrected(sizes)),
     ]
     if masks.true is not None:
-        true = base | {"data": masks.trained_on(masks.true)}
-        rows.append(("masks_true", "exact training masks", "masks", None, _in_space(sizes, true)))
+        true = base | _trained_on(sizes, masks.true)
+        rows.append(("masks_true", "exact training masks", "masks", None, true))
     return rows
 
 
-def _steps(sizes: Scale) -> tuple[Changes, ...]:
-    """The trainings of Table 2, each upon the one before."""
-    cascade = {"model__architecture": "cascade_rcnn", **_prefixed("model", sizes.cascade)}
-    start = _plain(sizes) | _pointrend(sizes, boxes="proposals") | cascade
-    x101 = start | _backbone(sizes, "ResNeXt-101")
-    s101 = start | _backbone(sizes, "ResNeSt-101")
-    dcn = s101 | {"model__deform_stages": (3, 4, 5)}
-    focal = dcn | {"loss": focal_loss(sizes)}
-    corrected = focal | _corrected(sizes)
-    return x101, s101, dcn, focal, corrected, corrected | _multi(sizes)
+def _steps(sizes: Scale) -> dict[str, Changes]:
+    """The rows of Table 2, each upon the one before."""
+    start = _plain(sizes) | _pointrend(sizes, boxes="proposals")
+    start |= {"model__architecture": "cascade_rcnn", **_prefixed("model", sizes.cascade)}
+    steps = {"x101": start | _backbone(sizes, "ResNeXt-101")}
+    steps["s101"] = start | _backbone(sizes, "ResNeSt-101")
+    steps["dcn"] = steps["s101"] | DEFORMABLE
+    steps["focal"] = steps["dcn"] | {"loss": focal_loss(sizes)}
+    steps["correction"] = steps["focal"] | _corrected(sizes)
+    steps["mst"] = steps["correction"] | _sizes(sizes.multi)
+    steps["tta"] = steps["mst"] | {"test__tta": tta(sizes)}
+    return steps
 
 
 def _solo(sizes: Scale) -> Changes:
     base = _plain(sizes) | _backbone(sizes, "ResNeXt-101") | _corrected(sizes)
-    own = {"model__architecture": "solov2", "model__deform_stages": (3, 4, 5)}
+    own = {"model__architecture": "solov2", **DEFORMABLE}
     return base | own | sizes.solov2 | _sizes(sizes.solo)
 
 
 def _plain(sizes: Scale) -> Changes:
-    """Released masks, one size."""
-    noisy = {"data": sizes.masks.trained_on(sizes.masks.noisy)}
-    return _in_space(sizes, noisy) | _sizes((sizes.single, sizes.single))
+    """Masks as released, one size."""
+    return _trained_on(sizes, sizes.masks.noisy) | _sizes((sizes.single, sizes.single))
 
 
 def _corrected(sizes: Scale) -> Changes:
-    return _in_space(sizes, {"data": sizes.masks.trained_on(sizes.masks.corrected)})
+    return _trained_on(sizes, sizes.masks.corrected)
 
 
-def _multi(sizes: Scale) -> Changes:
-    return _sizes(sizes.multi)
+def _trained_on(sizes: Scale, masks: str) -> Changes:
+    space = sizes.base.data.label_space
+    return {"data": replace(sizes.masks.trained_on(masks), label_space=space)}
 
 
 def _sizes(short_side: tuple[int, int]) -> Changes:
     return {"train__short_side": short_side, "train__max_side": max(short_side)}
-
-
-def _in_space(sizes: Scale, changes: Changes) -> Changes:
-    return {"data": replace(changes["data"], label_space=sizes.base.data.label_space)}
 
 
 def _backbone(sizes: Scale, name: str) -> Changes:

@@ -110,11 +110,15 @@ def focal_loss(scale: Scale) -> LossConfig:
     )
 
 
-@cache
 def _alpha(data: DataConfig, label_space: str) -> tuple[float, ...] | None:
     if not resolve(data.train_annotations).exists():
         return None
-    index = read_split(replace(data, label_space=label_space), "train")
+    return _alpha_of(replace(data, label_space=label_space))
+
+
+@cache
+def _alpha_of(data: DataConfig) -> tuple[float, ...]:
+    index = read_split(data, "train")
     counts = np.bincount(index.labels, minlength=index.taxonomy.num_classes)
     return tuple(round(float(a), 3) for a in focal_alpha(counts.tolist()))
 

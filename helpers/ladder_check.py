@@ -1,0 +1,55 @@
+"""Whether a measured ladder's numbers are those of its stored predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from helpers.evaluation.average_precision import evaluate
+from helpers.ladder_ensemble import LETTERS, Members, all_scores
+from helpers.ladder_measure import by_size
+from helpers.ladder_reference import Entry, Reference
+
+TOLERANCE = 1e-9  # of scores from 0 to 1
+
+
+def check(reference: Reference, *, subsets: bool = True) -> Iterator[tuple[Entry, list[str]]]:
+    """Each entry with what does not agree, recomputed from the files beside the reference.
+
+    subsets: also fuse every subset of an ensemble's members anew (half a minute on a laptop).
+    """
+    for entry in reference.entries():
+        results, preset = reference.results(entry), entry.scores.preset
+        truth = reference.truth()
+        found = evaluate(truth, results, preset=preset).to_dict()
+        wrong = differing(found, entry.evaluation, "evaluation")
+        wrong += differing(by_size(truth, results, preset), entry.sizes, "sizes")
+        if entry.noisy is not None:
+            noisy = evaluate(reference.read("truth-noisy.json"), results, preset=preset).to_dict()
+            wrong += differing(noisy, entry.noisy, "noisy")
+        if "soft" in entry.extra and subsets:
+            wrong += _check_ensemble(reference, entry, results)
+        yield entry, wrong
+
+
+def _check_ensemble(reference: Reference, entry: Entry, results: list[dict[str, Any]]) -> list[str]:
+    members = Members.stored(reference, entry)
+    again = members.results(LETTERS)
+    wrong = [] if again == results else ["the fused predictions are not those stored"]
+    scores = all_scores(members)
+    return wrong + differing(scores, {key: entry.extra[key] for key in scores}, "extra")
+
+
+def differing(found: Any, stored: Any, where: str) -> list[str]:
+    """The places where two plain values differ: numbers by more than TOLERANCE, all else at all."""
+    both = (found, stored)
+    if all(isinstance(value, Mapping) for value in both) and found.keys() == stored.keys():
+        return [w for key in found for w in differing(found[key], stored[key], f"{where}.{key}")]
+    if all(isinstance(value, list | tuple) for value in both) and len(found) == len(stored):
+        pairs = enumerate(zip(found, stored, strict=True))
+        return [w for n, (a, b) in pairs for w in differing(a, b, f"{where}[{n}]")]
+    numbers = all(isinstance(value, float) for value in both)
+    if math.isclose(found, stored, rel_tol=0, abs_tol=TOLERANCE) if numbers else found == stored:
+        return []
+    return [f"{where} is {found!r}, stored is {stored!r}"]

@@ -1,0 +1,102 @@
+"""`python -m helpers ladder`: measure the rows of the paper's tables, list them, or check them.
+
+Each row is a training of its own and stands on its own: a finished one is never trained again, a
+killed one goes on, and several processes may each take some with --only.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import get_args
+
+from helpers.config import Preset
+from helpers.ladder import Rung, results, rungs
+from helpers.ladder_data import LadderError, commands, prepare
+from helpers.ladder_reference import Entry, references
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `ladder`."""
+    parser.add_argument("--preset", choices=get_args(Preset), default="quick")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N-1")
+    parser.add_argument("--only", nargs="+", metavar="KEY", help="these rows; see --list")
+    parser.add_argument(
+        "--all", action="store_true", help="table 1 with all its backbones too (twice the time)"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--list", action="store_true", help="show the rows and what is measured")
+    what.add_argument(
+        "--check", action="store_true", help="compute stored numbers again from the predictions"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure what is asked for and say what came out. Status 1 when a check fails."""
+    if args.list:
+        print(listing(args.preset))
+        return 0
+    if args.check:
+        return _check(args.preset)
+    if args.seeds < 1:
+        raise LadderError(f"--seeds {args.seeds}: give 1 or more")
+    chosen(args, 0)  # a wrong key is told before anything is made
+    prepare(args.preset)
+    from helpers.ladder_measure import measure
+
+    wanted = [row for seed in range(args.seeds) for row in chosen(args, seed)]
+    for number, row in enumerate(wanted, start=1):
+        print(f"{number} of {len(wanted)}: {row.label}, seed {row.seed}", flush=True)
+        print(line(measure(row)), flush=True)
+    return 0
+
+
+def chosen(args: argparse.Namespace, seed: int) -> list[Rung]:
+    """The rows to measure. Raises LadderError naming the known ones for a key that is none."""
+    rows = rungs(args.preset, seed=seed)
+    known = [row.key for row in rows]
+    unknown = sorted(set(args.only or ()) - set(known))
+    if unknown:
+        raise LadderError(f"no rung {', '.join(unknown)}: choose among {', '.join(known)}")
+    if args.only:
+        return [row for row in rows if row.key in args.only]
+    return [row for row in rows if args.all or row.table != "table1" or row.key.endswith("_r50")]
+
+
+def listing(preset: Preset) -> str:
+    """The rows, the paper's numbers beside what is measured (mean over seeds), and the data."""
+    measured = results(preset).groupby("rung")["mask AP"].agg(["mean", "count"])
+    lines = [f"{'key':<16} {'paper':>6} {'ours':>6} {'seeds':>5}  what"]
+    for row in rungs(preset):
+        there = row.key in measured.index
+        ours = f"{measured['mean'][row.key]:.1f}" if there else "-"
+        seeds = int(measured["count"][row.key]) if there else 0
+        paper = "-" if row.paper is None else f"{row.paper:.2f}"
+        lines.append(f"{row.key:<16} {paper:>6} {ours:>6} {seeds:>5}  {row.table}: {row.label}")
+    data = rungs(preset)[0].config.data.name
+    lines.append(f"mask AP in per cent: the paper's on 3D-FUTURE, ours on {data}; data made by")
+    return "\n".join([*lines, *commands(preset)])
+
+
+def line(entry: Entry) -> str:
+    """One measured row in a line."""
+    masks = entry.scores.metrics["segm"]["AP"]
+    borders = entry.scores.metrics["boundary"]["AP"]
+    return (
+        f"    mask AP {100 * masks:.2f}, boundary AP {100 * borders:.2f} on {entry.data}; "
+        f"{entry.minutes} min of training on {entry.hardware}"
+    )
+
+
+def _check(preset: Preset) -> int:
+    from helpers.ladder_check import check
+
+    found = references(preset)
+    if not found:
+        raise LadderError(f"no ladder of preset {preset} is stored: measure one first")
+    bad = 0
+    for reference in found:
+        for entry, wrong in check(reference):
+            bad += bool(wrong)
+            state = "differs: " + "; ".join(wrong[:3]) if wrong else "agrees"
+            print(f"{reference.path.name} {entry.rung} seed {entry.seed}: {state}", flush=True)
+    return min(bad, 1)

@@ -1,0 +1,91 @@
+"""The data a ladder is measured on: scenes made and their masks corrected where that is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from helpers.config import Preset
+from helpers.ladder_rungs import Masks, scale
+from helpers.masks.correct_files import correct_dataset
+from helpers.paths import resolve
+from helpers.scenes.config import SceneConfig, scene_preset
+from helpers.scenes.make import make_scenes
+
+HELD_OUT_SEED = 1  # of the scenes on which ensembles learn: other rooms than the validation set's
+
+
+class LadderError(ValueError):
+    """A ladder that can not be measured or checked as asked."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Pictures that neither training nor validation has: what an ensemble may learn from."""
+
+    annotations: str
+    images: str
+
+
+def scenes(preset: Preset) -> SceneConfig | None:
+    """The noisy set of scenes a preset trains on; None for `paper`, whose data are real."""
+    sets = {"quick": "quick", "bench": "small"}
+    if preset not in sets:
+        return None
+    name = Path(scale(preset).masks.folder).name
+    return replace(scene_preset(sets[preset]), name=name, noise="statistical", test=0)
+
+
+def held_out(preset: Preset) -> HeldOut | None:
+    """Where the held-out scenes of a preset lie; None for `paper`, where none are."""
+    if scenes(preset) is None:
+        return None
+    folder = f"{scale(preset).masks.folder}-held-out"
+    return HeldOut(f"{folder}/coco/val.json", f"{folder}/val/image")
+
+
+def prepare(preset: Preset, *, jobs: int | None = None) -> None:
+    """Make what is missing of scenes and corrected masks; at once when nothing is.
+
+    jobs: worker processes, default one per core. Raises LadderError naming the commands when real
+    data are not there, SceneError or CorrectionError when a folder holds something else.
+    """
+    masks, config = scale(preset).masks, scenes(preset)
+    if config is None:
+        _check_real(masks)
+        return
+    folder = make_scenes(config, folder=resolve(masks.folder), jobs=jobs)
+    correct_dataset(folder, resolve(f"{masks.folder}-corrected"), pictures=True, jobs=jobs)
+    others = replace(
+        config, name=f"{config.name}-held-out", seed=HELD_OUT_SEED, train=0, noise="none"
+    )
+    make_scenes(others, folder=resolve(f"{masks.folder}-held-out"), jobs=jobs)
+
+
+def commands(preset: Preset) -> list[str]:
+    """What `prepare` does with scenes, as commands to type; for real data what has to be typed."""
+    masks, config = scale(preset).masks, scenes(preset)
+    if config is None:
+        source, target = masks.noisy, Path(masks.corrected).parent
+        return [
+            f"python -m helpers split {masks.folder}",
+            f"python -m helpers correct-masks {source} {target}",
+        ]
+    usual = scene_preset("quick" if preset == "quick" else "small")
+    start = "" if usual.name == "quick" else f"--preset {usual.name} "
+    counts = f" --test {config.test}" if config.test != usual.test else ""
+    make = f"python -m helpers scenes make {start}--name {config.name} --noise statistical{counts}"
+    return [
+        make,
+        f"python -m helpers correct-masks {masks.folder} {masks.folder}-corrected --pictures",
+    ]
+
+
+def _check_real(masks: Masks) -> None:
+    missing = [path for path in (masks.noisy, masks.corrected) if not resolve(path).exists()]
+    if missing:
+        steps = "`, then `".join(commands("paper"))
+        raise LadderError(
+            f"{' and '.join(missing)} is missing: put the data set under {masks.folder} (see "
+            f"data/README.md) and type `{steps}`"
+        )

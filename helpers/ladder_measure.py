@@ -1,0 +1,198 @@
+"""One rung measured: trained if need be, looked at, scored, stored so that it can be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from helpers.config import DataConfig, ExperimentConfig
+from helpers.evaluation.average_precision import PRESETS, evaluate
+from helpers.evaluation.curves import make_curves
+from helpers.evaluation.results import check_results
+from helpers.inference.predict import detect_index, to_results
+from helpers.inference.stored import StoredPredictions
+from helpers.ladder import MEMBERS, Rung
+from helpers.ladder import rung as find_rung
+from helpers.ladder_data import HeldOut, held_out
+from helpers.ladder_ensemble import LETTERS, Learnt, Members, all_scores
+from helpers.ladder_reference import REFERENCE, Entry, Reference, pack_results
+from helpers.ladder_rungs import scale
+from helpers.ladder_soft import pack_soft, unpack_soft
+from helpers.paths import outputs_dir
+from helpers.runs import Run, get_or_train
+from helpers.training.data import read_split
+from helpers.training.files import read_json
+
+CHALLENGE_SIDE = 1200  # px: the pictures for which the challenge's size ranges are meant
+
+
+def measure(rung: Rung, *, folder: Path = REFERENCE, progress: bool = True) -> Entry:
+    """Train the rung's run or take the finished one, score it, and put it into the reference file
+    of the machine it was trained on."""
+    if rung.key == "ensemble":
+        return measure_ensemble(rung, folder=folder, progress=progress)
+    run = get_or_train(rung.trained, progress=progress)
+    reference = reference_of(rung, run, folder)
+    results, name = run.predictions(), f"{run.name}.json.gz"
+    if rung.config.test.tta is not None or rung.table == "table3":
+        results, name = looked_at(rung, run, progress=progress)[1], f"{run.name}-tta.json.gz"
+    entry = scored(rung, run, reference, results, name)
+    reference.add(entry)
+    return entry
+
+
+def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE, progress: bool = True) -> Entry:
+    """Train the members or take the finished ones, fuse their stored soft predictions, and score
+    that, every subset, and the baselines. Learns on held-out pictures where the preset has some."""
+    rows = [find_rung(rung.preset, key, seed=rung.seed) for key in MEMBERS]
+    runs = [get_or_train(row.trained, progress=progress) for row in rows]
+    reference = reference_of(rung, runs[0], folder)
+    names = [
+        _store_soft(reference, row, run, progress) for row, run in zip(rows, runs, strict=True)
+    ]
+    learnt = _learnt(rows, runs, progress)
+    extra = {"members": [run.name for run in runs], "soft": names, "learnt": asdict(learnt)}
+    soft = [unpack_soft(reference.read(name)) for name in names]
+    members = Members.of(soft, learnt, reference.truth(), rung.config.test.preset)
+    extra |= all_scores(members)
+    name = f"{rung.preset}-ensemble-{rung.seed}.json.gz"
+    entry = scored(rung, runs[0], reference, members.results(LETTERS), name, extra)
+    minutes = round(sum(run.seconds for run in runs) / 60, 1)
+    entry = replace(entry, run="+".join(run.name for run in runs), minutes=minutes)
+    reference.add(entry)
+    return entry
+
+
+def _store_soft(reference: Reference, rung: Rung, run: Run, progress: bool) -> str:
+    stored, _ = looked_at(rung, run, progress=progress)
+    name = f"{rung.key}-{rung.seed}.json.gz"
+    reference.write(name, pack_soft(sorted(stored.detections(), key=lambda pair: pair[0])))
+    return name
+
+
+def _learnt(rows: Sequence[Rung], runs: Sequence[Run], progress: bool) -> Learnt:
+    place = held_out(rows[0].preset)
+    if place is None:
+        return Learnt.nothing(len(rows))
+    pairs = list(zip(rows, runs, strict=True))
+    found = [looked_at(row, run, held_out=place, progress=progress)[1] for row, run in pairs]
+    data = _other_val(rows[0].config, place.annotations, place.images)
+    truth = read_split(data, "val", taxonomy=runs[0].taxonomy).to_coco()
+    return Learnt.of(truth, found, rows[0].config.test.preset)
+
+
+def reference_of(rung: Rung, run: Run, folder: Path) -> Reference:
+    """The reference file of the machine a run was trained on, with the truth beside it."""
+    reference = Reference.of(rung.preset, run.environment[-1]["hardware"], folder)
+    reference.write("truth.json", truth_of(run))
+    if scale(rung.preset).masks.val_noisy is not None:
+        reference.write("truth-noisy.json", noisy_truth_of(rung, run))
+    return reference
+
+
+def scored(
+    rung: Rung,
+    run: Run,
+    reference: Reference,
+    results: Sequence[Mapping[str, Any]],
+    name: str,
+    extra: Mapping[str, Any] | None = None,
+) -> Entry:
+    """The entry of some results, which are stored as `name` beside the reference."""
+    reference.write(name, pack_results(results))
+    truth, preset = reference.truth(), rung.config.test.preset
+    noisy = None
+    if rung.table == "masks":
+        noisy = evaluate(reference.read("truth-noisy.json"), results, preset=preset).to_dict()
+    sitting = run.environment[-1]
+    return Entry(
+        rung=rung.key,
+        seed=rung.seed,
+        run=run.name,
+        data=rung.config.data.name,
+        steps=len(run.log()),
+        minutes=round(run.seconds / 60, 1),
+        hardware=sitting["hardware"],
+        versions=sitting["versions"],
+        changes=rung.changes(),
+        sha256=read_json(run.dir / "data.json")["sha256"],
+        predictions=name,
+        evaluation=evaluate(truth, results, preset=preset).to_dict(),
+        sizes=by_size(truth, results, preset),
+        noisy=noisy,
+        extra=extra or {},
+    )
+
+
+def looked_at(
+    rung: Rung, run: Run, *, held_out: HeldOut | None = None, progress: bool = True
+) -> tuple[StoredPredictions, list[dict[str, Any]]]:
+    """Soft detections and results of the rung's way of looking, test-time augmentation and all.
+
+    On the validation pictures, or on others that are held out. A kill costs a picture.
+    """
+    config, index = rung.config, run.index("val")
+    if held_out is not None:
+        data = _other_val(config, held_out.annotations, held_out.images)
+        index = read_split(data, "val", taxonomy=run.taxonomy)
+    where = "val" if held_out is None else "held-out"
+    about = {
+        "run": run.name,
+        "weights": run.name,  # a finished run is never trained on
+        "test": config.to_dict()["test"],
+        "label_space": index.taxonomy.label_space,
+        "soft": True,
+        "data": index.digest,
+        "images": index.to_coco()["images"],
+        "categories": index.to_coco()["categories"],
+    }
+    folder = outputs_dir() / "predictions" / run.name / f"ladder-{where}"
+    stored = StoredPredictions.open(folder, about)
+    with stored.part(1, 1) as part:
+        missing = sorted(set(index.image_ids.tolist()) - stored.done())
+        if missing:
+            chosen = index.subset(missing)
+            found = detect_index(run.model(), chosen, config=config, progress=progress)
+            for image_id, detections in found:
+                results = to_results(detections, image_id, index.taxonomy)
+                part.append(image_id, results, soft=detections)
+    return stored, read_json(stored.assemble())
+
+
+def by_size(
+    truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], preset: str
+) -> dict[str, float | None]:
+    """Mask AP (0..1) of small, medium and large things when the preset's ranges, meant for
+    pictures of 1200 px, are scaled to the size of these; None where there is no such thing."""
+    rules = PRESETS[preset]
+    share = (max(image["width"] for image in truth["images"]) / CHALLENGE_SIDE) ** 2
+    small, large = rules.small_below * share, rules.large_above * share
+    precision, _ = make_curves(
+        truth,
+        check_results(results, truth),
+        ("segm",),
+        ranges=((0, small), (small, large), (large, 1e10)),
+        limits=rules.max_detections,
+        ignore_crowds=rules.ignore_crowds,
+    )["segm"]
+    counted = (precision[..., n][precision[..., n] > -1] for n in range(3))
+    means = (float(values.mean()) if values.size else None for values in counted)
+    return dict(zip(("APs", "APm", "APl"), means, strict=True))
+
+
+def truth_of(run: Run) -> dict[str, Any]:
+    """Plain COCO ground truth of the run's validation pictures."""
+    return run.index("val").to_coco()
+
+
+def noisy_truth_of(rung: Rung, run: Run) -> dict[str, Any]:
+    """The same pictures with the noisy masks."""
+    masks = scale(rung.preset).masks
+    data = _other_val(rung.config, masks.val_noisy, masks.val_images)
+    return read_split(data, "val", taxonomy=run.taxonomy).to_coco()
+
+
+def _other_val(config: ExperimentConfig, annotations: str, images: str) -> DataConfig:
+    return replace(config.data, val_annotations=annotations, val_images=images)
