@@ -6,18 +6,16 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import nbformat
 
 from helpers import paths
 
@@ -50,9 +48,9 @@ def parameters_of(path: Path) -> dict[str, Any]:
     Raises NotebookError when the notebook has not exactly one such cell.
     """
     cells = [
-        cell.source
-        for cell in nbformat.read(path, as_version=4).cells
-        if "parameters" in cell.metadata.get("tags", [])
+        "".join(cell["source"])
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if "parameters" in cell["metadata"].get("tags", [])
     ]
     if len(cells) != 1:
         raise NotebookError(f"{path.name} has {len(cells)} cells tagged `parameters`, not one")
@@ -173,9 +171,12 @@ def read_manifest(name: str) -> dict[str, Any]:
 
 
 def hardware() -> str:
-    """The machine in words, e.g. "2 CPU cores (x86_64)" or the name of the GPU."""
-    torch = importlib.import_module("torch")
-    if torch.cuda.is_available():
+    """What this process works on, e.g. "2 CPU cores (x86_64)" or the name of the GPU.
+
+    A process that has not imported torch, which takes seconds, works on the CPU.
+    """
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_available():
         return torch.cuda.get_device_name(0)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{cores} CPU cores ({platform.machine()})"
