@@ -17,19 +17,21 @@ COMMANDS = {
     "check": ("helpers.data.command", "validate a data set and say what will be done about it"),
     "split": ("helpers.data.split_command", "hold pictures out of a training split"),
     "train": ("helpers.training.command", "train a config, or continue where it stopped"),
+    "ladder": ("helpers.ladder_command", "measure the rows of the paper's tables, or check them"),
     "ensemble": ("helpers.inference.ensemble_command", "fuse soft predictions of several runs"),
     "evaluate": ("helpers.evaluation.command", "score predictions, a run, or a data set itself"),
     "predict": ("helpers.inference.predict_command", "predict a data set with a trained run"),
     "submit": ("helpers.evaluation.submit_command", "make the challenge's file of predictions"),
     "bench": ("helpers.bench_command", "time the fast paths against what others offer"),
     "record": ("helpers.record_command", "put executed outputs into the committed notebooks"),
-    "runs": ("helpers.runs_command", "list the runs of the run store"),
+    "runs": ("helpers.runs_command", "list the runs of the run store, or compare two of them"),
 }
+PROG = "python -m helpers"
 
 
 def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """The argument parser; only the room of the command asked for is imported."""
-    top = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
+    top = argparse.ArgumentParser(prog=PROG, description=__doc__)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (module, summary) in COMMANDS.items():
         sub = commands.add_parser(name, help=summary, description=summary)
@@ -43,14 +45,19 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors the user can mend are one line, no trace."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    args = parser(argv).parse_args(argv)
     try:
+        if argv[:1] == ["train"]:  # its options are the fields of the config, which it reads itself
+            return importlib.import_module(COMMANDS["train"][0]).main(argv[1:])
+        args = parser(argv).parse_args(argv)
         return args.run(args)
     except (ValueError, OSError) as error:
-        print(f"{parser(argv).prog} {args.command}: {error}", file=sys.stderr)
+        print(f"{PROG} {argv[0]}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on where it was", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(
+            f"\n{stopped}" if str(stopped) else "\nstopped; the same command goes on where it was",
+            file=sys.stderr,
+        )
         return 130
 
 

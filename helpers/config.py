@@ -23,13 +23,13 @@ class DataConfig(Section):
     """Where pictures and annotations lie. Paths may be absolute or start with outputs/ or data/."""
 
     name: str = "scenes"  # how tables call it: never "3D-FUTURE" unless it is
-    train_annotations: str = "outputs/scenes/quick/GT/train_set.json"
-    train_images: str = "outputs/scenes/quick/train/image"
+    train_annotations: str = "outputs/scenes/quick/GT/train_set.json"  # COCO-style JSON
+    train_images: str = "outputs/scenes/quick/train/image"  # folder
     val_annotations: str = "outputs/scenes/quick/GT/val_set.json"
     val_images: str = "outputs/scenes/quick/val/image"
-    label_space: Literal["fine", "super"] = "fine"
+    label_space: Literal["fine", "super"] = "fine"  # all classes, or their super-categories
     train_limit: int | None = None  # first n pictures only
-    val_limit: int | None = None
+    val_limit: int | None = None  # first n pictures only
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,14 @@ class Solov2Config(Section):
     """What is SOLOv2's own (section 9): one range of sizes and one grid for each of five levels."""
 
     grids: tuple[int, ...] = (40, 36, 24, 16, 12)  # cells along each side
+    # px, square root of a box's area, both ends included
     ranges: tuple[tuple[float, float], ...] = (
         (1.0, 96.0),
         (48.0, 192.0),
         (96.0, 384.0),
         (192.0, 768.0),
         (384.0, 2048.0),
-    )  # px, square root of a box's area, both ends included
+    )
     head_channels: int = 512
     head_convs: int = 4
     mask_channels: int = 128  # inside the mask branch
@@ -79,8 +80,8 @@ class ModelConfig(Section):
 
     architecture: Literal["mask_rcnn", "cascade_rcnn", "solov2"] = "mask_rcnn"
     backbone: str = "resnet50"  # any timm model with features at strides 4, 8, 16, 32
-    pretrained: bool = True
-    norm: Literal["frozen", "eval", "bn", "sync"] = "frozen"
+    pretrained: bool = True  # start from timm's ImageNet weights
+    norm: Literal["frozen", "eval", "bn", "sync"] = "frozen"  # BatchNorm in the backbone
     frozen_stages: int = 2  # stem counts as 1, layer1 as 2
     stride_in_1x1: bool = False  # Caffe-style ResNets, among them detectron2's R50 and R101
     checkpointing: bool = False  # recompute the backbone in the backward pass: less memory
@@ -88,22 +89,16 @@ class ModelConfig(Section):
     deform_groups: int = 1
     fpn_channels: int = 256
     head_norm: Literal["none", "bn", "sync"] = "none"  # in FPN, 4conv1fc box and conv mask head
-    anchor_sizes: tuple[float, ...] = (
-        64.0,
-        128.0,
-        256.0,
-        512.0,
-        1024.0,
-    )  # px, one per level P2..P6
+    anchor_sizes: tuple[float, ...] = (64.0, 128.0, 256.0, 512.0, 1024.0)  # px, P2..P6
     anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)  # height / width
-    rpn_batch: int = 256
-    rpn_positive: float = 0.5
-    pre_nms_train: int = 2000  # per level
-    pre_nms_test: int = 1000
-    post_nms_train: int = 1000
-    post_nms_test: int = 1000
-    roi_batch: int = 512
-    roi_positive: float = 0.25
+    rpn_batch: int = 256  # anchors a picture for the RPN's losses
+    rpn_positive: float = 0.5  # share of them, at most
+    pre_nms_train: int = 2000  # proposals per level
+    pre_nms_test: int = 1000  # proposals per level
+    post_nms_train: int = 1000  # proposals a picture
+    post_nms_test: int = 1000  # proposals a picture
+    roi_batch: int = 512  # RoIs a picture for the losses of boxes and classes
+    roi_positive: float = 0.25  # share of them, at most
     roi_canonical: float = 224.0  # px, side of a box pooled from P4
     box_head: Literal["2fc", "4conv1fc"] = "2fc"
     box_head_dim: int = 1024
@@ -118,11 +113,11 @@ class ModelConfig(Section):
     coarse_size: int = 7  # side of PointRend's coarse mask
     coarse_dim: int = 1024
     point_dim: int = 256
-    train_points: int = 196  # a RoI
+    train_points: int = 196  # points a RoI
     oversample: int = 3  # so many candidates for each point of a RoI in training
     importance: float = 0.75  # share of the points taken where the coarse mask is least certain
     subdivision_steps: int = 5  # doublings from the coarse mask to the final one, 7 -> 224
-    subdivision_points: int = 3136  # a step; 784 is the reference's setting
+    subdivision_points: int = 3136  # points a step; 784 is the reference's setting
     solov2: Solov2Config = Solov2Config()  # read by architecture "solov2" alone
 
     def __post_init__(self) -> None:
@@ -141,7 +136,7 @@ class LossConfig(Section):
     points: Literal["bce", "focal"] = "bce"
     gamma: float = 2.0  # of every focal term
     alpha: tuple[float, ...] | None = None  # of the class focal loss, one per class; None: all 1
-    mask_weight: float = 1.0
+    mask_weight: float = 1.0  # the paper's: 1.1
     point_weight: float = 1.0
 
 
@@ -149,29 +144,31 @@ class LossConfig(Section):
 class TrainConfig(Section):
     """Optimiser, schedule, sizes and augmentation (section 7). Exactly one of steps and epochs."""
 
-    steps: int | None = None
-    epochs: float | None = 44.0
+    steps: int | None = None  # optimiser steps
+    epochs: float | None = 44.0  # passes over the training pictures
     batch_size: int = 16  # over all processes
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = 0.02  # at batch_size 16; scaled linearly with the batch size
     schedule: Literal["steps", "cosine"] = "steps"  # after the warm-up; cosine ends at zero
     milestones: tuple[float, ...] = (32 / 44, 40 / 44)  # share of the run; lr times 0.1 at each
-    warmup_steps: int = 1000
-    warmup_factor: float = 0.001
+    warmup_steps: int = 1000  # lr rises to its full value
+    warmup_factor: float = 0.001  # share of lr at the first step
     momentum: float = 0.9
     weight_decay: float = 1e-4  # none on norm parameters
     offset_lr_factor: float = 0.1  # share of lr for the offsets of deformable convolutions
-    clip_norm: float = 35.0
+    clip_norm: float = 35.0  # longest gradient, all parameters together
+    ema: float = 0.0  # decay of averaged weights to predict with; 0.9998 is usual, 0 keeps none
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    compile: bool = False  # torch.compile for backbone and FPN: a slow start, then faster steps
     short_side: tuple[int, int] = (1200, 1500)  # drawn per picture, both ends included
-    max_side: int = 1500
-    flip: float = 0.5
+    max_side: int = 1500  # px, no side of a picture is longer
+    flip: float = 0.5  # probability of a mirrored picture
     colour: float = 0.1  # brightness, contrast, saturation factors U(1-c, 1+c), each with p 0.5
     blur: float = 0.0  # px, Gaussian blur of sigma U(0, blur) with p 0.5; hurts, says the paper
     rotate: float = 0.0  # degrees, turn by U(-rotate, rotate); hurts, says the paper
     repeat_factor: float = 0.0  # show classes in a smaller share of the pictures more often; 0.01
-    seed: int = 0
-    workers: int = 2
+    seed: int = 0  # of weights, order and augmentation
+    workers: int = 2  # loader processes, for each training process
     checkpoint_every: int = 1000  # steps
     keep_empty: bool = False  # train on pictures without instances too
 
@@ -185,6 +182,8 @@ class TrainConfig(Section):
         for name in ("flip", "colour", "blur", "rotate", "repeat_factor"):
             if getattr(self, name) < 0:
                 raise ValueError(f"train.{name} is {getattr(self, name)}: it can not be below 0")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"train.ema is {self.ema}: give a decay of at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -215,12 +214,12 @@ class TestConfig(Section):
 
     __test__ = False  # not a test case, whatever pytest thinks of the name
 
-    short_side: int = 1200
-    max_side: int = 1600
-    score_threshold: float = 0.05
-    nms_threshold: float = 0.5
-    max_detections: int = 100
-    preset: Literal["coco", "future3d"] = "future3d"
+    short_side: int = 1200  # px
+    max_side: int = 1600  # px
+    score_threshold: float = 0.05  # less confident detections are dropped
+    nms_threshold: float = 0.5  # IoU
+    max_detections: int = 100  # a picture
+    preset: Literal["coco", "future3d"] = "future3d"  # rules of the evaluation
     tta: TtaConfig | None = None  # None: one look at each picture
 
     def __post_init__(self) -> None:
@@ -232,7 +231,7 @@ class TestConfig(Section):
 class ExperimentConfig(Section):
     """All of one run. Equal configs have equal hashes and share one run folder."""
 
-    name: str
+    name: str  # of the run
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
@@ -74,6 +75,15 @@ def differences(config: Any, base: Any) -> dict[str, Any]:
             plain = dataclasses.asdict(ours) if dataclasses.is_dataclass(ours) else ours
             changed[name] = differences(ours, theirs) if nested else plain
     return changed
+
+
+def flat(changes: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Nested fields, as `differences` and `to_dict` give them, by dotted name: "train.lr"."""
+    named: dict[str, Any] = {}
+    for name, value in changes.items():
+        nested = isinstance(value, Mapping)
+        named |= flat(value, f"{path}{name}.") if nested else {f"{path}{name}": value}
+    return named
 
 
 def _describe(hint: Any) -> str:

@@ -6,7 +6,6 @@ R boxes, K classes (background is class K).
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 from helpers.analysis.statistics import instance_table
-from helpers.config import ExperimentConfig, LossConfig, Preset, change, preset
+from helpers.config import ExperimentConfig, LossConfig, Preset, change
 from helpers.data.index import InstanceIndex
 from helpers.data.loader import InstanceDataset
 from helpers.evaluation.average_precision import Evaluation
@@ -29,6 +28,7 @@ from helpers.models.roi_pool import pool_rois
 from helpers.models.rois import cat_labels, sample_rois
 from helpers.runs import Run, RunError, list_runs
 from helpers.structures import Sample
+from helpers.training.command import command_of
 
 EASE_EDGES = (0.0, 0.3, 0.6, 0.9, 1.0)
 EASE_NAMES = ("p up to 0.3", "0.3 to 0.6", "0.6 to 0.9", "above 0.9")
@@ -183,17 +183,7 @@ def required_run(config: ExperimentConfig, *, made_by: str) -> Run:
 
 def train_command(config: ExperimentConfig, start: Preset) -> str:
     """The command line that trains `config`, as what differs from the preset `start`."""
-    usual, parts = preset(start), ["python -m helpers train", f"--preset {start}"]
-    for section in dataclasses.fields(config):
-        if section.name == "name":
-            continue
-        given, known = getattr(config, section.name), getattr(usual, section.name)
-        for field in dataclasses.fields(given):
-            value = getattr(given, field.name)
-            if value != getattr(known, field.name):
-                change_ = f"{section.name}.{field.name}={value}".replace(", ", ",")
-                parts.append(f"--set {shlex.quote(change_)}")
-    return " ".join([*parts, f"--name {config.name}"])
+    return shlex.join(command_of(config, start))
 
 
 def class_ap_table(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +19,7 @@ from helpers.evaluation.average_precision import evaluate
 from helpers.models.build import build_model
 from helpers.models.losses import focal_alpha
 from helpers.runs import RunError
-from helpers.training.command import add_arguments, config_of
+from helpers.training.command import parse
 
 from .conftest import IMAGES, box_rle
 
@@ -102,14 +101,12 @@ def test_logits_of_the_boxes_it_would_be_trained_on(pictures: InstanceIndex):
 @pytest.mark.parametrize("start", ["quick", "paper"])
 def test_the_command_of_every_rung_makes_its_config(start: str):
     base = change(preset(start), data__train_limit=7, train__seed=3)
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
     rungs = losses.focal_ladder(base, (1.23456, 0.9))
     assert len({config.hash() for config in rungs.values()}) == len(rungs) == 4
     for config in rungs.values():
         words = shlex.split(losses.train_command(config, start))
         assert words[:4] == ["python", "-m", "helpers", "train"]
-        assert config_of(parser.parse_args(words[4:])) == config
+        assert parse(words[4:]) == config
     assert rungs["focal, alpha by class"].loss.alpha == (1.235, 0.9)
 
 
