@@ -9,7 +9,7 @@ import importlib.util
 import io
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,17 +101,28 @@ def _pyramid() -> list[torch.Tensor]:
 def _roi_align() -> Iterator[Case]:
     levels, boxes = _pyramid()[:4], _boxes(1000)
     places = level_of(boxes)
-    rois = torch.cat((torch.zeros(1000, 1), boxes), dim=1)
+    rois = torch.cat((torch.zeros(len(boxes), 1), boxes), dim=1)
 
-    def reference() -> torch.Tensor:
-        pooled = torch.empty(1000, 256, 7, 7)
-        for level, feature in enumerate(levels, start=2):
-            here = places == level
-            pooled[here] = roi_align(feature, rois[here], 7, 1 / 2**level, aligned=True)
-        return pooled
+    def ours(levels: list[torch.Tensor]) -> torch.Tensor:
+        return pool_rois(levels, [boxes], 7)
 
-    ours = torch.no_grad()(lambda: pool_rois(levels, [boxes], 7))
-    yield Case("RoIAlign of 1,000 boxes, 7 x 7", ours, torch.no_grad()(reference), "torchvision")
+    def reference(levels: list[torch.Tensor]) -> torch.Tensor:
+        order = torch.cat([(places == level).nonzero().squeeze(1) for level in range(2, 6)])
+        pooled = [
+            roi_align(feature, rois[places == level], 7, 1 / 2**level, aligned=True)
+            for level, feature in enumerate(levels, start=2)
+        ]
+        return torch.cat(pooled)[order.argsort()]
+
+    def backward(align: Callable[[list[torch.Tensor]], torch.Tensor]) -> torch.Tensor:
+        leaves = [level.detach().requires_grad_() for level in levels]
+        return torch.autograd.grad(align(leaves).square().sum(), leaves)[0]
+
+    name, other = "RoIAlign of 1,000 boxes, 7 x 7", "torchvision"
+    yield Case(name, lambda: ours(levels), lambda: reference(levels), other)
+    yield Case(
+        f"{name}, forward and back", lambda: backward(ours), lambda: backward(reference), other
+    )
 
 
 def _deform() -> Iterator[Case]:

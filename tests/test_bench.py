@@ -26,9 +26,12 @@ def test_both_ways_of_pasting_give_the_same_pixels():
 
 
 @pytest.mark.parametrize("make", [bench_cases._roi_align, bench_cases._deform])
-def test_both_ways_give_the_same_numbers(make):
-    case = case_of(make)
-    torch.testing.assert_close(case.ours(), case.reference(), atol=1e-3, rtol=1e-3)
+def test_both_ways_give_the_same_numbers(make, monkeypatch):
+    whole = bench_cases._boxes
+    monkeypatch.setattr(bench_cases, "_boxes", lambda count: whole(50))
+    torch.manual_seed(0)
+    for case in make():
+        torch.testing.assert_close(case.ours(), case.reference(), atol=1e-3, rtol=1e-3)
 
 
 def test_both_ways_score_the_same(monkeypatch):

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torchvision
 from torch import Tensor
-from torchvision.ops import roi_align
 
 from helpers.models.boxes import area
+from helpers.models.roi_align import roi_align
 
 FINEST, COARSEST = 2, 5  # P2..P5: P6 serves the proposals only
 CANONICAL_LEVEL = 4
@@ -55,8 +56,15 @@ def pool_masks(masks: Tensor, index: Tensor, boxes: Tensor, size: int) -> Tensor
     Returns (R, size, size) bool: the mean of the mask over a cell is at least one half.
     """
     rois = torch.cat((index[:, None].to(boxes.dtype), boxes), dim=1)
-    return _align(masks[:, None].float(), rois, size, scale=1.0).squeeze(1) >= 0.5
+    # Cells of exactly one half are common where boxes have whole pixels. Another order of the sums
+    # would round some of them to the other side, so no other path is used here.
+    return _by_torchvision(masks[:, None].float(), rois, size, scale=1.0).squeeze(1) >= 0.5
 
 
 def _align(feature: Tensor, rois: Tensor, size: int, *, scale: float) -> Tensor:
-    return roi_align(feature, rois, size, scale, sampling_ratio=0, aligned=True)
+    align = roi_align if feature.device.type == "cpu" else _by_torchvision
+    return align(feature, rois, size, scale=scale)
+
+
+def _by_torchvision(feature: Tensor, rois: Tensor, size: int, *, scale: float) -> Tensor:
+    return torchvision.ops.roi_align(feature, rois, size, scale, sampling_ratio=0, aligned=True)
