@@ -6,7 +6,7 @@ S side of the coarse mask, T side of the final one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -147,27 +147,18 @@ class PointRendHead(nn.Module):
     def subdivide(
         self, fine: FineFeatures, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
     ) -> Tensor:
-        """Coarse logits (R, K, S, S) -> (R, T, T) logits of each label, T = S * 2 ** steps.
+        """Coarse logits (R, K, S, S) -> (R, T, T) logits of each label, T = S * 2 ** steps."""
 
-        The largest grid that has at most `subdivision_points` points is evaluated everywhere.
-        Each further doubling interpolates and re-evaluates the points nearest to logit 0 only.
-        """
-        side, steps, count = self.coarse.side, self.config.subdivision_steps, len(boxes)
-        while steps and 4 * side**2 <= self.config.subdivision_points:
-            side, steps = 2 * side, steps - 1
-        points = cell_centres(side, boxes).expand(count, -1, -1)
-        logits = self._at_points(points, fine, coarse, boxes, image, labels)
-        for _ in range(steps):
-            logits = F.interpolate(
-                logits.view(count, 1, side, side), scale_factor=2.0, mode="bilinear"
-            )
-            logits, side = logits.flatten(1), 2 * side
-            budget = min(self.config.subdivision_points, side**2)
-            uncertain = logits.abs().topk(budget, dim=1, largest=False, sorted=False).indices
-            points = cell_centres(side, boxes)[uncertain]
-            sharp = self._at_points(points, fine, coarse, boxes, image, labels)
-            logits = logits.scatter(1, uncertain, sharp)
-        return logits.view(count, side, side)
+        def ask(points: Tensor) -> Tensor:
+            return self._at_points(points, fine, coarse, boxes, image, labels)
+
+        return subdivide(
+            ask,
+            like=boxes,
+            side=self.coarse.side,
+            steps=self.config.subdivision_steps,
+            budget=self.config.subdivision_points,
+        )
 
     def _coarse(self, fine: FineFeatures, boxes: Tensor, image: Tensor) -> Tensor:
         """Coarse logits (R, K, S, S) from a regular 2S x 2S grid of points in each box."""
@@ -188,6 +179,28 @@ class PointRendHead(nn.Module):
         every = torch.arange(len(boxes), device=boxes.device)
         rough = PointTable.of(coarse).at(points, every)
         return self.point(fine.at(points, boxes, image), rough, labels)
+
+
+def subdivide(
+    ask: Callable[[Tensor], Tensor], *, like: Tensor, side: int, steps: int, budget: int
+) -> Tensor:
+    """Masks (R, T, T) of logits, T = side * 2 ** steps, from answers at few points (section 5.5).
+
+    ask: the logits (R, P) at (R, P, 2) points, x and y in 0..1 of each box; like: (R, ...) on the
+    device wanted. The largest grid of at most `budget` points is asked everywhere. Each further
+    doubling interpolates, and asks again only at the `budget` points nearest to logit 0.
+    """
+    while steps and 4 * side**2 <= budget:
+        side, steps = 2 * side, steps - 1
+    count = len(like)
+    logits = ask(cell_centres(side, like).expand(count, -1, -1))
+    for _ in range(steps):
+        logits = F.interpolate(logits.view(count, 1, side, side), scale_factor=2.0, mode="bilinear")
+        logits, side = logits.flatten(1), 2 * side
+        few = min(budget, side**2)
+        uncertain = logits.abs().topk(few, dim=1, largest=False, sorted=False).indices
+        logits = logits.scatter(1, uncertain, ask(cell_centres(side, like)[uncertain]))
+    return logits.view(count, side, side)
 
 
 @torch.no_grad()

@@ -71,32 +71,3 @@ def class_ap_by_run(table: pd.DataFrame, runs: Sequence[str], *, title: str) -> 
         axes.grid(visible=False, axis="y")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
-
-
-def ceiling_curves(summary: pd.DataFrame, classes: pd.DataFrame, *, title: str) -> Picture:
-    """What a perfect mask on a k x k grid still reaches: on the left all instances, on the right
-    the classes, each a row of marks from the coarsest grid to the finest.
-
-    summary and classes: those of `analysis.mask_grids`.
-    """
-    sides = list(summary.index)
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((9.4, max(3.4, 0.9 + 0.19 * len(classes))), alt=f"{title}: grids {sides}")
-        whole, single = figure.subplots(1, 2, width_ratios=(1, 1.3))
-        named = {"mean_iou": "mean IoU", "over_thresholds": "share over 0.50 to 0.95"}
-        for (column, label), marker in zip(named.items(), "os", strict=True):
-            whole.plot(sides, 100 * summary[column], marker=marker, label=label)
-        whole.set(title=title, xlabel="cells along a side of the grid", ylabel="per cent")
-        whole.set_xscale("log", base=2)
-        whole.set_xticks(sides, [str(side) for side in sides])
-        whole.legend()
-        places = np.arange(len(classes))
-        for number, side in enumerate(sides):
-            colour = shade(CYCLE[0], 0.75 - 1.1 * number / max(len(sides) - 1, 1))
-            single.scatter(100 * classes[side], places, color=colour, s=22, label=f"{side}")
-        single.set_yticks(places, [short_name(name) for name in classes.index])
-        single.tick_params(axis="y", labelsize=7.5, length=0)
-        single.invert_yaxis()
-        single.set(title="by class", xlabel="mean IoU (per cent)")
-        single.legend(title="grid", loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure

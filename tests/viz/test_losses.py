@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from helpers.viz.losses import alpha_bars, ceiling_curves, class_ap_by_run
+from helpers.viz.losses import alpha_bars, class_ap_by_run
 
 CLASSES = pd.DataFrame(
     {
@@ -37,14 +36,3 @@ def test_every_run_has_a_mark_for_every_class_it_scored():
     assert before.get_offsets()[:, 0].tolist() == [30, 10]
     assert np.ma.filled(after.get_offsets()[:, 0], np.nan)[0] == 29
     assert after.get_offsets()[:, 0].count() == 1
-
-
-def test_ceilings_of_all_and_of_each_class():
-    grids = pd.Index([14, 28], name="grid")
-    whole = pd.DataFrame({"mean_iou": [0.8, 0.9], "over_thresholds": [0.7, 0.85]}, index=grids)
-    classes = pd.DataFrame({14: [0.7, 0.9], 28: [0.8, 0.95], "instances": [2, 3]}, index=["a", "b"])
-    picture = ceiling_curves(whole, classes, title="ceilings")
-    assert len(picture.encoded()[1]) > 2000
-    left, right = picture.axes
-    assert left.lines[0].get_ydata() == pytest.approx([80, 90])
-    assert right.collections[0].get_offsets()[:, 0].tolist() == pytest.approx([70, 90])
