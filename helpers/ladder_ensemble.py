@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
 from helpers.inference.calibration import Isotonic, fit_isotonic, right_or_wrong
@@ -49,7 +52,7 @@ class Learnt:
         """From each member's COCO results on held-out pictures with that truth."""
         scored = [evaluate(truth, found, preset=preset, kinds=("segm",)) for found in results]
         precision = tuple(one.metrics["segm"]["AP"] for one in scored)
-        curves = tuple(fit_isotonic(*right_or_wrong(truth, found)) for found in results)
+        curves = tuple(_calibration(*right_or_wrong(truth, found)) for found in results)
         return Learnt(curves, model_weights(precision), precision)
 
     @staticmethod
@@ -126,6 +129,12 @@ class Members:
     def _calibrated(self, letter: str, found: Detections) -> Detections:
         curve = self.learnt[letter][0]
         return found if curve is None else calibrated(found, curve(found.scores))
+
+
+def _calibration(scores: NDArray[np.float64], hits: NDArray[np.bool_]) -> Isotonic | None:
+    """None for a member that found next to nothing: its scores stay as they are."""
+    bins = min(20, len(scores) // 2)
+    return fit_isotonic(scores, hits, bins=bins) if bins else None
 
 
 def short_scores(

@@ -126,7 +126,7 @@ def _alpha_of(data: DataConfig) -> tuple[float, ...]:
 def _quick() -> Scale:
     base = change(
         preset("quick"),
-        train__steps=500,
+        train__steps=450,
         train__workers=0,
         train__max_side=213,
         train__checkpoint_every=100,
@@ -137,7 +137,7 @@ def _quick() -> Scale:
         backbones={
             "ResNet-50": "resnet10t",
             "ResNet-101": "resnet18",
-            "ResNeXt-101": "resnext26ts",
+            "ResNeXt-101": "seresnext26t_32x4d",
             "ResNeSt-101": "resnest14d",
             "ResNeSt-200": "resnest26d",
         },

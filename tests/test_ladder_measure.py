@@ -1,0 +1,84 @@
+"""A whole ladder in miniature: trained, stored, fused, read back and checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from helpers import ladder, ladder_data, ladder_reference, ladder_rungs
+from helpers.config import change
+from helpers.ladder_check import check
+from helpers.ladder_ensemble import Members
+from helpers.ladder_measure import measure
+from helpers.ladder_reference import Reference, references
+from helpers.scenes.config import SceneConfig
+
+pytestmark = pytest.mark.slow
+
+
+def miniature() -> ladder_rungs.Scale:
+    """The quick preset with four steps a training, at 96 px."""
+    sizes = QUICK()
+    base = change(sizes.base, train__steps=4, train__batch_size=2, test__short_side=96)
+    base = change(base, test__score_threshold=0.0, test__max_detections=20)
+    return replace(sizes, base=base, single=96, multi=(96, 112), solo=(96, 112))
+
+
+QUICK = ladder_rungs._quick
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """Some rungs measured on twelve and six scenes of 128 px."""
+    folder = tmp_path_factory.mktemp("reference")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HELPERS_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
+        patch.setattr(ladder_rungs, "_quick", miniature)
+        config = SceneConfig(name="noisy", size=128, train=12, val=6, noise="statistical")
+        patch.setattr(ladder_data, "scenes", lambda preset: config)
+        ladder_data.prepare("quick", jobs=1)
+        for key in ("ensemble", "tta", "masks_noisy"):
+            measure(ladder.rung("quick", key), folder=folder, progress=False)
+        yield references("quick", folder)[0]
+
+
+def test_its_numbers_are_those_of_its_predictions(reference):
+    assert [(entry.rung, wrong) for entry, wrong in check(reference)] == [
+        ("ensemble", []),
+        ("masks_noisy", []),
+        ("tta", []),
+    ]
+
+
+def test_a_changed_number_or_prediction_is_found(reference, tmp_path):
+    copy = Reference(tmp_path / reference.path.name)
+    for file in reference.folder.iterdir():
+        copy.folder.mkdir(exist_ok=True)
+        (copy.folder / file.name).write_bytes(file.read_bytes())
+    content = json.loads(reference.path.read_text())
+    content["entries"] = [e for e in content["entries"] if e["rung"] != "ensemble"]
+    content["entries"][0]["evaluation"]["metrics"]["segm"]["AP"] += 1e-6
+    copy.path.write_text(json.dumps(content))
+    entry = copy.find("tta")
+    copy.write(entry.predictions, {k: v[1:] for k, v in copy.read(entry.predictions).items()})
+    assert all(wrong for _, wrong in check(copy))
+
+
+def test_every_subset_of_the_members_is_scored(reference):
+    entry = reference.find("ensemble")
+    assert len(entry.extra["subsets"]) == 15
+    assert set(entry.extra["baselines"]) == {"union + NMS", "weighted soft-NMS"}
+    members = Members.stored(reference, entry)
+    assert members.scores("BD") == pytest.approx(entry.extra["subsets"]["BD"], nan_ok=True)
+
+
+def test_what_it_says_of_a_run(reference, monkeypatch):
+    entry = reference.find("tta")
+    assert entry.steps == 4
+    assert entry.run.startswith("quick-mst-")
+    assert entry.changes["test"]["tta"]["sizes"] == [80, 96, 112, 128]
+    assert reference.find("masks_noisy").noisy["images"] == 6
+    monkeypatch.setattr(ladder_reference, "REFERENCE", reference.path.parent)
+    assert entry.scores.images == 6
