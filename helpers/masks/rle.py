@@ -11,16 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-import numba
 import numpy as np
 import pycocotools.mask as coco_mask
 from numpy.typing import NDArray
 
+from helpers.masks.polygons import checked_ring, inside
+from helpers.masks.run_lengths import (
+    RleError,
+    check_sum,
+    extent,
+    integers,
+    unpack,
+    without_empty_runs,
+)
+
 MAX_PIXELS = 2**28  # more than Pillow opens
 MAX_SIDE = 2**20
-MAX_COORDINATE = 1e9  # pixels; farther out is no position in a picture
-_FOREIGN, _CUT_SHORT, _TOO_LONG = -1, -2, -3  # what can be wrong with compressed counts
-_OUTLIER = -1
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -30,10 +36,6 @@ class Rle(TypedDict):
 
     size: list[int]
     counts: str
-
-
-class RleError(ValueError):
-    """A mask that can not be read; the message says what is wrong with it."""
 
 
 def encode(mask: NDArray[Any]) -> Rle:
@@ -73,27 +75,9 @@ def runs(rle: Mapping[str, Any]) -> NDArray[np.int64]:
         raise RleError("an RLE mask needs the keys 'size' and 'counts'")
     height, width = _checked_size(rle["size"])
     counts = rle["counts"]
-    if isinstance(counts, str | bytes):
-        values = _unpack(counts)
-    else:
-        values = _integers(counts)
-    total = _total(values, height * width)
-    if total == _OUTLIER:
-        raise RleError(f"RLE run of {_outlier(values)} pixels in a mask of {width}x{height}")
-    if total != height * width:
-        raise RleError(f"RLE runs sum to {values.sum()}, but {width}x{height} is {height * width}")
+    values = unpack(counts) if isinstance(counts, str | bytes) else integers(counts)
+    check_sum(values, height=height, width=width)
     return values
-
-
-@numba.njit(cache=True, nogil=True)
-def _total(values, most):
-    """The sum, which can not wrap once every run is from 0 to `most`; else _OUTLIER."""
-    total = 0
-    for value in values:
-        if value < 0 or value > most:
-            return _OUTLIER
-        total += value
-    return total
 
 
 def normalise(rle: Mapping[str, Any]) -> Rle:
@@ -124,7 +108,7 @@ def from_polygons(rings: Sequence[Sequence[float]], size: Sequence[int]) -> Rle:
     height, width = _checked_size(size)
     if not rings:
         raise RleError("a mask of polygons needs at least one ring")
-    parts = [_inside(_checked_ring(ring), height, width) for ring in rings]
+    parts = [inside(checked_ring(ring), height, width) for ring in rings]
     flat = [part.ravel().tolist() for part in parts if len(part) >= 3]
     if not flat:
         return from_runs([height * width], (height, width))
@@ -140,27 +124,6 @@ def measure(rle: Mapping[str, Any]) -> tuple[int, Box]:
 def _measured(counts: NDArray[np.int64], height: int) -> tuple[int, Box]:
     pixels, *box = extent(counts, height)
     return pixels, tuple(box)
-
-
-@numba.njit(cache=True, nogil=True)
-def extent(counts, height):
-    """Area and tight box (x, y, w, h) of run lengths; all 0 for an empty mask."""
-    area, end = 0, 0
-    left, right, top, bottom = -1, -1, height, -1
-    for i in range(len(counts)):
-        start, end = end, end + counts[i]
-        if i % 2 == 0 or start == end:
-            continue
-        area += end - start
-        first, last = start // height, (end - 1) // height
-        left, right = first if left < 0 else left, last
-        if first == last:
-            top, bottom = min(top, start % height), max(bottom, (end - 1) % height)
-        else:  # over a column's end: touches both borders
-            top, bottom = 0, height - 1
-    if area == 0:
-        return 0, 0, 0, 0, 0
-    return area, left, top, right - left + 1, bottom - top + 1
 
 
 def area(rle: Mapping[str, Any]) -> int:
@@ -200,7 +163,7 @@ def iou(
 
 def _normalised(rle: Mapping[str, Any], counts: NDArray[np.int64]) -> Rle:
     size = (int(rle["size"][0]), int(rle["size"][1]))  # `runs` has checked them
-    plain = _without_empty_runs(counts)
+    plain = without_empty_runs(counts)
     if plain is counts and isinstance(rle["counts"], str):
         return Rle(size=list(size), counts=rle["counts"])
     packed = coco_mask.frPyObjects({"size": list(size), "counts": plain}, *size)
@@ -217,119 +180,6 @@ def _checked_size(size: Any) -> tuple[int, int]:
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
         raise RleError(f"RLE size {width}x{height} is over the limit of {MAX_PIXELS} pixels")
     return height, width
-
-
-def _integers(counts: Any) -> NDArray[np.int64]:
-    if not isinstance(counts, list | tuple | np.ndarray):
-        raise RleError(f"RLE counts must be a list or text, found {type(counts).__name__}")
-    try:
-        values = np.asarray(counts)
-    except (ValueError, OverflowError):
-        raise RleError("RLE counts must be a flat list of whole numbers") from None
-    if values.ndim == 1 and not values.size:
-        return np.zeros(0, dtype=np.int64)
-    if values.ndim != 1 or values.dtype.kind not in "iu":
-        raise RleError("RLE counts must be a flat list of whole numbers")
-    return values.astype(np.int64)
-
-
-def _unpack(text: str | bytes) -> NDArray[np.int64]:
-    """Run lengths from COCO's text form.
-
-    Each number is cut into groups of five bits, lowest first; a character holds one group plus 32
-    when more follow, plus 48. The fourth number and all later ones are differences to the number
-    two before; 16 in the last group is the sign.
-    """
-    try:
-        raw = text.encode("ascii") if isinstance(text, str) else text
-    except UnicodeEncodeError:
-        raise RleError("compressed RLE counts hold characters that are not ASCII") from None
-    values = np.empty(len(raw), np.int64)
-    size = read_counts(np.frombuffer(raw, np.uint8), values)
-    if size == _FOREIGN:
-        raise RleError("compressed RLE counts hold characters outside of '0' to 'o'")
-    if size == _CUT_SHORT:
-        raise RleError("compressed RLE counts end in the middle of a number")
-    if size == _TOO_LONG:
-        raise RleError("compressed RLE counts hold a number that is too large")
-    return values[:size].copy()
-
-
-@numba.njit(cache=True, nogil=True)
-def read_counts(raw, values):
-    """Fill `values` with the run lengths of a text; returns their number, or what is wrong."""
-    size, number, shift = 0, 0, 0
-    for byte in raw:
-        group = np.int64(byte) - 48
-        if group < 0 or group > 63:
-            return _FOREIGN
-        if shift > 30:  # 35 bits: more than any run or difference of runs can need
-            return _TOO_LONG
-        number |= (group & 31) << shift
-        shift += 5
-        if group < 32:
-            if group & 16:
-                number -= 1 << shift
-            values[size] = number + (values[size - 2] if size > 2 else 0)
-            size, number, shift = size + 1, 0, 0
-    return _CUT_SHORT if shift else size
-
-
-def _without_empty_runs(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Join runs around an empty one: pycocotools' merge stops early where two masks have one."""
-    if (counts[1:] > 0).all():
-        return counts
-    ends = np.cumsum(counts)
-    value = np.arange(len(counts)) % 2
-    filled = counts > 0
-    ends, value = ends[filled], value[filled]
-    turns = np.append(value[1:] != value[:-1], True)
-    ends = ends[turns]
-    return np.diff(ends, prepend=0) if value[0] == 0 else np.diff(ends, prepend=[0, 0])
-
-
-def _outlier(values: NDArray[np.int64]) -> int:
-    return int(values.min() if values.min() < 0 else values.max())
-
-
-def _checked_ring(ring: Sequence[float]) -> NDArray[np.float64]:
-    """(P, 2) finite points, P >= 3."""
-    if not isinstance(ring, list | tuple | np.ndarray):
-        raise RleError(f"polygon ring must be a list of numbers, found {type(ring).__name__}")
-    if len(ring) % 2:
-        raise RleError(f"polygon with an odd number of coordinates ({len(ring)})")
-    if len(ring) < 6:
-        raise RleError(f"polygon with {len(ring) // 2} points: three are the least")
-    if any(isinstance(v, bool) or not isinstance(v, int | float | np.number) for v in ring):
-        raise RleError("polygon with a coordinate that is not a number")
-    if not all(abs(v) <= MAX_COORDINATE for v in ring):  # false for NaN as well
-        raise RleError(f"polygon with a coordinate that is not within +-{MAX_COORDINATE:.0e}")
-    return np.asarray(ring, dtype=np.float64).reshape(-1, 2)
-
-
-def _inside(points: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """Cut a ring at twice the picture around it, so that far points cost no memory.
-
-    pycocotools itself clips the raster to the picture; edges that this cut adds lie outside.
-    """
-    for axis, side in ((0, width), (1, height)):
-        for sign, limit in ((1.0, 2.0 * side), (-1.0, 1.0 * side)):
-            distance = limit - sign * points[:, axis]
-            if (distance < 0).any():
-                points = _half_plane(points, distance)
-    return points
-
-
-def _half_plane(points: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sutherland-Hodgman: the part of a ring where `distance` >= 0."""
-    kept: list[NDArray[np.float64]] = []
-    for i in range(len(points)):
-        before, here = distance[i - 1], distance[i]
-        if (before < 0) != (here < 0):
-            kept.append(points[i - 1] + (points[i] - points[i - 1]) * (before / (before - here)))
-        if here >= 0:
-            kept.append(points[i])
-    return np.array(kept).reshape(-1, 2)
 
 
 def _as_text(packed: Mapping[str, Any], size: tuple[int, ...]) -> Rle:
