@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import papermill
+from jupyter_client import KernelManager
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from helpers import paths
 from helpers.notebook import NotebookError, check_parameters, notebook_path, read_manifest
 
 CELL_TIMEOUT = 6 * 3600  # seconds; a cell may train on a GPU for hours
+# Where it is known, or every kernel warns on the terminal that its traffic can be read.
+ENCRYPTED = Config({"KernelManager": {"transport_encryption": "auto"}})
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ def execute(name: str, parameters: Mapping[str, Any] | None = None) -> Executed:
             cwd=paths.ROOT,
             progress_bar={"desc": name, "ncols": 88, "leave": True},
             execution_timeout=CELL_TIMEOUT,
+            config=ENCRYPTED if hasattr(KernelManager, "transport_encryption") else Config(),
         )
     except PapermillExecutionError as error:
         raise NotebookError(
