@@ -136,6 +136,28 @@ def _best_iou_of_level(boxes: np.ndarray, shapes: np.ndarray, stride: int) -> np
     return (inter / (areas - inter)).max(axis=1)
 
 
+def best_anchors(
+    boxes: np.ndarray, anchors: AnchorSet, *, strides: tuple[int, ...] = STRIDES
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The anchor that covers each of (N, 4) boxes best: itself (N, 4) xyxy, its level (N,) as a
+    place in `strides`, and its IoU (N,). Its place on the grid is chosen as by `best_iou`.
+    """
+    ious = best_iou(boxes, anchors, strides=strides)
+    levels = ious.argmax(axis=1)
+    found = np.zeros((len(boxes), 4))
+    for n, (box, level) in enumerate(zip(boxes, levels, strict=True)):
+        place = np.rint((box[:2] + box[2:]) / 2 / strides[level]) * strides[level]
+        shapes = np.array(anchors.shapes[level], dtype=float)
+        candidates = np.concatenate([place - shapes / 2, place + shapes / 2], axis=1)
+        found[n] = max(candidates, key=lambda candidate: _iou(candidate, box))
+    return found, levels, ious.max(axis=1, initial=0)
+
+
+def _iou(a: np.ndarray, b: np.ndarray) -> float:
+    inter = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+    return inter / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - inter)
+
+
 def recall_curves(
     boxes: np.ndarray,
     sets: tuple[AnchorSet, ...],

@@ -4,17 +4,13 @@ a widget that averages any of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import ipywidgets
 import matplotlib
 import numpy as np
 import pandas as pd
 
 from helpers.analysis.augmentation import Looks
 from helpers.data.taxonomy import Taxonomy
-from helpers.viz.live import someone_watches
+from helpers.viz.controls import Controlled, tick
 from helpers.viz.overlays import Panel, grid
 from helpers.viz.sources import detected
 from helpers.viz.style import CYCLE, INK, STYLE, Picture
@@ -77,45 +73,22 @@ def cost_curve(table: pd.DataFrame, *, title: str) -> Picture:
     return figure
 
 
-class SubsetViewer:
+def subset_viewer(
+    image: np.ndarray, looks: Looks, taxonomy: Taxonomy, *, score: float = 0.5
+) -> Controlled:
     """The merged instances of one picture with the mean masks of any views: a box to tick for each.
 
     Where nobody watches, the picture of all views stands in its place.
     """
 
-    def __init__(
-        self, image: np.ndarray, looks: Looks, taxonomy: Taxonomy, *, score: float = 0.5
-    ) -> None:
-        self.image, self.looks, self.taxonomy, self.score = image, looks, taxonomy, score
-        self.boxes = [
-            ipywidgets.Checkbox(value=True, description=str(view), indent=False)
-            for view in looks.views
-        ]
-        self._shown = ipywidgets.Image(format="jpeg", width=420)
-        for box in self.boxes:
-            box.observe(self._update, names="value")
-        self.widget = ipywidgets.HBox([self._shown, ipywidgets.VBox(self.boxes)])
-        self._update()
+    def draw(**ticked: bool) -> Picture:
+        chosen = [n for n, view in enumerate(looks.views) if ticked[str(view)]]
+        title = f"mean of {len(chosen)} of {len(looks.views)} views"
+        overlay = None
+        if chosen:
+            averaged = looks.averaged(chosen)
+            overlay = detected(averaged[averaged.scores >= score], taxonomy)
+        return grid([Panel(image, title, overlay)], columns=1, alt=title, cell=5.0)
 
-    @property
-    def chosen(self) -> list[int]:
-        """Numbers of the ticked views."""
-        return [number for number, box in enumerate(self.boxes) if box.value]
-
-    def picture(self, views: Sequence[int]) -> Picture:
-        """The mean of some views drawn on the picture; of none, the picture alone."""
-        title = f"mean of {len(views)} of {len(self.looks.views)} views"
-        if not len(views):
-            return grid([Panel(self.image, title)], columns=1, alt=title, cell=5.0)
-        averaged = self.looks.averaged(views)
-        overlay = detected(averaged[averaged.scores >= self.score], self.taxonomy)
-        return grid([Panel(self.image, title, overlay)], columns=1, alt=title, cell=5.0)
-
-    def _update(self, change: Any = None) -> None:
-        self._shown.value = self.picture(self.chosen).encoded()[1]
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        still = self.picture(range(len(self.looks.views))).bundle()
-        if not someone_watches():
-            return still
-        return {**self.widget._repr_mimebundle_(include=include, exclude=exclude), **still}
+    boxes = {str(view): tick(str(view), True) for view in looks.views}
+    return Controlled(draw, boxes, beside=True, width=420)

@@ -12,23 +12,24 @@ from dataclasses import replace
 import matplotlib
 import numpy as np
 import pandas as pd
+from ipywidgets import Widget
 from matplotlib.colors import to_rgb
 from scipy import ndimage
 
 from helpers.masks.correct import CorrectionConfig, correct_labels
-from helpers.viz.live import someone_watches
+from helpers.viz.controls import Controlled, slider, tick
 from helpers.viz.overlays import Panel, grid
 from helpers.viz.style import CYCLE, INK, STYLE, Picture, instance_colours
 
 Window = tuple[slice, slice]
 MARKERS = "osD^vPX"
-KNOBS = (  # of the preview: field, (lowest, highest, step)
-    ("speck_min", (0, 64, 4)),
-    ("speck_max", (8, 256, 8)),
-    ("hole", (0, 64, 4)),
-    ("gap", (1, 12, 1)),
-    ("alike_component", (0.0, 1.0, 0.05)),
-    ("alike_line", (0.0, 1.0, 0.05)),
+KNOBS = (  # of the preview: field of CorrectionConfig, its name, (lowest, highest, step)
+    ("speck_min", "speck, least (px)", (0, 64, 4)),
+    ("speck_max", "speck, most (px)", (8, 256, 8)),
+    ("hole", "hole (px)", (0, 64, 4)),
+    ("gap", "gap in a leg (px)", (1, 12, 1)),
+    ("alike_component", "likeness, speck", (0.0, 1.0, 0.05)),
+    ("alike_line", "likeness, line", (0.0, 1.0, 0.05)),
 )
 WRONG = (235, 40, 60)  # colour of wrong pixels in close-ups
 
@@ -118,59 +119,35 @@ def comparison(
     return figure
 
 
-class Preview:
+def correction_preview(
+    noisy: np.ndarray,
+    *,
+    picture: np.ndarray,
+    window: Window,
+    config: CorrectionConfig | None = None,
+) -> Controlled:
     """A window of a label map before and after correction, with sliders for the thresholds.
 
-    Shows itself as a picture; with a person before the notebook, sliders come with it. `config` is
-    the setting last looked at.
+    The whole map is corrected at each change; what was done to it stands over the last panel.
     """
+    start = config or CorrectionConfig()
+    factor = max(1, 480 // (window[0].stop - window[0].start))
+    shown = [
+        Panel(enlarged(picture, window, factor=factor), "picture"),
+        *closeups({"before": noisy}, window, factor=factor),
+    ]
 
-    def __init__(
-        self,
-        noisy: np.ndarray,
-        *,
-        picture: np.ndarray,
-        window: Window,
-        config: CorrectionConfig | None = None,
-    ) -> None:
-        self.noisy, self.picture, self.window = noisy, picture, window
-        self.config = config or CorrectionConfig()
-
-    def drawn(self, use_picture: bool = True, **thresholds: float) -> Picture:
-        """Picture, before, after; `thresholds` are fields of CorrectionConfig to change first."""
-        self.config = replace(self.config, **thresholds)
+    def draw(use_picture: bool, **thresholds: float) -> Picture:
         found = correct_labels(
-            self.noisy, self.config, picture=self.picture if use_picture else None
+            noisy, replace(start, **thresholds), picture=picture if use_picture else None
         )
-        factor = max(1, 480 // (self.window[0].stop - self.window[0].start))
-        panels = [
-            Panel(enlarged(self.picture, self.window, factor=factor), "picture"),
-            *closeups({"before": self.noisy, "after": found.labels}, self.window, factor=factor),
-        ]
-        changed = ", ".join(f"{cause} {count}" for cause, count in found.changed.items())
-        return grid(panels, columns=3, alt=f"Pixels changed in the whole map: {changed}")
+        title = f"after: {sum(found.changed.values()):,} px changed"
+        causes = ", ".join(f"{cause} {count:,}" for cause, count in found.changed.items())
+        after = closeups({title: found.labels}, window, factor=factor)
+        alt = f"Pixels changed in the whole map: {causes}"
+        return grid([*shown, *after], columns=3, alt=alt)
 
-    def sliders(self):
-        """The same as an ipywidgets control."""
-        import ipywidgets
-
-        def redraw(**values: float) -> None:
-            from IPython.display import display
-
-            picture = self.drawn(**values)
-            display(picture.bundle(), raw=True)
-            print(picture.alt)
-
-        controls = {}
-        for name, (low, high, step) in KNOBS:
-            kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
-            controls[name] = kind(
-                value=getattr(self.config, name), min=low, max=high, step=step, description=name,
-                continuous_update=False, style={"description_width": "9em"},
-            )  # fmt: skip
-        return ipywidgets.interactive(redraw, use_picture=True, **controls)
-
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self.sliders() if someone_watches() else self.drawn())
+    controls: dict[str, Widget] = {"use_picture": tick("look at the picture", True)}
+    for name, label, (low, high, step) in KNOBS:
+        controls[name] = slider(label, getattr(start, name), low=low, high=high, step=step)
+    return Controlled(draw, controls)

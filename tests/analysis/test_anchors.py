@@ -10,6 +10,7 @@ import pytest
 
 from helpers.analysis.anchors import (
     AnchorSet,
+    best_anchors,
     best_iou,
     compare_sets,
     grid_anchors,
@@ -73,6 +74,23 @@ def test_best_iou_is_that_of_trying_every_anchor():
         for level, stride in enumerate((4, 8)):
             wanted = brute_force(box, anchors.shapes[level], stride, 128)
             assert found[row, level] == pytest.approx(wanted)
+
+
+def test_the_best_anchor_is_the_one_with_the_best_iou():
+    boxes = np.array([[3.0, 5, 70, 40], [100, 100, 360, 350], [0, 0, 1000, 990]])
+    anchors = grid_anchors("paper")
+    found, levels, ious = best_anchors(boxes, anchors)
+    wanted = best_iou(boxes, anchors)
+    assert levels.tolist() == wanted.argmax(axis=1).tolist()
+    np.testing.assert_allclose(ious, wanted.max(axis=1))
+    low, high = np.maximum(found[:, :2], boxes[:, :2]), np.minimum(found[:, 2:], boxes[:, 2:])
+    inter = np.clip(high - low, 0, None).prod(axis=1)
+    areas = (found[:, 2:] - found[:, :2]).prod(axis=1) + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    np.testing.assert_allclose(inter / (areas - inter), ious)
+    centre = (found[:, :2] + found[:, 2:]) / 2
+    strides = np.array([4, 8, 16, 32, 64])[levels]
+    np.testing.assert_allclose(centre % strides[:, None], 0)
+    assert [len(part) for part in best_anchors(boxes[:0], anchors)] == [0, 0, 0]
 
 
 def test_a_box_that_is_an_anchor_is_covered_fully():

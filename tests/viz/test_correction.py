@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from helpers.analysis.correction import METRICS
+from helpers.masks.correct import CorrectionConfig
 from helpers.viz import correction as views
 
 
@@ -84,11 +85,14 @@ def test_the_preview_answers_to_its_thresholds(labels):
     noisy = labels.copy()
     noisy[50, 50:53] = 0
     picture = np.full((120, 160, 3), 90, np.uint8)
-    preview = views.Preview(noisy, picture=picture, window=(slice(30, 70), slice(30, 70)))
-    kept = preview.drawn(use_picture=False, hole=0, smooth_border=False)
-    assert "hole 0" in kept.alt
-    assert preview.config.hole == 0
-    mended = preview.drawn(use_picture=False, hole=64 * 100)
+    config = CorrectionConfig(smooth_border=False)
+    window = (slice(30, 70), slice(30, 70))
+    preview = views.correction_preview(noisy, picture=picture, window=window, config=config)
+    assert list(preview.controls) == ["use_picture", *(name for name, *_ in views.KNOBS)]
+    preview.controls["use_picture"].value = False
+    preview.controls["hole"].value = 0
+    assert "hole 0" in preview.draw(**preview.values).alt
+    mended = preview.draw(**preview.values | {"hole": 64 * 100})
     assert "hole 3" in mended.alt and mended.photograph
-    names = {child.description for child in preview.sliders().children[:-1]}
-    assert names == {"use_picture"} | {name for name, _ in views.KNOBS}
+    titles = [axes.get_title(loc="left") for axes in mended.axes]
+    assert titles == ["picture", "before", "after: 3 px changed"]
