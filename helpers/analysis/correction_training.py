@@ -1,74 +1,58 @@
-"""What cleaner training masks are worth, read from runs that differ in their masks alone."""
+"""What cleaner training masks are worth: three rungs of the ladder that differ in masks alone."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import pandas as pd
 
-from helpers.evaluation.average_precision import evaluate
-from helpers.paths import resolve
-from helpers.runs import Run, list_runs
-from helpers.training.data import read_split
-
-SCENES = "outputs/scenes/noisy"
-CORRECTED = "outputs/scenes/noisy-corrected"
-TRAINED_ON = {  # name of the run -> its training masks
-    "masks-noisy": f"{SCENES}/coco/train.json",
-    "masks-corrected": f"{CORRECTED}/coco/train.json",
-    "masks-true": f"{SCENES}/true/train.json",
-}
-TRUTHS = {"true": f"{SCENES}/true/val.json", "noisy": f"{SCENES}/coco/val.json"}
+from helpers.config import Preset
+from helpers.evaluation.average_precision import Evaluation
+from helpers.ladder import Rung, command, rungs
+from helpers.ladder_data import commands as data_commands
+from helpers.ladder_reference import Entry, references
 
 
-def commands() -> list[str]:
-    """What to type to make the scenes, correct their masks, and train the three models."""
-    folders = f"--images {SCENES}/train/image --val-images {SCENES}/val/image"
-    return [
-        "python -m helpers scenes make --name noisy --noise statistical",
-        f"python -m helpers correct-masks {SCENES} {CORRECTED} --pictures",
-        *(
-            f"python -m helpers train --name {name} --annotations {masks} "
-            f"--val-annotations {TRUTHS['true']} {folders}"
-            for name, masks in TRAINED_ON.items()
-        ),
-    ]
+def compared(preset: Preset = "quick") -> tuple[Rung, ...]:
+    """The rungs: noisy, corrected and, for scenes, exact training masks."""
+    return tuple(row for row in rungs(preset) if row.table == "masks")
 
 
-def training_effect() -> pd.DataFrame:
-    """Mask and boundary AP in per cent of each finished run against both ground truths.
+def commands(preset: Preset = "quick") -> list[str]:
+    """What to type to make the scenes, correct their masks, and measure all of them."""
+    first, *others = compared(preset)
+    keys = " ".join(row.key for row in others)
+    return [*data_commands(preset), f"{command(first)} {keys} --seeds 2"]
 
-    One row a run, columns (ground truth, metric); no rows when there are no such runs. Raises
-    DataError when a run is there and its scenes are not.
+
+def training_effect(preset: Preset = "quick") -> pd.DataFrame:
+    """Mask and boundary AP in per cent against both ground truths, mean over what is measured.
+
+    One row for each kind of training masks that is measured, columns (ground truth, metric) and
+    ("runs", "seeds"), how many; no rows when nothing is. From data/reference.
     """
-    rows = {run.config.name: _scores(run) for run in list_runs() if _counts(run)}
+    found = [entry for reference in references(preset) for entry in reference.entries()]
+    rows = {row.label: [e for e in found if e.rung == row.key] for row in compared(preset)}
     table = pd.DataFrame.from_dict(
-        {name: rows[name] for name in TRAINED_ON if name in rows}, "index"
+        {label: _scores(entries) for label, entries in rows.items() if entries}, "index"
     )
     if not table.empty:
         table.columns = pd.MultiIndex.from_tuples(table.columns, names=["ground truth", "metric"])
     return table
 
 
-def _counts(run: Run) -> bool:
-    """Whether it is one of the three, by name and by the masks it was trained on."""
-    config = run.config
-    masks = TRAINED_ON.get(config.name)
-    if masks is None or run.status != "finished":
-        return False
-    return resolve(masks).resolve() == resolve(config.data.train_annotations).resolve()
-
-
-def _scores(run: Run) -> dict[tuple[str, str], float]:
-    found, config = run.predictions(), run.config
+def _scores(entries: Sequence[Entry]) -> dict[tuple[str, str], float]:
+    truths = {
+        "true": [entry.scores for entry in entries],
+        "noisy": [Evaluation.from_dict(entry.noisy) for entry in entries],
+    }
     scores = {}
-    for name, masks in TRUTHS.items():
-        data = replace(config.data, val_annotations=masks)
-        truth = read_split(data, "val", taxonomy=run.taxonomy)
-        metrics = evaluate(
-            truth, found, preset=config.test.preset, kinds=("segm", "boundary")
-        ).metrics
+    for name, evaluations in truths.items():
         for metric in ("AP", "AP75"):
-            scores[name, f"mask {metric}"] = round(100 * metrics["segm"][metric], 2)
-        scores[name, "boundary AP"] = round(100 * metrics["boundary"]["AP"], 2)
-    return scores
+            scores[name, f"mask {metric}"] = _mean([e.metrics["segm"][metric] for e in evaluations])
+        scores[name, "boundary AP"] = _mean([e.metrics["boundary"]["AP"] for e in evaluations])
+    return scores | {("runs", "seeds"): len(entries)}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(100 * sum(values) / len(values), 2)

@@ -1,4 +1,4 @@
-"""The effect on training is read from finished runs of the right masks, and from nothing else."""
+"""The effect on training is read from the ladder's rungs of these masks, and from nothing else."""
 
 from __future__ import annotations
 
@@ -9,55 +9,42 @@ import pytest
 from helpers.__main__ import COMMANDS
 from helpers.__main__ import parser as command_line
 from helpers.analysis import correction_training as effect
-from helpers.config import change, preset
-from helpers.paths import resolve
+from helpers.evaluation.average_precision import Evaluation
 
 
-def run(name: str, masks: str, *, status: str = "finished") -> SimpleNamespace:
-    config = change(preset("quick"), name=name, data__train_annotations=masks)
-    return SimpleNamespace(
-        config=config, status=status, predictions=lambda: [name], taxonomy="classes"
-    )
+def scores(value: float) -> Evaluation:
+    metrics = {"segm": {"AP": value, "AP75": value}, "boundary": {"AP": value / 2}}
+    return Evaluation("future3d", metrics, (), 1, 1, 1)
 
 
-@pytest.fixture
-def scored(monkeypatch):
-    """Evaluation replaced: noisy ground truth scores half of the true one."""
+def entry(rung: str, true: float, noisy: float) -> SimpleNamespace:
+    return SimpleNamespace(rung=rung, scores=scores(true), noisy=scores(noisy).to_dict())
 
-    def read_split(data, split, *, taxonomy):
-        assert (split, taxonomy) == ("val", "classes")
-        return data.val_annotations
 
-    def evaluate(truth, found, *, preset, kinds):
-        value = (0.5 if truth == effect.TRUTHS["noisy"] else 1) * len(found[0]) / 100
-        return SimpleNamespace(
-            metrics={"segm": {"AP": value, "AP75": value}, "boundary": {"AP": value}}
-        )
-
-    monkeypatch.setattr(effect, "read_split", read_split)
-    monkeypatch.setattr(effect, "evaluate", evaluate)
+def stored(monkeypatch, entries) -> None:
+    found = [SimpleNamespace(entries=lambda: entries)] if entries else []
+    monkeypatch.setattr(effect, "references", lambda preset: found)
 
 
 def test_without_runs_there_is_nothing_to_show(monkeypatch):
-    monkeypatch.setattr(effect, "list_runs", list)
+    stored(monkeypatch, [])
     assert effect.training_effect().empty
 
 
-def test_runs_are_scored_against_both_truths_in_a_fixed_order(monkeypatch, scored):
-    masks = effect.TRAINED_ON
-    runs = [
-        run("masks-true", masks["masks-true"]),
-        run("masks-noisy", str(resolve(masks["masks-noisy"]))),  # as the command line stores it
-        run("masks-corrected", "outputs/other.json"),  # of other masks
-        run("quick", masks["masks-true"]),
+def test_both_truths_in_a_fixed_order_and_seeds_averaged(monkeypatch):
+    measured = [
+        entry("masks_true", 0.30, 0.2),
+        entry("masks_noisy", 0.1, 0.2),
+        entry("masks_noisy", 0.2, 0.3),
+        entry("mask_rcnn_r50", 0.9, 0.9),
     ]
-    monkeypatch.setattr(effect, "list_runs", lambda: runs)
+    stored(monkeypatch, measured)
     table = effect.training_effect()
-    assert list(table.index) == ["masks-noisy", "masks-true"]
-    assert table.loc["masks-noisy", ("true", "mask AP")] == 11
-    assert table.loc["masks-noisy", ("noisy", "boundary AP")] == 5.5
-    runs[0].status = "interrupted"
-    assert list(effect.training_effect().index) == ["masks-noisy"]
+    assert list(table.index) == ["noisy training masks", "exact training masks"]
+    noisy = table.loc["noisy training masks"]
+    assert noisy["true", "mask AP"] == pytest.approx(15)
+    assert noisy["noisy", "boundary AP"] == pytest.approx(12.5)
+    assert table["runs", "seeds"].tolist() == [1, 2][::-1]
 
 
 def test_the_commands_are_ones_the_command_line_knows():
@@ -66,3 +53,11 @@ def test_the_commands_are_ones_the_command_line_knows():
         assert words[0] in COMMANDS
         args = command_line(words).parse_args(words)
         assert args.command == words[0]
+        assert set(getattr(args, "only", None) or ()) <= {row.key for row in effect.compared()}
+
+
+def test_the_rungs_differ_in_their_training_masks_alone():
+    configs = {row.trained.data.train_annotations: row.trained for row in effect.compared()}
+    assert len(configs) == 3
+    assert len({config.data.val_annotations for config in configs.values()}) == 1
+    assert len({(config.model, config.train, config.loss) for config in configs.values()}) == 1

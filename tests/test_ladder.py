@@ -1,0 +1,178 @@
+"""The rows of the paper's tables: what each changes, and which of them are one training."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers import ladder
+from helpers.__main__ import parser as command_line
+from helpers.analysis import paper
+from helpers.config import TestConfig
+from helpers.evaluation.average_precision import Evaluation
+from helpers.ladder_reference import Entry, Reference, pack_results, unpack_results
+
+PRESETS = ("quick", "bench", "paper")
+
+
+def keyed(preset: str) -> dict[str, ladder.Rung]:
+    return {row.key: row for row in ladder.rungs(preset)}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_rows_of_one_training_share_a_run_and_no_others_do(preset):
+    rows = keyed(preset)
+    same = [{"mst", "tta", "member_c"}, {"member_a", "ensemble"}, {"mask_rcnn_r50", "masks_noisy"}]
+    runs: dict[str, set[str]] = {}
+    for key, row in rows.items():
+        runs.setdefault(row.run_name, set()).add(key)
+    assert sorted(map(sorted, (keys for keys in runs.values() if len(keys) > 1))) == sorted(
+        map(sorted, same)
+    )
+    assert all(row.trained.test.tta is None for row in rows.values())
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_another_seed_is_another_run_of_the_same_changes(preset):
+    first, second = keyed(preset), {r.key: r for r in ladder.rungs(preset, seed=1)}
+    assert first.keys() == second.keys()
+    for key, row in first.items():
+        assert row.run_name != second[key].run_name
+        assert row.changes() == second[key].changes()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_each_step_of_table_2_changes_one_thing(preset):
+    rows = keyed(preset)
+    for before, after, section in (
+        ("s101", "dcn", "model"),
+        ("dcn", "focal", "loss"),
+        ("focal", "correction", "data"),
+        ("correction", "mst", "train"),
+        ("mst", "tta", "test"),
+        ("correction", "aggressive", "train"),
+    ):
+        one, other = rows[before].config, rows[after].config
+        changed = [
+            name
+            for name in ("data", "model", "loss", "train", "test")
+            if getattr(one, name) != getattr(other, name)
+        ]
+        assert changed == [section], (before, after)
+
+
+def test_the_papers_rows_have_the_papers_numbers():
+    rows = keyed("paper")
+    printed = dict(zip(paper.ladder()["step"], paper.ladder()["mask_ap"], strict=True))
+    table = [row.paper for row in rows.values() if row.table == "table2"]
+    assert table == list(printed.values())
+    assert [rows[f"member_{x}"].paper for x in "abcd"] == [74.30, 76.64, 77.12, 75.50]
+    last = rows["mst"].trained
+    assert (last.model.backbone, last.model.deform_stages) == ("resnest101e", (3, 4, 5))
+    assert (last.model.post_nms_train, last.loss.mask_weight) == (2000, 1.1)
+    assert (last.train.short_side, last.train.max_side) == ((1200, 1500), 1500)
+    solo = rows["member_d"].trained
+    assert (solo.model.backbone, solo.train.short_side) == ("resnext101_64x4d", (1200, 1600))
+    assert solo.train.max_side == 1600
+    assert solo.model.solov2.deformable
+    assert rows["x101"].trained.train.short_side == (1200, 1200)
+    assert "masks_true" not in rows  # nobody has them for real photographs
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_training_masks_are_noisy_up_to_focal_and_corrected_from_then_on(preset):
+    rows = keyed(preset)
+    noisy = {rows[key].trained.data.train_annotations for key in ("x101", "s101", "dcn", "focal")}
+    clean = {rows[k].trained.data.train_annotations for k in ("correction", "mst", "member_a")}
+    assert len(noisy) == len(clean) == 1
+    assert noisy.isdisjoint(clean)
+    assert len({row.trained.data.val_annotations for row in rows.values()}) == 1
+
+
+def test_smaller_presets_keep_the_papers_proportions_and_say_who_stands_in():
+    rows = keyed("quick")
+    low, high = rows["mst"].trained.train.short_side
+    assert high / low == pytest.approx(1500 / 1200)
+    assert rows["mst"].trained.test.short_side == low
+    assert "here" in rows["x101"].label
+    assert "here" not in keyed("paper")["x101"].label
+
+
+def test_the_command_of_a_row_is_one_the_command_line_knows():
+    row = ladder.rung("quick", "dcn")
+    args = command_line(["ladder"]).parse_args(ladder.command(row).split()[3:])
+    assert (args.preset, args.only) == ("quick", ["dcn"])
+    with pytest.raises(ValueError, match="choose among mask_rcnn_r50"):
+        ladder.rung("quick", "dcnv3")
+
+
+RESULT = {
+    "image_id": 3,
+    "category_id": 2,
+    "segmentation": {"size": [4, 6], "counts": "0h0"},
+    "bbox": [0.5, 0.0, 5.5, 4.0],
+    "score": 0.25,
+}
+TRUTH = {"images": [{"id": 3, "height": 4, "width": 6}]}
+
+
+def entry(rung: str = "dcn", seed: int = 0, ap: float = 0.5) -> Entry:
+    metrics = {kind: dict.fromkeys(("AP", "AP50", "AP75", "APs"), ap) for kind in ("segm", "bbox")}
+    return Entry(
+        rung=rung,
+        seed=seed,
+        run="quick-dcn-12345678",
+        data="scenes",
+        steps=7,
+        minutes=1.5,
+        hardware="2 CPU cores (x86_64)",
+        versions={},
+        changes={},
+        sha256={},
+        predictions="quick-dcn-12345678.json.gz",
+        evaluation=Evaluation(TestConfig.preset, metrics, (), 1, 1, 1).to_dict(),
+        sizes={"APs": 0.125, "APm": None, "APl": 0.5},
+    )
+
+
+def test_packed_results_come_back_as_they_were():
+    assert unpack_results(pack_results([RESULT, RESULT]), TRUTH) == [RESULT, RESULT]
+    assert unpack_results(pack_results([]), TRUTH) == []
+
+
+def test_an_entry_replaces_only_its_own_rung_and_seed(tmp_path):
+    reference = Reference.of("quick", "2 CPU cores (x86_64)", tmp_path)
+    assert reference.path.name == "quick-2-cpu-cores-x86-64.json"
+    assert reference.entries() == []
+    for one in (entry(), entry(seed=1), entry("focal"), entry(ap=0.75)):
+        reference.add(one)
+    found = {(e.rung, e.seed): e.scores.metrics["segm"]["AP"] for e in reference.entries()}
+    assert found == {("dcn", 0): 0.75, ("dcn", 1): 0.5, ("focal", 0): 0.5}
+    other = Reference.of("quick", "NVIDIA H200", tmp_path)
+    other.add(entry())
+    assert len(reference.entries()) == 3
+
+
+def test_equal_content_is_stored_in_equal_bytes(tmp_path):
+    reference = Reference.of("quick", "cpu", tmp_path)
+    files = [reference.write(name, [1.5, "a"]) for name in ("a.json.gz", "b.json.gz", "c.json")]
+    assert files == [None] * 3
+    assert reference.read("a.json.gz") == reference.read("c.json") == [1.5, "a"]
+    assert (reference.folder / "a.json.gz").read_bytes() == (
+        reference.folder / "b.json.gz"
+    ).read_bytes()
+
+
+def test_results_are_a_table_in_per_cent_in_the_papers_order(tmp_path, monkeypatch):
+    for one in (entry("focal", seed=1), entry("dcn"), entry("focal", ap=0.25)):
+        Reference.of("quick", one.hardware, tmp_path).add(one)
+    found = ladder.references("quick", tmp_path)
+    monkeypatch.setattr(ladder, "references", lambda preset: found)
+    monkeypatch.setattr(ladder, "list_runs", list)
+    table = ladder.results("quick")
+    assert table[["rung", "seed"]].values.tolist() == [["dcn", 0], ["focal", 0], ["focal", 1]]
+    assert table["mask AP"].tolist() == [50, 25, 50]
+    assert table["APs scaled"].tolist() == [12.5] * 3
+    assert table["boundary AP"].isna().all()
+    monkeypatch.setattr(ladder, "references", lambda preset: [])
+    assert ladder.results("quick").empty
+    assert {"rung", "mask AP", "APl"} <= set(ladder.results("quick").columns)
