@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from helpers.evaluation.matching import Curves, Detected, Truths, precision_recall
 from helpers.evaluation.overlaps import Keys, Overlaps, box_overlaps, mask_overlaps
-from helpers.masks import rle as rles
+from helpers.masks.packed import normalised
 
 Kind = Literal["segm", "boundary", "bbox"]
 KINDS: tuple[Kind, ...] = ("segm", "boundary", "bbox")
@@ -96,7 +96,7 @@ def _overlaps(
         boxes = [_column(rows, "bbox").reshape(-1, 4) for rows in (found, annotations)]
         return box_overlaps(keys, *boxes), boxes[0][:, 2] * boxes[0][:, 3]
     masks = [result["segmentation"] for result in found]
-    truths = [rles.normalise(annotation["segmentation"]) for annotation in annotations]
+    truths = normalised([annotation["segmentation"] for annotation in annotations])
     overlaps = mask_overlaps(keys, masks, truths, boundary=kind == "boundary")
     return overlaps, _column(found, "area")
 

@@ -57,7 +57,7 @@ def is_packable(rle: Any) -> bool:
     size, counts = rle.get("size"), rle.get("counts")
     if not isinstance(size, list) or [type(n) for n in size] != [int, int]:
         return False
-    fits = 0 < min(size) and max(size) <= MAX_SIDE and size[0] * size[1] <= MAX_PIXELS
+    fits = min(size) > 0 and max(size) <= MAX_SIDE and size[0] * size[1] <= MAX_PIXELS
     return fits and isinstance(counts, str) and counts.isascii()
 
 

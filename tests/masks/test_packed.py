@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from helpers.masks import rle
-from helpers.masks.packed import PackedMasks
+from helpers.masks.packed import PackedMasks, is_packable, normalised
+from helpers.masks.rle import RleError
 
 SIZE = (9, 13)
 
@@ -59,3 +60,27 @@ def test_none_at_all():
     nothing = np.zeros(0, np.int64)
     assert len(none.common(nothing, PACKED, nothing)) == 0
     assert none.boxes.shape == (0, 4)
+
+
+BROKEN = ["0", "", "5", "~", "0P", "\x10", "o" * 30, "l3", "0l3", "00e3", "é"]
+
+
+@pytest.mark.parametrize("counts", BROKEN)
+def test_what_is_not_in_the_plain_form_is_not_sound(counts):
+    broken = {"size": [9, 13], "counts": counts}
+    packed = [broken] if is_packable(broken) else []
+    assert not PackedMasks.of(packed).sound.any()
+
+
+@pytest.mark.parametrize("size", [[0, 5], [9, 13, 1], [9.0, 13], [True, 117], (9, 13), [117], None])
+def test_a_size_that_is_no_size_is_not_packable(size):
+    assert not is_packable({"size": size, "counts": rle.encode(MASKS[6])["counts"]})
+
+
+def test_normalised_equals_normalise_one_by_one():
+    with_empty_runs = {"size": [9, 13], "counts": [50, 0, 17, 20, 0, 30]}
+    as_text = rle.normalise({"size": [9, 13], "counts": [20, 97]})
+    given = [*[rle.encode(mask) for mask in MASKS], with_empty_runs, as_text]
+    assert normalised(given) == [rle.normalise(one) for one in given]
+    with pytest.raises(RleError):
+        normalised([*given, {"size": [9, 13], "counts": "5"}])
