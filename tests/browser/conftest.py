@@ -53,6 +53,7 @@ class Lab:
     token: str
     notebooks: Path
     outputs: Path
+    process: subprocess.Popen
 
     def address(self, notebook: str) -> str:
         return f"{self.url}/lab/tree/{notebook}.ipynb?token={self.token}&reset"
@@ -75,44 +76,54 @@ def series_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @contextmanager
 def running_lab(base: Path, outputs: Path) -> Iterator[Lab]:
-    """A server over a copy of the notebooks, its own settings and state all in `base`."""
-    notebooks = Path(shutil.copytree(NOTEBOOKS, base / "notebooks"))
-    for name, values in SETTINGS.items():
-        file = base / "settings" / name
-        file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(values))
+    """A server over a copy of the notebooks, its own settings and state all in `base`.
+
+    On a `base` that an earlier server left behind it goes on with what is there.
+    """
+    notebooks = base / "notebooks"
+    if not notebooks.exists():
+        _furnish(base, notebooks)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    lab = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16), notebooks, outputs)
+    token, log = secrets.token_hex(16), base / f"lab-{port}.log"
     arguments = [
         *("--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"),
-        *(f"--IdentityProvider.token={lab.token}", f"--ServerApp.root_dir={notebooks}"),
+        *(f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={notebooks}"),
         "--LabApp.expose_app_in_browser=True",
     ]
     environment = os.environ | {
-        "HELPERS_OUTPUTS": str(lab.outputs),
+        "HELPERS_OUTPUTS": str(outputs),
         "JUPYTER_CONFIG_DIR": str(base / "config"),
         "JUPYTER_RUNTIME_DIR": str(base / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(base / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(base / "workspaces"),
     }
-    with (base / "lab.log").open("w") as log:
+    with log.open("w") as file:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", *arguments],
-            env=environment, stdout=log, stderr=subprocess.STDOUT,
+            env=environment, stdout=file, stderr=subprocess.STDOUT,
         )  # fmt: skip
+    lab = Lab(f"http://127.0.0.1:{port}", token, notebooks, outputs, server)
     try:
-        _wait_for(lab, server, base / "lab.log")
+        _wait_for(lab, log)
         yield lab
     finally:
         server.terminate()
         server.wait(30)
 
 
-def _wait_for(lab: Lab, server: subprocess.Popen, log: Path) -> None:
+def _furnish(base: Path, notebooks: Path) -> None:
+    shutil.copytree(NOTEBOOKS, notebooks)
+    for name, values in SETTINGS.items():
+        file = base / "settings" / name
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(values))
+
+
+def _wait_for(lab: Lab, log: Path) -> None:
     for _ in range(STARTS):
-        assert server.poll() is None, f"JupyterLab ended:\n{log.read_text()}"
+        assert lab.process.poll() is None, f"JupyterLab ended:\n{log.read_text()}"
         try:
             urllib.request.urlopen(f"{lab.url}/api?token={lab.token}", timeout=5).read()
             return
