@@ -1,4 +1,4 @@
-"""The report page in a browser: it opens from the disk, its pictures load, its links lead somewhere."""
+"""The report page in a browser: it opens from the disk, pictures load, links lead somewhere."""
 
 from __future__ import annotations
 
