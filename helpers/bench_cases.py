@@ -26,6 +26,7 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.ops import deform_conv2d, roi_align
 
 from helpers.bench import Case
+from helpers.bench_training import step_cases
 from helpers.config import LossConfig, ModelConfig, TtaConfig, change, preset
 from helpers.data.coco import read_index
 from helpers.data.loader import InstanceDataset
@@ -37,7 +38,7 @@ from helpers.models.build import build_model
 from helpers.models.deform import DeformConv
 from helpers.models.pointrend import PointRendHead
 from helpers.models.roi_pool import level_of, pool_rois
-from helpers.structures import Detections, Targets
+from helpers.structures import Detections
 
 SIDE = 1200  # px, of all pictures of 3D-FUTURE
 KINDS = 34
@@ -45,7 +46,7 @@ KINDS = 34
 
 def cases() -> Iterator[Case]:
     """All cases, each made when it is asked for, with inputs that are the same every time."""
-    for make in (_paste, _roi_align, _deform, _subdivision, _evaluation, _sample, _tta, _step):
+    for make in (_paste, _roi_align, _deform, _subdivision, _evaluation, _sample, _tta, step_cases):
         torch.manual_seed(0)
         yield from make()
 
@@ -244,22 +245,3 @@ def _tta() -> Iterator[Case]:
         lambda: [predict_image(model, picture, config) for _ in range(8)],
         "8 plain predictions",
     )
-
-
-def _step() -> Iterator[Case]:
-    config = preset("quick")
-    model = build_model(config.model, config.loss, config.test, 7).train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
-    images = [torch.randint(0, 256, (3, 200, 200), dtype=torch.uint8) for _ in range(8)]
-    boxes = torch.tensor([[20.0, 30, 90, 150], [100, 60, 180, 120], [10, 150, 60, 190]])
-    masks = torch.zeros(3, 200, 200, dtype=torch.bool)
-    for mask, (x1, y1, x2, y2) in zip(masks, boxes.int().tolist(), strict=True):
-        mask[y1:y2, x1:x2] = True
-    targets = [Targets(boxes, torch.tensor([0, 1, 2]), masks, torch.zeros(0, 4))] * 8
-
-    def step() -> None:
-        optimizer.zero_grad()
-        sum(model(images, targets).values()).backward()
-        optimizer.step()
-
-    yield Case("a training step of 8 pictures (preset quick)", step)

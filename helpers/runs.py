@@ -6,6 +6,7 @@ outputs/runs/<name>-<hash of the config>/
     environment.json   each sitting: when, on what hardware, with which versions
     log.csv            one row a step
     checkpoints/       the newest two
+    tensorboard/       the log once more, where asked for
     predictions.json   COCO results on the validation split
     metrics.json       their scores, with the preset they were made with
     status.json        "finished", written last
@@ -18,17 +19,18 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
-from accelerate import PartialState
 from torch import nn
 
-from helpers.config import DataConfig, ExperimentConfig, from_dict
+from helpers.config import DataConfig, ExperimentConfig, change, from_dict
 from helpers.data.index import InstanceIndex
 from helpers.data.taxonomy import Taxonomy
 from helpers.evaluation.average_precision import Evaluation, evaluate
@@ -40,10 +42,25 @@ from helpers.training.checkpoint import load_newest
 from helpers.training.data import Split, read_split, read_splits
 from helpers.training.errors import TrainingError
 from helpers.training.files import is_locked, locked, read_json, write_json
-from helpers.training.log import Row, read_log
-from helpers.training.loop import train
+from helpers.training.interrupt import Interrupted
+from helpers.training.log import read_log
+from helpers.training.loop import Look, OnLog, Watch, train
+from helpers.training.processes import gathered, this_process
 
 Status = Literal["finished", "running", "interrupted"]
+Results = list[dict[str, Any]]  # as COCO has them
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Early predictions on the same few validation pictures, every so many steps.
+
+    show(step, index, results): the pictures as an index, and what the model finds in them now.
+    """
+
+    show: Callable[[int, InstanceIndex, Results], None]
+    every: int = 100
+    pictures: int = 3
 
 
 class RunError(TrainingError):
@@ -111,14 +128,17 @@ class Run:
         return read_split(self.config.data, split, taxonomy=self.taxonomy)
 
     def model(self) -> nn.Module:
-        """The model of the newest checkpoint in evaluation mode, on the CPU."""
+        """The model of the newest checkpoint in evaluation mode, on the CPU.
+
+        Its weights are the averaged ones where the config keeps them.
+        """
         checkpoint = load_newest(self.dir / "checkpoints")
         if checkpoint is None:
             raise RunError(f"run {self.name} has no checkpoint yet: train it first")
         config = self.config
         architecture = replace(config.model, pretrained=False)
         model = build_model(architecture, config.loss, config.test, self.taxonomy.num_classes)
-        model.load_state_dict(checkpoint.model)
+        model.load_state_dict(checkpoint.weights)
         return model.eval()
 
     def _finished(self, name: str) -> Path:
@@ -134,25 +154,30 @@ def get_or_train(
     config: ExperimentConfig,
     *,
     progress: bool = True,
-    on_log: Callable[[Row], None] | None = None,
+    on_log: OnLog | None = None,
+    preview: Preview | None = None,
+    tensorboard: bool = False,
 ) -> Run:
     """The finished run of `config`: at once when there is one, else trained (on) and evaluated.
 
-    on_log gets each row of the log as it is written. Raises RunError when the stored run is of
-    other data, RunBusyError when another process is at work on it, DataError, TrainingError,
+    progress: show a bar, or lines where nobody watches; on_log gets each row of the log as it is
+    written; tensorboard: keep the log as TensorBoard files too. On many processes all have to call
+    it; they share the pictures, also those of the validation split, and the main one writes.
+    Raises RunError when the stored run is of other data, RunBusyError when another process is at
+    work on it, Interrupted (a KeyboardInterrupt) when asked to stop, DataError, TrainingError,
     StorageError.
     """
-    processes = PartialState()
-    with processes.main_process_first():
+    here = this_process()
+    with here.main_process_first():
         run = _open(config)
     if run.status != "finished":
-        if processes.is_main_process:
+        if here.is_main_process:
             with locked(run.dir):
                 _note_sitting(run)
-        train(config, run.dir, on_log=on_log, progress=progress)
-        if processes.is_main_process:
-            _evaluate(run, progress)
-        processes.wait_for_everyone()
+        look = None if preview is None else _look(run, preview)
+        train(config, run.dir, watch=Watch(on_log, look, tensorboard, progress))
+        _evaluate(run, progress)
+        here.wait_for_everyone()
     return run
 
 
@@ -230,18 +255,47 @@ def _note_sitting(run: Run) -> None:
     sitting = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "hardware": hardware(),
+        "processes": this_process().num_processes,
         "versions": {package: metadata.version(package) for package in VERSIONS},
     }
     write_json(path, [*(run.environment if path.exists() else []), sitting])
 
 
+def _look(run: Run, preview: Preview) -> Look:
+    """Predict the previewed pictures, spread evenly over the validation split, and show them."""
+    index = run.index("val")
+    rows = np.linspace(0, len(index) - 1, min(preview.pictures, len(index))).round().astype(int)
+    few = index.subset(index.image_ids[rows])
+    config = change(run.config, train__workers=0, test__tta=None)
+
+    def show(step: int, model: nn.Module) -> None:
+        preview.show(step, few, predict_index(model, few, config=config, progress=False))
+
+    return Look(preview.every, show)
+
+
 def _evaluate(run: Run, progress: bool) -> None:
-    """Predict and score the validation split, store both, and mark the run as finished."""
-    with locked(run.dir):
-        config, index, started = run.config, run.index("val"), time.perf_counter()
-        model = run.model().to(PartialState().device)
-        results = predict_index(model, index, config=config, progress=progress)
-        evaluation = evaluate(index, results, preset=config.test.preset)
+    """Predict and score the validation split, store both, and mark the run as finished.
+
+    Each process predicts its share; the main one puts them together.
+    """
+    here, started = this_process(), time.perf_counter()
+    config, index = run.config, run.index("val")
+    with locked(run.dir) if here.is_main_process else nullcontext():
+        try:
+            mine = index.subset(index.image_ids[here.process_index :: here.num_processes])
+            model = run.model().to(here.device)
+            shown = progress and here.is_main_process
+            found = gathered(predict_index(model, mine, config=config, progress=shown))
+            if found is None:
+                return
+            results = sorted(found, key=lambda result: result["image_id"])
+            evaluation = evaluate(index, results, preset=config.test.preset)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"stopped while run {run.name} was evaluated; its training is done and stored, "
+                "and the same call evaluates it"
+            ) from None
         write_json(run.dir / "predictions.json", results)
         write_json(run.dir / "metrics.json", evaluation.to_dict())
         seconds = round(time.perf_counter() - started, 1)

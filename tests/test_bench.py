@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import __main__, bench_cases
+from helpers import __main__, bench_cases, bench_training
 from helpers.bench import Case, measure, table
 from helpers.masks import rle
 
@@ -40,6 +40,15 @@ def test_both_ways_score_the_same(monkeypatch):
     for case in bench_cases._evaluation():
         assert 0.02 < case.ours() < 0.98
         assert case.ours() == pytest.approx(case.reference(), abs=1e-9)
+
+
+def test_the_parts_of_a_training_step_can_be_repeated(monkeypatch):
+    monkeypatch.setattr(bench_training, "PICTURES", 2)
+    whole, *parts = bench_training.step_cases()
+    names = ["backbone and FPN", "RPN", "box head", "mask head", "backward", "optimiser"]
+    assert [part.name for part in parts] == [f"{whole.name}: {name}" for name in names]
+    for case in (whole, *parts, *parts[4:]):  # gradients and a step more than once
+        case.ours()
 
 
 def test_times_and_memory_are_those_of_the_work():

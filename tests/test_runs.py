@@ -12,11 +12,13 @@ from helpers.config import change, preset
 from helpers.data.errors import DataError
 from helpers.inference.predict import predict_index
 from helpers.masks.rle import encode
-from helpers.runs import RunError, find_run, get_or_train, list_runs
+from helpers.runs import Preview, RunError, find_run, get_or_train, list_runs
 from helpers.runs_command import runs_table
+from helpers.training.checkpoint import load_newest
 from helpers.training.command import command_of
 from helpers.training.errors import RunBusyError
 from helpers.training.files import locked
+from helpers.training.interrupt import Interrupted
 
 SIDE = 64
 
@@ -131,6 +133,49 @@ def test_a_finished_run_has_it_all(world, finished):
     assert {result["image_id"] for result in run.predictions()} <= {10, 11}
     assert [len(run.index(split)) for split in ("train", "val")] == [6, 2]
     assert "torch" in run.environment[0]["versions"]
+
+
+def test_an_early_look_changes_nothing(world, finished):
+    looks = []
+
+    def show(step, index, results):
+        looks.append((step, index.image_ids.tolist(), len(results)))
+        torch.rand(3)
+
+    config = change(world[1], name="looked-at", train__ema=0.0)
+    run = get_or_train(config, progress=False, preview=Preview(show, every=3, pictures=2))
+    assert [look[:2] for look in looks] == [(3, [10, 11]), (4, [10, 11])]
+    wanted = finished[0].model().state_dict()
+    assert all(torch.equal(v, wanted[k]) for k, v in run.model().state_dict().items())
+    assert looks[-1][2] == len(run.predictions()) == len(finished[0].predictions())
+
+
+def test_averaged_weights_are_looked_at_and_evaluated(world):
+    looks = []
+    config = change(world[1], name="averaged", train__ema=0.9)
+    preview = Preview(lambda *look: looks.append(look), every=100, pictures=2)
+    run = get_or_train(config, progress=False, preview=preview)
+    newest = load_newest(run.dir / "checkpoints")
+    model = run.model().state_dict()
+    assert all(torch.equal(v, model[k]) for k, v in newest.average.items())
+    assert not torch.equal(
+        newest.average["fpn.output.0.0.weight"], newest.model["fpn.output.0.0.weight"]
+    )
+    [(step, _, results)] = looks
+    assert step == 4 and results == run.predictions()
+
+
+def test_an_interrupted_evaluation_says_what_is_left(world, monkeypatch):
+    config = change(world[1], name="unjudged", train__steps=1)
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="training is done"):
+        patch.setattr("helpers.runs.predict_index", interrupted)
+        get_or_train(config, progress=False)
+    assert find_run("unjudged").status == "interrupted"
+    assert get_or_train(config, progress=False).status == "finished"
 
 
 def test_its_model_predicts_what_it_predicted(finished):

@@ -96,19 +96,7 @@ class InstanceDataset(Dataset[Sample]):
     def __getitem__(self, position: int) -> Sample:
         """Sample number `position`. Raises DataError when its picture can not be read."""
         row = int(self.rows[position])
-        size = self.index.image_size(row)
-        picture = read_picture(self.index.image_path(row), size)
-        drawn = self._draw(row)
-        new = resized_size(size, drawn.short_side, self.max_side)
-        image = blurred(to_tensor(jitter(picture, drawn), new, flip=drawn.flip), drawn.blur)
-        targets = make_targets(self.index.instances(row), size, new, flip=drawn.flip)
-        image, targets = rotated(image, targets, drawn.angle)
-        return Sample(
-            image=image,
-            targets=targets,
-            image_id=int(self.index.image_ids[row]),
-            original_size=size,
-        )
+        return make_sample(self.index, row, self._draw(row), max_side=self.max_side)
 
     def _draw(self, row: int) -> Draw:
         if not self.train:
@@ -122,6 +110,20 @@ class InstanceDataset(Dataset[Sample]):
             blur=self.blur,
             rotate=self.rotate,
         )
+
+
+def make_sample(index: InstanceIndex, row: int, drawn: Draw, *, max_side: int) -> Sample:
+    """Picture number `row` and its targets after the changes `drawn`: the same ones, any time.
+
+    Raises DataError when the picture can not be read.
+    """
+    size = index.image_size(row)
+    picture = read_picture(index.image_path(row), size)
+    new = resized_size(size, drawn.short_side, max_side)
+    image = blurred(to_tensor(jitter(picture, drawn), new, flip=drawn.flip), drawn.blur)
+    targets = make_targets(index.instances(row), size, new, flip=drawn.flip)
+    image, targets = rotated(image, targets, drawn.angle)
+    return Sample(image, targets, int(index.image_ids[row]), original_size=size)
 
 
 def make_targets(
@@ -161,7 +163,8 @@ class EpochSampler(Sampler[int]):
     """The positions one process visits in one epoch, in an order of (seed, epoch) alone.
 
     Process `rank` of `world` takes every world-th position. When shuffling, the order is filled up
-    from its own beginning so that all processes make equally many steps; else nothing is repeated.
+    from its own beginning so that all processes make equally many steps, or with `drop_last` cut
+    to the same end; else nothing is repeated.
 
     repeats: visits of each position in an epoch, (length,) float of 1 or more: the whole part of
     it, or one more in as many epochs as the fraction says. All epochs are equally long.
@@ -175,6 +178,7 @@ class EpochSampler(Sampler[int]):
         shuffle: bool = True,
         rank: int = 0,
         world: int = 1,
+        drop_last: bool = False,
         repeats: NDArray[np.float64] | None = None,
     ) -> None:
         if not 0 <= rank < world:
@@ -183,7 +187,7 @@ class EpochSampler(Sampler[int]):
             raise ValueError(f"repeats must be {length} numbers of 1 or more, and shuffle True")
         self.repeats = repeats
         self.length, self.seed, self.shuffle = length, seed, shuffle
-        self.rank, self.world = rank, world
+        self.rank, self.world, self.drop_last = rank, world, drop_last
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int, *, start: int = 0) -> None:
@@ -200,8 +204,9 @@ class EpochSampler(Sampler[int]):
         if not self.shuffle:
             return np.arange(self.rank, self.length, self.world)
         order = self._order()
-        filled = np.resize(order, -(-len(order) // self.world) * self.world)
-        return filled[self.rank :: self.world]
+        missing = 0 if self.drop_last else self.world - 1
+        even = np.resize(order, (len(order) + missing) // self.world * self.world)
+        return even[self.rank :: self.world]
 
     def _order(self) -> NDArray[np.int64]:
         random = generator(self.seed, self.epoch)

@@ -16,6 +16,7 @@ from helpers.models.boxes import BoxCoder
 from helpers.models.layers import conv_block, init_normal, init_xavier
 from helpers.models.losses import box_loss, class_loss
 from helpers.models.rois import RoIs, cat_labels
+from helpers.models.shared import share
 
 POOL = 7  # cells per side
 
@@ -68,14 +69,18 @@ class BoxStage(nn.Module):
         return self.classes(hidden).float(), self.deltas(hidden).float().unflatten(1, (-1, 4))
 
     def losses(self, logits: Tensor, deltas: Tensor, rois: Sequence[RoIs]) -> dict[str, Tensor]:
-        """`cls`: mean over RoIs. `box_reg`: L1 of the foreground, divided by the number of RoIs."""
+        """`cls`: mean over RoIs. `box_reg`: L1 of the foreground, divided by the number of RoIs.
+
+        Both are weighted for many processes as `class_loss` says.
+        """
         labels = cat_labels(rois)
         wanted = torch.cat([self._wanted(image) for image in rois])
         foreground = (labels < self.num_classes).nonzero().squeeze(1)
         given = self.of_class(deltas[foreground], labels[foreground])
+        moved = box_loss(given, wanted, normaliser=max(len(labels), 1))
         return {
             "cls": class_loss(logits, labels, self.loss),
-            "box_reg": box_loss(given, wanted, normaliser=max(len(labels), 1)),
+            "box_reg": share(len(labels), logits) * moved,
         }
 
     def of_class(self, values: Tensor, labels: Tensor) -> Tensor:

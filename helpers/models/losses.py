@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from helpers.config import LossConfig
+from helpers.models.shared import share
 
 
 def box_loss(deltas: Tensor, targets: Tensor, *, normaliser: int) -> Tensor:
@@ -29,17 +30,19 @@ def objectness_loss(logits: Tensor, positive: Tensor, *, normaliser: int) -> Ten
 def class_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
     """Mean over boxes of softmax cross entropy, or of the focal loss alpha (1 - p)^gamma (-log p).
 
-    logits: (R, K + 1); labels: (R,) int64 in 0..K. Background has alpha 1 (section 6.1).
+    logits: (R, K + 1); labels: (R,) int64 in 0..K. Background has alpha 1 (section 6.1). With many
+    processes: weighted so that averaged over them it is the mean over the boxes of all.
     """
+    weight = share(len(labels), logits)
     if not len(labels):
         return logits.float().sum()
     if config.classes == "ce":
-        return F.cross_entropy(logits.float(), labels)
+        return weight * F.cross_entropy(logits.float(), labels)
     log_p = logits.float().log_softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
     loss = (-log_p.expm1()).pow(config.gamma) * -log_p
     if config.alpha is not None:
         loss = loss * loss.new_tensor([*config.alpha, 1.0])[labels]
-    return loss.mean()
+    return weight * loss.mean()
 
 
 def mask_loss(
@@ -48,14 +51,16 @@ def mask_loss(
     """Mean binary cross entropy, when focal each term times |target - p|^gamma (section 6.3).
 
     logits and targets: (R, P) or (R, S, S); targets anywhere in [0, 1], so points may be soft.
+    With many processes: weighted as `class_loss`.
     """
+    weight = share(len(targets), logits)
     if not len(targets):
         return logits.float().sum()
     logits = logits.float()
     loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     if kind == "focal":
         loss = loss * (targets - logits.sigmoid()).abs().pow(config.gamma)
-    return loss.mean()
+    return weight * loss.mean()
 
 
 def focal_alpha(

@@ -16,6 +16,7 @@ from helpers.models.backbones import Backbone
 from helpers.models.fpn import FPN
 from helpers.models.images import ImageBatch, Normalise
 from helpers.models.inputs import check_targets
+from helpers.models.shared import average, share, world_size
 from helpers.models.solov2_head import InstanceBranch, MaskBranch
 from helpers.models.solov2_masks import detect, points_nms
 from helpers.models.solov2_targets import STRIDE, CellTargets, cell_targets
@@ -105,7 +106,10 @@ class SOLOv2(nn.Module):
         return self.fpn(self.backbone(batch.tensor))
 
     def _class_loss(self, logits: Tensor, truth: Sequence[CellTargets]) -> Tensor:
-        """Focal loss of every cell and class, over the number of cells with an instance plus 1."""
+        """Focal loss of every cell and class, over the number of cells with an instance plus 1.
+
+        With many processes: their mean is the loss of all cells over that number of all.
+        """
         labels = torch.stack([t.labels for t in truth])  # (N, G)
         counted = torch.stack([t.counted for t in truth])
         classes = torch.arange(self.num_classes, device=labels.device)
@@ -114,7 +118,7 @@ class SOLOv2(nn.Module):
             logits.float(), wanted, self.config.focal_alpha, self.config.focal_gamma
         )
         positive = (labels < self.num_classes).sum()
-        return (loss * counted[:, None]).sum() / (positive + 1)
+        return (loss * counted[:, None]).sum() / (average(positive) + 1 / world_size())
 
 
 def dice_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -125,13 +129,16 @@ def dice_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _mask_loss(kernels: Tensor, maps: Tensor, truth: Sequence[CellTargets]) -> Tensor:
-    """Mean dice loss over all pairs of cell and instance; kernels (N, E, G), maps (N, E, h, w)."""
+    """Mean dice loss over all pairs of cell and instance; kernels (N, E, G), maps (N, E, h, w).
+
+    With many processes: weighted so that their mean is that over the pairs of all.
+    """
     parts = []
     for kernel, plane, target in zip(kernels, maps, truth, strict=True):
         logits = kernel[:, target.cells].T @ plane.flatten(1)
         parts.append(dice_loss(logits, target.masks.flatten(1)[target.instances]))
     losses = torch.cat(parts)
-    return losses.sum() / max(len(losses), 1)
+    return share(len(losses), losses) * losses.sum() / max(len(losses), 1)
 
 
 def _flat(levels: Sequence[Tensor]) -> Tensor:

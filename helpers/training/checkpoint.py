@@ -7,7 +7,7 @@ process) alone, and so does the order of the pictures.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -25,8 +25,9 @@ logger = logging.getLogger(__name__)
 class Checkpoint:
     """State after `step` steps.
 
-    skipped: how many of them had a loss that was not finite; digest: what the run was trained on,
-    to refuse going on with other data; model, optimizer, scaler: their state dicts.
+    skipped: how many of them had a loss that was not finite, bad_in_row: the last so many; digest:
+    what the run was trained on, to refuse going on with other data; model, optimizer, scaler: their
+    state dicts; average: that of the averaged weights, empty where none are kept.
     """
 
     step: int
@@ -35,6 +36,13 @@ class Checkpoint:
     model: dict[str, Any]
     optimizer: dict[str, Any]
     scaler: dict[str, Any]
+    bad_in_row: int = 0
+    average: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """The state dict to predict with: averaged weights where there are any."""
+        return self.average or self.model
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:

@@ -86,12 +86,14 @@ class TrainingBatches:
                 f"train.batch_size {config.batch_size} cannot be shared by {world} processes: "
                 f"use a multiple of {world}"
             )
+        full = images >= config.batch_size
         self._share = config.batch_size // world
         self._sampler = EpochSampler(
             images,
             seed=config.seed,
             rank=rank,
             world=world,
+            drop_last=full,
             repeats=repeat_factors(index, self._dataset.rows, threshold=config.repeat_factor),
         )
         self._loader = make_loader(
@@ -99,7 +101,7 @@ class TrainingBatches:
             batch_size=self._share,
             sampler=self._sampler,
             workers=config.workers,
-            drop_last=images >= config.batch_size,
+            drop_last=full,
         )
         self.epoch_steps = len(self._loader)
 

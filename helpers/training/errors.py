@@ -7,6 +7,10 @@ class TrainingError(ValueError):
     """Training cannot start or go on; the message says why and how to mend it."""
 
 
+class NonFiniteError(TrainingError):
+    """Losses or gradients were not finite too often in a row."""
+
+
 class RunBusyError(TrainingError):
     """Another process is at work in the same run folder."""
 

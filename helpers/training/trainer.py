@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 from collections.abc import Sequence
@@ -13,8 +14,9 @@ from torch import Tensor, nn
 
 from helpers.config import TrainConfig
 from helpers.structures import Sample
+from helpers.training.average import WeightAverage
 from helpers.training.checkpoint import Checkpoint
-from helpers.training.errors import TrainingError
+from helpers.training.errors import NonFiniteError, TrainingError
 from helpers.training.optimizer import build_optimizer, set_learning_rate
 from helpers.training.schedule import learning_rate
 
@@ -25,8 +27,8 @@ class Trainer:
     """A model in training: `step` counts the steps done, of `total` in all.
 
     Calling the model with (images, targets) has to give its losses, a dict of scalar tensors with
-    the same names at every step. On many processes each takes its share of a batch, and gradients
-    are averaged.
+    the same names at every step. On many processes each takes its share of a batch; gradients and
+    the losses of the log are averaged.
     """
 
     def __init__(
@@ -41,6 +43,10 @@ class Trainer:
         self._device = accelerator.device
         self._dtype = autocast_dtype(config.precision, self._device)
         self.model = model.to(self._device).train()
+        self._statistics = _moving_statistics(self.model)
+        self._average = WeightAverage(self.model, config.ema) if config.ema else None
+        if config.compile:
+            compile_body(self.model)
         self._losses = accelerator.prepare_model(self.model)
         self._optimizer = build_optimizer(self.model, config)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._dtype is torch.float16)
@@ -54,31 +60,45 @@ class Trainer:
             model=self.model.state_dict(),
             optimizer=self._optimizer.state_dict(),
             scaler=self._scaler.state_dict(),
+            bad_in_row=self._bad_in_row,
+            average={} if self._average is None else self._average.state,
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from there, as if never stopped."""
         self.step = checkpoint.step
         self.skipped = checkpoint.skipped
+        self._bad_in_row = checkpoint.bad_in_row
         self.model.load_state_dict(checkpoint.model)
         self._optimizer.load_state_dict(checkpoint.optimizer)
         self._scaler.load_state_dict(checkpoint.scaler)
+        if self._average is not None:
+            self._average.restore(checkpoint.average)
+
+    def predictor(self) -> nn.Module:
+        """The model to predict with now: itself, or a copy with the averaged weights."""
+        if self._average is None:
+            return self.model
+        averaged = copy.deepcopy(self.model)
+        averaged.load_state_dict(self._average.state)
+        return averaged
 
     def train_step(self, samples: Sequence[Sample]) -> dict[str, float]:
         """One step on `samples`; returns lr, each loss, their `total`, grad_norm and `skipped`.
 
-        A loss or gradient that is not finite changes no weight and is counted. Raises TrainingError
-        at the tenth in a row.
+        A loss or gradient that is not finite changes neither weights nor norm statistics, and is
+        counted. Raises NonFiniteError at the tenth in a row.
         """
         seed_step(self.config.seed, self.step, self.accelerator.process_index)
         lr = learning_rate(self.config, self.step, self.total)
         set_learning_rate(self._optimizer, lr)
+        statistics = [values.clone() for values in self._statistics]
         losses = self._forward(samples)
         total = torch.stack(list(losses.values())).sum()
-        norm = self._update(total) if self._finite_everywhere(total) else math.nan
+        values = self._mean_of_processes([*losses.values(), total])
+        norm = self._update(total) if math.isfinite(values[-1]) else math.nan
         self.step += 1
-        self._count(norm)
-        values = torch.stack([*losses.values(), total]).tolist()
+        self._settle(norm, statistics)
         row = dict(zip([*losses, "total"], values, strict=True))
         return {"lr": lr, **row, "grad_norm": norm, "skipped": self.skipped}
 
@@ -102,19 +122,39 @@ class Trainer:
         self._scaler.update()
         return norm if math.isfinite(norm) else math.nan
 
-    def _finite_everywhere(self, total: Tensor) -> bool:
-        finite = total.detach().isfinite().float()
-        return self.accelerator.reduce(finite, reduction="mean").item() == 1.0
+    def _mean_of_processes(self, values: Sequence[Tensor]) -> list[float]:
+        """The same everywhere, and not finite where one process's is not."""
+        return self.accelerator.reduce(torch.stack(list(values)).detach(), "mean").tolist()
 
-    def _count(self, norm: float) -> None:
-        self._bad_in_row = self._bad_in_row + 1 if math.isnan(norm) else 0
-        self.skipped += math.isnan(norm)
+    def _settle(self, norm: float, statistics: Sequence[Tensor]) -> None:
+        """After a step: average the weights, or make nothing of it and count it as skipped."""
+        if not math.isnan(norm):
+            self._bad_in_row = 0
+            if self._average is not None:
+                self._average.update(self.step)
+            return
+        for values, former in zip(self._statistics, statistics, strict=True):
+            values.copy_(former)
+        self.skipped += 1
+        self._bad_in_row += 1
         if self._bad_in_row == PATIENCE:
-            raise TrainingError(
+            raise NonFiniteError(
                 f"losses or gradients were not finite at {PATIENCE} steps in a row, up to step "
                 f"{self.step}: lower train.lr, lengthen train.warmup_steps or use "
                 "train.precision=float32"
             )
+
+
+def _moving_statistics(model: nn.Module) -> list[Tensor]:
+    """What a forward pass changes in `model`: running means and the like of its norms."""
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
+    return [values for norm in norms if norm.training for values in norm.buffers()]
+
+
+def compile_body(model: nn.Module) -> None:
+    """Let torch.compile make backbone and FPN faster; the heads, whose shapes vary most, stay."""
+    model.backbone.compile()
+    model.fpn.compile()
 
 
 def seed_step(seed: int, step: int, process: int = 0) -> None:

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from helpers.training import checkpoint as checkpoints
+from helpers.training.interrupt import Interrupted, stoppable
 from helpers.training.log import read_log
 
 TOY = Path(__file__).with_name("toy.py")
@@ -54,14 +55,15 @@ def test_killed_after_a_step(toy, undisturbed, tmp_path, steps):
     assert_same(trainer, read_log(tmp_path / "log.csv"), undisturbed)
 
 
-def test_adamw_goes_on_too(toy, tmp_path):
-    config = dataclasses.replace(toy.CONFIG, optimizer="adamw", lr=0.01)
+@pytest.mark.parametrize("changes", [{"optimizer": "adamw", "lr": 0.01}, {"ema": 0.9}])
+def test_adamw_and_averaged_weights_go_on_too(toy, tmp_path, changes):
+    config = dataclasses.replace(toy.CONFIG, **changes)
     whole = toy.train_toy(tmp_path / "whole", toy.make_trainer(config))
     with pytest.raises(Killed):
         toy.train_toy(tmp_path / "killed", toy.make_trainer(config), on_log=kill_at(7))
     resumed = toy.train_toy(tmp_path / "killed", toy.make_trainer(config))
-    wanted = whole.model.state_dict()
-    assert all(torch.equal(v, wanted[k]) for k, v in resumed.model.state_dict().items())
+    wanted, found = whole.checkpoint("toy").weights, resumed.checkpoint("toy").weights
+    assert all(torch.equal(value, wanted[name]) for name, value in found.items())
 
 
 @pytest.mark.parametrize("call", ["backward", "optimizer"])
@@ -130,6 +132,54 @@ def test_looking_on_changes_nothing(toy, undisturbed, tmp_path):
 
     trainer = toy.train_toy(tmp_path, on_log=curious)
     assert_same(trainer, read_log(tmp_path / "log.csv"), undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop_it_stores_and_goes_on(toy, undisturbed, tmp_path, number):
+    former = signal.getsignal(number)
+
+    def asked(start):
+        for batch in toy.batches(start):
+            if start == 7:
+                os.kill(os.getpid(), number)
+            yield batch
+            start += 1
+
+    with pytest.raises(Interrupted, match=r"after step 8 of 12; .* goes on from there"):
+        toy.train_toy(tmp_path, batches=asked)
+    assert signal.getsignal(number) is former
+    assert checkpoints.load_newest(tmp_path / "checkpoints").step == 8
+    assert read_log(tmp_path / "log.csv").step.tolist() == list(range(1, 9))
+    assert_same(toy.train_toy(tmp_path), read_log(tmp_path / "log.csv"), undisturbed)
+
+
+def test_asked_to_stop_at_the_last_step_it_stops_after_it(toy, undisturbed, tmp_path):
+    def stop(row):
+        if row["step"] == toy.CONFIG.steps:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted, match="after step 12 of 12"):
+        toy.train_toy(tmp_path, on_log=stop)
+    assert_same(toy.train_toy(tmp_path), read_log(tmp_path / "log.csv"), undisturbed)
+
+
+def test_asked_twice_it_stops_at_once(monkeypatch):
+    monkeypatch.setattr("helpers.training.interrupt.SAME_SECONDS", 0.0)
+    with pytest.raises(KeyboardInterrupt), stoppable() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested
+        time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stoppable() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert not stop.requested
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def test_a_finished_training_is_left_alone(toy, tmp_path):

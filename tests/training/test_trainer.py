@@ -3,11 +3,13 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from helpers.config import TrainConfig
+from helpers.training.errors import NonFiniteError
 from helpers.training.log import read_log
 from helpers.training.optimizer import build_optimizer, set_learning_rate
 from helpers.training.trainer import autocast_dtype
@@ -48,22 +50,65 @@ def test_a_non_finite_loss_is_skipped_and_counted(toy, tmp_path):
     log = read_log(tmp_path / "log.csv")
     assert log.skipped.tolist() == [1, 1, 1, 1, 2, 3, 3, 3, 3, 3, 3, 3]
     assert log.total.isna().sum() == 3
-    assert all(w.isfinite().all() for w in weights(trainer))
+    assert all(values.isfinite().all() for values in trainer.model.state_dict().values())
 
 
-def test_a_skipped_step_moves_no_weight(toy):
-    trainer = toy.make_trainer(poison=(0,))
-    before = weights(trainer)
-    row = trainer.train_step(toy.samples_of(0))
+def test_a_skipped_step_moves_no_weight_and_no_statistics(toy):
+    trainer = toy.make_trainer(poison=(1,))
+    trainer.train_step(toy.samples_of(0))
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    row = trainer.train_step(toy.samples_of(1))
     assert math.isnan(row["total"]) and math.isnan(row["grad_norm"])
-    assert all(torch.equal(a, b) for a, b in zip(weights(trainer), before, strict=True))
+    assert all(torch.equal(v, before[k]) for k, v in trainer.model.state_dict().items())
 
 
 def test_ten_non_finite_steps_in_a_row_end_the_run(toy, tmp_path):
     poison = (0, *range(2, 12))
-    with pytest.raises(ValueError, match=r"not finite at 10 steps in a row, up to step 12"):
+    with pytest.raises(NonFiniteError, match=r"at 10 steps in a row, up to step 12.*\.npz") as told:
         toy.train_toy(tmp_path, toy.make_trainer(poison=poison))
     assert len(read_log(tmp_path / "log.csv")) == 11
+    [path] = tmp_path.glob("*.npz")
+    assert str(path) in str(told.value)
+    stored = np.load(path, allow_pickle=False)
+    for number, sample in enumerate(toy.samples_of(11)):
+        assert np.array_equal(stored[f"image_{number}"], sample.image)
+        assert np.array_equal(stored[f"masks_{number}"], sample.targets.masks)
+
+
+def test_ten_in_a_row_are_counted_across_a_resume(toy, tmp_path):
+    def stop(row):
+        if row["step"] == 5:
+            raise KeyboardInterrupt
+
+    always = tuple(range(12))
+    with pytest.raises(KeyboardInterrupt):
+        toy.train_toy(tmp_path, toy.make_trainer(poison=always), on_log=stop)
+    with pytest.raises(NonFiniteError, match="up to step 10"):
+        toy.train_toy(tmp_path, toy.make_trainer(poison=always))
+
+
+def test_averaged_weights_follow_the_formula(toy):
+    trainer = toy.make_trainer(dataclasses.replace(toy.CONFIG, ema=0.25))
+    wanted = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    for step in range(1, 4):
+        trainer.train_step(toy.samples_of(step))
+        decay = min(0.25, (1 + step) / (10 + step))
+        for name, value in trainer.model.state_dict().items():
+            moved = decay * wanted[name] + (1 - decay) * value
+            wanted[name] = moved if value.is_floating_point() else value.clone()
+    averaged = trainer.predictor().state_dict()
+    for name, value in wanted.items():
+        torch.testing.assert_close(averaged[name], value)
+        assert torch.equal(trainer.checkpoint("toy").weights[name], averaged[name])
+    assert not torch.equal(averaged["body.0.weight"], trainer.model.state_dict()["body.0.weight"])
+
+
+def test_without_averaging_the_model_itself_predicts(toy):
+    trainer = toy.make_trainer()
+    assert trainer.predictor() is trainer.model
+    assert trainer.checkpoint("toy").average == {}
+    with pytest.raises(ValueError, match=r"train\.ema is 1\.0"):
+        dataclasses.replace(toy.CONFIG, ema=1.0)
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from helpers.config import TrainConfig
 from helpers.structures import Sample, Targets
-from helpers.training.loop import fit
+from helpers.training.loop import Watch, fit
 from helpers.training.trainer import Trainer
 
 CONFIG = TrainConfig(
@@ -32,7 +32,7 @@ CONFIG = TrainConfig(
 
 class ToyModel(nn.Module):
     """Two losses of a batch-normed, dropped-out, noisy projection. `poison`: steps (counted by
-    calls) at which the loss is NaN."""
+    calls) at which the picture, and so the batch norm and the losses, are NaN."""
 
     def __init__(self, poison: tuple[int, ...] = ()) -> None:
         super().__init__()
@@ -43,12 +43,12 @@ class ToyModel(nn.Module):
         self.calls = 0
 
     def forward(self, images: list[Tensor], targets: list[Targets]) -> dict[str, Tensor]:
-        out = self.body(torch.stack(images).float() / 255).mean((2, 3))
+        bad = torch.tensor(float("nan") if self.calls in self.poison else 0.0)
+        self.calls += 1
+        out = self.body(torch.stack(images).float() / 255 + bad).mean((2, 3))
         out = out + 0.1 * torch.randn_like(out)
         wanted = torch.stack([target.boxes[0, :2] for target in targets])
-        self.calls += 1
-        bad = torch.tensor(float("nan") if self.calls - 1 in self.poison else 0.0)
-        return {"loss_a": (out - wanted).square().mean() + bad, "loss_b": out.abs().mean()}
+        return {"loss_a": (out - wanted).square().mean(), "loss_b": out.abs().mean()}
 
 
 def samples_of(step: int, batch: int = 2) -> list[Sample]:
@@ -81,8 +81,10 @@ def train_toy(folder: Path, trainer: Trainer | None = None, **options) -> Traine
     """Train in `folder`, or go on there; returns the trainer at its last step."""
     folder.mkdir(parents=True, exist_ok=True)
     trainer = trainer or make_trainer()
-    options = {"batches": batches, "digest": "toy", "epoch_steps": 4.0, **options}
-    fit(trainer, folder=folder, progress=False, **options)
+    fixed = {"batches": batches, "digest": "toy", "epoch_steps": 4.0}
+    given = {name: options.pop(name) for name in tuple(options) if name in fixed}
+    watch = Watch(**{"progress": False, **options})
+    fit(trainer, folder=folder, watch=watch, **{**fixed, **given})
     return trainer
 
 

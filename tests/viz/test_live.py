@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import types
+from pathlib import Path
 
 import IPython
 import IPython.display
+import pandas as pd
 import pytest
+from PIL import Image
 
-from helpers.viz.live import LiveCurve, someone_watches
+from helpers.data.coco import read_index
+from helpers.viz.live import LiveCurve, someone_watches, training_curves
 
 
 def row(step: int) -> dict[str, float]:
@@ -35,6 +40,12 @@ def kernel(*, allow_stdin: bool) -> types.SimpleNamespace:
     return types.SimpleNamespace(kernel=inner)
 
 
+@pytest.fixture
+def watched(monkeypatch) -> None:
+    monkeypatch.setattr(IPython, "get_ipython", lambda: kernel(allow_stdin=True))
+    monkeypatch.setattr(IPython.display, "DisplayHandle", Display)
+
+
 def test_nobody_watches_a_test():
     assert someone_watches() is False
 
@@ -50,12 +61,11 @@ def test_unwatched_it_draws_nothing(monkeypatch):
     curve = LiveCurve("quick", seconds=0)
     for step in (1, 2, 3):
         curve(row(step))
+    assert curve.preview() is None
     curve.close()
 
 
-def test_watched_it_renews_one_picture_and_takes_it_away(monkeypatch):
-    monkeypatch.setattr(IPython, "get_ipython", lambda: kernel(allow_stdin=True))
-    monkeypatch.setattr(IPython.display, "DisplayHandle", Display)
+def test_watched_it_renews_one_picture_and_takes_it_away(watched):
     curve = LiveCurve("quick", seconds=0)
     for step in (1, 2, 3):
         curve(row(step))
@@ -63,11 +73,36 @@ def test_watched_it_renews_one_picture_and_takes_it_away(monkeypatch):
     assert ["image/png" in bundle for bundle in Display.shown] == [True, True, False]
 
 
-def test_it_is_not_drawn_more_often_than_asked(monkeypatch):
-    monkeypatch.setattr(IPython, "get_ipython", lambda: kernel(allow_stdin=True))
-    monkeypatch.setattr(IPython.display, "DisplayHandle", Display)
+def test_it_is_not_drawn_more_often_than_asked(watched):
     curve = LiveCurve("quick", seconds=3600)
     curve._drawn = -7200.0
     for step in range(1, 6):
         curve(row(step))
     assert len(Display.shown) == 1
+
+
+def test_the_curves_are_the_loss_its_parts_and_the_learning_rate():
+    loss, rate = training_curves(pd.DataFrame([row(1), row(2)]), title="quick").axes
+    names = [line.get_label() for line in loss.lines if not line.get_label().startswith("_")]
+    assert names == ["total", "mask"]
+    assert loss.lines[1].get_ydata().tolist() == [2.0, 1.5]  # a moving average
+    assert rate.lines[0].get_ydata().tolist() == [0.1, 0.1]
+
+
+def test_early_predictions_take_one_place(watched, tmp_path: Path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    content = {
+        "images": [{"id": 1, "width": 8, "height": 8, "file_name": "1.png"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 3, "segmentation": [[0, 0, 4, 0, 4, 4, 0, 4]]}
+        ],
+        "categories": [{"id": 3, "name": "chair"}],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    curve = LiveCurve("quick")
+    preview = curve.preview(every=7, pictures=1)
+    assert (preview.every, preview.pictures) == (7, 1)
+    for step in (7, 14):
+        preview.show(step, read_index(tmp_path / "truth.json"), [])
+    curve.close()
+    assert ["image/jpeg" in bundle for bundle in Display.shown] == [True, True, False]

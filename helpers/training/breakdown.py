@@ -1,0 +1,110 @@
+"""Where the time of a training step goes. Nothing here touches a training that is not measured.
+
+For as long as it is measured, methods of the trainer's parts are replaced by ones that look at the
+clock; on a GPU they wait for it, which a training never does between the parts of a step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+
+from helpers.structures import Sample
+from helpers.training.trainer import Trainer
+
+PARTS = {
+    "backbone": ("backbone", "forward"),
+    "FPN": ("fpn", "forward"),
+    "RPN": ("rpn", "losses"),
+    "box head": ("roi_heads.box", "losses"),
+    "mask head": ("roi_heads.mask", "losses"),
+    "instance branch": ("instances", "forward"),
+    "mask branch": ("masks", "forward"),
+}
+COMPILED = {"backbone and FPN": ("", "features")}  # one cannot look into what is compiled
+
+
+def breakdown(
+    trainer: Trainer, batches: Iterator[Sequence[Sample]], *, steps: int, warm_up: int = 2
+) -> pd.DataFrame:
+    """Train `steps` steps (after some to warm up) and tell where their time went.
+
+    One row a part, in the order of a step, the last one the whole: part, ms (median over the
+    steps), share (of the whole step). `data` is what the step had to wait for its batch.
+    """
+    rows = []
+    with _clocked(trainer) as seconds:
+        for step in range(warm_up + steps):
+            seconds.clear()
+            started = time.perf_counter()
+            samples = next(batches)
+            fetched = time.perf_counter()
+            trainer.train_step(samples)
+            _wait(trainer)
+            done = time.perf_counter()
+            if step >= warm_up:
+                rows.append(_parts(seconds, data=fetched - started, whole=done - started))
+    medians = 1000 * pd.DataFrame(rows).median()
+    share = medians / medians["whole step"]
+    return pd.DataFrame({"part": medians.index, "ms": medians.values, "share": share.values})
+
+
+def _parts(seconds: dict[str, float], *, data: float, whole: float) -> dict[str, float]:
+    """All parts of one step, with what is left of the forward pass and of the step."""
+    inner = {f"forward: {n}": seconds[n] for n in (*PARTS, *COMPILED) if n in seconds}
+    inner["forward: rest"] = seconds["forward"] - sum(inner.values())
+    backward = seconds["update"] - seconds["optimiser"]
+    row = {"data": data, **inner, "backward": backward, "optimiser": seconds["optimiser"]}
+    return {**row, "rest": whole - sum(row.values()), "whole step": whole}
+
+
+@contextmanager
+def _clocked(trainer: Trainer) -> Iterator[dict[str, float]]:
+    """Seconds spent in each part since they were last cleared."""
+    seconds: dict[str, float] = defaultdict(float)
+    owners: list[tuple[str, Any, str]] = [
+        ("forward", trainer, "_forward"),
+        ("update", trainer, "_update"),
+        ("optimiser", trainer._optimizer, "step"),
+    ]
+    owners += [
+        (part, trainer.model.get_submodule(path), method)
+        for part, (path, method) in (COMPILED if trainer.config.compile else PARTS).items()
+        if _has(trainer.model, path)
+    ]
+    with ExitStack() as undo:
+        for part, owner, method in owners:
+            plain = getattr(owner, method)
+            setattr(owner, method, _timed(plain, part, seconds, trainer))
+            undo.callback(delattr, owner, method)  # the class's own shows again
+        yield seconds
+
+
+def _timed(
+    plain: Callable, part: str, seconds: dict[str, float], trainer: Trainer
+) -> Callable[..., Any]:
+    def timed(*args: Any, **named: Any) -> Any:
+        _wait(trainer)
+        started = time.perf_counter()
+        answer = plain(*args, **named)
+        _wait(trainer)
+        seconds[part] += time.perf_counter() - started
+        return answer
+
+    return timed
+
+
+def _wait(trainer: Trainer) -> None:
+    if trainer.accelerator.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _has(model: nn.Module, path: str) -> bool:
+    return path in dict(model.named_modules())

@@ -1,0 +1,192 @@
+"""Two processes (gloo, CPU) do what one does: the same losses, weights and predictions.
+
+All anchors and proposals are taken here (`rpn_batch` and `roi_batch` beyond their number): where
+some are drawn, each process draws its own, and equality can not be. Pictures have one size, because
+padding reaches into a picture's border; norms use constant statistics.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from helpers.config import ExperimentConfig, change, preset
+from helpers.masks.rle import encode
+from helpers.runs import Run, get_or_train
+from helpers.training.data import TrainingBatches, read_split
+from helpers.training.log import read_log
+
+TOGETHER = Path(__file__).with_name("together.py")
+SIDE, TRAIN, VAL = 64, 11, 5  # odd numbers: nothing is shared evenly
+SETTING = {
+    "data__label_space": "fine",
+    "model__norm": "eval",
+    "model__fpn_channels": 16,
+    "model__box_head_dim": 16,
+    "model__mask_head_dim": 8,
+    "model__rpn_batch": 4096,
+    "model__roi_batch": 1024,
+    "model__roi_positive": 1.0,
+    "model__mask_rois": None,
+    "train__steps": 6,
+    "train__batch_size": 4,
+    "train__optimizer": "sgd",
+    "train__lr": 0.2,
+    "train__momentum": 0.9,
+    "train__warmup_steps": 0,
+    "train__workers": 0,
+    "train__checkpoint_every": 4,
+    "train__short_side": (SIDE, SIDE),
+    "train__max_side": SIDE,
+    "train__precision": "float32",
+    "test__short_side": SIDE,
+    "test__max_side": SIDE,
+    "test__score_threshold": 0.0,
+    "test__max_detections": 10,
+    "test__preset": "coco",
+}
+
+
+def write_split(folder: Path, split: str, count: int) -> None:
+    """Pictures of one to three bright rectangles: processes get unequal numbers of instances."""
+    random = np.random.default_rng(count)
+    (folder / split).mkdir(parents=True)
+    images, annotations = [], []
+    for number in range(count):
+        picture = random.integers(0, 60, (SIDE, SIDE, 3), dtype=np.uint8)
+        for _ in range(1 + number % 3):
+            mask = np.zeros((SIDE, SIDE), dtype=bool)
+            (x, y), (w, h) = random.integers(0, 36, 2), random.integers(12, 28, 2)
+            mask[y : y + h, x : x + w] = True
+            kind = int(random.integers(2))
+            picture[mask, kind] = 220
+            row = {"id": len(annotations) + 1, "image_id": 10 + number, "iscrowd": 0}
+            box = [int(x), int(y), int(w), int(h)]
+            row |= {"category_id": (3, 7)[kind], "area": int(mask.sum()), "bbox": box}
+            annotations.append({**row, "segmentation": dict(encode(mask))})
+        name = f"{number}.png"
+        Image.fromarray(picture).save(folder / split / name)
+        images.append({"id": 10 + number, "file_name": name, "width": SIDE, "height": SIDE})
+    kinds = [{"id": i, "name": n, "supercategory": "thing"} for i, n in ((3, "red"), (7, "green"))]
+    content = {"images": images, "annotations": annotations, "categories": kinds}
+    (folder / f"{split}.json").write_text(json.dumps(content))
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> ExperimentConfig:
+    folder = tmp_path_factory.mktemp("data")
+    write_split(folder, "train", TRAIN)
+    write_split(folder, "val", VAL)
+    paths = {f"data__{s}_annotations": str(folder / f"{s}.json") for s in ("train", "val")}
+    paths |= {f"data__{s}_images": str(folder / s) for s in ("train", "val")}
+    return change(preset("quick"), name="together", **paths, **SETTING)
+
+
+@pytest.fixture(scope="module")
+def alone(config, tmp_path_factory) -> Run:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HELPERS_OUTPUTS", str(tmp_path_factory.mktemp("alone")))
+        patch.setenv("ACCELERATE_USE_CPU", "1")
+        return get_or_train(config, progress=False)
+
+
+@pytest.fixture(scope="module")
+def folder(config, alone, tmp_path_factory) -> Path:
+    """Where two processes trained the config, and evaluated the weights `alone` has."""
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "toy").mkdir()
+    other = change(config, name="evaluate")
+    copy = folder / "outputs" / "runs" / f"evaluate-{other.hash()}"
+    shutil.copytree(alone.dir, copy)
+    for name in ("status.json", "metrics.json", "predictions.json"):
+        (copy / name).unlink()
+    (copy / "config.json").write_text(json.dumps(other.to_dict()))
+    for name, content in (("train", config), ("evaluate", other)):
+        (folder / f"{name}.json").write_text(json.dumps(content.to_dict()))
+    launch(folder)
+    return folder
+
+
+def launch(folder: Path) -> None:
+    """Two processes as torchrun or accelerate would start them. Fails when one of them does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    place |= {"MASTER_PORT": str(port), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    place |= {"HELPERS_OUTPUTS": str(folder / "outputs")}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(TOGETHER), str(folder)],
+            env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        errors = [process.communicate(timeout=240)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)[-3000:]
+
+
+def run_of(folder: Path, name: str) -> Run:
+    [found] = (folder / "outputs" / "runs").glob(f"{name}-*")
+    return Run(found)
+
+
+def test_the_losses_are_those_of_one_process(folder, alone):
+    ours, theirs = run_of(folder, "together").log(), alone.log()
+    times = ["seconds_data", "seconds_step"]
+    pd.testing.assert_frame_equal(
+        ours.drop(columns=times), theirs.drop(columns=times), rtol=1e-4, atol=1e-4
+    )
+    assert theirs.total.iloc[-1] < 0.9 * theirs.total.iloc[0]  # something was learnt
+
+
+def test_the_weights_are_those_of_one_process(folder, alone):
+    ours, theirs = run_of(folder, "together").model(), alone.model().state_dict()
+    for name, value in ours.state_dict().items():
+        torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_the_evaluation_is_that_of_one_process(folder, alone):
+    shared = run_of(folder, "evaluate")
+    assert shared.predictions() == alone.predictions() != []
+    assert shared.evaluation.to_dict() == alone.evaluation.to_dict()
+    assert [sitting["processes"] for sitting in shared.environment] == [1, 2]
+
+
+def test_a_bad_step_and_a_stop_in_one_process_are_everybodys(folder):
+    first, second = (json.loads((folder / f"seen_{rank}.json").read_text()) for rank in range(2))
+    assert first == second
+    assert first["step"] == 6 and first["skipped"] == 1
+    assert "after step 6 of 12" in first["told"]
+    assert read_log(folder / "toy" / "log.csv").step.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_each_step_shares_the_pictures_of_one_process(config, world):
+    index = read_split(config.data, "train")
+    whole = TrainingBatches(index, config.train)
+    parts = [TrainingBatches(index, config.train, rank=r, world=world) for r in range(world)]
+    assert {part.epoch_steps for part in parts} == {whole.epoch_steps} == {2}
+    steps = zip(islice(whole(1), 4), *(islice(part(1), 4) for part in parts), strict=True)
+    for batch, *shares in steps:
+        ids = [sample.image_id for share in shares for sample in share]
+        assert sorted(ids) == sorted(sample.image_id for sample in batch)
+        assert len(set(ids)) == 4

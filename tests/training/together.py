@@ -1,0 +1,74 @@
+"""One process of several that train and evaluate together: `together.py FOLDER`.
+
+FOLDER holds the config of a run to train (train.json) and of one to evaluate (evaluate.json); each
+process writes what it saw to `seen_<rank>.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from toy import CONFIG, ToyModel, batches, train_toy
+
+from helpers.config import from_dict
+from helpers.runs import get_or_train
+from helpers.training import checkpoint, files, log
+from helpers.training.interrupt import Interrupted
+from helpers.training.trainer import Trainer
+
+
+def forbid_writing() -> None:
+    """What any process but the main one may do."""
+
+    def refuse(path: Path, write: object) -> None:
+        raise AssertionError(f"a process that is not the main one writes {path}")
+
+    for room in (files, checkpoint, log):
+        room.replace_file = refuse
+
+
+def poisoned_and_stopped(folder: Path, rank: int) -> dict[str, object]:
+    """Toy steps: at the third only the last process sees NaN, at the sixth it is asked to stop."""
+    from accelerate import Accelerator
+
+    def asked(start: int):
+        for step, batch in enumerate(batches(start), start=start):
+            if rank == 1 and step == 5:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    torch.manual_seed(0)
+    model = ToyModel(poison=(2,) if rank == 1 else ())
+    trainer = Trainer(model, CONFIG, total=CONFIG.steps, accelerator=Accelerator())
+    try:
+        train_toy(folder, trainer, batches=asked)
+    except Interrupted as stopped:
+        weights = [p.flatten() for p in trainer.model.parameters()]
+        return {
+            "told": str(stopped),
+            "step": trainer.step,
+            "skipped": trainer.skipped,
+            "weights": torch.cat(weights).tolist(),
+        }
+    raise AssertionError("nobody stopped")
+
+
+def main(folder: Path) -> None:
+    rank = int(os.environ["RANK"])
+    torch.set_num_threads(1)
+    if rank:
+        forbid_writing()
+    for name in ("train", "evaluate"):
+        config = from_dict(json.loads((folder / f"{name}.json").read_text()))
+        get_or_train(config, progress=False)
+    seen = poisoned_and_stopped(folder / "toy", rank)
+    (folder / f"seen_{rank}.json").write_text(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
