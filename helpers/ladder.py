@@ -12,14 +12,15 @@ model C of Table 3, so all its rows are cascades here.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from helpers.config import ExperimentConfig, Preset, change
+from helpers.config import ExperimentConfig, Preset, change, preset
 from helpers.config_fields import differences
 from helpers.evaluation.average_precision import Evaluation
-from helpers.ladder_reference import Entry, references
+from helpers.ladder_reference import REFERENCE, Entry, references
 from helpers.ladder_rungs import Changes, Scale, focal_loss, scale, tta
 from helpers.runs import Run, list_runs
 
@@ -75,8 +76,7 @@ class Rung:
 
     def changes(self) -> dict[str, Any]:
         """What its config changes in the preset's, by section; names and seed aside."""
-        base = scale(self.preset).base
-        base = change(base, name=self.config.name, train__seed=self.seed)
+        base = change(preset(self.preset), name=self.config.name, train__seed=self.seed)
         return differences(self.config, base)
 
 
@@ -109,15 +109,15 @@ def command(rung: Rung) -> str:
     return f"python -m helpers ladder --preset {rung.preset} --only {rung.key}"
 
 
-def results(preset: Preset) -> pd.DataFrame:
+def results(preset: Preset, folder: Path = REFERENCE) -> pd.DataFrame:
     """One row for each measured (rung, seed), in the paper's order, scores in per cent.
 
     Columns: COLUMNS, SCORES, and SIZES: mask AP by size when the challenge's ranges, which are
-    meant for pictures of 1200 px, shrink with the pictures. From data/reference, and of finished
-    local runs what is not there (that without test-time augmentation, and without SIZES). No rows
+    meant for pictures of 1200 px, shrink with the pictures. From `folder`, and of finished local
+    runs what is not there (that without test-time augmentation, and without SIZES). No rows
     when nothing was measured.
     """
-    rows = [_row(e) for reference in references(preset) for e in reference.entries()]
+    rows = [_row(e) for reference in references(preset, folder) for e in reference.entries()]
     known = {(row["rung"], row["run"]) for row in rows}
     rows += [row for row in _local_rows(preset) if (row["rung"], row["run"]) not in known]
     table = pd.DataFrame(rows, columns=[*COLUMNS, *SCORES, *SIZES])

@@ -26,7 +26,9 @@ def check(reference: Reference, *, subsets: bool = True) -> Iterator[tuple[Entry
         wrong = differing(found, entry.evaluation, "evaluation")
         wrong += differing(by_size(truth, results, preset), entry.sizes, "sizes")
         if entry.noisy is not None:
-            noisy = evaluate(reference.read("truth-noisy.json"), results, preset=preset).to_dict()
+            noisy = evaluate(
+                reference.read("truth-noisy.json.xz"), results, preset=preset
+            ).to_dict()
             wrong += differing(noisy, entry.noisy, "noisy")
         if "soft" in entry.extra and subsets:
             wrong += _check_ensemble(reference, entry, results)

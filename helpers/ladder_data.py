@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from helpers.config import Preset
 from helpers.ladder_rungs import Masks, scale
 from helpers.masks.correct_files import correct_dataset
 from helpers.paths import resolve
 from helpers.scenes.config import SceneConfig, scene_preset
 from helpers.scenes.make import make_scenes
+from helpers.scenes.render import compose_view, render_image
 
 HELD_OUT_SEED = 1  # of the scenes on which ensembles learn: other rooms than the validation set's
 
@@ -79,6 +83,22 @@ def commands(preset: Preset) -> list[str]:
         make,
         f"python -m helpers correct-masks {masks.folder} {masks.folder}-corrected --pictures",
     ]
+
+
+def validation_picture(preset: Preset, file_name: str) -> np.ndarray:
+    """(H, W, 3) uint8: a picture of the validation set; a scene that is not on disk is rendered.
+
+    Raises LadderError when a picture of real data is not there.
+    """
+    masks, config = scale(preset).masks, scenes(preset)
+    path = resolve(masks.val_images) / file_name
+    if path.exists():
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    if config is None:
+        raise LadderError(f"{path} is missing: put the data set under {masks.folder}")
+    view = compose_view(config, "val", int(Path(file_name).stem))
+    return render_image(view, config.size, config.quality)[0]
 
 
 def _check_real(masks: Masks) -> None:

@@ -35,9 +35,9 @@ def measure(rung: Rung, *, folder: Path = REFERENCE, progress: bool = True) -> E
         return measure_ensemble(rung, folder=folder, progress=progress)
     run = get_or_train(rung.trained, progress=progress)
     reference = reference_of(rung, run, folder)
-    results, name = run.predictions(), f"{run.name}.json.gz"
+    results, name = run.predictions(), f"{run.name}.json.xz"
     if rung.config.test.tta is not None or rung.table == "table3":
-        results, name = looked_at(rung, run, progress=progress)[1], f"{run.name}-tta.json.gz"
+        results, name = looked_at(rung, run, progress=progress)[1], f"{run.name}-tta.json.xz"
     entry = scored(rung, run, reference, results, name)
     reference.add(entry)
     return entry
@@ -57,7 +57,7 @@ def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE, progress: bool = T
     soft = [unpack_soft(reference.read(name)) for name in names]
     members = Members.of(soft, learnt, reference.truth(), rung.config.test.preset)
     extra |= all_scores(members)
-    name = f"{rung.preset}-ensemble-{rung.seed}.json.gz"
+    name = f"{rung.preset}-ensemble-{rung.seed}.json.xz"
     entry = scored(rung, runs[0], reference, members.results(LETTERS), name, extra)
     minutes = round(sum(run.seconds for run in runs) / 60, 1)
     entry = replace(entry, run="+".join(run.name for run in runs), minutes=minutes)
@@ -67,7 +67,7 @@ def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE, progress: bool = T
 
 def _store_soft(reference: Reference, rung: Rung, run: Run, progress: bool) -> str:
     stored, _ = looked_at(rung, run, progress=progress)
-    name = f"{rung.key}-{rung.seed}.json.gz"
+    name = f"{rung.key}-{rung.seed}.json.xz"
     reference.write(name, pack_soft(sorted(stored.detections(), key=lambda pair: pair[0])))
     return name
 
@@ -86,9 +86,9 @@ def _learnt(rows: Sequence[Rung], runs: Sequence[Run], progress: bool) -> Learnt
 def reference_of(rung: Rung, run: Run, folder: Path) -> Reference:
     """The reference file of the machine a run was trained on, with the truth beside it."""
     reference = Reference.of(rung.preset, run.environment[-1]["hardware"], folder)
-    reference.write("truth.json", truth_of(run))
+    reference.write("truth.json.xz", truth_of(run))
     if scale(rung.preset).masks.val_noisy is not None:
-        reference.write("truth-noisy.json", noisy_truth_of(rung, run))
+        reference.write("truth-noisy.json.xz", noisy_truth_of(rung, run))
     return reference
 
 
@@ -105,7 +105,7 @@ def scored(
     truth, preset = reference.truth(), rung.config.test.preset
     noisy = None
     if rung.table == "masks":
-        noisy = evaluate(reference.read("truth-noisy.json"), results, preset=preset).to_dict()
+        noisy = evaluate(reference.read("truth-noisy.json.xz"), results, preset=preset).to_dict()
     sitting = run.environment[-1]
     return Entry(
         rung=rung.key,

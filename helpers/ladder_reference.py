@@ -2,15 +2,16 @@
 
 Beside each lies a folder of the same name:
 
-    truth.json         the validation pictures' true masks, plain COCO, classes as trained
-    <run>.json.gz      what the run predicted on them, enough to compute its numbers again
-    member_<x>.json.gz what an ensemble needs of a member: boxes, scores, labels, soft masks
+    truth.json.xz        the validation pictures' true masks, plain COCO, classes as trained
+    truth-noisy.json.xz  the same with annotation noise, where the data have it
+    <run>.json.xz        what the run predicted on them, enough to compute its numbers again
+    member_<x>-<seed>.json.xz  what an ensemble needs of a member: boxes, scores, soft masks
 """
 
 from __future__ import annotations
 
-import gzip
 import json
+import lzma
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -96,19 +97,19 @@ class Reference:
 
     def truth(self) -> dict[str, Any]:
         """Plain COCO ground truth of the validation pictures."""
-        return read_json(self.folder / "truth.json")
+        return self.read("truth.json.xz")
 
     def write(self, name: str, content: Any) -> None:
-        """Store JSON as <name>, packed when that ends in .gz; equal content gives equal bytes."""
+        """Store JSON as <name>, packed when that ends in .xz; equal content gives equal bytes."""
         data = json.dumps(content, separators=(",", ":")).encode()
-        packed = gzip.compress(data, 9, mtime=0) if name.endswith(".gz") else data
+        packed = lzma.compress(data, preset=9) if name.endswith(".xz") else data
         self.folder.mkdir(parents=True, exist_ok=True)
         replace_file(self.folder / name, lambda file: file.write(packed) and None)
 
     def read(self, name: str) -> Any:
         """What `write` stored."""
         data = (self.folder / name).read_bytes()
-        return json.loads(gzip.decompress(data) if name.endswith(".gz") else data)
+        return json.loads(lzma.decompress(data) if name.endswith(".xz") else data)
 
     def results(self, entry: Entry) -> list[dict[str, Any]]:
         """COCO results of an entry, as they were scored."""

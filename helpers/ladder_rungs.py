@@ -130,6 +130,7 @@ def _quick() -> Scale:
         train__workers=0,
         train__max_side=213,
         train__checkpoint_every=100,
+        test__max_detections=15,  # three times the things of a picture; predictions stay small
     )
     return Scale(
         base=base,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from helpers.structures import Detections
 
 LEVELS = 15  # masks are stored as 0..15
-KEPT = 20  # detections a picture
+KEPT = 15  # detections a picture
 
 Soft = Mapping[int, Detections]  # image id -> detections in the picture's frame
 

@@ -128,7 +128,7 @@ def entry(rung: str = "dcn", seed: int = 0, ap: float = 0.5) -> Entry:
         versions={},
         changes={},
         sha256={},
-        predictions="quick-dcn-12345678.json.gz",
+        predictions="quick-dcn-12345678.json.xz",
         evaluation=Evaluation(TestConfig.preset, metrics, (), 1, 1, 1).to_dict(),
         sizes={"APs": 0.125, "APm": None, "APl": 0.5},
     )
@@ -154,25 +154,23 @@ def test_an_entry_replaces_only_its_own_rung_and_seed(tmp_path):
 
 def test_equal_content_is_stored_in_equal_bytes(tmp_path):
     reference = Reference.of("quick", "cpu", tmp_path)
-    files = [reference.write(name, [1.5, "a"]) for name in ("a.json.gz", "b.json.gz", "c.json")]
+    files = [reference.write(name, [1.5, "a"]) for name in ("a.json.xz", "b.json.xz", "c.json")]
     assert files == [None] * 3
-    assert reference.read("a.json.gz") == reference.read("c.json") == [1.5, "a"]
-    assert (reference.folder / "a.json.gz").read_bytes() == (
-        reference.folder / "b.json.gz"
+    assert reference.read("a.json.xz") == reference.read("c.json") == [1.5, "a"]
+    assert (reference.folder / "a.json.xz").read_bytes() == (
+        reference.folder / "b.json.xz"
     ).read_bytes()
 
 
 def test_results_are_a_table_in_per_cent_in_the_papers_order(tmp_path, monkeypatch):
     for one in (entry("focal", seed=1), entry("dcn"), entry("focal", ap=0.25)):
         Reference.of("quick", one.hardware, tmp_path).add(one)
-    found = ladder.references("quick", tmp_path)
-    monkeypatch.setattr(ladder, "references", lambda preset: found)
     monkeypatch.setattr(ladder, "list_runs", list)
-    table = ladder.results("quick")
+    table = ladder.results("quick", tmp_path)
     assert table[["rung", "seed"]].values.tolist() == [["dcn", 0], ["focal", 0], ["focal", 1]]
     assert table["mask AP"].tolist() == [50, 25, 50]
     assert table["APs scaled"].tolist() == [12.5] * 3
     assert table["boundary AP"].isna().all()
-    monkeypatch.setattr(ladder, "references", lambda preset: [])
-    assert ladder.results("quick").empty
-    assert {"rung", "mask AP", "APl"} <= set(ladder.results("quick").columns)
+    nothing = ladder.results("quick", tmp_path / "none")
+    assert nothing.empty
+    assert {"rung", "mask AP", "APl"} <= set(nothing.columns)
