@@ -31,9 +31,11 @@ def main(words: Sequence[str]) -> int:
     config = parse(words)
     from helpers.runs import get_or_train  # torch is slow to import: help does without
     from helpers.runs_command import summary
+    from helpers.training.processes import this_process
 
-    done = get_or_train(config)
-    print(f"{done.dir}\n{summary(done)}")
+    done = get_or_train(config, tensorboard=_head().parse_known_args(words)[0].tensorboard)
+    if this_process().is_main_process:
+        print(f"{done.dir}\n{summary(done)}")
     return 0
 
 
@@ -87,6 +89,9 @@ def _head() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--preset", default="quick", choices=get_args(Preset), help="where to start from"
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="keep the log as TensorBoard files too"
     )
     own = parser.add_argument_group("your own data, in COCO format (all four, or none)")
     own.add_argument("--annotations", type=Path, help="training annotations (JSON)")
