@@ -69,7 +69,8 @@ def predict_augmented(
             f"{type(model).__name__} has no second stage to average over: predict without test.tta"
         )
     picture = AugmentedPicture(model, dict(zip(test.tta.sizes, images, strict=True)), size)
-    for view in views_of(test.tta):
+    # The largest first: the most memory is asked for while the fewest features wait.
+    for view in sorted(views_of(test.tta), key=lambda view: view.short_side, reverse=True):
         picture.look(view)
     merged = merge(picture.found, mode=test.tta.merge, test=test)
     total, count = 0.0, 0
