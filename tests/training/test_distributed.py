@@ -16,22 +16,19 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
 from helpers.config import ExperimentConfig, change, preset
-from helpers.masks.rle import encode
 from helpers.runs import Run, get_or_train
 from helpers.training.data import TrainingBatches, read_split
 from helpers.training.log import read_log
 
 TOGETHER = Path(__file__).with_name("together.py")
-SIDE, TRAIN, VAL = 64, 11, 5  # odd numbers: nothing is shared evenly
+SIDE = 64  # px, of the rectangles
+TRAIN, VAL = 11, 5  # odd numbers: nothing is shared evenly
 SETTING = {
-    "data__label_space": "fine",
     "model__norm": "eval",
     "model__fpn_channels": 16,
     "model__box_head_dim": 16,
@@ -59,38 +56,9 @@ SETTING = {
 }
 
 
-def write_split(folder: Path, split: str, count: int) -> None:
-    """Pictures of one to three bright rectangles: processes get unequal numbers of instances."""
-    random = np.random.default_rng(count)
-    (folder / split).mkdir(parents=True)
-    images, annotations = [], []
-    for number in range(count):
-        picture = random.integers(0, 60, (SIDE, SIDE, 3), dtype=np.uint8)
-        for _ in range(1 + number % 3):
-            mask = np.zeros((SIDE, SIDE), dtype=bool)
-            (x, y), (w, h) = random.integers(0, 36, 2), random.integers(12, 28, 2)
-            mask[y : y + h, x : x + w] = True
-            kind = int(random.integers(2))
-            picture[mask, kind] = 220
-            row = {"id": len(annotations) + 1, "image_id": 10 + number, "iscrowd": 0}
-            box = [int(x), int(y), int(w), int(h)]
-            row |= {"category_id": (3, 7)[kind], "area": int(mask.sum()), "bbox": box}
-            annotations.append({**row, "segmentation": dict(encode(mask))})
-        name = f"{number}.png"
-        Image.fromarray(picture).save(folder / split / name)
-        images.append({"id": 10 + number, "file_name": name, "width": SIDE, "height": SIDE})
-    kinds = [{"id": i, "name": n, "supercategory": "thing"} for i, n in ((3, "red"), (7, "green"))]
-    content = {"images": images, "annotations": annotations, "categories": kinds}
-    (folder / f"{split}.json").write_text(json.dumps(content))
-
-
 @pytest.fixture(scope="module")
-def config(tmp_path_factory) -> ExperimentConfig:
-    folder = tmp_path_factory.mktemp("data")
-    write_split(folder, "train", TRAIN)
-    write_split(folder, "val", VAL)
-    paths = {f"data__{s}_annotations": str(folder / f"{s}.json") for s in ("train", "val")}
-    paths |= {f"data__{s}_images": str(folder / s) for s in ("train", "val")}
+def config(rectangles, tmp_path_factory) -> ExperimentConfig:
+    paths = rectangles.data_set(tmp_path_factory.mktemp("data"), train=TRAIN, val=VAL)
     return change(preset("quick"), name="together", **paths, **SETTING)
 
 

@@ -3,10 +3,13 @@
 import fcntl
 import multiprocessing
 import os
+import re
 import resource
+import shlex
 import socket
 import stat
 import subprocess
+import sys
 import threading
 import time
 
@@ -149,3 +152,46 @@ def test_a_log_keeps_its_columns(tmp_path):
 
 def test_an_empty_log(tmp_path):
     assert read_log(tmp_path / "log.csv").empty
+
+
+FULL_DISK = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import toy
+from helpers.training.errors import StorageError
+
+disk = Path(sys.argv[2])
+filler = disk / "filler"
+
+def fill(row):
+    if row["step"] == 7:
+        with filler.open("wb", buffering=0) as file:
+            try:
+                while file.write(bytes(512)):
+                    pass
+            except OSError as error:
+                assert error.errno == 28, error
+try:
+    toy.train_toy(disk / "run", on_log=fill)
+except StorageError as error:
+    print(error)
+checkpoints = sorted(path.name for path in (disk / "run" / "checkpoints").iterdir())
+assert checkpoints == ["step_00000005.pt"], checkpoints
+filler.unlink()
+print("went on to step", toy.train_toy(disk / "run").step)
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_stops_a_run_which_then_goes_on(toy, tmp_path):
+    mount = f"mount -t tmpfs -o size=128k tmpfs {tmp_path}"
+    alone = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*alone, mount], capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount a small disk")
+    script = [sys.executable, "-c", FULL_DISK, os.path.dirname(toy.__file__), str(tmp_path)]
+    train = f"{mount} && exec {shlex.join(script)}"
+    found = subprocess.run([*alone, train], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert re.search(r"cannot write \S+: No space left on device\. ", found.stdout), found.stdout
+    assert found.stdout.endswith("went on to step 12\n")

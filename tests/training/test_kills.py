@@ -1,0 +1,126 @@
+"""A whole run, from its first step to its scores, killed at ten random moments of all kinds."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from helpers.config import ExperimentConfig, change, preset
+from helpers.runs import Run
+from helpers.training.checkpoint import load_newest
+
+STEPS, EVERY = 60, 10
+MOMENTS = ["step"] * 4 + ["write"] * 3 + ["evaluation"] * 3
+TRAIN = """
+import json, sys
+from helpers.config import from_dict
+from helpers.runs import get_or_train
+get_or_train(from_dict(json.load(open(sys.argv[1]))), progress=False)
+"""
+
+
+@pytest.fixture
+def config(rectangles, tmp_path) -> ExperimentConfig:
+    paths = rectangles.data_set(tmp_path, train=12, val=60)
+    return change(
+        preset("quick"),
+        name="killed",
+        **paths,
+        model__fpn_channels=16,
+        model__mask_head_dim=8,
+        train__steps=STEPS,
+        train__batch_size=2,
+        train__checkpoint_every=EVERY,
+        train__ema=0.9,
+        train__short_side=(48, 64),
+        train__max_side=64,
+        test__short_side=64,
+        test__score_threshold=0.0,
+        test__preset="coco",
+    )
+
+
+def begin(config: ExperimentConfig, folder: Path) -> tuple[subprocess.Popen, Run]:
+    """A process that trains and evaluates in the run store `folder`, or goes on there."""
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config.to_dict()))
+    place = {"OMP_NUM_THREADS": "1", "HELPERS_OUTPUTS": str(folder), "ACCELERATE_USE_CPU": "1"}
+    command = [sys.executable, "-c", TRAIN, str(folder / "config.json")]
+    process = subprocess.Popen(command, env={**os.environ, **place})
+    return process, Run(folder / "runs" / f"killed-{config.hash()}")
+
+
+def steps_logged(run: Run) -> int:
+    log = run.dir / "log.csv"
+    return log.read_text().count("\n") if log.exists() else 0
+
+
+def in_a_step(run: Run) -> Callable[[], bool]:
+    """Some steps after the first one of this sitting."""
+    wait, seen = random.randint(1, 8), {steps_logged(run)}
+
+    def now() -> bool:
+        seen.add(steps_logged(run))
+        return len(seen) > wait
+
+    return now
+
+
+def in_a_write(run: Run) -> Callable[[], bool]:
+    return lambda: any((run.dir / "checkpoints").glob("*.part"))
+
+
+def in_the_evaluation(run: Run) -> Callable[[], bool]:
+    """The last checkpoint is there, the scores are not, and somebody is at work."""
+    last = run.dir / "checkpoints" / f"step_{STEPS:08d}.pt"
+    sittings = len(run.environment)
+    return lambda: last.exists() and len(run.environment) > sittings and run.status == "running"
+
+
+@pytest.mark.slow
+def test_ten_kills_of_all_kinds_leave_no_trace(config, tmp_path):
+    moments = {"step": in_a_step, "write": in_a_write, "evaluation": in_the_evaluation}
+    left = []
+    for kind in MOMENTS:
+        process, run = begin(config, tmp_path / "killed")
+        come = moments[kind](run)
+        delay = random.uniform(0, 0.5 if kind == "evaluation" else 0.02)
+        while process.poll() is None and not come():
+            time.sleep(0.001)
+        time.sleep(delay)
+        assert process.poll() is None, f"it ended before it could be killed in {kind}"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        half = len(list((run.dir / "checkpoints").glob("*.part")))
+        left.append((kind, steps_logged(run), half))
+    print("killed at (moment, rows of the log, half-written files):", left)
+    assert sum(half for _, _, half in left) >= 1
+    for folder in ("killed", "whole"):
+        process, run = begin(config, tmp_path / folder)
+        assert process.wait() == 0
+    compare(*(Run(tmp_path / f / "runs" / run.name) for f in ("killed", "whole")))
+
+
+def compare(killed: Run, whole: Run) -> None:
+    """The same in everything but time."""
+    assert len(killed.environment) == 11 and len(whole.environment) == 1
+    times = ["seconds_data", "seconds_step"]
+    pd.testing.assert_frame_equal(killed.log().drop(columns=times), whole.log().drop(columns=times))
+    assert killed.log().step.tolist() == list(range(1, STEPS + 1))
+    ours, theirs = (load_newest(run.dir / "checkpoints") for run in (killed, whole))
+    assert ours.step == theirs.step == STEPS
+    for found, wanted in ((ours.model, theirs.model), (ours.average, theirs.average)):
+        assert all(torch.equal(value, wanted[name]) for name, value in found.items())
+    assert killed.predictions() == whole.predictions() != []
+    assert killed.evaluation.to_dict() == whole.evaluation.to_dict()
