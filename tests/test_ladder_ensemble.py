@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 
-import numpy as np
 import pytest
 import torch
 
 from helpers.inference.calibration import Isotonic
-from helpers.ladder_check import differing
+from helpers.ladder_check import check, differing
 from helpers.ladder_ensemble import Learnt, Members, all_scores
 from helpers.ladder_soft import KEPT, LEVELS, pack_soft, unpack_soft
-from helpers.masks.rle import encode
 from helpers.structures import Detections
+from tests import squares
 
 SIZE = (40, 60)
 
@@ -57,40 +57,7 @@ def test_only_the_best_of_a_picture_are_kept():
 
 @pytest.fixture
 def members() -> Members:
-    """Three pictures with one square each. A sees it, B sees half of it, C sees nothing, D is A."""
-    mask = np.zeros(SIZE, dtype=bool)
-    mask[10:30, 10:30] = True
-    truth = {
-        "images": [
-            {"id": n, "height": SIZE[0], "width": SIZE[1], "file_name": f"{n}.jpg"}
-            for n in (1, 2, 3)
-        ],
-        "annotations": [
-            {
-                "id": n,
-                "image_id": n,
-                "category_id": 1,
-                "segmentation": dict(encode(mask)),
-                "area": 400,
-                "bbox": [10, 10, 20, 20],
-                "iscrowd": 0,
-            }
-            for n in (1, 2, 3)
-        ],
-        "categories": [{"id": 1, "name": "square", "supercategory": "shape"}],
-    }
-
-    def sees(box, score):
-        labels = torch.zeros(1, dtype=torch.int64)
-        return Detections(
-            torch.tensor([box]), torch.tensor([score]), labels, SIZE, torch.ones(1, 8, 8)
-        )
-
-    whole, half = sees([10.0, 10, 30, 30], 0.9), sees([10.0, 10, 20, 30], 0.5)
-    soft = [dict.fromkeys((1, 2, 3), one) for one in (whole, half, whole[:0], whole)]
-    curve = Isotonic((0.0, 1.0), (0.0, 0.5))
-    learnt = Learnt((curve, None, None, None), (1.0, 0.6, 0.6, 1.0), (0.9, 0.1, None, 0.9))
-    return Members.of(soft, learnt, truth, "coco")
+    return squares.members()
 
 
 def test_every_subset_is_there_once(members):
@@ -105,6 +72,7 @@ def test_scores_are_those_of_what_the_members_see(members):
     assert scores["B"]["mask AP"] == pytest.approx(0.1)  # IoU 0.5 passes the first threshold alone
     assert scores["C"]["mask AP"] == 0
     assert scores["AD"]["mask AP"] == pytest.approx(1)
+    assert scores["D"]["mask AP"] == pytest.approx(34 / 101)  # one square of three
 
 
 def test_one_member_keeps_its_masks_and_its_calibrated_scores(members):
@@ -129,3 +97,30 @@ def test_differences_are_found_wherever_they_are():
         {"a": [1.0, None, {"b": 2}]},
     ):
         assert len(differing(other, stored, "at")) == 1
+
+
+def test_a_stored_ladder_is_checked_to_the_last_number(tmp_path):
+    reference = squares.stored(tmp_path)
+    assert [(entry.rung, wrong) for entry, wrong in check(reference)] == [
+        ("ensemble", []),
+        ("s101", []),
+        ("x101", []),
+    ]
+
+
+def test_a_changed_number_prediction_or_member_is_found(tmp_path):
+    reference = squares.stored(tmp_path)
+    entries = {entry.rung: entry for entry in reference.entries()}
+    content = json.loads(reference.path.read_text())
+    for row in content["entries"]:
+        if row["rung"] == "s101":
+            row["evaluation"]["metrics"]["segm"]["AP"] -= 1e-6
+    reference.path.write_text(json.dumps(content))
+    name = entries["x101"].predictions
+    reference.write(name, {key: rows[1:] for key, rows in reference.read(name).items()})
+    member = entries["ensemble"].extra["soft"][0]
+    reference.write(member, reference.read(entries["ensemble"].extra["soft"][2]))
+    wrong = {entry.rung: found for entry, found in check(reference)}
+    assert wrong["s101"] == ["evaluation.metrics.segm.AP is 1.0, stored is 0.999999"]
+    assert wrong["x101"]
+    assert wrong["ensemble"][0] == "the fused predictions are not those stored"

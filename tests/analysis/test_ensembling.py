@@ -1,0 +1,73 @@
+"""What the members see, counted on squares whose answers are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.analysis import ensembling
+from tests import squares
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reference")
+    squares.stored(folder)
+    return ensembling.measured("quick", folder=folder)
+
+
+def test_without_a_measured_ensemble_there_is_none(tmp_path):
+    assert ensembling.measured("quick", folder=tmp_path) is None
+
+
+def test_a_member_finds_what_it_overlaps_by_half(found):
+    finds = ensembling.who_finds_what(found.members, score=0.1)
+    assert finds["A"].tolist() == [True] * 3
+    assert finds["B"].tolist() == [True] * 3  # an IoU of one half is enough
+    assert not finds["C"].any()
+    assert finds["D"].tolist() == [True, False, False]
+    assert not ensembling.who_finds_what(found.members, score=0.6)["B"].any()
+
+
+def test_who_finds_and_misses_alone(found):
+    finds = ensembling.who_finds_what(found.members, score=0.1)
+    table = ensembling.finding_table(finds)
+    assert table["found"].tolist() == [3, 3, 0, 1]
+    assert table["missed by it alone"].tolist() == [0, 0, 1, 0]
+    strict = ensembling.who_finds_what(found.members, score=0.1, overlap=0.6)
+    assert ensembling.finding_table(strict)["found by it alone"].tolist() == [2, 0, 0, 0]
+
+
+def test_telling_pictures_are_those_of_dispute(found):
+    finds = ensembling.who_finds_what(found.members, score=0.1)
+    assert ensembling.telling_pictures(finds, 2) == [1, 2]
+    assert ensembling.telling_instance(finds) == (1, 0)
+
+
+def test_subsets_come_best_first(found):
+    table = ensembling.subset_table(found.entry)
+    assert len(table) == 15
+    assert table["mask AP"].is_monotonic_decreasing
+    assert table.loc["A", "mask AP"] == 100
+    assert table.loc["ABC", "members"] == 3
+
+
+def test_the_best_single_model_is_that_of_the_held_out_pictures(found):
+    ways = ensembling.way_table(found.entry)
+    assert ways.index[0] == "best single model (A)"
+    assert ways.index[-1] == "ensemble"
+    assert len(ways) == 4
+
+
+def test_a_mask_grows_until_all_have_joined(found):
+    steps = ensembling.growth(found.members, 1, 0)
+    assert list(steps) == ["A", "AB", "ABC", "ABCD"]
+    assert len(steps["ABCD"]) == 1
+    assert steps["A"].boxes[0].tolist() == [10, 10, 30, 30]
+
+
+def test_scores_before_and_after_calibration(found):
+    scores = ensembling.scores_of_all(found.members)
+    assert len(scores) == 3 + 3 + 0 + 1
+    first = scores[scores["member"] == ensembling.NAMES["A"]]
+    assert (first["calibrated"] < first["score"]).all()
+    assert ensembling.member_table(found)["weight"].tolist() == [1, 0.6, 0.6, 1]
