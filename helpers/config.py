@@ -25,8 +25,8 @@ class DataConfig(Section):
     name: str = "scenes"  # how tables call it: never "3D-FUTURE" unless it is
     train_annotations: str = "outputs/scenes/quick/GT/train_set.json"  # COCO-style JSON
     train_images: str = "outputs/scenes/quick/train/image"  # folder
-    val_annotations: str = "outputs/scenes/quick/GT/val_set.json"
-    val_images: str = "outputs/scenes/quick/val/image"
+    val_annotations: str = "outputs/scenes/quick/GT/val_set.json"  # COCO-style JSON
+    val_images: str = "outputs/scenes/quick/val/image"  # folder
     label_space: Literal["fine", "super"] = "fine"  # all classes, or their super-categories
     train_limit: int | None = None  # first n pictures only
     val_limit: int | None = None  # first n pictures only
@@ -45,16 +45,16 @@ class Solov2Config(Section):
         (192.0, 768.0),
         (384.0, 2048.0),
     )
-    head_channels: int = 512
-    head_convs: int = 4
+    head_channels: int = 512  # of the towers for classes and kernels
+    head_convs: int = 4  # of each tower
     mask_channels: int = 128  # inside the mask branch
     kernel_channels: int = 256  # of the mask branch's answer, and so of each dynamic kernel
     deformable: bool = False  # all convolutions of towers and mask branch; the released X101: yes
-    dice_weight: float = 3.0
-    focal_alpha: float = 0.25
-    focal_gamma: float = 2.0
+    dice_weight: float = 3.0  # of the mask loss, against 1 for the classes
+    focal_alpha: float = 0.25  # of the class loss
+    focal_gamma: float = 2.0  # of the class loss
     candidates: int = 1000  # the best so many get a mask at all: bounds time and memory
-    pre_nms: int = 500
+    pre_nms: int = 500  # the best so many enter matrix NMS
     keep_score: float = 0.01  # after matrix NMS; released: 0.05 (and test.score_threshold 0.1)
     mask_size: int = 224  # side of the box-relative masks of its detections
 
@@ -78,7 +78,7 @@ class Solov2Config(Section):
 class ModelConfig(Section):
     """Architecture; the defaults are Mask R-CNN R50-FPN (specification, sections 1-5.1)."""
 
-    architecture: Literal["mask_rcnn", "cascade_rcnn", "solov2"] = "mask_rcnn"
+    architecture: Literal["mask_rcnn", "cascade_rcnn", "solov2"] = "mask_rcnn"  # the detector
     backbone: str = "resnet50"  # any timm model with features at strides 4, 8, 16, 32
     pretrained: bool = True  # start from timm's ImageNet weights
     norm: Literal["frozen", "eval", "bn", "sync"] = "frozen"  # BatchNorm in the backbone
@@ -86,8 +86,8 @@ class ModelConfig(Section):
     stride_in_1x1: bool = False  # Caffe-style ResNets, among them detectron2's R50 and R101
     checkpointing: bool = False  # recompute the backbone in the backward pass: less memory
     deform_stages: tuple[int, ...] = ()  # of c2..c5, with deformable 3x3; the paper's: (3, 4, 5)
-    deform_groups: int = 1
-    fpn_channels: int = 256
+    deform_groups: int = 1  # sets of offsets for each deformable convolution
+    fpn_channels: int = 256  # of P2..P6
     head_norm: Literal["none", "bn", "sync"] = "none"  # in FPN, 4conv1fc box and conv mask head
     anchor_sizes: tuple[float, ...] = (64.0, 128.0, 256.0, 512.0, 1024.0)  # px, P2..P6
     anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)  # height / width
@@ -100,19 +100,19 @@ class ModelConfig(Section):
     roi_batch: int = 512  # RoIs a picture for the losses of boxes and classes
     roi_positive: float = 0.25  # share of them, at most
     roi_canonical: float = 224.0  # px, side of a box pooled from P4
-    box_head: Literal["2fc", "4conv1fc"] = "2fc"
-    box_head_dim: int = 1024
+    box_head: Literal["2fc", "4conv1fc"] = "2fc"  # layers before classes and boxes
+    box_head_dim: int = 1024  # width of its fully connected layers
     class_agnostic_boxes: bool = False  # a cascade is always agnostic
-    mask_head: Literal["conv", "pointrend"] = "conv"
-    mask_head_convs: int = 4
-    mask_head_dim: int = 256
-    mask_size: int = 28
+    mask_head: Literal["conv", "pointrend"] = "conv"  # one grid a RoI, or refined points
+    mask_head_convs: int = 4  # of the conv head
+    mask_head_dim: int = 256  # channels of the conv head
+    mask_size: int = 28  # side of the conv head's masks
     mask_rois: int | None = None  # at most so many foreground RoIs a picture for the mask loss
-    mask_train_boxes: Literal["proposals", "predicted"] = "proposals"
+    mask_train_boxes: Literal["proposals", "predicted"] = "proposals"  # masks are trained in these
     point_levels: tuple[int, ...] = (2,)  # pyramid levels PointRend reads
     coarse_size: int = 7  # side of PointRend's coarse mask
-    coarse_dim: int = 1024
-    point_dim: int = 256
+    coarse_dim: int = 1024  # width of its layers
+    point_dim: int = 256  # width of the point head
     train_points: int = 196  # points a RoI
     oversample: int = 3  # so many candidates for each point of a RoI in training
     importance: float = 0.75  # share of the points taken where the coarse mask is least certain
@@ -131,13 +131,13 @@ class ModelConfig(Section):
 class LossConfig(Section):
     """Weights and kinds of the losses (section 6; weights 1.1 and 1 are the paper's)."""
 
-    classes: Literal["ce", "focal"] = "ce"
-    masks: Literal["bce", "focal"] = "bce"
-    points: Literal["bce", "focal"] = "bce"
+    classes: Literal["ce", "focal"] = "ce"  # cross entropy or focal
+    masks: Literal["bce", "focal"] = "bce"  # of mask grids and coarse masks
+    points: Literal["bce", "focal"] = "bce"  # of PointRend's points
     gamma: float = 2.0  # of every focal term
     alpha: tuple[float, ...] | None = None  # of the class focal loss, one per class; None: all 1
     mask_weight: float = 1.0  # the paper's: 1.1
-    point_weight: float = 1.0
+    point_weight: float = 1.0  # of PointRend's point loss
 
 
 @dataclass(frozen=True)
@@ -147,18 +147,18 @@ class TrainConfig(Section):
     steps: int | None = None  # optimiser steps
     epochs: float | None = 44.0  # passes over the training pictures
     batch_size: int = 16  # over all processes
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adamw"] = "sgd"  # adamw learns faster from scratch
     lr: float = 0.02  # at batch_size 16; scaled linearly with the batch size
     schedule: Literal["steps", "cosine"] = "steps"  # after the warm-up; cosine ends at zero
     milestones: tuple[float, ...] = (32 / 44, 40 / 44)  # share of the run; lr times 0.1 at each
     warmup_steps: int = 1000  # lr rises to its full value
     warmup_factor: float = 0.001  # share of lr at the first step
-    momentum: float = 0.9
+    momentum: float = 0.9  # of SGD; beta1 of AdamW
     weight_decay: float = 1e-4  # none on norm parameters
     offset_lr_factor: float = 0.1  # share of lr for the offsets of deformable convolutions
     clip_norm: float = 35.0  # longest gradient, all parameters together
     ema: float = 0.0  # decay of averaged weights to predict with; 0.9998 is usual, 0 keeps none
-    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"  # auto: what the device has
     compile: bool = False  # torch.compile for backbone and FPN: a slow start, then faster steps
     short_side: tuple[int, int] = (1200, 1500)  # drawn per picture, both ends included
     max_side: int = 1500  # px, no side of a picture is longer
@@ -191,8 +191,8 @@ class TtaConfig(Section):
     """Test-time augmentation (section 8): every picture at every size, plain and mirrored."""
 
     sizes: tuple[int, ...] = (1000, 1200, 1400, 1600)  # short sides, px
-    flip: bool = True
-    max_side: int = 4000
+    flip: bool = True  # mirrored, too
+    max_side: int = 4000  # px
     merge: Merge = "vote"  # max: the reference's; mean: the paper's words
 
     def __post_init__(self) -> None:
