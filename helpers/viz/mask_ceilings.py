@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from helpers.analysis.mask_grids import Drawing
 from helpers.viz.figures import short_name
@@ -33,9 +34,8 @@ def ceiling_curves(summary: pd.DataFrame, classes: pd.DataFrame, *, title: str) 
         figure = Picture(size, alt=f"{title}: {', '.join(summary.index)}")
         whole, single = figure.subplots(1, 2, width_ratios=(1, 1.2))
         for (column, label), marker in zip(MEASURES.items(), "osD", strict=True):
-            whole.plot(
-                100 * summary[column], range(len(summary)), marker=marker, label=label, lw=0.8
-            )
+            places = range(len(summary))
+            whole.plot(100 * summary[column], places, marker, label=label, alpha=0.85)
         whole.set_yticks(range(len(summary)), summary.index)
         whole.set(title=title, xlabel="per cent")
         whole.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
@@ -62,7 +62,7 @@ def outline_scatter(table: pd.DataFrame, budgets: Sequence[int], *, title: str) 
     """
     with matplotlib.rc_context(STYLE):
         figure = Picture((3.1 * len(budgets), 3.0), alt=f"{title}: panels for {budgets} points")
-        panels = np.atleast_1d(figure.subplots(1, len(budgets), sharey=True))
+        panels = np.atleast_1d(figure.subplots(1, len(budgets), sharex=True, sharey=True))
         outline = table["outline"].clip(lower=1)
         for axes, budget in zip(panels, budgets, strict=True):
             beyond = outline > budget
@@ -70,8 +70,13 @@ def outline_scatter(table: pd.DataFrame, budgets: Sequence[int], *, title: str) 
             axes.scatter(outline, 100 * table[f"{budget:,} points"], s=16, c=colours, alpha=0.8)
             axes.axvline(budget, color=GREY, linewidth=1, linestyle=(0, (4, 2)))
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set(xlabel="cells on the outline (of 224 x 224)")
-            axes.set_title(f"{budget:,} points: {beyond.mean():.0%} of masks need more", fontsize=9)
+            axes.set_title(
+                f"{budget:,} points: {beyond.mean():.0%} of masks need more", fontsize=8.5
+            )
         panels[0].set_ylabel("IoU with the true mask (%)")
         figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
     return figure
@@ -85,7 +90,7 @@ def masks_compared(rows: Sequence[Sequence[Drawing]], *, title: str) -> Picture:
     """
     with matplotlib.rc_context(STYLE):
         columns = max(map(len, rows))
-        figure = Picture((1.95 * columns, 0.3 + 2.15 * len(rows)), alt=title, photograph=True)
+        figure = Picture((1.9 * columns, 0.3 + 2.1 * len(rows)), alt=title)
         cells = figure.subplots(len(rows), columns, squeeze=False)
         for row, drawings in zip(cells, rows, strict=True):
             for axes, drawing in zip(row, drawings, strict=False):

@@ -43,4 +43,4 @@ def test_lost_pixels_are_coloured():
     ]
     assert colours[0] == 2 < colours[1]  # mask and ground alone; lost or added ones too
     assert len(where.collections[0].get_offsets()) == 784
-    assert figure.encoded()[0] == "image/jpeg"
+    assert figure.encoded()[0] == "image/png"

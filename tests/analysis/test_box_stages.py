@@ -1,0 +1,83 @@
+"""Boxes followed through stages whose answers are known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+import torch
+
+from helpers.analysis import box_stages
+from helpers.analysis.box_stages import RefinedBoxes, by_input, fits, most_refined, shares_above
+from helpers.config import LossConfig, TestConfig, preset
+from helpers.models.boxes import iou
+from helpers.models.build import build_model
+from helpers.structures import Sample, Targets
+
+TRUE = torch.tensor([[10.0, 10, 50, 50]])
+
+
+def sample() -> Sample:
+    masks = torch.zeros(1, 64, 64, dtype=torch.bool)
+    targets = Targets(TRUE, torch.tensor([1]), masks, torch.zeros(0, 4))
+    return Sample(torch.zeros(3, 64, 64, dtype=torch.uint8), targets, 1, (64, 64))
+
+
+def refined(*steps: list[list[float]]) -> RefinedBoxes:
+    boxes = torch.tensor(steps)
+    return RefinedBoxes(sample(), boxes, torch.stack([iou(step, TRUE) for step in boxes]))
+
+
+HALF, WHOLE, FAR = [10.0, 10, 50, 30], [10.0, 10, 50, 50], [55.0, 55, 60, 60]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "names"),
+    [
+        ("mask_rcnn", ["proposals", "the stage", "again (2)", "again (3)"]),
+        ("cascade_rcnn", ["proposals", "stage 1", "stage 2", "stage 3"]),
+    ],
+)
+def test_every_stage_moves_the_boxes_of_the_one_before(architecture, names, monkeypatch):
+    config = dataclasses.replace(preset("quick").model, architecture=architecture, fpn_channels=16)
+    torch.manual_seed(0)
+    model = build_model(config, LossConfig(), TestConfig(), 3)
+    assert box_stages.step_names(model) == names
+    for number, stage in enumerate(model.roi_heads.box.stages, start=1):
+        stage.deltas.weight.data.zero_()
+        shift = torch.tensor([0.0, 0, 0, 0.1]) * torch.tensor(stage.coder.weights)
+        stage.deltas.bias.data = shift.repeat(len(stage.deltas.bias) // 4) * number
+    monkeypatch.setattr(box_stages, "InstanceDataset", lambda *_, **__: [sample()])
+    (one,) = box_stages.refine(model, None, [0], TestConfig())
+    inside = ((one.boxes > 0) & (one.boxes < 64)).all(dim=2).all(dim=0)
+    heights = (one.boxes[..., 3] - one.boxes[..., 1])[:, inside]
+    growth = (heights[1:] / heights[:-1]).log()
+    wanted = [0.1, 0.2, 0.3] if architecture == "cascade_rcnn" else [0.1, 0.1, 0.1]
+    assert inside.any()
+    torch.testing.assert_close(growth, torch.tensor(wanted)[:, None].expand_as(growth))
+
+
+def test_only_proposals_near_an_object_are_followed():
+    table = fits([refined([HALF, FAR], [WHOLE, WHOLE])], ["before", "after"])
+    assert table.to_dict("list") == {"before": [0.5], "after": [1.0]}
+    shares = shares_above(pd.concat((table, table * 0.55)), (0.5, 0.6))
+    assert shares.loc["before"].tolist() == [0.5, 0]
+    assert shares.loc["after"].tolist() == [1, 0.5]
+
+
+def test_gains_are_means_in_bins_of_the_overlap_before():
+    table = pd.DataFrame({"a": [0.31, 0.39, 0.95], "b": [0.5, 0.7, 0.9]})
+    gains = by_input(table, "a", "b", bins=7)
+    assert gains["before"].tolist() == pytest.approx([0.35, 0.95])
+    assert gains["after"].tolist() == pytest.approx([0.6, 0.9])
+    assert gains["boxes"].tolist() == [2, 1]
+
+
+def test_the_object_with_most_proposals_is_drawn():
+    few, many = refined([FAR, FAR, HALF]), refined([WHOLE, FAR, HALF])
+    picture, boxes = most_refined([few, many], count=2)
+    assert picture == 1
+    assert boxes.tolist() == [[HALF, WHOLE]]
+    with pytest.raises(ValueError, match="no proposal is near"):
+        most_refined([refined([FAR])])
