@@ -90,7 +90,7 @@ def masks_compared(rows: Sequence[Sequence[Drawing]], *, title: str) -> Picture:
     """
     with matplotlib.rc_context(STYLE):
         columns = max(map(len, rows))
-        figure = Picture((1.9 * columns, 0.3 + 2.1 * len(rows)), alt=title)
+        figure = Picture((1.6 * columns, 0.3 + 1.8 * len(rows)), alt=title)
         cells = figure.subplots(len(rows), columns, squeeze=False)
         for row, drawings in zip(cells, rows, strict=True):
             for axes, drawing in zip(row, drawings, strict=False):
@@ -106,7 +106,7 @@ def _draw(axes: Axes, drawing: Drawing, true: np.ndarray) -> None:
     image[~drawn & true] = to_rgb(CYCLE[3])
     image[drawn & ~true] = to_rgb(CYCLE[4])
     axes.imshow(image, interpolation="antialiased")
-    axes.set_title(f"{drawing.name}\n{drawing.note}", fontsize=7.5, fontweight="normal")
+    axes.set_title(f"{drawing.name}\n{drawing.note}", fontsize=7, fontweight="normal")
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     if drawing.asked is not None:

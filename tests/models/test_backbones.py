@@ -130,3 +130,12 @@ def test_weights_that_cannot_be_fetched_say_how_to_go_on(monkeypatch):
     monkeypatch.setattr(timm, "create_model", offline)
     with pytest.raises(ModelError, match="model__pretrained=False"):
         Backbone("resnet50", pretrained=True)
+
+
+@pytest.mark.parametrize("norm", ["bn", "sync"])
+def test_one_value_per_channel_is_refused_in_words(norm):
+    backbone = Backbone("resnest14d", norm=norm).train()
+    with pytest.raises(ModelError, match=r"two or more pictures.*train__batch_size.*frozen"):
+        backbone(torch.randn(1, 3, 64, 64))
+    backbone(torch.randn(2, 3, 64, 64))
+    backbone.eval()(torch.randn(1, 3, 64, 64))
