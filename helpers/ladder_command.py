@@ -7,12 +7,14 @@ killed one goes on, and several processes may each take some with --only.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import get_args
 
 from helpers.config import Preset
 from helpers.ladder import Rung, results, rungs
 from helpers.ladder_data import LadderError, commands, prepare
 from helpers.ladder_reference import Entry, references
+from helpers.training.errors import RunBusyError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +43,25 @@ def run(args: argparse.Namespace) -> int:
         raise LadderError(f"--seeds {args.seeds}: give 1 or more")
     chosen(args, 0)  # a wrong key is told before anything is made
     prepare(args.preset)
+    measure_all([row for seed in range(args.seeds) for row in chosen(args, seed)])
+    return 0
+
+
+def measure_all(rows: Sequence[Rung]) -> None:
+    """Measure one after the other. Those that another process is at come last; RunBusyError when
+    it still is then."""
     from helpers.ladder_measure import measure
 
-    wanted = [row for seed in range(args.seeds) for row in chosen(args, seed)]
-    for number, row in enumerate(wanted, start=1):
-        print(f"{number} of {len(wanted)}: {row.label}, seed {row.seed}", flush=True)
-        print(line(measure(row)), flush=True)
-    return 0
+    busy = []
+    for number, row in enumerate(rows, start=1):
+        print(f"{number} of {len(rows)}: {row.label}, seed {row.seed}", flush=True)
+        try:
+            print(line(measure(row)), flush=True)
+        except RunBusyError as error:
+            print(f"    later: {error}", flush=True)
+            busy.append(row)
+    for row in busy:
+        print(f"{row.label}, seed {row.seed}\n{line(measure(row))}", flush=True)
 
 
 def chosen(args: argparse.Namespace, seed: int) -> list[Rung]:

@@ -10,6 +10,7 @@ Beside each lies a folder of the same name:
 
 from __future__ import annotations
 
+import fcntl
 import json
 import lzma
 import re
@@ -89,11 +90,14 @@ class Reference:
         return found[0] if found else None
 
     def add(self, entry: Entry) -> None:
-        """Put one entry in, in place of a former one of the same rung and seed."""
-        others = [e for e in self.entries() if (e.rung, e.seed) != (entry.rung, entry.seed)]
-        rows = sorted([*others, entry], key=lambda e: (e.seed, e.rung))
+        """Put one entry in, in place of a former one of the same rung and seed. Processes that
+        measure other rungs wait for one another here."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.path, {"preset": self.preset, "entries": [asdict(e) for e in rows]})
+        with self.path.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            others = [e for e in self.entries() if (e.rung, e.seed) != (entry.rung, entry.seed)]
+            rows = sorted([*others, entry], key=lambda e: (e.seed, e.rung))
+            write_json(self.path, {"preset": self.preset, "entries": [asdict(e) for e in rows]})
 
     def truth(self) -> dict[str, Any]:
         """Plain COCO ground truth of the validation pictures."""

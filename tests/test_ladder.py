@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from helpers import ladder
+from helpers import ladder, ladder_command, ladder_measure
 from helpers.__main__ import parser as command_line
 from helpers.analysis import paper
 from helpers.config import TestConfig
 from helpers.evaluation.average_precision import Evaluation
 from helpers.ladder_reference import Entry, Reference, pack_results, unpack_results
+from helpers.training.errors import RunBusyError
 
 PRESETS = ("quick", "bench", "paper")
 
@@ -116,7 +117,8 @@ TRUTH = {"images": [{"id": 3, "height": 4, "width": 6}]}
 
 
 def entry(rung: str = "dcn", seed: int = 0, ap: float = 0.5) -> Entry:
-    metrics = {kind: dict.fromkeys(("AP", "AP50", "AP75", "APs"), ap) for kind in ("segm", "bbox")}
+    kinds = ("segm", "boundary", "bbox")
+    metrics = {kind: dict.fromkeys(("AP", "AP50", "AP75", "APs"), ap) for kind in kinds}
     return Entry(
         rung=rung,
         seed=seed,
@@ -170,7 +172,30 @@ def test_results_are_a_table_in_per_cent_in_the_papers_order(tmp_path, monkeypat
     assert table[["rung", "seed"]].values.tolist() == [["dcn", 0], ["focal", 0], ["focal", 1]]
     assert table["mask AP"].tolist() == [50, 25, 50]
     assert table["APs scaled"].tolist() == [12.5] * 3
-    assert table["boundary AP"].isna().all()
+    assert table["APl"].isna().all()
     nothing = ladder.results("quick", tmp_path / "none")
     assert nothing.empty
     assert {"rung", "mask AP", "APl"} <= set(nothing.columns)
+
+
+def test_rungs_that_another_process_is_at_come_last(monkeypatch, capsys):
+    rows, tried = ladder.rungs("quick")[:3], []
+
+    def measure(row):
+        tried.append(row.key)
+        if tried == ["mask_rcnn_r50"]:
+            raise RunBusyError("run quick-mask_rcnn_r50 is being worked on by process 1")
+        return entry(row.key)
+
+    monkeypatch.setattr(ladder_measure, "measure", measure)
+    ladder_command.measure_all(rows)
+    keys = [row.key for row in rows]
+    assert tried == [*keys, keys[0]]
+    assert "later: run quick-mask_rcnn_r50 is being worked on" in capsys.readouterr().out
+
+
+def test_the_list_shows_every_row_and_the_way_to_the_data(monkeypatch):
+    monkeypatch.setattr(ladder, "list_runs", list)
+    text = ladder_command.listing("paper")
+    assert all(f"\n{row.key} " in text for row in ladder.rungs("paper"))
+    assert "python -m helpers split data/3D-FUTURE" in text
