@@ -7,7 +7,8 @@ thin parts excepted. The border stage flips single bumps, notches and specks to 
 their neighbours; the ends of lines, however thin, are none of these. A leak of one label into
 another is left alone: on the map it looks exactly like a thin leg before something. And holes of a
 few pixels between slats and legs are legitimate, so background is sieved more carefully. Where the
-picture is given, it decides about both: a leak or a hole looks like what it lies in.
+picture is given, it decides about both: a leak or a hole looks like what it lies in. And it is asked
+before anything is taken away: a small part or a bump that looks like something of its own stays.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.masks.components import Components, Runs
-from helpers.masks.correct_picture import match_surroundings
+from helpers.masks.correct_picture import View, looks_like, match_surroundings, stands_out
 
 REFERENCE_AREA = 1200 * 1200  # px: picture at which the thresholds are given
 SIEVE_ROUNDS = 3
 BORDER_ROUNDS = 2
 SIEVE, BORDER, PICTURE = 0, 1, 2  # the stages
 AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
+BUMP_MARGIN, CLUMP_MARGIN = 0.15, 0.3  # so much more alike to the label it gets, 0..1
 ENOUGH_SUPPORT = np.array([3, 3, 3, 3, 2, 2, 2, 2])  # of a neighbour of the same label
 
 
@@ -115,16 +117,19 @@ def correct_labels(
     values, ranked = _by_rank(labels)
     found = np.flatnonzero(values == background)
     ground = int(found[0]) if len(found) else None
+    view = None
+    if picture is not None:
+        view = View(picture.astype(np.float32), len(values), limits.area**0.5)
     work, stage = ranked, np.zeros(labels.shape, np.int8)
     passes, settled = 0, False
     while not settled and passes < config.max_passes:
         before, passes = work, passes + 1
-        work = _sieve(work, limits, len(values), ground)
+        work = _sieve(work, limits, len(values), ground, view)
         if config.smooth_border:
-            sieved, work = work, _smooth_border(work)
+            sieved, work = work, _smooth_border(work, view)
             stage[work != sieved] = BORDER
-        if picture is not None:
-            smoothed, work = work, _look_at(picture, work, limits, len(values))
+        if view is not None:
+            smoothed, work = work, _look_at(view, work, limits)
             stage[work != smoothed] = PICTURE
         settled = np.array_equal(work, before)
     return Correction(values[work], _changes(ranked, work, stage, ground), passes, settled)
@@ -154,14 +159,12 @@ def _changes(
     return causes | {"picture": picture} if picture else causes
 
 
-def _look_at(picture: np.ndarray, labels: np.ndarray, limits: _Limits, count: int) -> np.ndarray:
+def _look_at(view: View, labels: np.ndarray, limits: _Limits) -> np.ndarray:
     config = limits.config
     return match_surroundings(
         labels,
-        picture,
-        count=count,
+        view,
         area=limits.pixels(config.speck_max, least=2),
-        side=limits.area**0.5,
         component=config.alike_component,
         line=config.alike_line,
     )
@@ -170,7 +173,9 @@ def _look_at(picture: np.ndarray, labels: np.ndarray, limits: _Limits, count: in
 # The sieve.
 
 
-def _sieve(labels: np.ndarray, limits: _Limits, count: int, ground: int | None) -> np.ndarray:
+def _sieve(
+    labels: np.ndarray, limits: _Limits, count: int, ground: int | None, view: View | None
+) -> np.ndarray:
     """Give components that are too small to the label they share most border with."""
     for _ in range(SIEVE_ROUNDS):
         parts = Components.of(Runs.of(labels))
@@ -180,9 +185,12 @@ def _sieve(labels: np.ndarray, limits: _Limits, count: int, ground: int | None) 
         if not noisy.any():
             break
         votes = parts.border_votes(noisy, count)
-        decided = votes.any(1)
-        winner = votes.argmax(1).astype(labels.dtype)
-        labels = parts.paint(np.where(decided, winner, parts.label))
+        given, winner = votes.any(1), votes.argmax(1)
+        if view is not None:
+            given &= ~stands_out(labels, view, parts, given, winner)
+        if not given.any():
+            break
+        labels = parts.paint(np.where(given, winner, parts.label).astype(labels.dtype))
     return labels
 
 
@@ -215,26 +223,39 @@ def _thin_fragments(parts: Components, noisy: np.ndarray, limits: _Limits) -> np
 # The border.
 
 
-def _smooth_border(labels: np.ndarray) -> np.ndarray:
+def _smooth_border(labels: np.ndarray, view: View | None) -> np.ndarray:
     """Flip single bumps and notches to the majority of their neighbours.
 
     Such a pixel has at most one direct neighbour of its label (a convex corner has two), and those
     of its label around it are well supported themselves: the end of a line, be it upright or
     diagonal, touches a pixel of the line that is not. Five of the eight neighbours must agree.
     Outside of the picture, the pixels at its border go on.
+
+    Where there is a picture, the pixel must look like its neighbours too. And where it does so
+    clearly, a clump or the end of a line goes pixel by pixel, with four that agree.
     """
     for _ in range(BORDER_ROUNDS):
         padded = np.pad(labels, 2, mode="edge")
         support = _support(padded)
-        rows, columns = np.nonzero(support[1:-1, 1:-1] <= 1)
+        rows, columns = np.nonzero(support[1:-1, 1:-1] <= (1 if view is None else 2))
         at = [(rows + 1 + dy, columns + 1 + dx) for dy, dx in AROUND]
         around = np.stack([padded[y + 1, x + 1] for y, x in at], 1)
         strength = np.stack([support[y, x] for y, x in at], 1)
         own = around == labels[rows, columns, None]
         single = (~own | (strength >= ENOUGH_SUPPORT)).all(1)
-        agreeing = (around[:, :, None] == around[:, None, :]).sum(-1)
+        agreeing = (around[:, :, None] == around[:, None, :]).sum(-1) * ~own
         winner = np.take_along_axis(around, agreeing.argmax(1)[:, None], 1)[:, 0]
-        flip = single & (agreeing.max(1) >= 5) & (winner != labels[rows, columns])
+        flip = single & (agreeing.max(1) >= 5) & (support[rows + 1, columns + 1] <= 1)
+        if view is not None:
+            margin = np.where(flip, BUMP_MARGIN, CLUMP_MARGIN)
+            flip |= ~single & (agreeing.max(1) >= 4)
+            flip[flip] = looks_like(
+                labels,
+                view,
+                at=(rows[flip], columns[flip]),
+                other=winner[flip],
+                margin=margin[flip],
+            )
         if not flip.any():
             break
         labels = labels.copy()

@@ -62,9 +62,34 @@ REAL = {
 @pytest.mark.parametrize("thing", REAL.values(), ids=REAL)
 def test_what_is_seen_in_the_picture_stays(thing):
     truth = room(*BEHIND, thing)
-    picture = photograph(truth)
-    alone = correct_labels(truth).labels
-    assert np.array_equal(correct_labels(truth, picture=picture).labels, alone)
+    assert np.array_equal(correct_labels(truth, picture=photograph(truth)).labels, truth)
+
+
+def test_shape_alone_would_take_the_knob_away():
+    truth = room(*BEHIND, REAL["a small knob"])
+    assert (correct_labels(truth).labels != truth).sum() == 25
+    many = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
+    assert (correct_labels(truth, picture=many).labels != truth).sum() == 25  # colours say nothing
+
+
+@pytest.mark.parametrize("noise", [3, 12, 25])
+def test_swapped_pixels_of_a_border_go_back_and_right_ones_stay(noise):
+    """Two side by side, which shape alone takes for the end of something; a corner beside a
+    swapped pixel, which it takes for a bump."""
+    truth = room(*BEHIND)
+    noisy = truth.copy()
+    noisy[299, 500:502] = 1
+    noisy[300, 301] = 0  # leaves the corner at (300, 300) with one neighbour of its own
+    alone = correct_labels(noisy).labels
+    assert (alone[299, 500:502] == 1).all() and alone[300, 300] == 0
+    found = correct_labels(noisy, picture=photograph(truth, noise=noise)).labels
+    assert (found[299, 500:502] == 0).all() and found[300, 300] == 1
+
+
+def test_grain_is_no_contrast():
+    truth, noisy = room(*BEHIND), room(*BEHIND, *DEFECTS.values())
+    found = correct_labels(noisy, picture=photograph(truth, noise=20)).labels
+    assert (found != truth).sum() <= 4 < (noisy != truth).sum()
 
 
 def test_without_contrast_corners_and_thick_parts_stay():
