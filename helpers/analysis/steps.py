@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from helpers.config import Preset
-from helpers.evaluation.bootstrap import Difference, Truth, paired_difference
+from helpers.evaluation.bootstrap import Difference, paired_difference
 from helpers.evaluation.results import Results
 from helpers.ladder import results, rung
 from helpers.ladder_reference import REFERENCE, references
@@ -22,7 +23,8 @@ Pairs = Mapping[str, tuple[str, str]]  # what the step is called: rung before, r
 class Step:
     """What a step is worth in one measurement: mask AP and boundary AP after, less before.
 
-    preset: the rules of the evaluation. Both rungs had the same seed and the same machine.
+    preset: the rules of the evaluation. truth: plain COCO; before and after: what was found in its
+    images. Both rungs had the same seed and the same machine.
     """
 
     name: str
@@ -32,6 +34,9 @@ class Step:
     preset: str
     masks: Difference
     outlines: Difference
+    truth: Mapping[str, Any]
+    before: Results
+    after: Results
 
     @property
     def images(self) -> int:
@@ -66,13 +71,14 @@ def measured_steps(
             paired_difference(truth, *found, preset=rules, kind=kind, samples=samples)
             for kind in ("segm", "boundary")
         )
-        steps.append(Step(name, seed, *where, rules, masks, outlines))
+        steps.append(Step(name, seed, *where, rules, masks, outlines, truth, *found))
     return steps
 
 
+# name, runs, seed, (hardware, data), truth, results before and after, rules
 Found = tuple[
-    str, tuple[str, str], int, tuple[str, str], Truth, tuple[Results, Results], str
-]  # name, runs, seed, (hardware, data), truth, results before and after, rules
+    str, tuple[str, str], int, tuple[str, str], Mapping[str, Any], tuple[Results, Results], str
+]
 
 
 def _pairs(preset: Preset, pairs: Pairs, folder: Path) -> Iterator[Found]:
@@ -105,4 +111,5 @@ def _local_pairs(preset: Preset, pairs: Pairs) -> Iterator[Found]:
             before, after = (done[run] for run in runs)
             where = (before.environment[-1]["hardware"], before.config.data.name)
             found, rules = (before.predictions(), after.predictions()), before.evaluation.preset
-            yield name, runs, seed, where, before.index("val"), found, rules
+            truth = before.index("val").to_coco()
+            yield name, runs, seed, where, truth, found, rules

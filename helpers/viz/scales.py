@@ -15,6 +15,8 @@ from helpers.analysis.anchors import resize_scale, roi_levels
 from helpers.analysis.scales import LEVEL_EDGES, ROI_LEVELS
 from helpers.analysis.steps import Step
 from helpers.data.taxonomy import Taxonomy
+from helpers.evaluation.results import Results
+from helpers.masks import rle
 from helpers.structures import Sample
 from helpers.viz.overlays import Overlay, Panel
 from helpers.viz.style import CYCLE, GREY, INK, STYLE, Picture, shade
@@ -183,3 +185,38 @@ def image_differences(steps: Sequence[Step], *, title: str) -> Picture:
         axes.set(ylabel="points of mask AP")
         axes.legend(loc="upper right")
     return figure
+
+
+def step_panels(
+    image: np.ndarray, step: Step, file_name: str, *, score: float = 0.5
+) -> list[Panel]:
+    """One picture (H, W, 3) three times: with its truth, with what was found before the step, and
+    after it, both of at least `score` and with the mask AP of the picture alone."""
+    row = step.masks.per_image.set_index("file_name").loc[file_name]
+    titles = {
+        "truth": step.truth["annotations"],
+        f"before: {100 * row['a']:.0f}": step.before,
+        f"after: {100 * row['b']:.0f}": step.after,
+    }
+    names = {category["id"]: category["name"] for category in step.truth["categories"]}
+    return [
+        Panel(image, title, _overlay(found, row["image_id"], names, image.shape[:2], score))
+        for title, found in titles.items()
+    ]
+
+
+def _overlay(
+    rows: Results, image_id: int, names: Mapping[int, str], size: tuple[int, int], score: float
+) -> Overlay:
+    """Those of the annotations or results that are of one image; what has no score is shown."""
+    mine = [row for row in rows if row["image_id"] == image_id and row.get("score", 1.0) >= score]
+    boxes = np.array([row["bbox"] for row in mine], dtype=float).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    masks = [rle.decode(row["segmentation"]) for row in mine]
+    ids = [int(row["category_id"]) for row in mine]
+    return Overlay(
+        masks=np.array(masks, dtype=bool).reshape(-1, *size),
+        boxes=boxes,
+        category_ids=np.array(ids, dtype=np.int64),
+        names=tuple(names[number] for number in ids),
+    )

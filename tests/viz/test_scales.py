@@ -10,17 +10,34 @@ import torch
 from helpers.analysis.steps import Step
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.bootstrap import Difference
+from helpers.masks.rle import encode
 from helpers.structures import Sample, Targets
 from helpers.viz import scales
 
 TAXONOMY = Taxonomy((Category(3, "Lamp", "Lighting"), Category(8, "Bed", "Bed")))
 
 
+def thing(image_id: int, **more: float) -> dict:
+    mask = np.zeros((20, 30), dtype=bool)
+    mask[5:9, 4:8] = True
+    box = [4.0, 5.0, 4.0, 4.0]
+    return {
+        "image_id": image_id,
+        "category_id": 3,
+        "bbox": box,
+        "segmentation": encode(mask),
+        **more,
+    }
+
+
 def step(name: str, mean: float) -> Step:
     table = pd.DataFrame({"difference": [mean + 0.1, mean, mean - 0.1, np.nan]})
+    table = table.assign(file_name=list("wxyz"), image_id=[5, 6, 7, 8], a=0.5, b=0.5 + mean)
     masks = Difference(mean, mean - 0.02, mean + 0.03, table)
     outlines = Difference(2 * mean, mean - 0.05, 2 * mean + 0.01, table)
-    return Step(name, 1, "a test", "boxes", "coco", masks, outlines)
+    truth = {"categories": [{"id": 3, "name": "Lamp"}], "annotations": [thing(5), thing(6)]}
+    found = [thing(5, score=0.9), thing(5, score=0.2), thing(6, score=0.8)]
+    return Step(name, 1, "a test", "boxes", "coco", masks, outlines, truth, found, [])
 
 
 def drawn(picture) -> bool:
@@ -86,6 +103,16 @@ def test_pictures_are_sorted_by_their_difference():
     picture = scales.image_differences([step("up", 0.1)], title="pictures")
     assert drawn(picture)
     assert picture.axes[0].lines[1].get_ydata() == pytest.approx([20, 10, 0])
+
+
+def test_a_picture_before_and_after_a_step():
+    image = np.zeros((20, 30, 3), np.uint8)
+    truth, before, after = scales.step_panels(image, step("up", 0.1), "w")
+    assert [p.title for p in (truth, before, after)] == ["truth", "before: 50", "after: 60"]
+    assert [len(p.overlay) for p in (truth, before, after)] == [1, 1, 0]
+    assert truth.overlay.boxes.tolist() == [[4, 5, 8, 9]] and truth.overlay.names == ("Lamp",)
+    assert before.overlay.masks.sum() == 16
+    assert len(scales.step_panels(image, step("up", 0.1), "w", score=0.1)[1].overlay) == 2
 
 
 @pytest.mark.parametrize("chart", [scales.step_intervals, scales.image_differences])
