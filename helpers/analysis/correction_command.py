@@ -8,6 +8,7 @@ import json
 from tqdm.auto import tqdm
 
 from helpers.analysis import correction
+from helpers.analysis.correction_goals import beside_goals
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,4 +30,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print(f"{args.scenes} scenes of {args.size} px, 95 % intervals over scenes in brackets")
     print(correction.readable(table).to_string())
+    print("\nours with picture beside the goals, on maps with mixed noise and without any")
+    print(beside_goals(table).to_string())
     return 0

@@ -7,8 +7,8 @@ thin parts excepted. The border stage flips single bumps, notches and specks to 
 their neighbours; the ends of lines, however thin, are none of these. A leak of one label into
 another is left alone: on the map it looks exactly like a thin leg before something. And holes of a
 few pixels between slats and legs are legitimate, so background is sieved more carefully. Where the
-picture is given, it decides about both: a leak or a hole looks like what it lies in. And it is asked
-before anything is taken away: a small part or a bump that looks like something of its own stays.
+picture is given, it decides about both: a leak or a hole looks like what it lies in. And nothing is
+taken away before it is asked: a small part or a bump that looks like something of its own stays.
 """
 
 from __future__ import annotations
