@@ -13,6 +13,8 @@ from helpers.evaluation.tables import comparison_table
 from helpers.runs import Run, RunError
 from helpers.training.files import read_json
 
+_UNPRINTABLE = ("annotations", "classes")  # a digest, a whole taxonomy
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
@@ -88,14 +90,11 @@ def _check_alike(a: Run, b: Run) -> None:
     one, other = _validated_on(a), _validated_on(b)
     for what, value in one.items():
         if value != other[what]:
-            told = "" if what in UNPRINTABLE else f" ({value} and {other[what]})"
+            told = "" if what in _UNPRINTABLE else f" ({value} and {other[what]})"
             raise RunError(
                 f"{a.name} and {b.name} can not be compared: they were validated with different "
                 f"{what}{told}; evaluate both on one set with `python -m helpers evaluate --run`"
             )
-
-
-UNPRINTABLE = ("annotations", "classes")
 
 
 def _validated_on(run: Run) -> dict[str, object]:
