@@ -32,7 +32,7 @@ def found(shift: int) -> list[dict]:
 def entry(key: str, seed: int, run: str, evaluation) -> Entry:
     return Entry(
         rung=key, seed=seed, run=run, data="boxes", steps=1, minutes=0.1, hardware="a test",
-        versions={}, changes={}, sha256={}, predictions=f"{run}.json.gz",
+        versions={}, changes={}, sha256={}, predictions=f"{run}.json.xz",
         evaluation=evaluation.to_dict(), sizes={"APs": None, "APm": None, "APl": None},
     )  # fmt: skip
 
@@ -41,11 +41,11 @@ def entry(key: str, seed: int, run: str, evaluation) -> Entry:
 def reference(tmp_path, monkeypatch, small_index) -> Reference:
     """One file with the first pair measured, and a store without runs."""
     one = Reference(tmp_path / "quick-a-test.json")
-    one.write("truth.json", small_index.to_coco())
+    one.write("truth.json.xz", small_index.to_coco())
     for key, shift in (("correction", 10), ("mst", 0)):
         results = found(shift)
         run = rung("quick", key, seed=5).run_name
-        one.write(f"{run}.json.gz", pack_results(results))
+        one.write(f"{run}.json.xz", pack_results(results))
         one.add(entry(key, 5, run, evaluate(small_index, results, preset="coco")))
     monkeypatch.setattr(steps, "list_runs", list)
     monkeypatch.setattr("helpers.ladder.list_runs", list)
