@@ -15,7 +15,7 @@ from helpers.runs_compare import Comparison, compare
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", action="store_true", help="comma-separated, for a spreadsheet")
     parser.set_defaults(a=None)
-    two = parser.add_subparsers(metavar="compare RUN_A RUN_B").add_parser(
+    two = parser.add_subparsers(metavar="[compare RUN_A RUN_B]").add_parser(
         "compare", description="compare two finished runs of the same validation data"
     )
     two.add_argument("a", metavar="RUN_A", help="name of a run, or how it begins")

@@ -6,7 +6,6 @@ Every field of the config is an option of the same name: `--model.backbone resne
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -17,7 +16,7 @@ from helpers.config_fields import Section, differences, flat
 PROG = "python -m helpers train"
 ABOUT = """Train a config, or go on where it stopped, evaluate it and print its scores. Fields that
 are not given are those of the preset. A section that is off, such as test.tta, is on as soon as one
-of its options is given."""
+of its options is given, and `--test.tta None` turns it off."""
 DATA = {
     "annotations": "train_annotations",
     "images": "train_images",
@@ -49,10 +48,12 @@ def parse(words: Sequence[str]) -> ExperimentConfig:
     head = _head()
     given, fields = head.parse_known_args(words)
     start = change(preset(given.preset), **own_data(given))
+    for name, kind in _optional().items():
+        start, fields = _switched(start, fields, name, kind)
     return tyro.cli(
         ExperimentConfig,
         args=fields,
-        default=_opened(start, fields),
+        default=start,
         prog=PROG,
         description=f"{ABOUT}\n\n{head.format_help()}",
         use_underscores=True,
@@ -101,28 +102,39 @@ def _head() -> argparse.ArgumentParser:
     return parser
 
 
-def _opened(section: Section, words: Sequence[str], path: str = "") -> Section:
-    """`section` with those of its optional sections at their defaults that the words speak of.
-
-    Only a section that is there has fields to offer; asking for help opens all.
-    """
-    hints, opened = get_type_hints(type(section)), {}
-    for field in dataclasses.fields(section):
-        value, where = getattr(section, field.name), f"{path}{field.name}."
-        kinds = [kind for kind in get_args(hints[field.name]) if _is_section(kind)]
-        if value is None and kinds and any(_is_about(word, where) for word in words):
-            value = kinds[0]()
-        if isinstance(value, Section):
-            opened[field.name] = _opened(value, words, where)
-    return dataclasses.replace(section, **opened)
+def _optional() -> dict[str, type[Section]]:
+    """Sections that may be None, by dotted name."""
+    return {
+        f"{name}.{field}": kind
+        for name, section in get_type_hints(ExperimentConfig).items()
+        if _is_section(section)
+        for field, hint in get_type_hints(section).items()
+        for kind in get_args(hint)
+        if _is_section(kind)
+    }
 
 
 def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Section)
 
 
-def _is_about(word: str, where: str) -> bool:
-    return word in ("-h", "--help") or word.replace("-", "_").startswith(f"__{where}")
+def _switched(
+    config: ExperimentConfig, words: list[str], name: str, kind: type[Section]
+) -> tuple[ExperimentConfig, list[str]]:
+    """`config` with the section `name` on or off as the words ask for, and the other words.
+
+    Only a section that is on has options to offer; asking for help turns it on.
+    """
+    section, _, field = name.partition(".")
+    known = [word.replace("-", "_") for word in words]
+    if f"__{name}" in known:
+        at = known.index(f"__{name}")
+        if known[at + 1 : at + 2] == ["None"]:
+            return change(config, **{f"{section}__{field}": None}), words[:at] + words[at + 2 :]
+    asked = {"_h", "__help"} & set(known) or any(k.startswith(f"__{name}.") for k in known)
+    if asked and getattr(getattr(config, section), field) is None:
+        config = change(config, **{f"{section}__{field}": kind()})
+    return config, words
 
 
 def _words(value: Any) -> list[str]:

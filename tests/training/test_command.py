@@ -50,6 +50,17 @@ def test_dashes_and_equal_signs_are_understood_too():
     assert config.test.tta == TtaConfig(max_side=900)
 
 
+def test_a_section_is_on_with_one_of_its_options_and_off_with_none(monkeypatch):
+    assert parse(["--test.tta.flip", "False"]).test.tta == TtaConfig(flip=False)
+    assert parse(["--test.tta", "None", "--train.seed", "4"]) == parse(["--train.seed", "4"])
+    augmented = change(preset("quick"), test__tta=TtaConfig(flip=False))
+    monkeypatch.setattr("helpers.training.command.preset", lambda name: augmented)
+    assert parse([]) == augmented
+    assert parse(["--test.tta.max_side", "900"]).test.tta == TtaConfig(flip=False, max_side=900)
+    assert parse(["--test.tta", "None"]) == preset("quick")
+    assert command_of(preset("quick"), "quick")[-2:] == ["--test.tta", "None"]
+
+
 def test_own_data_come_before_the_fields(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     own = shlex.split("--annotations a.json --images a --val-annotations b.json --val-images b")
