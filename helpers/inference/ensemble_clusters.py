@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from helpers.inference.ensemble_masks import Box, Patch, added, render, shared_cells
+from helpers.inference.ensemble_masks import (
+    Box,
+    Cells,
+    Patch,
+    added,
+    reached,
+    render,
+    shared_cells,
+)
 from helpers.inference.errors import PredictionError
 from helpers.models.matrix_nms import matrix_nms
 from helpers.structures import Detections
@@ -89,42 +97,47 @@ class Candidate:
 
 @dataclass
 class Cluster:
-    """Detections of one thing. total: the sum of power times mask, on the picture's grid."""
+    """Detections of one thing. total: the sum of power times mask, on the picture's grid; cells:
+    where the mean mask reaches 1/2."""
 
     label: int
     total: Patch
-    members: list[Candidate] = field(default_factory=list)
-    power: float = 0.0
-    cells: int = 0  # where the mean mask reaches 1/2
+    cells: Cells
+    members: list[Candidate]
+    power: float
 
     @staticmethod
     def of(candidate: Candidate, patch: Patch) -> Cluster:
-        empty = Patch(patch.left, patch.top, np.zeros_like(patch.values))
-        cluster = Cluster(candidate.label, empty)
-        cluster.add(candidate, patch)
-        return cluster
+        power = candidate.power
+        total = replace(patch, values=np.float32(power) * patch.values)
+        return Cluster(candidate.label, total, reached(total, half(power)), [candidate], power)
 
     def add(self, candidate: Candidate, patch: Patch) -> None:
         self.members.append(candidate)
         self.total = added(self.total, patch, candidate.power)
         self.power += candidate.power
-        self.cells = int(np.count_nonzero(self.total.values >= np.float32(self.threshold)))
+        self.cells = reached(self.total, self.threshold)
 
     @property
     def threshold(self) -> float:
-        """Of the total, where the mean is 1/2; a little less, for what rounding takes away."""
-        return 0.5 * self.power * (1 - 1e-6)
+        """Of the total, where the mean is 1/2."""
+        return half(self.power)
 
-    def overlap(self, patch: Patch, cells: int, threshold: float = 0.5) -> float:
-        """IoU of the mean mask with a patch that has so many cells over its threshold."""
-        shared = shared_cells(self.total, patch, (self.threshold, threshold))
-        return shared / max(1, self.cells + cells - shared)
+    def overlap(self, other: Cells) -> float:
+        """IoU of the mean mask with another one."""
+        shared = shared_cells(self.cells, other)
+        return shared / max(1, self.cells.count + other.count - shared)
 
     def score(self, trust: float, coverage: float) -> float:
         """Weighted mean of the members' scores, times (their share of all trust) ^ coverage."""
         own = math.fsum(m.weight for m in self.members)
         mean = math.fsum(m.power for m in self.members) / own
         return min(1.0, mean * (own / trust) ** coverage)
+
+
+def half(power: float) -> float:
+    """Half of the sum of power times mask; a little less, for what rounding takes away."""
+    return 0.5 * power * (1 - 1e-6)
 
 
 def _check(members: Sequence[Detections], weights: Sequence[float]) -> None:
@@ -173,12 +186,12 @@ def _clusters(
     clusters: list[Cluster] = []
     for candidate in candidates:
         patch = render(candidate.mask, candidate.box, size, step)
-        cells = int(np.count_nonzero(patch.values >= 0.5))
-        if not cells:
+        cells = reached(patch, 0.5)
+        if not cells.count:
             continue
-        small = cells * step**2 < config.small_area
+        small = cells.count * step**2 < config.small_area
         same = [c for c in clusters if c.label == candidate.label]
-        overlaps = [c.overlap(patch, cells) for c in same]
+        overlaps = [c.overlap(cells) for c in same]
         best = int(np.argmax(overlaps)) if same else -1
         needed = config.small_agreement if small else config.agreement
         if best < 0 or overlaps[best] < needed:
@@ -190,10 +203,11 @@ def _clusters(
 
 def _suppressed(scores: Tensor, clusters: Sequence[Cluster], config: EnsembleConfig) -> Tensor:
     labels = torch.tensor([cluster.label for cluster in clusters])
-    overlaps = torch.zeros(len(clusters), len(clusters), dtype=torch.float64)
+    table = np.zeros((len(clusters), len(clusters)))
     for j, worse in enumerate(clusters):
         for i, better in enumerate(clusters[:j]):
-            overlaps[i, j] = better.overlap(worse.total, worse.cells, worse.threshold)
+            table[i, j] = better.overlap(worse.cells)
+    overlaps = torch.from_numpy(table)
     other = (labels[:, None] != labels[None]) & (overlaps > config.same_place)
     decay = matrix_nms(overlaps, labels, sigma=config.nms_sigma)
     return scores * decay * config.doubt ** other.sum(dim=0)

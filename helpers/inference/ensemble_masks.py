@@ -61,17 +61,33 @@ def added(total: Patch, other: Patch, weight: float) -> Patch:
     return Patch(left, top, values)
 
 
-def shared_cells(one: Patch, other: Patch, thresholds: tuple[float, float]) -> int:
-    """The number of cells where each patch reaches its threshold."""
-    left, top = max(one.left, other.left), max(one.top, other.top)
-    right, bottom = np.minimum(one.ends, other.ends)
-    if left >= right or top >= bottom:
-        return 0
-    first, second = (
-        p.values[top - p.top : bottom - p.top, left - p.left : right - p.left] for p in (one, other)
-    )
-    low, high = (np.float32(threshold) for threshold in thresholds)
-    return _count_both(first, second, low, high)
+@dataclass(frozen=True)
+class Cells:
+    """The cells where a patch reaches a threshold, one bit each: cheap to hold and to compare.
+
+    words: (h, W) uint64, from row `top` and column 0 of the grid on; count: how many cells.
+    """
+
+    top: int
+    words: NDArray[np.uint64]
+    count: int
+
+
+def reached(patch: Patch, threshold: float) -> Cells:
+    """The cells of the patch with a value of at least `threshold`."""
+    height, width = patch.values.shape
+    hits = np.zeros((height, -(-(patch.left + width) // 64) * 64), np.bool_)
+    own = hits[:, patch.left : patch.left + width]
+    np.greater_equal(patch.values, np.float32(threshold), out=own)
+    words = np.packbits(hits, axis=1, bitorder="little").view(np.uint64)
+    return Cells(patch.top, words, int(np.count_nonzero(own)))
+
+
+def shared_cells(one: Cells, other: Cells) -> int:
+    """The number of cells in both."""
+    top = max(one.top, other.top)
+    first, second = one.words[top - one.top :], other.words[top - other.top :]
+    return _count_both(first, second)
 
 
 def tight_box(patch: Patch, threshold: float) -> Box | None:
@@ -135,9 +151,15 @@ def _sample(mask, column, across, row, down):
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_both(first, second, low, high):
-    count = 0
-    for j in range(first.shape[0]):
-        for i in range(first.shape[1]):
-            count += (first[j, i] >= low) & (second[j, i] >= high)
-    return count
+def _count_both(first, second):
+    """Set bits of `first & second`, summed within each word by halves."""
+    total = 0
+    for j in range(min(len(first), len(second))):
+        for i in range(min(first.shape[1], second.shape[1])):
+            word = first[j, i] & second[j, i]
+            word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+            pairs = np.uint64(0x3333333333333333)
+            word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
+            word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+            total += np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return total

@@ -8,6 +8,7 @@ from helpers.inference.ensemble_masks import (
     Patch,
     added,
     grid_of,
+    reached,
     render,
     sample,
     shared_cells,
@@ -89,7 +90,7 @@ def test_sum_and_shared_cells_equal_whole_planes(seed):
     total = added(one, other, 0.5)
     np.testing.assert_allclose(plane(total), plane(one) + np.float32(0.5) * plane(other), atol=1e-6)
     expected = ((plane(one) >= 0.3) & (plane(other) >= 0.6)).sum()
-    assert shared_cells(one, other, (0.3, 0.6)) == expected
+    assert shared_cells(reached(one, 0.3), reached(other, 0.6)) == expected
 
 
 def test_tight_box_of_cells_over_the_threshold():
