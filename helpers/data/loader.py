@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from shutil import disk_usage
 
 import numpy as np
@@ -238,10 +239,10 @@ def repeat_factors(
     return np.where(shown[rows], factors, 1.0).max(axis=1)
 
 
-class SampleLoader(DataLoader[list[Sample]]):
+class WorkerLoader(DataLoader):
     """A `DataLoader` that says in one sentence when its workers run out of shared memory."""
 
-    def __iter__(self) -> Iterator[list[Sample]]:
+    def __iter__(self) -> Iterator[Any]:
         """All batches. Raises DataError for too little shared memory, or a picture's own."""
         try:
             yield from super().__iter__()
@@ -262,13 +263,13 @@ def make_loader(
     sampler: Sampler[int] | Sequence[int] | None = None,
     workers: int = 0,
     drop_last: bool = False,
-) -> SampleLoader:
+) -> WorkerLoader:
     """Batches (lists of samples) in the sampler's order, by default that of the data set.
 
     workers: processes that prepare samples, kept between epochs; 0 prepares them right here.
     Where there is a GPU, samples lie in page-locked memory.
     """
-    return SampleLoader(
+    return WorkerLoader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,

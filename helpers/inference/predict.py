@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
 from helpers.config import ExperimentConfig, TestConfig
 from helpers.data.augment import resized_size, to_tensor
 from helpers.data.index import InstanceIndex
+from helpers.data.loader import WorkerLoader
 from helpers.data.pictures import read_picture
 from helpers.data.taxonomy import Taxonomy
 from helpers.inference.paste import to_rle
@@ -85,7 +86,7 @@ def detect_index(
     """As `predict_index`, one picture after the other: its id, its detections on the CPU."""
     if device is not None:
         model.to(device)
-    loader = DataLoader(
+    loader = WorkerLoader(
         Pictures(index, config.test),
         batch_size=None,
         num_workers=config.train.workers,
