@@ -133,6 +133,24 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_files(source, result, tmp_p
     assert contents(target) == contents(result)
 
 
+def test_the_command_killed_with_its_workers_at_work_goes_on_to_the_same_files(
+    source, result, tmp_path
+):
+    target = tmp_path / "killed"
+    command = [sys.executable, "-m", "helpers", "correct-masks", str(source), str(target)]
+    process = subprocess.Popen(
+        [*command, "--jobs", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    end = time.monotonic() + 60
+    while not list(target.glob(".work/*/*.json")) and time.monotonic() < end:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)  # of the command alone: its workers have to end themselves
+    assert process.wait() == -signal.SIGKILL
+    assert not (target / "report.json").exists()
+    assert subprocess.run([*command, "--jobs", "1"], capture_output=True).returncode == 0
+    assert contents(target) == contents(result)
+
+
 def test_a_finished_correction_is_returned_at_once(source, result, monkeypatch):
     monkeypatch.setattr(correct_files, "correct_image", None)  # any use would fail
     report = correct_dataset(source, result, progress=False)
