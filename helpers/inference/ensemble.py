@@ -23,7 +23,7 @@ from helpers.inference.ensemble_clusters import (
     clusters_of,
     scores_of,
 )
-from helpers.inference.ensemble_masks import Box, Patch, added, grid_of, render, sample, tight_box
+from helpers.inference.ensemble_masks import Box, grid_of, sample, tight_box
 from helpers.structures import Detections
 
 
@@ -112,8 +112,5 @@ def _on_one_grid(cluster: Cluster) -> bool:
 
 def _fused_box(cluster: Cluster, size: tuple[int, int]) -> Box | None:
     """Around the pixels where the mean of the members' masks reaches 1/2."""
-    patch = render(cluster.members[0].mask, cluster.members[0].box, size, 1)
-    total = Patch(patch.left, patch.top, np.zeros_like(patch.values))
-    for member in cluster.members:
-        total = added(total, render(member.mask, member.box, size, 1), member.power)
-    return tight_box(total, cluster.threshold)
+    parts = [(member.mask, member.box, member.power) for member in cluster.members]
+    return tight_box(parts, size, cluster.threshold)

@@ -6,6 +6,7 @@ M side of a box-relative mask, h x w cells of a patch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numba
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]  # xyxy, pixels
+CHUNK = 8  # columns or rows that are drawn at once when an end is looked for
 
 
 @dataclass(frozen=True)
@@ -90,24 +92,70 @@ def shared_cells(one: Cells, other: Cells) -> int:
     return _count_both(first, second)
 
 
-def tight_box(patch: Patch, threshold: float) -> Box | None:
-    """Around the cells that reach the threshold, ends exclusive, in cells; None without any."""
-    inside = patch.values >= np.float32(threshold)
-    columns, rows = (np.flatnonzero(inside.any(axis=axis)) for axis in (0, 1))
-    if not len(columns):
+def tight_box(
+    parts: Sequence[tuple[NDArray[np.float32], Box, float]], size: tuple[int, int], threshold: float
+) -> Box | None:
+    """Around the pixels where the sum of weighted masks reaches the threshold; None without any.
+
+    parts: (M, M) mask over `box` with its weight; size: (height, width) of the picture. Columns and
+    rows are asked from the outside in, and only where the masks' largest values leave a chance:
+    that is exact, and a fraction of drawing the sum.
+    """
+    ranges = [_pixels(parts, axis, size[1 - axis]) for axis in (0, 1)]
+    columns = _ends(parts, ranges, 0, threshold)
+    rows = _ends(parts, ranges, 1, threshold)
+    if columns is None or rows is None:
         return None
-    return (
-        float(patch.left + columns[0]),
-        float(patch.top + rows[0]),
-        float(patch.left + columns[-1] + 1),
-        float(patch.top + rows[-1] + 1),
-    )
+    return float(columns[0]), float(rows[0]), float(columns[1] + 1), float(rows[1] + 1)
 
 
 def grid_of(box: Box, side: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """x and y of the cell centres of a `side` x `side` mask over the box."""
     place = (np.arange(side) + 0.5) / side
     return box[0] + place * (box[2] - box[0]), box[1] + place * (box[3] - box[1])
+
+
+def _pixels(parts: Sequence[tuple], axis: int, count: int) -> NDArray[np.float64]:
+    """The centres of all columns (axis 0) or rows (1) that any box reaches into."""
+    inside = [_cells(box[axis], box[axis + 2], count, 1)[1] for _, box, _ in parts]
+    return np.unique(np.concatenate(inside))
+
+
+def _ends(
+    parts: Sequence[tuple], ranges: Sequence[NDArray[np.float64]], axis: int, threshold: float
+) -> tuple[int, int] | None:
+    """The first and the last column (axis 0) or row (1) with a pixel that reaches the threshold."""
+    bound = np.zeros(len(ranges[axis]))
+    for mask, box, weight in parts:
+        cells, _ = _places(ranges[axis], box[axis], box[axis + 2], mask)
+        largest = np.append(mask.max(axis=axis), 0.0)  # cell -1, outside, has none
+        following = np.where(cells < 0, -1, np.minimum(cells + 1, len(mask) - 1))
+        bound += weight * np.maximum(largest[cells], largest[following])
+    places = ranges[axis][bound * (1 + 1e-5) >= threshold]
+    first = _first(parts, places, ranges, axis, threshold)
+    if first is None:
+        return None
+    return first, _first(parts, places[::-1], ranges, axis, threshold)
+
+
+def _first(
+    parts: Sequence[tuple],
+    places: NDArray[np.float64],
+    ranges: Sequence[NDArray[np.float64]],
+    axis: int,
+    threshold: float,
+) -> int | None:
+    """The first of the columns or rows `places` with a pixel that reaches the threshold."""
+    for start in range(0, len(places), CHUNK):
+        asked = places[start : start + CHUNK]
+        x, y = (asked, ranges[1]) if axis == 0 else (ranges[0], asked)
+        total = np.zeros((len(y), len(x)), np.float32)
+        for mask, box, weight in parts:
+            total += np.float32(weight) * sample(mask, box, x, y)
+        hits = np.flatnonzero((total >= np.float32(threshold)).any(axis=axis))
+        if len(hits):
+            return int(asked[hits[0]])
+    return None
 
 
 def _cells(low: float, high: float, count: int, step: int) -> tuple[int, NDArray[np.float64]]:

@@ -93,11 +93,24 @@ def test_sum_and_shared_cells_equal_whole_planes(seed):
     assert shared_cells(reached(one, 0.3), reached(other, 0.6)) == expected
 
 
-def test_tight_box_of_cells_over_the_threshold():
-    values = np.zeros((6, 7), np.float32)
-    values[2, 3], values[4, 5] = 0.5, 0.9
-    assert tight_box(Patch(10, 20, values), 0.5) == (13.0, 22.0, 16.0, 25.0)
-    assert tight_box(Patch(10, 20, values), 0.95) is None
+@pytest.mark.parametrize("seed", range(24))
+def test_tight_box_is_that_of_the_whole_sum(seed):
+    random = np.random.default_rng(seed)
+    parts = []
+    for _ in range(1 + seed % 4):
+        corner, side = random.uniform(-6, 30, 2), random.uniform(0.5, 50, 2)
+        mask = random.random((int(random.integers(1, 9)),) * 2, dtype=np.float32) ** 2
+        parts.append((mask, (*corner, *(corner + side)), float(random.uniform(0.2, 2))))
+    threshold = random.uniform(0.1, 0.6) * sum(weight for _, _, weight in parts)
+    whole = sum(np.float32(weight) * plane(render(m, box, SIZE, 1)) for m, box, weight in parts)
+    rows, columns = np.nonzero(whole >= np.float32(threshold))
+    expected = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if len(rows) else None
+    assert tight_box(parts, SIZE, threshold) == expected
+
+
+def test_tight_box_of_nothing_is_none():
+    outside = [(np.ones((4, 4), np.float32), (90.0, 5.0, 99.0, 9.0), 1.0)]
+    assert tight_box(outside, SIZE, 0.5) is None
 
 
 def test_grid_points_are_cell_centres():
