@@ -161,8 +161,9 @@ def get_or_train(
     """The finished run of `config`: at once when there is one, else trained (on) and evaluated.
 
     progress: show a bar, or lines where nobody watches; on_log gets each row of the log as it is
-    written; tensorboard: keep the log as TensorBoard files too. On many processes all have to call
-    it; they share the pictures, also those of the validation split, and the main one writes.
+    written; preview: see there; tensorboard: keep the log as TensorBoard files too. None of them
+    changes the result. On many processes all have to call it; they share the pictures, also those
+    of the validation split, and the main one writes.
     Raises RunError when the stored run is of other data, RunBusyError when another process is at
     work on it, Interrupted (a KeyboardInterrupt) when asked to stop, DataError, TrainingError,
     StorageError.
@@ -175,7 +176,8 @@ def get_or_train(
             with locked(run.dir):
                 _note_sitting(run)
         look = None if preview is None else _look(run, preview)
-        train(config, run.dir, watch=Watch(on_log, look, tensorboard, progress))
+        watch = Watch(on_log=on_log, look=look, tensorboard=tensorboard, progress=progress)
+        train(config, run.dir, watch=watch)
         _evaluate(run, progress)
         here.wait_for_everyone()
     return run

@@ -18,6 +18,7 @@ from torch import nn
 
 from helpers.config import ExperimentConfig
 from helpers.models.build import build_model
+from helpers.models.errors import ModelError
 from helpers.structures import Sample
 from helpers.training.bad_batch import save_batch
 from helpers.training.checkpoint import check_digest, load_newest, save
@@ -109,8 +110,8 @@ def fit(
     batches(start): the batches of steps start, start + 1, ..., the same ones whenever asked;
     digest: names the training data; epoch_steps: steps in one pass over them.
     Asked to stop (Ctrl-C, Interrupt Kernel, SIGTERM; in any process), it finishes the step, stores
-    a checkpoint and raises Interrupted. Raises NonFiniteError, which names a file with the last
-    batch, TrainingError, StorageError, RunBusyError.
+    a checkpoint and raises Interrupted. Raises NonFiniteError, and ModelError for a batch the model
+    refuses, both naming a file with that batch; TrainingError, StorageError, RunBusyError.
     """
     main = trainer.accelerator.is_main_process
     with locked(folder) if main else nullcontext(), stoppable() as stop:
@@ -148,10 +149,10 @@ def _steps(
         fetched = time.perf_counter()
         try:
             values = trainer.train_step(samples)
-        except NonFiniteError as error:
+        except (NonFiniteError, ModelError) as error:
             name = f"bad_batch_step_{trainer.step:08d}_{trainer.accelerator.process_index}.npz"
             save_batch(folder / name, samples)
-            raise NonFiniteError(f"{error}; the last batch is in {folder / name}") from error
+            raise type(error)(f"{error}; the batch is in {folder / name}") from error
         done = time.perf_counter()
         yield {
             "step": trainer.step,
