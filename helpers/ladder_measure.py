@@ -36,7 +36,7 @@ def measure(rung: Rung, *, folder: Path = REFERENCE, progress: bool = True) -> E
     run = get_or_train(rung.trained, progress=progress)
     reference = reference_of(rung, run, folder)
     results, name = run.predictions(), f"{run.name}.json.xz"
-    if rung.config.test.tta is not None or rung.table == "table3":
+    if rung.config.test.tta is not None:
         results, name = looked_at(rung, run, progress=progress)[1], f"{run.name}-tta.json.xz"
     entry = scored(rung, run, reference, results, name)
     reference.add(entry)
@@ -53,14 +53,16 @@ def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE, progress: bool = T
         _store_soft(reference, row, run, progress) for row, run in zip(rows, runs, strict=True)
     ]
     learnt = _learnt(rows, runs, progress)
-    extra = {"members": [run.name for run in runs], "soft": names, "learnt": asdict(learnt)}
+    called = [run.name for run in runs]
+    extra = {"members": called, "soft": names, "learnt": asdict(learnt)}
     soft = [unpack_soft(reference.read(name)) for name in names]
     members = Members.of(soft, learnt, reference.truth(), rung.config.test.preset)
     extra |= all_scores(members)
     name = f"{rung.preset}-ensemble-{rung.seed}.json.xz"
     entry = scored(rung, runs[0], reference, members.results(LETTERS), name, extra)
     minutes = round(sum(run.seconds for run in runs) / 60, 1)
-    entry = replace(entry, run="+".join(run.name for run in runs), minutes=minutes)
+    steps = sum(len(run.log()) for run in runs)
+    entry = replace(entry, run="+".join(called), minutes=minutes, steps=steps)
     reference.add(entry)
     return entry
 
