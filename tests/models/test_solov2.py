@@ -20,11 +20,7 @@ from helpers.config import (
     from_dict,
     preset,
 )
-from helpers.data.taxonomy import Category, Taxonomy
-from helpers.evaluation.average_precision import evaluate
 from helpers.inference.paste import paste_masks
-from helpers.inference.predict import to_results
-from helpers.masks.rle import bbox, encode
 from helpers.models.build import build_model
 from helpers.models.errors import ModelError
 from helpers.models.solov2 import SOLOv2, dice_loss
@@ -33,6 +29,7 @@ from helpers.models.solov2_masks import box_relative, points_nms, tight_boxes
 from helpers.structures import Detections, Sample, Targets
 from helpers.training.optimizer import parameter_groups, set_learning_rate
 from helpers.training.trainer import Trainer
+from tests.models.scoring import mask_ap
 from tests.models.test_build import gradients_reach, pictures
 
 SMALL = Solov2Config(
@@ -44,7 +41,6 @@ SMALL = Solov2Config(
     kernel_channels=16,
     mask_size=56,
 )
-KINDS = Taxonomy(tuple(Category(n, f"kind {n}", "thing") for n in (1, 2, 3)))
 VARIANTS = {"plain": SMALL, "deformable": dataclasses.replace(SMALL, deformable=True)}
 
 
@@ -237,24 +233,6 @@ def train(model: SOLOv2, images, targets, *, steps: int, lr: float) -> list[floa
         optimiser.step()
         totals.append(total.item())
     return totals
-
-
-def mask_ap(model: SOLOv2, images, targets) -> float:
-    """COCO's mask AP on the pictures themselves."""
-    truth = {
-        "images": [{"id": i, "height": t.masks.shape[1], "width": t.masks.shape[2]}
-                   for i, t in enumerate(targets)],
-        "categories": [{"id": c.id, "name": c.name} for c in KINDS.classes],
-        "annotations": [
-            {"image_id": i, "category_id": label + 1, "segmentation": encode(mask), "iscrowd": 0,
-             "area": int(mask.sum()), "bbox": list(bbox(encode(mask)))}
-            for i, t in enumerate(targets)
-            for label, mask in zip(t.labels.tolist(), t.masks.numpy(), strict=True)
-        ],
-    }  # fmt: skip
-    found = model.eval().predict(images)
-    results = [r for i, d in enumerate(found) for r in to_results(d, i, KINDS)]
-    return evaluate(truth, results, kinds=("segm",)).metrics["segm"]["AP"]
 
 
 def test_two_scenes_are_begun_to_be_learnt(tiny, make_targets):
