@@ -14,13 +14,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from helpers.inference.paste import paste_masks
 from helpers.models.points import PointTable, cell_centres, in_image
 from helpers.structures import Detections
 from helpers.viz.controls import Controlled, choice, slider
-from helpers.viz.gallery import square_window
 from helpers.viz.overlays import Overlay
 from helpers.viz.style import CYCLE, INK, STYLE, Picture
 
@@ -96,33 +96,38 @@ def subdivision_picture(
     rows = -(-(len(found) + 1) // columns)
     ious = ", ".join(f"{step.side} x {step.side} IoU {step.iou:.3f}" for step in found)
     with matplotlib.rc_context(STYLE):
-        size = (2.5 * columns, 2.85 * rows)
+        ratio = (box[3] - box[1]) / (box[2] - box[0])
+        size = (2.5 * columns, (2.5 * min(ratio, 2.0) + 0.45) * rows)
         figure = Picture(size, alt=f"{overlay.names[row]}: {ious}", photograph=True)
         cells = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in cells:
             axes.set_axis_off()
         _draw_object(cells[0], image, overlay, row)
         for axes, step in zip(cells[1:], found, strict=False):
-            _draw_step(axes, step)
+            _draw_step(axes, step, box)
     return figure
 
 
 def _draw_object(axes: Axes, image: np.ndarray, overlay: Overlay, row: int) -> None:
-    rows, columns = square_window(overlay.boxes[row], image.shape[:2])
-    axes.imshow(image[rows, columns])
-    axes.contour(overlay.masks[row, rows, columns], levels=[0.5], colors=CYCLE[1], linewidths=1.2)
+    left, top, right, bottom = overlay.boxes[row]
+    axes.imshow(image, extent=(0, image.shape[1], image.shape[0], 0))
+    padded = np.pad(overlay.masks[row], 1)  # an outline along the picture's edge too
+    y, x = (np.arange(side) - 0.5 for side in padded.shape)
+    axes.contour(x, y, padded, levels=[0.5], colors=CYCLE[1], linewidths=1.2)
+    axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.set_title(f"{overlay.names[row].split(' / ')[0]}\ntrue outline", fontsize=8)
 
 
-def _draw_step(axes: Axes, step: SubdivisionStep) -> None:
-    axes.imshow(step.mask, cmap="Greys", vmin=0, vmax=1.4, extent=(0, 1, 1, 0))
+def _draw_step(axes: Axes, step: SubdivisionStep, box: np.ndarray) -> None:
+    corner, size = box[:2], box[2:] - box[:2]
+    (left, top), (right, bottom) = corner, corner + size
+    axes.imshow(step.mask, cmap="Greys", vmin=0, vmax=1.4, extent=(left, right, bottom, top))
     share = len(step.asked) / step.side**2
     if share < 1:
-        size = float(np.clip(2000 / len(step.asked), 0.6, 14))
-        axes.scatter(*step.asked.T, s=size, color=CYCLE[3], linewidths=0)
-    axes.add_patch(matplotlib.patches.Rectangle((0, 0), 1, 1, fill=False, edgecolor=INK, lw=0.6))
-    axes.set(xlim=(-0.01, 1.01), ylim=(1.01, -0.01))
-    asked = "all cells" if share == 1 else f"{len(step.asked):,} cells ({share:.0%})"
+        dot = float(np.clip(2000 / len(step.asked), 0.6, 14))
+        axes.scatter(*(corner + step.asked * size).T, s=dot, color=CYCLE[3], linewidths=0)
+    axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=INK, lw=0.6))
+    asked = "all cells" if share == 1 else f"{len(step.asked):,} cells ({share:.1%})"
     axes.set_title(f"{step.side} x {step.side}, IoU {step.iou:.3f}\n{asked} asked", fontsize=8)
 
 
