@@ -10,8 +10,8 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 from shutil import disk_usage
+from typing import Any
 
 import numpy as np
 import torch
