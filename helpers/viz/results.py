@@ -34,6 +34,7 @@ def ladder_figure(table: pd.DataFrame, *, data: str) -> Picture:
                     color=GREY, va="center",
                 )  # fmt: skip
         if table["ours"].isna().all():
+            right.set_xticks([])
             right.text(0.5, 0.5, "not measured", transform=right.transAxes, ha="center", color=GREY)
     return figure
 
