@@ -11,17 +11,16 @@ PAPER = "mask AP, paper (3D-FUTURE)"
 
 
 def rung_table(preset: Preset, table: Table) -> pd.DataFrame:
-    """One row a rung: backbone and mask head of its config, the paper's mask AP, and the means over
-    the seeds measured; NaN, 0 seeds and no hardware where nothing was. Scores in per cent."""
+    """One row a rung: mask head of its config, the paper's mask AP, and the means over the seeds
+    measured, with data and hardware; NaN and 0 seeds where nothing was. Scores in per cent."""
     measured, rows = results(preset), []
     for rung in rungs(preset):
         if rung.table == table:
             mine = measured[measured["rung"] == rung.key]
-            scores = {name: mine[name].mean() for name in ("mask AP", "boundary AP", "AP75")}
-            hardware = ", ".join(sorted(set(mine["hardware"])))
-            about = {"model": rung.label, "backbone": rung.config.model.backbone}
-            about |= {"mask head": mask_head(rung), PAPER: rung.paper}
-            rows.append(about | scores | {"seeds": len(mine), "hardware": hardware})
+            scores = {name: mine[name].mean() for name in ("mask AP", "boundary AP")}
+            made = {name: ", ".join(sorted(set(mine[name]))) for name in ("data", "hardware")}
+            about = {"model": rung.label, "mask head": mask_head(rung), PAPER: rung.paper}
+            rows.append(about | scores | {"seeds": len(mine)} | made)
     return pd.DataFrame(rows).set_index("model")
 
 

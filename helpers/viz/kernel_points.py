@@ -25,7 +25,7 @@ def kernel_points(image: np.ndarray, found: Sequence[Reading], *, title: str) ->
     """
     with matplotlib.rc_context(STYLE):
         alt = f"{title}: {len(found)} places"
-        figure = Picture((2.1 * len(found), 4.6), alt=alt, photograph=True)
+        figure = Picture((1.9 * len(found), 4.2), alt=alt, photograph=True)
         for (upper, lower), one in zip(figure.subplots(2, len(found)).T, found, strict=True):
             _draw(upper, image, one, one.points, room=16)
             _draw_pulls(upper, one)

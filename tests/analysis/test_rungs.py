@@ -12,8 +12,11 @@ from helpers.analysis.rungs import PAPER, missing, rung_table
 @pytest.fixture
 def measured(monkeypatch) -> None:
     """Two seeds of the first row, of the quick preset."""
-    columns = ["rung", "mask AP", "boundary AP", "AP75", "hardware"]
-    rows = [("mask_rcnn_r50", 10.0, 4.0, 8.0, "a"), ("mask_rcnn_r50", 12.0, 6.0, 9.0, "a")]
+    columns = ["rung", "mask AP", "boundary AP", "data", "hardware"]
+    rows = [
+        ("mask_rcnn_r50", 10.0, 4.0, "scenes", "a"),
+        ("mask_rcnn_r50", 12.0, 6.0, "scenes", "a"),
+    ]
     monkeypatch.setattr(rungs, "results", lambda preset: pd.DataFrame(rows, columns=columns))
 
 
@@ -24,7 +27,7 @@ def test_rows_have_the_papers_number_and_ours_where_measured(measured):
     assert (first["mask AP"], first["boundary AP"], first["hardware"]) == (11, 5, "a")
     assert (second["mask head"], second[PAPER]) == ("56 x 56, 784 points", 66.75)
     assert second[["mask AP", "boundary AP"]].isna().all()
-    assert (second["seeds"], second["hardware"]) == (0, "")
+    assert (first["data"], second["seeds"], second["hardware"]) == ("scenes", 0, "")
     assert table[PAPER].notna().sum() == 2
     assert len(table) == 10
 
