@@ -29,6 +29,7 @@ from helpers.masks.correct_instances import correct_image
 from helpers.masks.rle import RleError
 from helpers.parallel import available_cores, work_on
 
+METHOD = 2  # raised whenever the same masks and config are corrected to others than before
 CHUNK = 16  # pictures per task
 WORK, REPORT = ".work", "report.json"
 PLACES = ("GT/*.json", "coco/*.json", "annotations/*.json", "*.json")  # of annotation files
@@ -72,6 +73,7 @@ def correct_dataset(
     files = _annotation_files(source)
     root = source if source.is_dir() else source.parent
     identity = {
+        "method": METHOD,
         "config": dataclasses.asdict(config),
         "pictures": pictures,
         "files": {str(f.relative_to(root)): _sha256(f) for f in files},
@@ -118,8 +120,8 @@ def _is_finished(root: Path, target: Path, identity: dict[str, Any]) -> bool:
             found = json.loads(place.read_text())
             if (found.get("identity") if done else found) != identity:
                 raise CorrectionError(
-                    f"{target} holds the correction of other files or with another config: "
-                    "give another folder or delete this one"
+                    f"{target} holds a correction of other files, with another config or by an "
+                    "earlier version: give another folder or delete this one"
                 )
             return done
     if target.exists() and any(path.name != WORK for path in target.iterdir()):
