@@ -45,7 +45,7 @@ from helpers.training.files import is_locked, locked, read_json, write_json
 from helpers.training.interrupt import Interrupted
 from helpers.training.log import read_log
 from helpers.training.loop import Look, OnLog, Watch, train
-from helpers.training.processes import gathered, this_process
+from helpers.training.processes import anywhere, gathered, this_process
 
 Status = Literal["finished", "running", "interrupted"]
 Results = list[dict[str, Any]]  # as COCO has them
@@ -171,7 +171,7 @@ def get_or_train(
     here = this_process()
     with here.main_process_first():
         run = _open(config)
-    if run.status != "finished":
+    if anywhere(run.status != "finished"):
         if here.is_main_process:
             with locked(run.dir):
                 _note_sitting(run)

@@ -1,6 +1,7 @@
 """The run store: a config is trained once, found again, never mixed up, never overwritten."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -184,6 +185,14 @@ def test_its_model_predicts_what_it_predicted(finished):
     assert not model.training
     again = predict_index(model, run.index("val"), config=run.config, progress=False)
     assert again and again == run.predictions()
+
+
+def test_a_finished_run_stays_so_for_all_who_ask_at_once(finished):
+    def ask(_: int) -> set[str]:
+        return {finished[0].status for _ in range(500)}
+
+    with ThreadPoolExecutor(4) as askers:
+        assert set.union(*askers.map(ask, range(4))) == {"finished"}
 
 
 def test_a_finished_run_is_returned_at_once(world, finished):

@@ -118,10 +118,10 @@ def _is_dead(holder: str) -> bool:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process is at work in `folder` now."""
+    """Whether a process is at work in `folder` now. Any number may ask at once."""
     try:
         with (folder / "lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:

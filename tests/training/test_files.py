@@ -121,6 +121,14 @@ def test_the_lock_names_its_holder(tmp_path):
     assert not is_locked(tmp_path)
 
 
+def test_who_asks_does_not_hold_it(tmp_path):
+    with locked(tmp_path):
+        pass
+    with (tmp_path / "lock").open("rb") as another:
+        fcntl.flock(another, fcntl.LOCK_SH)  # as somebody has it who asks at the same moment
+        assert not is_locked(tmp_path)
+
+
 def test_a_process_forked_meanwhile_does_not_keep_the_lock(tmp_path):
     with locked(tmp_path):
         worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(30,))
