@@ -7,6 +7,7 @@ run that was stopped goes on with exactly the samples it would have seen.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -267,6 +268,7 @@ def make_loader(
     """Batches (lists of samples) in the sampler's order, by default that of the data set.
 
     workers: processes that prepare samples, kept between epochs; 0 prepares them right here.
+    Signals to the group of this process do not reach them: they end when it has done with them.
     Where there is a GPU, samples lie in page-locked memory.
     """
     return WorkerLoader(
@@ -277,5 +279,11 @@ def make_loader(
         collate_fn=collate,
         drop_last=drop_last,
         persistent_workers=workers > 0,
+        worker_init_fn=_stand_alone,
         pin_memory=torch.cuda.is_available(),
     )
+
+
+def _stand_alone(worker: int) -> None:
+    """Ctrl-C and SIGTERM to a whole group would end the workers while their parent needs them."""
+    os.setpgid(0, 0)

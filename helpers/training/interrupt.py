@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -26,13 +25,9 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested = False
-        self._owner, self._since = os.getpid(), 0.0
+        self._since = 0.0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._owner:  # a loader worker, forked meanwhile: its parent decides
-            if number == signal.SIGTERM:
-                os._exit(0)
-            return
         if self.requested and time.monotonic() - self._since > SAME_SECONDS:
             raise KeyboardInterrupt
         self._since = self._since if self.requested else time.monotonic()

@@ -20,6 +20,7 @@ import torch
 from helpers.config import ExperimentConfig, change, preset
 from helpers.runs import Run
 from helpers.training.checkpoint import load_newest
+from helpers.training.command import command_of
 
 STEPS, EVERY = 120, 10
 TRAINING = ["step"] * 4 + ["write"] * 3  # each kill leaves at most 20 steps more in checkpoints
@@ -103,6 +104,29 @@ def in_the_evaluation(run: Run) -> Callable[[], bool]:
     last = run.dir / "checkpoints" / f"step_{STEPS:08d}.pt"
     sittings = len(run.environment)
     return lambda: last.exists() and len(run.environment) > sittings and run.status == "running"
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_whole_group_stops_after_a_step(config, tmp_path):
+    config = change(config, train__workers=1, train__steps=5000, train__checkpoint_every=5000)
+    place = {"OMP_NUM_THREADS": "1", "HELPERS_OUTPUTS": str(tmp_path), "ACCELERATE_USE_CPU": "1"}
+    process = subprocess.Popen(
+        [sys.executable, *command_of(config, "quick")[1:]],
+        env={**os.environ, **place},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a group of its own, with its loader process
+    )
+    run = Run(tmp_path / "runs" / f"killed-{config.hash()}")
+    while process.poll() is None and steps_logged(run) < 3:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    told = process.communicate(timeout=120)[1]
+    assert process.returncode == 130, told
+    last = int(run.log().step.iloc[-1])
+    assert f"stopped on request after step {last} of 5000" in told
+    assert load_newest(run.dir / "checkpoints").step == last
 
 
 @pytest.mark.slow
