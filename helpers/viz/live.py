@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
@@ -31,8 +32,8 @@ class LiveCurve:
     """Callback for a training loop: `LiveCurve("quick")(row)` with one row of its log.
 
     A row maps names to numbers; it must hold `step`, `lr` and `total`. The picture is renewed in
-    place at most every `seconds`; `close()` removes it, and that of `preview`. Wherever nobody
-    watches (`watched` says so), calls cost nothing.
+    place at most every `seconds`; `close()`, or the end of a `with` block however it comes, removes
+    it, and that of `preview`. Wherever nobody watches (`watched` says so), calls cost nothing.
     """
 
     def __init__(self, title: str, *, seconds: float = 3.0) -> None:
@@ -42,6 +43,17 @@ class LiveCurve:
         self._handles: dict[str, Any] = {}
         self._drawn = 0.0
         self.watched = someone_watches()
+
+    def __enter__(self) -> LiveCurve:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __call__(self, row: Mapping[str, float]) -> None:
         if not self.watched:

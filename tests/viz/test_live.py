@@ -73,6 +73,14 @@ def test_watched_it_renews_one_picture_and_takes_it_away(watched):
     assert ["image/png" in bundle for bundle in Display.shown] == [True, True, False]
 
 
+def test_an_interrupt_leaves_no_picture(watched):
+    with pytest.raises(KeyboardInterrupt), LiveCurve("quick", seconds=0) as curve:
+        for step in (1, 2):
+            curve(row(step))
+        raise KeyboardInterrupt
+    assert ["image/png" in bundle for bundle in Display.shown] == [True, False]
+
+
 def test_it_is_not_drawn_more_often_than_asked(watched):
     curve = LiveCurve("quick", seconds=3600)
     curve._drawn = -7200.0
