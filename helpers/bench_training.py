@@ -36,6 +36,7 @@ def step_cases() -> Iterator[Case]:
 
     name = f"a training step of {PICTURES} pictures (preset quick)"
     yield Case(name, step)
+    step()  # leaves gradients for the optimiser, also where its part alone is measured
     batch, heads = model.normalise(images), model.roi_heads
     features = model.features(batch)
     proposals, _ = model.rpn.losses(features, batch.sizes, targets)

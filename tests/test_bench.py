@@ -51,6 +51,13 @@ def test_the_parts_of_a_training_step_can_be_repeated(monkeypatch):
         case.ours()
 
 
+def test_the_optimiser_alone_has_gradients_to_work_on(monkeypatch):
+    monkeypatch.setattr(bench_training, "PICTURES", 2)
+    *_, optimiser = bench_training.step_cases()
+    groups = optimiser.ours.__self__.param_groups
+    assert all(weight.grad is not None for group in groups for weight in group["params"])
+
+
 def test_times_and_memory_are_those_of_the_work():
     kept = []
 
