@@ -144,13 +144,13 @@ def _steps(
 ) -> Iterator[Row]:
     """Take one step after another, giving the row of each, up to the last or to a stop."""
     while trainer.step < trainer.total and not anywhere(stop.requested):
-        started = time.perf_counter()
+        number, started = trainer.step + 1, time.perf_counter()
         samples = next(batches)
         fetched = time.perf_counter()
         try:
             values = trainer.train_step(samples)
         except (NonFiniteError, ModelError) as error:
-            name = f"bad_batch_step_{trainer.step:08d}_{trainer.accelerator.process_index}.npz"
+            name = f"bad_batch_step_{number:08d}_{trainer.accelerator.process_index}.npz"
             save_batch(folder / name, samples)
             raise type(error)(f"{error}; the batch is in {folder / name}") from error
         done = time.perf_counter()

@@ -69,7 +69,7 @@ def test_ten_non_finite_steps_in_a_row_end_the_run(toy, tmp_path):
         toy.train_toy(tmp_path, toy.make_trainer(poison=poison))
     assert len(read_log(tmp_path / "log.csv")) == 11
     [path] = tmp_path.glob("*.npz")
-    assert str(path) in str(told.value)
+    assert str(path) in str(told.value) and path.name == "bad_batch_step_00000012_0.npz"
     stored = np.load(path, allow_pickle=False)
     for number, sample in enumerate(toy.samples_of(11)):
         assert np.array_equal(stored[f"image_{number}"], sample.image)
@@ -81,7 +81,7 @@ def test_a_batch_the_model_refuses_is_kept(toy, tmp_path, monkeypatch):
         raise ModelError("the training has diverged")
 
     monkeypatch.setattr(toy.ToyModel, "forward", refuse)
-    with pytest.raises(ModelError, match=r"has diverged; the batch is in .*00000000_0\.npz"):
+    with pytest.raises(ModelError, match=r"has diverged; the batch is in .*00000001_0\.npz"):
         toy.train_toy(tmp_path)
     [path] = tmp_path.glob("*.npz")
     assert np.load(path, allow_pickle=False)["image_ids"].tolist() == [1, 1]
