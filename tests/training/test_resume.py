@@ -66,19 +66,20 @@ def test_adamw_and_averaged_weights_go_on_too(toy, tmp_path, changes):
     assert all(torch.equal(value, wanted[name]) for name, value in found.items())
 
 
-@pytest.mark.parametrize("call", ["backward", "optimizer"])
-def test_killed_inside_a_step(toy, undisturbed, tmp_path, monkeypatch, call):
+@pytest.mark.parametrize("place", ["before the backward pass", "in the optimiser"])
+def test_killed_inside_a_step(toy, undisturbed, tmp_path, monkeypatch, place):
     trainer = toy.make_trainer()
-    owner, name = {
-        "backward": (trainer, "_update"),
-        "optimizer": (torch.optim.SGD, "zero_grad"),
-    }[call]
-    former = getattr(owner, name)
+    owner, name, most = {
+        "before the backward pass": (trainer, "_update", 1),
+        "in the optimiser": (sys.modules["torch.optim.sgd"], "sgd", 2),  # once a parameter group
+    }[place]
+    former, calls = getattr(owner, name), []
 
-    def killed(*args):
-        if trainer.step == 8:
+    def killed(*args, **options):
+        calls.append(trainer.step)
+        if calls.count(8) == most:
             raise Killed
-        return former(*args)
+        return former(*args, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, killed)
