@@ -11,17 +11,25 @@ model C of Table 3, so all its rows are cascades here.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from helpers.config import ExperimentConfig, Preset, change, preset
+from helpers.config import ExperimentConfig, Preset, change
 from helpers.config_fields import differences
 from helpers.evaluation.average_precision import Evaluation
-from helpers.ladder_reference import REFERENCE, Entry, references
-from helpers.ladder_rungs import Changes, Scale, focal_loss, scale, tta
+from helpers.ladder_reference import (
+    REFERENCE,
+    Entry,
+    Reference,
+    references,
+    without_class_weights,
+)
+from helpers.ladder_rungs import Changes, Scale, called, focal_loss, scale, tta
 from helpers.runs import Run, list_runs
 
 Table = Literal["table1", "table2", "table3", "augmentation", "masks"]
@@ -74,10 +82,24 @@ class Rung:
     def seed(self) -> int:
         return self.config.train.seed
 
-    def changes(self) -> dict[str, Any]:
-        """What its config changes in the preset's, by section; names and seed aside."""
-        base = change(preset(self.preset), name=self.config.name, train__seed=self.seed)
-        return differences(self.config, base)
+    @property
+    def is_its_run(self) -> bool:
+        """Whether its score is that of its run: one model that looks at each picture once."""
+        return self.config.test.tta is None and self.key != "ensemble"
+
+    def settings(self) -> dict[str, Any]:
+        """All of its config that is not the default, by section, as JSON has it; its name aside.
+        Of an ensemble, that of each member by key."""
+        if self.key == "ensemble":
+            rows = {row.key: row for row in rungs(self.preset, seed=self.seed)}
+            return {key: rows[key].settings() for key in MEMBERS}
+        return json.loads(json.dumps(differences(self.config, ExperimentConfig(self.config.name))))
+
+    def is_of(self, entry: Entry) -> bool:
+        """Whether an entry was measured with this row's config as it is now. Class weights may
+        differ: they are known only where the training masks are."""
+        mine, theirs = (without_class_weights(one) for one in (self.settings(), entry.config))
+        return (entry.rung, entry.seed) == (self.key, self.seed) and mine == theirs
 
 
 def rungs(preset: Preset, *, seed: int = 0) -> tuple[Rung, ...]:
@@ -105,8 +127,24 @@ def rung(preset: Preset, key: str, *, seed: int = 0) -> Rung:
 
 
 def command(rung: Rung) -> str:
-    """What to type to measure a row, whatever of it is already there."""
-    return f"python -m helpers ladder --preset {rung.preset} --only {rung.key}"
+    """What to type to measure a row (and its first seeds), whatever of it is already there."""
+    seeds = f" --seeds {rung.seed + 1}" if rung.seed else ""
+    return f"python -m helpers ladder --preset {rung.preset} --only {rung.key}{seeds}"
+
+
+def stored(preset: Preset, folder: Path = REFERENCE) -> list[tuple[Reference, Entry]]:
+    """What the files in `folder` hold of the rows as they are now, each with its file. Entries of
+    rows whose config has changed since, or that are gone, are left out."""
+    found = [(file, entry) for file in references(preset, folder) for entry in file.entries()]
+    seeds = {entry.seed for _, entry in found}
+    rows = {(row.key, seed): row for seed in seeds for row in rungs(preset, seed=seed)}
+    known = [(file, entry) for file, entry in found if (entry.rung, entry.seed) in rows]
+    return [(file, entry) for file, entry in known if rows[entry.rung, entry.seed].is_of(entry)]
+
+
+def trained_on(runs: Sequence[Run]) -> str:
+    """The hardware of all sittings of some runs, each kind once."""
+    return " + ".join(dict.fromkeys(s["hardware"] for run in runs for s in run.environment))
 
 
 def results(preset: Preset, folder: Path = REFERENCE) -> pd.DataFrame:
@@ -117,7 +155,7 @@ def results(preset: Preset, folder: Path = REFERENCE) -> pd.DataFrame:
     runs what is not there (that without test-time augmentation, and without SIZES). No rows
     when nothing was measured.
     """
-    rows = [_row(e) for reference in references(preset, folder) for e in reference.entries()]
+    rows = [_row(entry) for _, entry in stored(preset, folder)]
     known = {(row["rung"], row["run"]) for row in rows}
     rows += [row for row in _local_rows(preset) if (row["rung"], row["run"]) not in known]
     table = pd.DataFrame(rows, columns=[*COLUMNS, *SCORES, *SIZES])
@@ -136,12 +174,12 @@ def _local_rows(preset: Preset) -> list[dict[str, Any]]:
     done = {run.name: run for run in list_runs() if run.status == "finished"}
     seeds = sorted({run.config.train.seed for run in done.values()})
     wanted = [row for seed in seeds for row in rungs(preset, seed=seed)]
-    plain = [row for row in wanted if row.config.test.tta is None and row.key != "ensemble"]
-    return [_local_row(row, done[row.run_name]) for row in plain if row.run_name in done]
+    there = [row for row in wanted if row.is_its_run and row.run_name in done]
+    return [_local_row(row, done[row.run_name]) for row in there]
 
 
 def _local_row(rung: Rung, run: Run) -> dict[str, Any]:
-    about = (rung.key, rung.seed, run.name, run.environment[-1]["hardware"], rung.config.data.name)
+    about = (rung.key, rung.seed, run.name, trained_on([run]), rung.config.data.name)
     spent = (int(run.log()["step"].max()), round(run.seconds / 60, 1))
     return dict(zip(COLUMNS, (*about, *spent), strict=True)) | _scores(run.evaluation)
 
@@ -170,7 +208,7 @@ def _table_1(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]
     return [
         (
             f"{head}_{short}",
-            f"{label}, {_called(sizes, backbone)}",
+            f"{label}, {called(sizes, backbone)}",
             "table1",
             printed.get(f"{head}_{short}"),
             _plain(sizes) | _backbone(sizes, backbone) | changes,
@@ -183,8 +221,8 @@ def _table_1(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]
 def _table_2(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
     steps = _steps(sizes)
     printed = (
-        ("x101", _called(sizes, "ResNeXt-101"), 70.32),
-        ("s101", _called(sizes, "ResNeSt-101"), 71.82),
+        ("x101", called(sizes, "ResNeXt-101"), 70.32),
+        ("s101", called(sizes, "ResNeSt-101"), 71.82),
         ("dcn", "+ DCNv2", 72.76),
         ("focal", "+ focal loss", 73.40),
         ("correction", "+ mask correction", 74.38),
@@ -198,12 +236,12 @@ def _table_3(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]
     steps, x101 = _steps(sizes), _backbone(sizes, "ResNeXt-101")
     last = _corrected(sizes) | _sizes(sizes.multi) | {"test__tta": tta(sizes)}
     a = _plain(sizes) | x101 | _pointrend(sizes, boxes="predicted") | DEFORMABLE | last
-    called = _called(sizes, "ResNeXt-101")
+    name = called(sizes, "ResNeXt-101")
     return [
-        ("member_a", f"A: PointRend, {called}", "table3", 74.30, a),
+        ("member_a", f"A: PointRend, {name}", "table3", 74.30, a),
         ("member_b", "B: C without focal loss", "table3", 76.64, steps["dcn"] | last),
         ("member_c", "C: the last row of table 2", "table3", 77.12, steps["tta"]),
-        ("member_d", f"D: SOLOv2, {called}", "table3", 75.50, _solo(sizes)),
+        ("member_d", f"D: SOLOv2, {name}", "table3", 75.50, _solo(sizes)),
         ("ensemble", "ensemble A + B + C + D", "table3", 78.75, a),
     ]
 
@@ -272,9 +310,3 @@ def _pointrend(sizes: Scale, *, boxes: str) -> Changes:
 
 def _prefixed(section: str, changes: Changes) -> Changes:
     return {f"{section}__{key}": value for key, value in changes.items()}
-
-
-def _called(sizes: Scale, backbone: str) -> str:
-    """The paper's name, and who stands in for it."""
-    used, usual = sizes.backbones[backbone], scale("paper").backbones[backbone]
-    return backbone if used == usual else f"{backbone} (here {used})"

@@ -11,7 +11,8 @@ from helpers.ladder_ensemble import LETTERS, Members, all_scores
 from helpers.ladder_measure import by_size
 from helpers.ladder_reference import Entry, Reference
 
-TOLERANCE = 1e-9  # of scores from 0 to 1
+TOLERANCE = 1e-9  # of metrics from 0 to 1
+FUSED = 1e-6  # of fused scores and boxes, which are float32
 
 
 def check(reference: Reference, *, subsets: bool = True) -> Iterator[tuple[Entry, list[str]]]:
@@ -38,20 +39,22 @@ def check(reference: Reference, *, subsets: bool = True) -> Iterator[tuple[Entry
 def _check_ensemble(reference: Reference, entry: Entry, results: list[dict[str, Any]]) -> list[str]:
     members = Members.stored(reference, entry)
     again = members.results(LETTERS)
-    wrong = [] if again == results else ["the fused predictions are not those stored"]
+    differ = differing(again, results, "predictions", tolerance=FUSED)
+    wrong = ["the fused predictions are not those stored"] if differ else []
     scores = all_scores(members)
     return wrong + differing(scores, {key: entry.extra[key] for key in scores}, "extra")
 
 
-def differing(found: Any, stored: Any, where: str) -> list[str]:
-    """The places where two plain values differ: numbers by more than TOLERANCE, all else at all."""
+def differing(found: Any, stored: Any, where: str, *, tolerance: float = TOLERANCE) -> list[str]:
+    """The places where two plain values differ: numbers by more than tolerance, all else at all."""
     both = (found, stored)
     if all(isinstance(value, Mapping) for value in both) and found.keys() == stored.keys():
-        return [w for key in found for w in differing(found[key], stored[key], f"{where}.{key}")]
+        named = ((f"{where}.{key}", found[key], stored[key]) for key in found)
+        return [w for at, a, b in named for w in differing(a, b, at, tolerance=tolerance)]
     if all(isinstance(value, list | tuple) for value in both) and len(found) == len(stored):
-        pairs = enumerate(zip(found, stored, strict=True))
-        return [w for n, (a, b) in pairs for w in differing(a, b, f"{where}[{n}]")]
+        named = ((f"{where}[{n}]", a, b) for n, (a, b) in enumerate(zip(*both, strict=True)))
+        return [w for at, a, b in named for w in differing(a, b, at, tolerance=tolerance)]
     numbers = all(isinstance(value, float) for value in both)
-    if math.isclose(found, stored, rel_tol=0, abs_tol=TOLERANCE) if numbers else found == stored:
+    if math.isclose(found, stored, rel_tol=0, abs_tol=tolerance) if numbers else found == stored:
         return []
     return [f"{where} is {found!r}, stored is {stored!r}"]

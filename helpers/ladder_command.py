@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import get_args
 
 from helpers.config import Preset
-from helpers.ladder import Rung, results, rungs
-from helpers.ladder_data import LadderError, commands, prepare
-from helpers.ladder_reference import Entry, references
+from helpers.ladder import Rung, results, rungs, stored
+from helpers.ladder_data import commands, prepare
+from helpers.ladder_reference import Entry, LadderError, references
 from helpers.training.errors import RunBusyError
 
 
@@ -78,12 +78,13 @@ def chosen(args: argparse.Namespace, seed: int) -> list[Rung]:
 
 def listing(preset: Preset) -> str:
     """The rows, the paper's numbers beside what is measured (mean over seeds), and the data."""
-    measured = results(preset).groupby("rung")["mask AP"].agg(["mean", "count"])
+    rows = results(preset).groupby("rung")
+    measured, counts = rows["mask AP"].mean(), rows["seed"].nunique()
     lines = [f"{'key':<16} {'paper':>6} {'ours':>6} {'seeds':>5}  what"]
     for row in rungs(preset):
         there = row.key in measured.index
-        ours = f"{measured['mean'][row.key]:.1f}" if there else "-"
-        seeds = int(measured["count"][row.key]) if there else 0
+        ours = f"{measured[row.key]:.1f}" if there else "-"
+        seeds = counts.get(row.key, 0)
         paper = "-" if row.paper is None else f"{row.paper:.2f}"
         lines.append(f"{row.key:<16} {paper:>6} {ours:>6} {seeds:>5}  {row.table}: {row.label}")
     data = rungs(preset)[0].config.data.name
@@ -109,8 +110,11 @@ def _check(preset: Preset) -> int:
         raise LadderError(f"no ladder of preset {preset} is stored: measure one first")
     bad = 0
     for reference in found:
+        today = [entry for file, entry in stored(preset) if file == reference]
         for entry, wrong in check(reference):
             bad += bool(wrong)
+            about = f"{entry.rung} seed {entry.seed}"
+            about += "" if entry in today else " (of a former config of its row, not shown)"
             state = "differs: " + "; ".join(wrong[:3]) if wrong else "agrees"
-            print(f"{reference.path.name} {entry.rung} seed {entry.seed}: {state}", flush=True)
+            print(f"{reference.path.name} {about}: {state}", flush=True)
     return min(bad, 1)

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.config import Preset
+from helpers.ladder_reference import LadderError, plain_name
 from helpers.ladder_rungs import Masks, scale
 from helpers.masks.correct_files import correct_dataset
 from helpers.paths import resolve
@@ -17,10 +18,6 @@ from helpers.scenes.make import make_scenes
 from helpers.scenes.render import compose_view, render_image
 
 HELD_OUT_SEED = 1  # of the scenes on which ensembles learn: other rooms than the validation set's
-
-
-class LadderError(ValueError):
-    """A ladder that can not be measured or checked as asked."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +85,10 @@ def commands(preset: Preset) -> list[str]:
 def validation_picture(preset: Preset, file_name: str) -> np.ndarray:
     """(H, W, 3) uint8: a picture of the validation set; a scene that is not on disk is rendered.
 
-    Raises LadderError when a picture of real data is not there.
+    Raises LadderError when a picture of real data is not there, or its name leads elsewhere.
     """
     masks, config = scale(preset).masks, scenes(preset)
-    path = resolve(masks.val_images) / file_name
+    path = resolve(masks.val_images) / plain_name(file_name)
     if path.exists():
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))

@@ -20,6 +20,7 @@ from helpers.evaluation.average_precision import evaluate
 from helpers.inference.calibration import Isotonic, fit_isotonic, right_or_wrong
 from helpers.inference.ensemble import calibrated, fuse, model_weights
 from helpers.inference.ensemble_baselines import union_nms, weighted_soft_nms
+from helpers.inference.ensemble_clusters import EnsembleConfig
 from helpers.inference.predict import to_results
 from helpers.ladder_reference import Entry, Reference
 from helpers.ladder_soft import Soft, unpack_soft
@@ -28,6 +29,9 @@ from helpers.structures import Detections
 LETTERS = "ABCD"
 Rows = Sequence[Mapping[str, Any]]  # COCO results
 Together = Callable[[Sequence[Detections], Sequence[float]], Detections]
+# Calibrated scores of a weak model are small, and members are cut to their best already: all take
+# part, as in the baselines, but for a score that was rounded to 0, which has no weight in a mean.
+EVERYTHING = EnsembleConfig(min_score=1e-9)
 BASELINES: Mapping[str, Together] = {
     "union + NMS": lambda found, weights: union_nms(found),
     "weighted soft-NMS": weighted_soft_nms,
@@ -108,7 +112,9 @@ class Members:
         """One set of detections from those members, fused or by another method."""
         weights = [self.learnt[letter][1] for letter in letters]
         found = self.found(letters, image_id)
-        return fuse(found, weights=weights) if method is None else method(found, weights)
+        if method is None:
+            return fuse(found, weights=weights, config=EVERYTHING)
+        return method(found, weights)
 
     def results(self, letters: str, method: Together | None = None) -> list[dict[str, Any]]:
         """COCO results of those members together on all pictures."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,19 +13,22 @@ from helpers.config import DataConfig, ExperimentConfig
 from helpers.evaluation.average_precision import PRESETS, evaluate
 from helpers.evaluation.curves import make_curves
 from helpers.evaluation.results import check_results
+from helpers.inference.errors import PredictionError
 from helpers.inference.predict import detect_index, to_results
-from helpers.inference.stored import StoredPredictions
-from helpers.ladder import MEMBERS, Rung
+from helpers.inference.stored import Part, StoredPredictions
+from helpers.ladder import MEMBERS, Rung, trained_on
 from helpers.ladder import rung as find_rung
 from helpers.ladder_data import HeldOut, held_out
 from helpers.ladder_ensemble import LETTERS, Learnt, Members, all_scores
-from helpers.ladder_reference import REFERENCE, Entry, Reference, pack_results
+from helpers.ladder_reference import REFERENCE, Entry, LadderError, Reference, pack_results
 from helpers.ladder_rungs import scale
 from helpers.ladder_soft import pack_soft, unpack_soft
 from helpers.paths import outputs_dir
 from helpers.runs import Run, get_or_train
 from helpers.training.data import read_split
+from helpers.training.errors import RunBusyError
 from helpers.training.files import read_json
+from helpers.training.processes import this_process
 
 CHALLENGE_SIDE = 1200  # px: the pictures for which the challenge's size ranges are meant
 
@@ -34,11 +39,11 @@ def measure(rung: Rung, *, folder: Path = REFERENCE, progress: bool = True) -> E
     if rung.key == "ensemble":
         return measure_ensemble(rung, folder=folder, progress=progress)
     run = get_or_train(rung.trained, progress=progress)
-    reference = reference_of(rung, run, folder)
+    reference = reference_of(rung, [run], folder)
     results, name = run.predictions(), f"{run.name}.json.xz"
     if rung.config.test.tta is not None:
         results, name = looked_at(rung, run, progress=progress)[1], f"{run.name}-tta.json.xz"
-    entry = scored(rung, run, reference, results, name)
+    entry = scored(rung, [run], reference, results, name)
     reference.add(entry)
     return entry
 
@@ -48,7 +53,7 @@ def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE, progress: bool = T
     that, every subset, and the baselines. Learns on held-out pictures where the preset has some."""
     rows = [find_rung(rung.preset, key, seed=rung.seed) for key in MEMBERS]
     runs = [get_or_train(row.trained, progress=progress) for row in rows]
-    reference = reference_of(rung, runs[0], folder)
+    reference = reference_of(rung, runs, folder)
     names = [
         _store_soft(reference, row, run, progress) for row, run in zip(rows, runs, strict=True)
     ]
@@ -59,10 +64,7 @@ def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE, progress: bool = T
     members = Members.of(soft, learnt, reference.truth(), rung.config.test.preset)
     extra |= all_scores(members)
     name = f"{rung.preset}-ensemble-{rung.seed}.json.xz"
-    entry = scored(rung, runs[0], reference, members.results(LETTERS), name, extra)
-    minutes = round(sum(run.seconds for run in runs) / 60, 1)
-    steps = sum(len(run.log()) for run in runs)
-    entry = replace(entry, run="+".join(called), minutes=minutes, steps=steps)
+    entry = scored(rung, runs, reference, members.results(LETTERS), name, extra)
     reference.add(entry)
     return entry
 
@@ -85,10 +87,11 @@ def _learnt(rows: Sequence[Rung], runs: Sequence[Run], progress: bool) -> Learnt
     return Learnt.of(truth, found, rows[0].config.test.preset)
 
 
-def reference_of(rung: Rung, run: Run, folder: Path) -> Reference:
-    """The reference file of the machine a run was trained on, with the truth beside it."""
-    reference = Reference.of(rung.preset, run.environment[-1]["hardware"], folder)
-    reference.write("truth.json.xz", truth_of(run))
+def reference_of(rung: Rung, runs: Sequence[Run], folder: Path) -> Reference:
+    """The reference file of the hardware the runs of a row were trained on, with the truth beside
+    it. Raises LadderError when that file is of other validation data."""
+    reference, run = Reference.of(rung.preset, trained_on(runs), folder), runs[0]
+    reference.keep_truth(truth_of(run), rung=rung.key, seed=rung.seed)
     if scale(rung.preset).masks.val_noisy is not None:
         reference.write("truth-noisy.json.xz", noisy_truth_of(rung, run))
     return reference
@@ -96,30 +99,30 @@ def reference_of(rung: Rung, run: Run, folder: Path) -> Reference:
 
 def scored(
     rung: Rung,
-    run: Run,
+    runs: Sequence[Run],
     reference: Reference,
     results: Sequence[Mapping[str, Any]],
     name: str,
     extra: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """The entry of some results, which are stored as `name` beside the reference."""
+    """The entry of the results of a row's run, or of its members together, which are stored as
+    `name` beside the reference."""
     reference.write(name, pack_results(results))
     truth, preset = reference.truth(), rung.config.test.preset
     noisy = None
     if rung.table == "masks":
         noisy = evaluate(reference.read("truth-noisy.json.xz"), results, preset=preset).to_dict()
-    sitting = run.environment[-1]
     return Entry(
         rung=rung.key,
         seed=rung.seed,
-        run=run.name,
+        run="+".join(run.name for run in runs),
         data=rung.config.data.name,
-        steps=len(run.log()),
-        minutes=round(run.seconds / 60, 1),
-        hardware=sitting["hardware"],
-        versions=sitting["versions"],
-        changes=rung.changes(),
-        sha256=read_json(run.dir / "data.json")["sha256"],
+        steps=sum(len(run.log()) for run in runs),
+        minutes=round(sum(run.seconds for run in runs) / 60, 1),
+        hardware=trained_on(runs),
+        versions=runs[0].environment[-1]["versions"],
+        config=rung.settings(),
+        sha256=read_json(runs[0].dir / "data.json")["sha256"],
         predictions=name,
         evaluation=evaluate(truth, results, preset=preset).to_dict(),
         sizes=by_size(truth, results, preset),
@@ -133,7 +136,8 @@ def looked_at(
 ) -> tuple[StoredPredictions, list[dict[str, Any]]]:
     """Soft detections and results of the rung's way of looking, test-time augmentation and all.
 
-    On the validation pictures, or on others that are held out. A kill costs a picture.
+    On the validation pictures, or on others that are held out. A kill costs a picture. Raises
+    RunBusyError when another process is looking at them.
     """
     config, index = rung.config, run.index("val")
     if held_out is not None:
@@ -142,7 +146,7 @@ def looked_at(
     where = "val" if held_out is None else "held-out"
     about = {
         "run": run.name,
-        "weights": run.name,  # a finished run is never trained on
+        "weights": newest_weights(run),
         "test": config.to_dict()["test"],
         "label_space": index.taxonomy.label_space,
         "soft": True,
@@ -152,15 +156,38 @@ def looked_at(
     }
     folder = outputs_dir() / "predictions" / run.name / f"ladder-{where}"
     stored = StoredPredictions.open(folder, about)
-    with stored.part(1, 1) as part:
+    with ExitStack() as stack:
+        part = _part(stored, stack)
         missing = sorted(set(index.image_ids.tolist()) - stored.done())
         if missing:
             chosen = index.subset(missing)
-            found = detect_index(run.model(), chosen, config=config, progress=progress)
+            found = detect_index(
+                run.model(), chosen, config=config, device=this_process().device, progress=progress
+            )
             for image_id, detections in found:
                 results = to_results(detections, image_id, index.taxonomy)
                 part.append(image_id, results, soft=detections)
     return stored, read_json(stored.assemble())
+
+
+def newest_weights(run: Run) -> str:
+    """sha256 of the run's newest checkpoint."""
+    newest = max((run.dir / "checkpoints").glob("step_*.pt"), default=None)
+    if newest is None:
+        raise LadderError(f"run {run.name} has no checkpoint any more: move it away to train anew")
+    with newest.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _part(stored: StoredPredictions, stack: ExitStack) -> Part:
+    """The folder's only part, held alone."""
+    try:
+        return stack.enter_context(stored.part(1, 1))
+    except PredictionError as error:
+        raise RunBusyError(
+            f"another process looks at the pictures for {stored.folder}: wait until it has "
+            "finished; the same call then goes on"
+        ) from error
 
 
 def by_size(

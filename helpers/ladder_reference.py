@@ -14,8 +14,9 @@ import fcntl
 import json
 import lzma
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,22 @@ from helpers.paths import ROOT
 from helpers.training.files import read_json, replace_file, write_json
 
 REFERENCE = ROOT / "data" / "reference"
+LARGEST = 2**30  # bytes a stored file may unpack to
+
+
+class LadderError(ValueError):
+    """A ladder that can not be measured, read or checked as asked."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """One measured rung with one seed.
 
-    changes: its config against the preset's. sha256: of its annotation files. predictions: file
-    below the reference's folder. evaluation: as `Evaluation.to_dict`. sizes: mask AP by size when
-    the challenge's ranges shrink with the pictures. noisy: the same predictions scored against
-    noisy masks, where that is the question. extra: what an ensemble learnt and its subsets.
+    config: all of it that is not the default (`Rung.settings`). hardware: of all sittings. sha256:
+    of its annotation files. predictions: file below the reference's folder. evaluation: as
+    `Evaluation.to_dict`. sizes: mask AP by size when the challenge's ranges shrink with the
+    pictures. noisy: the same predictions scored against noisy masks, where that is the question.
+    extra: what an ensemble learnt and its subsets.
     """
 
     rung: str
@@ -45,7 +52,7 @@ class Entry:
     minutes: float
     hardware: str
     versions: Mapping[str, str]
-    changes: Mapping[str, Any]
+    config: Mapping[str, Any]
     sha256: Mapping[str, str | None]
     predictions: str
     evaluation: Mapping[str, Any]
@@ -79,10 +86,17 @@ class Reference:
         return self.path.name.partition("-")[0]
 
     def entries(self) -> list[Entry]:
-        """All that is measured so far; none when there is no file."""
+        """All that is measured so far; none when there is no file. Raises LadderError for entries
+        that have other fields than today's."""
         if not self.path.exists():
             return []
-        return [Entry(**row) for row in read_json(self.path)["entries"]]
+        rows, known = read_json(self.path)["entries"], {field.name for field in fields(Entry)}
+        if any(set(row) != known for row in rows):
+            raise LadderError(
+                f"{self.path} is of another version: move it away and measure its rows again "
+                "(finished runs are not trained again)"
+            )
+        return [Entry(**row) for row in rows]
 
     def find(self, rung: str, seed: int = 0) -> Entry | None:
         """That rung's entry, or None."""
@@ -92,28 +106,55 @@ class Reference:
     def add(self, entry: Entry) -> None:
         """Put one entry in, in place of a former one of the same rung and seed. Processes that
         measure other rungs wait for one another here."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_suffix(".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._alone():
             others = [e for e in self.entries() if (e.rung, e.seed) != (entry.rung, entry.seed)]
             rows = sorted([*others, entry], key=lambda e: (e.seed, e.rung))
             write_json(self.path, {"preset": self.preset, "entries": [asdict(e) for e in rows]})
+
+    def keep_truth(self, truth: Mapping[str, Any], *, rung: str, seed: int) -> None:
+        """Store the ground truth against which that rung will be scored. Raises LadderError when
+        other entries were scored against another one."""
+        with self._alone():
+            others = [e for e in self.entries() if (e.rung, e.seed) != (rung, seed)]
+            there = (self.folder / "truth.json.xz").exists()
+            if others and there and self.truth() != json.loads(json.dumps(truth)):
+                raise LadderError(
+                    f"the {len(others)} other rows in {self.path} are of other validation data: "
+                    f"bring those back, or move the file and {self.folder} away"
+                )
+            self._write("truth.json.xz", truth)
 
     def truth(self) -> dict[str, Any]:
         """Plain COCO ground truth of the validation pictures."""
         return self.read("truth.json.xz")
 
     def write(self, name: str, content: Any) -> None:
-        """Store JSON as <name>, packed when that ends in .xz; equal content gives equal bytes."""
+        """Store JSON as <name>, packed when that ends in .xz; equal content gives equal bytes, and
+        is not written again."""
+        with self._alone():
+            self._write(name, content)
+
+    def read(self, name: str) -> Any:
+        """What `write` stored. Raises LadderError for what is damaged or not in the folder."""
+        path = self.folder / plain_name(name)
+        data = path.read_bytes()
+        return json.loads(unpacked(data, LARGEST, str(path)) if name.endswith(".xz") else data)
+
+    def _write(self, name: str, content: Any) -> None:
+        path = self.folder / plain_name(name)
         data = json.dumps(content, separators=(",", ":")).encode()
         packed = lzma.compress(data, preset=9) if name.endswith(".xz") else data
         self.folder.mkdir(parents=True, exist_ok=True)
-        replace_file(self.folder / name, lambda file: file.write(packed) and None)
+        if not path.exists() or path.read_bytes() != packed:
+            replace_file(path, lambda file: file.write(packed) and None)
 
-    def read(self, name: str) -> Any:
-        """What `write` stored."""
-        data = (self.folder / name).read_bytes()
-        return json.loads(lzma.decompress(data) if name.endswith(".xz") else data)
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While no other process writes here. Not to be entered twice."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def results(self, entry: Entry) -> list[dict[str, Any]]:
         """COCO results of an entry, as they were scored."""
@@ -123,6 +164,35 @@ class Reference:
 def references(preset: Preset, folder: Path = REFERENCE) -> list[Reference]:
     """All measured ladders of a preset, by the name of the file."""
     return [Reference(path) for path in sorted(folder.glob(f"{preset}-*.json"))]
+
+
+def plain_name(name: str) -> str:
+    """The name of a file, as a JSON file gives it. Raises LadderError when it leads elsewhere."""
+    if Path(name).name != name or name == "..":
+        raise LadderError(f"{name!r} is not the plain name of a file: mend the JSON that has it")
+    return name
+
+
+def unpacked(data: bytes, most: int, where: str) -> bytes:
+    """LZMA data unpacked. Raises LadderError when they are damaged or hold over `most` bytes."""
+    packed = lzma.LZMADecompressor()
+    try:
+        content = packed.decompress(data, max_length=most + 1)
+    except (lzma.LZMAError, EOFError) as error:
+        raise LadderError(f"{where} is damaged ({error}): measure its row again") from error
+    if len(content) > most or not packed.eof:
+        raise LadderError(f"{where} is cut off or too large: measure its row again")
+    return content
+
+
+def without_class_weights(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`Entry.config` without the loss's alpha, and without sections that are empty then."""
+    nested = {
+        name: without_class_weights(value) if isinstance(value, Mapping) else value
+        for name, value in config.items()
+        if name != "alpha"
+    }
+    return {name: value for name, value in nested.items() if value != {}}
 
 
 def pack_results(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -150,8 +220,3 @@ def unpack_results(
         }
         for row in named
     ]
-
-
-def renamed(entry: Entry, rung: str) -> Entry:
-    """The same measurement under the name of another rung that shares it."""
-    return replace(entry, rung=rung)

@@ -239,3 +239,12 @@ def _paper() -> Scale:
 def tta(scale: Scale) -> TtaConfig:
     """The default sizes in proportion to the preset's test size."""
     return TtaConfig.around(scale.base.test.short_side)
+
+
+def called(sizes: Scale, backbone: str) -> str:
+    """The paper's name, who stands in for it, and what comes with it beside the backbone."""
+    used, usual = sizes.backbones[backbone], scale("paper").backbones[backbone]
+    recipe = sizes.resnest if backbone.startswith("ResNeSt") else {}
+    notes = [f"here {used}"] if used != usual else []
+    notes += [f"{field} {value}" for field, value in recipe.items()]
+    return f"{backbone} ({', '.join(notes)})" if notes else backbone

@@ -1,7 +1,8 @@
 """What an ensemble needs of a member in a file small enough to be committed.
 
 Masks keep 16 levels of probability, two points a byte; boxes and scores a few decimals; a picture
-its most confident detections. An ensemble of a ladder is made of nothing else, so it can be made
+its most confident detections (`KEPT`, at every preset: one that looks at more loses the rest here,
+in its ensemble alone). An ensemble of a ladder is made of nothing else, so it can be made
 again from these files alone.
 """
 
@@ -16,10 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from helpers.ladder_reference import LadderError, unpacked
 from helpers.structures import Detections
 
 LEVELS = 15  # masks are stored as 0..15
 KEPT = 15  # detections a picture
+LARGEST_SIDE = 512  # of a mask, in points
 
 Soft = Mapping[int, Detections]  # image id -> detections in the picture's frame
 
@@ -47,10 +50,16 @@ def pack_soft(found: Iterable[tuple[int, Detections]]) -> dict[str, Any]:
 
 
 def unpack_soft(packed: Mapping[str, Any]) -> dict[int, Detections]:
-    """What `pack_soft` stored."""
+    """What `pack_soft` stored. Raises LadderError when masks do not fit the detections."""
     side = packed["side"]
     count = sum(len(image["scores"]) for image in packed["images"])
-    points = _whole(lzma.decompress(base64.b64decode(packed["masks"])), count * side * side)
+    size = (count * side * side + 1) // 2
+    if not 0 < side <= LARGEST_SIDE:
+        raise LadderError(f"stored masks have a side of {side}: measure their ensemble again")
+    data = unpacked(base64.b64decode(packed["masks"]), size, "a stored set of masks")
+    if len(data) != size:
+        raise LadderError(f"{count} stored masks are incomplete: measure their ensemble again")
+    points = _whole(data, count * side * side)
     masks = torch.from_numpy(points.reshape(count, side, side).astype(np.float32) / LEVELS)
     found, start = {}, 0
     for image in packed["images"]:

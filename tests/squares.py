@@ -73,13 +73,23 @@ def stored(folder: Path) -> Reference:
     for name, member in zip(names, soft(), strict=True):
         reference.write(name, pack_soft(member.items()))
     extra = {"members": list(ladder.MEMBERS), "soft": names, "learnt": asdict(LEARNT)}
-    for key, letters, more in (
-        ("x101", "B", {}),
-        ("s101", "A", {}),
-        ("ensemble", LETTERS, extra | all_scores(together)),
-    ):
-        reference.add(_entry(reference, key, together.results(letters), more))
+    add(reference, "x101", "B")
+    add(reference, "s101", "A")
+    add(reference, "ensemble", LETTERS, extra=extra | all_scores(together))
     return reference
+
+
+def add(
+    reference: Reference,
+    key: str,
+    letters: str,
+    *,
+    seed: int = 0,
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Put a row in that is what those members see."""
+    row, results = ladder.rung("quick", key, seed=seed), members().results(letters)
+    reference.add(_entry(reference, row, results, extra or {}))
 
 
 def _sees(box: list[float], score: float) -> Detections:
@@ -88,20 +98,20 @@ def _sees(box: list[float], score: float) -> Detections:
 
 
 def _entry(
-    reference: Reference, key: str, results: list[dict[str, Any]], extra: dict[str, Any]
+    reference: Reference, row: ladder.Rung, results: list[dict[str, Any]], extra: dict[str, Any]
 ) -> Entry:
-    row, name = ladder.rung("quick", key), f"{key}.json.xz"
+    name = f"{row.key}-{row.seed}.json.xz"
     reference.write(name, pack_results(results))
     return Entry(
-        rung=key,
-        seed=0,
+        rung=row.key,
+        seed=row.seed,
         run=row.run_name,
         data="squares",
         steps=1,
         minutes=2.0,
         hardware=MACHINE,
         versions={},
-        changes=row.changes(),
+        config=row.settings(),
         sha256={},
         predictions=name,
         evaluation=evaluate(truth(), results, preset=PRESET).to_dict(),

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import lzma
+from contextlib import ExitStack
+from dataclasses import replace
+
 import pytest
 
 from helpers import ladder, ladder_command, ladder_measure
 from helpers.__main__ import parser as command_line
 from helpers.analysis import paper
-from helpers.config import TestConfig
+from helpers.config import TestConfig, change
 from helpers.evaluation.average_precision import Evaluation
-from helpers.ladder_reference import Entry, Reference, pack_results, unpack_results
+from helpers.inference.stored import StoredPredictions
+from helpers.ladder_reference import (
+    Entry,
+    LadderError,
+    Reference,
+    pack_results,
+    unpack_results,
+    unpacked,
+)
+from helpers.runs import Run
 from helpers.training.errors import RunBusyError
 
 PRESETS = ("quick", "bench", "paper")
+
+
+def changes(row: ladder.Rung) -> str:
+    """Its settings but for the seed."""
+    own = {"name": "x", "train__seed": 0}
+    trained = replace(row, config=change(row.config, **own))
+    return str(trained.settings()) if row.key != "ensemble" else ""
 
 
 def keyed(preset: str) -> dict[str, ladder.Rung]:
@@ -38,7 +60,7 @@ def test_another_seed_is_another_run_of_the_same_changes(preset):
     assert first.keys() == second.keys()
     for key, row in first.items():
         assert row.run_name != second[key].run_name
-        assert row.changes() == second[key].changes()
+        assert changes(row) == changes(second[key])
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -96,12 +118,18 @@ def test_smaller_presets_keep_the_papers_proportions_and_say_who_stands_in():
     assert rows["mst"].trained.test.short_side == low
     assert "here" in rows["x101"].label
     assert "here" not in keyed("paper")["x101"].label
+    assert keyed("bench")["s101"].label == "ResNeSt-101 (here resnest50d, norm bn)"
+    assert "box_head 4conv1fc" in keyed("paper")["s101"].label
 
 
 def test_the_command_of_a_row_is_one_the_command_line_knows():
     row = ladder.rung("quick", "dcn")
     args = command_line(["ladder"]).parse_args(ladder.command(row).split()[3:])
     assert (args.preset, args.only) == ("quick", ["dcn"])
+    again = command_line(["ladder"]).parse_args(
+        ladder.command(ladder.rung("quick", "dcn", seed=2)).split()[3:]
+    )
+    assert again.seeds == 3  # 0 to 2
     with pytest.raises(ValueError, match="choose among mask_rcnn_r50"):
         ladder.rung("quick", "dcnv3")
 
@@ -128,7 +156,7 @@ def entry(rung: str = "dcn", seed: int = 0, ap: float = 0.5) -> Entry:
         minutes=1.5,
         hardware="2 CPU cores (x86_64)",
         versions={},
-        changes={},
+        config=ladder.rung("quick", rung, seed=seed).settings(),
         sha256={},
         predictions="quick-dcn-12345678.json.xz",
         evaluation=Evaluation(TestConfig.preset, metrics, (), 1, 1, 1).to_dict(),
@@ -178,6 +206,82 @@ def test_results_are_a_table_in_per_cent_in_the_papers_order(tmp_path, monkeypat
     assert {"rung", "mask AP", "APl"} <= set(nothing.columns)
 
 
+def test_entries_of_a_former_config_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder, "list_runs", list)
+    reference = Reference.of("quick", "cpu", tmp_path)
+    now, former = entry("dcn"), entry("focal")
+    loss = {**former.config["loss"], "alpha": [1.0]}  # class weights may be unknown here
+    reference.add(replace(now, rung="focal", config={**former.config, "loss": loss}))
+    train = {**now.config["train"], "steps": now.config["train"]["steps"] - 1}
+    reference.add(replace(now, config={**now.config, "train": train}))
+    assert [e.rung for _, e in ladder.stored("quick", tmp_path)] == ["focal"]
+    assert ladder.results("quick", tmp_path)["rung"].tolist() == ["focal"]
+    assert len(reference.entries()) == 2
+
+
+def test_an_ensemble_is_known_by_its_members(tmp_path):
+    row = ladder.rung("quick", "ensemble")
+    one = replace(entry("ensemble"), config=row.settings())
+    assert row.is_of(one)
+    other = {**one.config, "member_d": one.config["member_a"]}
+    assert not row.is_of(replace(one, config=other))
+
+
+def test_entries_of_another_version_are_refused(tmp_path):
+    reference = Reference.of("quick", "cpu", tmp_path)
+    reference.add(entry())
+    content = json.loads(reference.path.read_text())
+    content["entries"][0]["changes"] = content["entries"][0].pop("config")
+    reference.path.write_text(json.dumps(content))
+    with pytest.raises(LadderError, match="of another version: move it away"):
+        reference.entries()
+
+
+def test_a_truth_is_kept_under_the_rows_scored_against_it(tmp_path):
+    reference = Reference.of("quick", "cpu", tmp_path)
+    reference.keep_truth({"images": (1,)}, rung="dcn", seed=0)
+    reference.add(entry("dcn"))
+    reference.keep_truth({"images": [2]}, rung="dcn", seed=0)  # its only row is measured anew
+    reference.keep_truth({"images": (2,)}, rung="focal", seed=0)
+    with pytest.raises(LadderError, match="are of other validation data: bring"):
+        reference.keep_truth({"images": [3]}, rung="focal", seed=0)
+    assert reference.truth() == {"images": [2]}
+
+
+def test_equal_bytes_are_not_written_again(tmp_path):
+    reference = Reference.of("quick", "cpu", tmp_path)
+    reference.write("a.json.xz", [1])
+    before = (reference.folder / "a.json.xz").stat().st_ino
+    reference.write("a.json.xz", [1])
+    assert (reference.folder / "a.json.xz").stat().st_ino == before
+    reference.write("a.json.xz", [2])
+    assert reference.read("a.json.xz") == [2]
+
+
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path):
+    reference = Reference.of("quick", "cpu", tmp_path)
+    for name in ("../a.json", "/etc/hostname", "sub/a.json", "..", "."):
+        with pytest.raises(LadderError, match="not the plain name"):
+            reference.read(name)
+
+
+def test_what_unpacks_to_too_much_or_too_little_is_refused():
+    data = lzma.compress(bytes(1000))
+    assert unpacked(data, 1000, "a") == bytes(1000)
+    for bad, most in ((data, 999), (data[:-4], 1000), (data[:20], 1000), (b"no", 1000)):
+        with pytest.raises(LadderError, match="a is "):
+            unpacked(bad, most, "a")
+
+
+def test_two_machines_are_not_two_seeds(tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder, "list_runs", list)
+    monkeypatch.setattr(ladder_command, "results", lambda p: ladder.results(p, tmp_path))
+    for hardware in ("cpu", "gpu"):
+        Reference.of("quick", hardware, tmp_path).add(replace(entry(), hardware=hardware))
+    [line] = [x for x in ladder_command.listing("quick").splitlines() if x.startswith("dcn ")]
+    assert line.split()[1:4] == ["72.76", "50.0", "1"]
+
+
 def test_rungs_that_another_process_is_at_come_last(monkeypatch, capsys):
     rows, tried = ladder.rungs("quick")[:3], []
 
@@ -192,6 +296,34 @@ def test_rungs_that_another_process_is_at_come_last(monkeypatch, capsys):
     keys = [row.key for row in rows]
     assert tried == [*keys, keys[0]]
     assert "later: run quick-mask_rcnn_r50 is being worked on" in capsys.readouterr().out
+
+
+def test_pictures_that_another_process_looks_at_are_busy(tmp_path):
+    about = {"images": [], "categories": []}
+    stored = StoredPredictions.open(tmp_path / "ladder-val", about)
+    with stored.part(1, 1), ExitStack() as stack, pytest.raises(RunBusyError, match="looks at"):
+        ladder_measure._part(stored, stack)
+    with ExitStack() as stack:
+        assert ladder_measure._part(stored, stack).file.writable()
+
+
+def test_other_weights_are_other_predictions(tmp_path):
+    folder = tmp_path / "run-1" / "checkpoints"
+    folder.mkdir(parents=True)
+    run = Run(folder.parent)
+    with pytest.raises(LadderError, match="run-1 has no checkpoint"):
+        ladder_measure.newest_weights(run)
+    (folder / "step_00000100.pt").write_bytes(b"old")
+    (folder / "step_00000450.pt").write_bytes(b"new")
+    assert ladder_measure.newest_weights(run) == hashlib.sha256(b"new").hexdigest()
+
+
+def test_all_hardware_is_named_once(tmp_path):
+    runs = [Run(tmp_path / name) for name in "ab"]
+    for run, kinds in zip(runs, (["cpu", "gpu", "cpu"], ["cpu"]), strict=True):
+        run.dir.mkdir()
+        (run.dir / "environment.json").write_text(json.dumps([{"hardware": k} for k in kinds]))
+    assert ladder.trained_on(runs) == "cpu + gpu"
 
 
 def test_the_list_shows_every_row_and_the_way_to_the_data(monkeypatch):

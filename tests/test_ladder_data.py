@@ -8,7 +8,7 @@ from PIL import Image
 
 from helpers import ladder_data
 from helpers.__main__ import parser as command_line
-from helpers.ladder_data import LadderError
+from helpers.ladder_reference import LadderError
 from helpers.ladder_rungs import scale
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
@@ -36,6 +36,8 @@ def test_real_data_that_are_not_there_are_asked_for_by_command(tmp_path, monkeyp
         ladder_data.prepare("paper")
     with pytest.raises(LadderError, match="put the data set under data/3D-FUTURE"):
         ladder_data.validation_picture("paper", "0000000.jpg")
+    with pytest.raises(LadderError, match="not the plain name"):
+        ladder_data.validation_picture("paper", "../secret.jpg")
     assert ladder_data.held_out("paper") is None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ import torch
 from helpers.inference.calibration import Isotonic
 from helpers.ladder_check import check, differing
 from helpers.ladder_ensemble import Learnt, Members, all_scores
+from helpers.ladder_reference import LadderError
 from helpers.ladder_soft import KEPT, LEVELS, pack_soft, unpack_soft
 from helpers.structures import Detections
 from tests import squares
@@ -81,6 +82,23 @@ def test_one_member_keeps_its_masks_and_its_calibrated_scores(members):
     assert torch.equal(alone.masks, members.soft["A"][1].masks)
 
 
+def test_faint_detections_take_part_and_those_of_score_0_do_not(members):
+    faint = dict.fromkeys(
+        squares.IMAGES, replace(squares.soft()[0][1], scores=torch.tensor([1e-4]))
+    )
+    nothing = {i: replace(one, scores=torch.zeros(1)) for i, one in faint.items()}
+    for soft, count in ((faint, 1), (nothing, 0)):
+        two = Members({"C": soft, "B": members.soft["C"]}, members.learnt, members.truth, "coco")
+        assert len(two.together("CB", 1)) == count
+
+
+def test_masks_that_do_not_fit_the_detections_are_refused():
+    packed = pack_soft({1: found(4)}.items())
+    for side, message in ((8, "incomplete"), (6, "too large"), (10**6, "side of 1000000")):
+        with pytest.raises(LadderError, match=message):
+            unpack_soft({**packed, "side": side})
+
+
 def test_what_was_learnt_comes_back_from_json(members):
     learnt = Learnt((Isotonic((0.1,), (0.2,)), None), (1.0, 0.6), (0.5, None))
     assert Learnt.read(asdict(learnt)) == learnt
@@ -97,6 +115,7 @@ def test_differences_are_found_wherever_they_are():
         {"a": [1.0, None, {"b": 2}]},
     ):
         assert len(differing(other, stored, "at")) == 1
+    assert differing([{"a": 1.1}], [{"a": 1.0}], "at", tolerance=0.2) == []
 
 
 def test_a_stored_ladder_is_checked_to_the_last_number(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from helpers import ladder, ladder_data, ladder_reference, ladder_rungs
+from helpers import ladder, ladder_data, ladder_rungs
 from helpers.config import change
 from helpers.ladder_check import check
 from helpers.ladder_ensemble import Members
@@ -74,11 +74,10 @@ def test_every_subset_of_the_members_is_scored(reference):
     assert members.scores("BD") == pytest.approx(entry.extra["subsets"]["BD"], nan_ok=True)
 
 
-def test_what_it_says_of_a_run(reference, monkeypatch):
+def test_what_it_says_of_a_run(reference):
     entry = reference.find("tta")
     assert entry.steps == 4
     assert entry.run.startswith("quick-mst-")
-    assert entry.changes["test"]["tta"]["sizes"] == [80, 96, 112, 128]
+    assert entry.config["test"]["tta"]["sizes"] == [80, 96, 112, 128]
     assert reference.find("masks_noisy").noisy["images"] == 6
-    monkeypatch.setattr(ladder_reference, "REFERENCE", reference.path.parent)
     assert entry.scores.images == 6

@@ -12,8 +12,9 @@ import pandas as pd
 
 from helpers.config import Preset
 from helpers.inference.predict import to_results
+from helpers.ladder import stored
 from helpers.ladder_ensemble import Members
-from helpers.ladder_reference import REFERENCE, Entry, Reference, references
+from helpers.ladder_reference import REFERENCE, Entry, Reference
 from helpers.masks.rle import iou
 from helpers.structures import Detections
 
@@ -36,9 +37,8 @@ class Measured:
 
 def measured(preset: Preset, *, seed: int = 0, folder: Path = REFERENCE) -> Measured | None:
     """The first measured ensemble of a preset with that seed; None when there is none."""
-    for reference in references(preset, folder):
-        entry = reference.find("ensemble", seed)
-        if entry is not None:
+    for reference, entry in stored(preset, folder):
+        if (entry.rung, entry.seed) == ("ensemble", seed):
             return Measured(reference, entry, Members.stored(reference, entry))
     return None
 
@@ -57,7 +57,8 @@ def way_table(entry: Entry) -> pd.DataFrame:
     subsets, learnt = entry.extra["subsets"], entry.extra["learnt"]
     letters = "".join(key for key in subsets if len(key) == 1)
     judged = dict(zip(letters, learnt["precision"], strict=True))
-    best = max(letters, key=lambda x: judged[x] or subsets[x]["mask AP"])
+    known = {x: subsets[x]["mask AP"] if judged[x] is None else judged[x] for x in letters}
+    best = max(letters, key=known.get)
     rows = {f"best single model ({best})": subsets[best], **entry.extra["baselines"]}
     return _per_cent({**rows, "ensemble": subsets[letters]})
 
@@ -89,6 +90,15 @@ def scores_of_all(members: Members) -> pd.DataFrame:
             pairs = zip(found.scores.tolist(), again.scores.tolist(), strict=True)
             rows += [(NAMES[letter], raw, calibrated) for raw, calibrated in pairs]
     return pd.DataFrame(rows, columns=["member", "score", "calibrated"])
+
+
+def fitting_score(members: Members) -> float:
+    """The calibrated score from which on the members, taken one by one, show as many detections as
+    there are true instances, on average over the members; 0 where they have fewer."""
+    instances = sum(not thing["iscrowd"] for thing in members.truth["annotations"])
+    wanted = instances * len(members.soft)
+    scores = scores_of_all(members)["calibrated"].sort_values(ascending=False).to_numpy()
+    return float(scores[wanted - 1]) if 0 < wanted <= len(scores) else 0.0
 
 
 def who_finds_what(members: Members, *, score: float, overlap: float = 0.5) -> pd.DataFrame:

@@ -211,7 +211,11 @@ def _band(mask: Mask, picture: float) -> Mask:
 
 def summary(table: pd.DataFrame, ways: Sequence[str]) -> pd.DataFrame:
     """One row a way, shares in 0..1: mean_iou; over_thresholds, the share of masks above the ten
-    thresholds 0.50 to 0.95, averaged: what mask AP could reach at most; and mean_boundary_iou."""
+    thresholds 0.50 to 0.95, averaged; and mean_boundary_iou.
+
+    over_thresholds is the most that average recall can be. Mask AP is limited by it only where all
+    instances are of one class, since AP weighs every class alike, however rare.
+    """
     ious = table[list(ways)].to_numpy()
     rows = {
         "mean_iou": ious.mean(axis=0),

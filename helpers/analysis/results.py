@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
 from helpers.analysis import paper
+from helpers.analysis.steps import measured_pairs
 from helpers.config import Preset
-from helpers.evaluation.bootstrap import Difference, Interval, interval, paired_difference
-from helpers.ladder import Rung, Table, command, results, rungs
-from helpers.ladder_reference import REFERENCE, Entry, Reference, references
+from helpers.data.taxonomy import FUTURE3D
+from helpers.evaluation.bootstrap import Interval, interval, mean_difference
+from helpers.ladder import Rung, Table, command, results, rungs, stored
+from helpers.ladder_reference import REFERENCE, Entry, Reference
 
 PAPER, OURS = "paper, 3D-FUTURE val", "ours"
 # What the paper says twice and not alike, or leaves open; sums are done in `doubts`.
@@ -31,6 +34,26 @@ _OPEN = (
         "against were corrected too is not said",
     ),
 )
+
+
+@dataclass(frozen=True)
+class Gain(Interval):
+    """What a step is worth in mask AP, from -1 to 1: mean over pairs of measurements, and how many
+    pairs."""
+
+    pairs: int
+
+    def __str__(self) -> str:
+        ends = f"{100 * self.low:+.1f} to {100 * self.high:+.1f}"
+        return f"{100 * self.mean:+.1f} ({ends}), {self.pairs} pair{'s' * (self.pairs > 1)}"
+
+
+def measured_on(preset: Preset) -> str:
+    """What a preset's rows are scored on, in words: data, classes, preset."""
+    data = rungs(preset)[0].config.data
+    taxonomy = replace(FUTURE3D, label_space=data.label_space)
+    kind = {"fine": "classes", "super": "super-categories"}[data.label_space]
+    return f"{data.name}, {taxonomy.num_classes} {kind}, preset {preset}"
 
 
 def beside_paper(
@@ -61,10 +84,11 @@ def table_3(preset: Preset, *, folder: Path = REFERENCE, samples: int = 1000) ->
 
 
 def steps(preset: Preset, *, folder: Path = REFERENCE, samples: int = 1000) -> pd.DataFrame:
-    """Table 2 step by step: the paper's mask AP and gain, ours (mean over seeds) and its gain.
+    """Table 2 step by step: the paper's mask AP and gain, ours (mean over all that is measured) and
+    its gain with its 95 % interval (low, high) when the validation pictures are drawn anew.
 
-    low and high: 95 % interval of our gain when the validation pictures are drawn anew, for the
-    first seed that has both rows. NaN where a row is not measured.
+    The gain and its interval are of the `pairs`, the measurements that have both rows (see `gain`);
+    so it need not be the difference of the means. NaN and 0 pairs where nothing has both rows.
     """
     rows = [row for row in rungs(preset) if row.table == "table2"]
     mean = results(preset, folder).groupby("rung")["mask AP"].mean()
@@ -76,29 +100,28 @@ def steps(preset: Preset, *, folder: Path = REFERENCE, samples: int = 1000) -> p
         },
         index=pd.Index([row.key for row in rows], name="rung"),
     )
-    table["paper gain"], table["our gain"] = table["paper"].diff(), table["ours"].diff()
+    table["paper gain"] = table["paper"].diff()
     gains = [
         None,
         *(gain(preset, a.key, b.key, folder=folder, samples=samples) for a, b in pairwise(rows)),
     ]
-    table["low"] = [float("nan") if g is None else 100 * g.low for g in gains]
-    table["high"] = [float("nan") if g is None else 100 * g.high for g in gains]
+    for column, end in (("our gain", "mean"), ("low", "low"), ("high", "high")):
+        table[column] = [float("nan") if g is None else 100 * getattr(g, end) for g in gains]
+    table["pairs"] = [0 if g is None else g.pairs for g in gains]
     return table.astype({"paper": float, "ours": float}).round(2)
 
 
 def gain(
     preset: Preset, before: str, after: str, *, folder: Path = REFERENCE, samples: int = 1000
-) -> Difference | None:
-    """Mask AP of one rung less that of another, of the first seed and machine that has both."""
-    for reference in references(preset, folder):
-        entries = {(e.rung, e.seed): e for e in reference.entries()}
-        for seed in sorted({e.seed for e in entries.values()}):
-            pair = [entries.get((key, seed)) for key in (before, after)]
-            if all(pair):
-                found = [reference.results(entry) for entry in pair]
-                scored = pair[0].scores.preset
-                return paired_difference(reference.truth(), *found, preset=scored, samples=samples)
-    return None
+) -> Gain | None:
+    """Mask AP of `after` less that of `before`, mean over all (machine, seed) that have both; None
+    when there is none. The interval is that of this mean."""
+    found = list(measured_pairs(preset, {after: (before, after)}, folder=folder))
+    if not found:
+        return None
+    pairs = [(pair.truth, pair.before, pair.after) for pair in found]
+    sure = mean_difference(pairs, preset=found[0].preset, samples=samples)
+    return Gain(sure.mean, sure.low, sure.high, len(found))
 
 
 def by_size(preset: Preset, *, folder: Path = REFERENCE) -> pd.DataFrame:
@@ -160,7 +183,7 @@ def _row(row: Rung, measured: pd.DataFrame, folder: Path, samples: int) -> dict[
 def _interval(row: Rung, first: pd.Series, folder: Path, samples: int) -> Interval | None:
     """None for a local run that is in no reference file."""
     for reference, entry in _entries(row, folder):
-        if (entry.run, entry.seed) == (first["run"], first["seed"]):
+        if all(getattr(entry, key) == first[key] for key in ("run", "seed", "hardware")):
             found = reference.results(entry)
             scored = entry.scores.preset
             return interval(reference.truth(), found, preset=scored, samples=samples)
@@ -168,8 +191,7 @@ def _interval(row: Rung, first: pd.Series, folder: Path, samples: int) -> Interv
 
 
 def _entries(row: Rung, folder: Path) -> list[tuple[Reference, Entry]]:
-    found = [(r, e) for r in references(row.preset, folder) for e in r.entries()]
-    return [(reference, entry) for reference, entry in found if entry.rung == row.key]
+    return [both for both in stored(row.preset, folder) if both[1].rung == row.key]
 
 
 def _ends(sure: Interval) -> str:

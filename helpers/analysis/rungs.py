@@ -20,7 +20,7 @@ def rung_table(preset: Preset, table: Table) -> pd.DataFrame:
             scores = {name: mine[name].mean() for name in ("mask AP", "boundary AP")}
             made = {name: ", ".join(sorted(set(mine[name]))) for name in ("data", "hardware")}
             about = {"model": rung.label, "mask head": mask_head(rung), PAPER: rung.paper}
-            rows.append(about | scores | {"seeds": len(mine)} | made)
+            rows.append(about | scores | {"seeds": mine["seed"].nunique()} | made)
     return pd.DataFrame(rows).set_index("model")
 
 

@@ -12,31 +12,38 @@ import pandas as pd
 from helpers.config import Preset
 from helpers.evaluation.bootstrap import Difference, paired_difference
 from helpers.evaluation.results import Results
-from helpers.ladder import results, rung
-from helpers.ladder_reference import REFERENCE, references
+from helpers.ladder import results, rung, stored, trained_on
+from helpers.ladder_reference import REFERENCE
 from helpers.runs import list_runs
 
 Pairs = Mapping[str, tuple[str, str]]  # what the step is called: rung before, rung after
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """What a step is worth in one measurement: mask AP and boundary AP after, less before.
+class Pair:
+    """One measurement of both rungs of a step, with the same seed, on the same kind of machine.
 
-    preset: the rules of the evaluation. truth: plain COCO; before and after: what was found in its
-    images. Both rungs had the same seed and the same machine.
+    runs: names of both. preset: the rules of the evaluation. truth: plain COCO; before and after:
+    what was found in its images.
     """
 
     name: str
+    runs: tuple[str, str]
     seed: int
     hardware: str
     data: str
     preset: str
-    masks: Difference
-    outlines: Difference
     truth: Mapping[str, Any]
     before: Results
     after: Results
+
+
+@dataclass(frozen=True, eq=False)
+class Step(Pair):
+    """What the step is worth there: mask AP and boundary AP after, less before."""
+
+    masks: Difference
+    outlines: Difference
 
     @property
     def images(self) -> int:
@@ -58,58 +65,71 @@ def measured_rungs(preset: Preset, pairs: Pairs, *, folder: Path = REFERENCE) ->
 def measured_steps(
     preset: Preset, pairs: Pairs, *, samples: int = 1000, folder: Path = REFERENCE
 ) -> list[Step]:
-    """The steps both of whose rungs were measured: from the reference files, then local runs.
+    """The steps both of whose rungs were measured, as `measured_pairs` has them."""
+    found = measured_pairs(preset, pairs, folder=folder)
+    return [_step(pair, samples) for pair in found]
 
-    A local pair that is in a reference file already is not told twice.
-    """
-    steps, told = [], set()
-    for name, runs, seed, where, truth, found, rules in _pairs(preset, pairs, folder):
-        if runs in told:
-            continue
-        told.add(runs)
-        masks, outlines = (
-            paired_difference(truth, *found, preset=rules, kind=kind, samples=samples)
-            for kind in ("segm", "boundary")
+
+def _step(pair: Pair, samples: int) -> Step:
+    masks, outlines = (
+        paired_difference(
+            pair.truth, pair.before, pair.after, preset=pair.preset, kind=kind, samples=samples
         )
-        steps.append(Step(name, seed, *where, rules, masks, outlines, truth, *found))
-    return steps
+        for kind in ("segm", "boundary")
+    )
+    return Step(**vars(pair), masks=masks, outlines=outlines)
 
 
-# name, runs, seed, (hardware, data), truth, results before and after, rules
-Found = tuple[
-    str, tuple[str, str], int, tuple[str, str], Mapping[str, Any], tuple[Results, Results], str
-]
+def measured_pairs(preset: Preset, pairs: Pairs, *, folder: Path = REFERENCE) -> Iterator[Pair]:
+    """Every measurement of both rungs: from the reference files, then of local runs. A local pair
+    that is in a reference file already is not told twice."""
+    told = set()
+    for pair in _stored_pairs(preset, pairs, folder):
+        told.add((pair.name, pair.runs))
+        yield pair
+    yield from (p for p in _local_pairs(preset, pairs) if (p.name, p.runs) not in told)
 
 
-def _pairs(preset: Preset, pairs: Pairs, folder: Path) -> Iterator[Found]:
-    yield from _stored_pairs(preset, pairs, folder)
-    yield from _local_pairs(preset, pairs)
+def _stored_pairs(preset: Preset, pairs: Pairs, folder: Path) -> Iterator[Pair]:
+    known = {(r.path, e.rung, e.seed): (r, e) for r, e in stored(preset, folder)}
+    places = sorted({(path, seed) for path, _, seed in known})
+    for name, keys in pairs.items():
+        for path, seed in places:
+            both = [known.get((path, key, seed)) for key in keys]
+            if None not in both:
+                (reference, before), (_, after) = both
+                yield Pair(
+                    name=name,
+                    runs=(before.run, after.run),
+                    seed=seed,
+                    hardware=before.hardware,
+                    data=before.data,
+                    preset=before.scores.preset,
+                    truth=reference.truth(),
+                    before=reference.results(before),
+                    after=reference.results(after),
+                )
 
 
-def _stored_pairs(preset: Preset, pairs: Pairs, folder: Path) -> Iterator[Found]:
-    for reference in references(preset, folder):
-        seeds = sorted({entry.seed for entry in reference.entries()})
-        for name, keys in pairs.items():
-            for seed in seeds:
-                before, after = (reference.find(key, seed) for key in keys)
-                if before is None or after is None:
-                    continue
-                found = reference.results(before), reference.results(after)
-                where, rules = (before.hardware, before.data), before.scores.preset
-                runs = (before.run, after.run)
-                yield name, runs, seed, where, reference.truth(), found, rules
-
-
-def _local_pairs(preset: Preset, pairs: Pairs) -> Iterator[Found]:
+def _local_pairs(preset: Preset, pairs: Pairs) -> Iterator[Pair]:
+    """Of rungs that are looked at as their run was: one look at a picture, one model."""
     done = {run.name: run for run in list_runs() if run.status == "finished"}
     seeds = sorted({run.config.train.seed for run in done.values()})
     for name, keys in pairs.items():
         for seed in seeds:
-            runs = tuple(rung(preset, key, seed=seed).run_name for key in keys)
-            if not all(run in done for run in runs):
+            rows = [rung(preset, key, seed=seed) for key in keys]
+            if not all(row.is_its_run and row.run_name in done for row in rows):
                 continue
-            before, after = (done[run] for run in runs)
-            where = (before.environment[-1]["hardware"], before.config.data.name)
-            found, rules = (before.predictions(), after.predictions()), before.evaluation.preset
-            truth = before.index("val").to_coco()
-            yield name, runs, seed, where, truth, found, rules
+            before, after = (done[row.run_name] for row in rows)
+            if trained_on([before]) == trained_on([after]):
+                yield Pair(
+                    name=name,
+                    runs=(before.name, after.name),
+                    seed=seed,
+                    hardware=trained_on([before]),
+                    data=before.config.data.name,
+                    preset=before.evaluation.preset,
+                    truth=before.index("val").to_coco(),
+                    before=before.predictions(),
+                    after=after.predictions(),
+                )

@@ -6,7 +6,7 @@ milliseconds. S samples, I images, T IoU thresholds, K classes, D detections.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +113,31 @@ def paired_difference(
     weights = _draws(len(coco["images"]), samples, seed)
     ends = _ends(b.scores(weights) - a.scores(weights))
     return Difference(_overall(b) - _overall(a), *ends, _per_image(coco, a, b))
+
+
+def mean_difference(
+    pairs: Sequence[tuple[Truth, Results, Results]],
+    *,
+    preset: str,
+    samples: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Mean over `pairs` (truth, results a, results b) of mask AP of b less that of a.
+
+    Pairs are repetitions of one comparison, such as other seeds of the training: those on the same
+    images are scored on the same drawn ones in each sample, and the interval is that of the mean.
+    Errors as for `paired_difference`, and EvaluationError without a pair.
+    """
+    if not pairs:
+        raise EvaluationError("there is no pair of results to compare: give one or more")
+    means, drawn = [], []
+    for truth, *results in pairs:
+        coco = _plain(truth)
+        a, b = (_matched(coco, one, preset, "segm") for one in results)
+        weights = _draws(len(coco["images"]), samples, seed)
+        means.append(_overall(b) - _overall(a))
+        drawn.append(b.scores(weights) - a.scores(weights))
+    return Interval(float(np.mean(means)), *_ends(np.mean(drawn, axis=0)))
 
 
 def _plain(truth: Truth) -> Mapping[str, Any]:

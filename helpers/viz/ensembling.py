@@ -145,11 +145,11 @@ def member_toggles(
         if letters:
             found = members.together(letters, image_id)
             overlay = detected(found[found.scores >= least], members.taxonomy)
-        title = f"{' + '.join(letters) or 'nobody'}, score {least:.2f} or more"
+        title = f"{' + '.join(letters) or 'nobody'}, score {least:.3f} or more"
         return grid([Panel(image, title, overlay)], columns=1, alt=title, cell=5.0)
 
     controls = {letter: tick(NAMES[letter], True) for letter in members.soft}
-    controls["least"] = slider("least score", score, low=0.0, high=1.0, step=0.05)
+    controls["least"] = slider("least score", score, low=0.0, high=1.0, step=0.005)
     return Controlled(draw, controls, beside=True, width=420)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from helpers.analysis import ensembling
@@ -26,6 +28,19 @@ def test_a_member_finds_what_it_overlaps_by_half(found):
     assert not finds["C"].any()
     assert finds["D"].tolist() == [True, False, False]
     assert not ensembling.who_finds_what(found.members, score=0.6)["B"].any()
+
+
+def test_as_many_detections_are_shown_as_there_are_things(found):
+    """Calibrated: D one of 0.9, B three of 0.5, A three of 0.45; wanted: four times the things."""
+    assert ensembling.fitting_score(found.members) == 0  # twelve
+    one = {**found.members.truth, "annotations": found.members.truth["annotations"][:1]}
+    assert ensembling.fitting_score(replace(found.members, truth=one)) == pytest.approx(0.5)
+
+
+def test_a_member_judged_worthless_is_not_judged_by_what_it_should_not_see(found):
+    learnt = {**found.entry.extra["learnt"], "precision": [0.0, 0.1, 0.0, 0.0]}
+    entry = replace(found.entry, extra={**found.entry.extra, "learnt": learnt})
+    assert ensembling.way_table(entry).index[0] == "best single model (B)"
 
 
 def test_who_finds_and_misses_alone(found):

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from helpers import ladder
-from helpers.analysis import results
+from helpers.analysis import results, steps
+from helpers.evaluation.bootstrap import paired_difference
+from helpers.ladder_reference import Reference
 from tests import squares
 
 
@@ -20,6 +22,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def no_local_runs(monkeypatch):
     monkeypatch.setattr(ladder, "list_runs", list)
+    monkeypatch.setattr(steps, "list_runs", list)
 
 
 def test_a_measured_cell_names_where_it_is_from(folder):
@@ -39,11 +42,41 @@ def test_an_open_cell_shows_the_command_that_fills_it(folder):
 
 
 def test_gains_have_intervals_where_both_rows_are_there(folder):
-    steps = results.steps("quick", folder=folder, samples=20)
-    assert steps.loc["s101", ["our gain", "low", "high"]].tolist() == [90, 90, 90]
-    assert steps.loc["dcn", ["ours", "our gain", "low", "high"]].isna().all()
-    assert steps.loc["dcn", "paper gain"] == pytest.approx(0.94)
+    table = results.steps("quick", folder=folder, samples=20)
+    assert table.loc["s101", ["our gain", "low", "high", "pairs"]].tolist() == [90, 90, 90, 1]
+    assert table.loc["dcn", ["ours", "our gain", "low", "high"]].isna().all()
+    assert table.loc["dcn", "pairs"] == 0
+    assert table.loc["dcn", "paper gain"] == pytest.approx(0.94)
     assert results.gain("quick", "s101", "dcn", folder=folder) is None
+
+
+def test_gain_and_interval_are_of_the_same_pairs_of_seeds(tmp_path):
+    """B, A, D see 0.1, 1 and 34/101. Seed 0 gains 0.9 on every picture, seed 1 goes from A to D;
+    seed 2, and seed 0 on another machine, have one of the rows alone."""
+    reference = squares.stored(tmp_path)
+    squares.add(reference, "x101", "A", seed=1)
+    squares.add(reference, "s101", "D", seed=1)
+    squares.add(reference, "s101", "C", seed=2)
+    other = Reference.of("quick", "another", tmp_path)
+    other.write("truth.json.xz", squares.truth())
+    squares.add(other, "x101", "A")
+    together = results.gain("quick", "x101", "s101", folder=tmp_path, samples=200)
+    a, d = (squares.members().results(letter) for letter in "AD")
+    second = paired_difference(squares.truth(), a, d, preset=squares.PRESET, samples=200)
+    assert together.pairs == 2
+    assert together.mean == pytest.approx((0.9 + 34 / 101 - 1) / 2)
+    assert together.low == pytest.approx((0.9 + second.low) / 2)
+    assert together.high == pytest.approx((0.9 + second.high) / 2)
+    assert together.low < together.mean < together.high
+    assert str(together).endswith(", 2 pairs")
+    row = results.steps("quick", folder=tmp_path, samples=200).loc["s101"]
+    assert row["our gain"] == round(100 * together.mean, 2)
+    assert row["ours"] == round((100 + 100 * 34 / 101 + 0) / 3, 2)
+
+
+def test_the_classes_that_are_scored_are_named():
+    assert results.measured_on("quick") == "scenes, 320 px, 7 super-categories, preset quick"
+    assert results.measured_on("paper") == "3D-FUTURE, 34 classes, preset paper"
 
 
 def test_table_3_has_the_papers_columns(folder):

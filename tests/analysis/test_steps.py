@@ -32,7 +32,8 @@ def found(shift: int) -> list[dict]:
 def entry(key: str, seed: int, run: str, evaluation) -> Entry:
     return Entry(
         rung=key, seed=seed, run=run, data="boxes", steps=1, minutes=0.1, hardware="a test",
-        versions={}, changes={}, sha256={}, predictions=f"{run}.json.xz",
+        versions={}, config=rung("quick", key, seed=seed).settings(), sha256={},
+        predictions=f"{run}.json.xz",
         evaluation=evaluation.to_dict(), sizes={"APs": None, "APm": None, "APl": None},
     )  # fmt: skip
 
@@ -57,7 +58,7 @@ def local(key: str, shift: int, index) -> SimpleNamespace:
     config = rung("quick", key, seed=5)
     return SimpleNamespace(
         name=config.run_name, status="finished", config=config.trained,
-        environment=[{"hardware": "here"}], evaluation=SimpleNamespace(preset="coco"),
+        environment=[{"hardware": "here"}] * 2, evaluation=SimpleNamespace(preset="coco"),
         predictions=lambda: found(shift), index=lambda split: index,
     )  # fmt: skip
 
@@ -79,6 +80,12 @@ def test_local_runs_fill_what_is_not_there(reference, small_index, monkeypatch):
     assert aggressive.masks.mean == aggressive.masks.high == 0
     runs[2].status = "interrupted"
     assert len(measured_steps("quick", PAIRS, samples=20, folder=reference.path.parent)) == 1
+
+
+def test_what_is_looked_at_in_another_way_is_no_local_pair(small_index, monkeypatch, tmp_path):
+    runs = [local("mst", 0, small_index)]  # the run of "tta" too, without its augmentation
+    monkeypatch.setattr(steps, "list_runs", lambda: runs)
+    assert measured_steps("quick", {"tta": ("mst", "tta")}, folder=tmp_path) == []
 
 
 def test_rows_stand_beside_the_paper(reference):

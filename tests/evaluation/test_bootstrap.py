@@ -7,7 +7,7 @@ import pytest
 
 from helpers.evaluation import bootstrap
 from helpers.evaluation.average_precision import evaluate
-from helpers.evaluation.bootstrap import interval, paired_difference
+from helpers.evaluation.bootstrap import interval, mean_difference, paired_difference
 from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import truth_as_results
 from helpers.masks import rle
@@ -112,6 +112,18 @@ def test_the_seed_decides(truth, results):
     )
     assert (first.low, first.high) == (again.low, again.high) != (other.low, other.high)
     assert first.mean == other.mean
+
+
+def test_the_mean_of_pairs_is_drawn_on_the_same_images(truth, results):
+    worse = perturb(truth, seed=9)
+    one = paired_difference(truth, results, worse, preset="coco", samples=50)
+    alone = mean_difference([(truth, results, worse)], preset="coco", samples=50)
+    assert (alone.mean, alone.low, alone.high) == (one.mean, one.low, one.high)
+    back_and_forth = [(truth, results, worse), (truth, worse, results)]
+    both = mean_difference(back_and_forth, preset="coco", samples=50)
+    assert (both.mean, both.low, both.high) == pytest.approx((0, 0, 0), abs=1e-12)
+    with pytest.raises(EvaluationError, match="no pair"):
+        mean_difference([], preset="coco")
 
 
 def test_pairing_narrows_the_interval(truth, results):

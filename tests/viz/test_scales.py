@@ -37,7 +37,8 @@ def step(name: str, mean: float) -> Step:
     outlines = Difference(2 * mean, mean - 0.05, 2 * mean + 0.01, table)
     truth = {"categories": [{"id": 3, "name": "Lamp"}], "annotations": [thing(5), thing(6)]}
     found = [thing(5, score=0.9), thing(5, score=0.2), thing(6, score=0.8)]
-    return Step(name, 1, "a test", "boxes", "coco", masks, outlines, truth, found, [])
+    about = (name, ("run", "other"), 1, "a test", "boxes", "coco", truth, found, [])
+    return Step(*about, masks=masks, outlines=outlines)
 
 
 def drawn(picture) -> bool:
