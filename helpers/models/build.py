@@ -56,7 +56,8 @@ class Detector(nn.Module):
 
         Terms: rpn_cls, rpn_loc, cls, box_reg (in a cascade with _stage0.._stage2), mask, and
         mask_point for PointRend. Finite and connected to all weights even without any instance.
-        Raises ModelError when the targets do not fit the images or the training has diverged.
+        NaN where the training has diverged. Raises ModelError when the targets do not fit the
+        images.
         """
         check_targets(images, targets, self.num_classes)
         batch = self.normalise(images)

@@ -114,8 +114,9 @@ class BoxBranch(nn.Module):
 
 
 def _refine(stage: BoxStage, deltas: Tensor, rois: Sequence[RoIs]) -> list[Tensor]:
-    """Regressed boxes of each RoI's label, not clipped."""
+    """Regressed boxes of each RoI's label, not clipped; a delta that is not finite moves nothing."""
     labels = torch.cat([image.labels for image in rois])
     boxes = torch.cat([image.boxes for image in rois])
-    refined = stage.coder.decode(stage.of_class(deltas, labels), boxes)
+    own = stage.of_class(deltas, labels).nan_to_num(0.0, 0.0, 0.0)
+    refined = stage.coder.decode(own, boxes)
     return list(refined.split([len(image) for image in rois]))

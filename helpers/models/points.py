@@ -59,7 +59,7 @@ def bilinear_taps(where: Tensor, *, height: int, width: int) -> tuple[Tensor, Te
 
 def _axis_taps(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """(...) -> the two cells around each position (..., 2), kept inside, and their weights."""
-    first = position.detach().floor()
+    first = position.detach().floor().nan_to_num_(0.0)  # an index all the same; its weight is NaN
     part = position - first
     cells = torch.stack((first, first + 1), dim=-1)
     inside = (cells >= 0) & (cells < size)

@@ -16,7 +16,6 @@ from torchvision.ops import batched_nms
 from helpers.config import ModelConfig
 from helpers.models.anchors import Anchors
 from helpers.models.boxes import BoxCoder, clip, covered, iou, nonempty
-from helpers.models.errors import ModelError
 from helpers.models.layers import init_normal
 from helpers.models.losses import box_loss, objectness_loss
 from helpers.models.matching import BETWEEN, NEGATIVE, match, sample
@@ -80,17 +79,16 @@ class RPN(nn.Module):
     ) -> tuple[list[Proposals], dict[str, Tensor]]:
         """Proposals for the heads (without gradient), and the terms `rpn_cls` and `rpn_loc`.
 
-        Both are sums over the sampled anchors divided by `rpn_batch` * N. Raises ModelError when
-        the head's answers are no longer finite.
+        Both are sums over the sampled anchors divided by `rpn_batch` * N. They are NaN, and the
+        proposals plain anchors, when an answer of the head is not finite.
         """
         anchors = self.anchors(features)
         logits, deltas = zip(*map(self.head, features), strict=True)
         terms = self._terms(torch.cat(anchors), torch.cat(logits, 1), torch.cat(deltas, 1), targets)
         if not torch.stack([torch.isfinite(t).all() for t in (*logits, *deltas)]).all():
-            raise ModelError(
-                "the proposals are no longer finite: the training has diverged; go back to an "
-                "earlier checkpoint with a lower train__lr or a longer train__warmup_steps"
-            )
+            # An error would end this process alone; the loss tells all of them to skip the step.
+            terms = {name: term * torch.nan for name, term in terms.items()}
+            logits, deltas = ([torch.zeros_like(t) for t in which] for which in (logits, deltas))
         with torch.no_grad():
             return self._select(anchors, logits, deltas, sizes), terms
 

@@ -132,6 +132,15 @@ def test_bf16_autocast_keeps_the_losses_close_and_in_float32(config, make_model,
         torch.testing.assert_close(rough[name], exact[name], rtol=0.05, atol=1e-2)
 
 
+@pytest.mark.parametrize("part", ["backbone", "rpn.head.deltas", "roi_heads.box"])
+def test_what_has_diverged_gives_a_loss_that_is_not_finite(config, make_model, make_targets, part):
+    model = make_model(config).train()
+    for weight in model.get_submodule(part).parameters():
+        weight.data.fill_(torch.nan)
+    terms = model.losses(pictures((64, 64), (64, 64)), [make_targets((5, 5, 40, 50, 0))] * 2)
+    assert sum(terms.values()).isnan()
+
+
 def test_mask_rois_caps_the_rois_of_the_mask_loss(tiny, make_model, make_targets, monkeypatch):
     model = make_model(dataclasses.replace(tiny, mask_rois=1, roi_positive=1.0))
     seen = []
