@@ -114,7 +114,7 @@ class BoxBranch(nn.Module):
 
 
 def _refine(stage: BoxStage, deltas: Tensor, rois: Sequence[RoIs]) -> list[Tensor]:
-    """Regressed boxes of each RoI's label, not clipped; a delta that is not finite moves nothing."""
+    """Regressed boxes of each RoI's label, not clipped; what is not finite moves nothing."""
     labels = torch.cat([image.labels for image in rois])
     boxes = torch.cat([image.boxes for image in rois])
     own = stage.of_class(deltas, labels).nan_to_num(0.0, 0.0, 0.0)
