@@ -71,16 +71,17 @@ class BoxStage(nn.Module):
     def losses(self, logits: Tensor, deltas: Tensor, rois: Sequence[RoIs]) -> dict[str, Tensor]:
         """`cls`: mean over RoIs. `box_reg`: L1 of the foreground, divided by the number of RoIs.
 
-        Both are weighted for many processes as `class_loss` says.
+        Both are weighted so that averaged over processes they are those of the RoIs of all.
         """
         labels = cat_labels(rois)
         wanted = torch.cat([self._wanted(image) for image in rois])
         foreground = (labels < self.num_classes).nonzero().squeeze(1)
         given = self.of_class(deltas[foreground], labels[foreground])
         moved = box_loss(given, wanted, normaliser=max(len(labels), 1))
+        weight = share(len(labels), logits)
         return {
-            "cls": class_loss(logits, labels, self.loss),
-            "box_reg": share(len(labels), logits) * moved,
+            "cls": weight * class_loss(logits, labels, self.loss),
+            "box_reg": weight * moved,
         }
 
     def of_class(self, values: Tensor, labels: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The loss terms, all in float32 whatever the precision of the network (specification section 6).
 
+Means are those of one process: a head weights its terms by the `share` of all it has.
 R boxes, K classes (background is class K), P points or mask cells of a RoI.
 """
 
@@ -13,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from helpers.config import LossConfig
-from helpers.models.shared import share
 
 
 def box_loss(deltas: Tensor, targets: Tensor, *, normaliser: int) -> Tensor:
@@ -30,19 +30,17 @@ def objectness_loss(logits: Tensor, positive: Tensor, *, normaliser: int) -> Ten
 def class_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
     """Mean over boxes of softmax cross entropy, or of the focal loss alpha (1 - p)^gamma (-log p).
 
-    logits: (R, K + 1); labels: (R,) int64 in 0..K. Background has alpha 1 (section 6.1). With many
-    processes: weighted so that averaged over them it is the mean over the boxes of all.
+    logits: (R, K + 1); labels: (R,) int64 in 0..K. Background has alpha 1 (section 6.1).
     """
-    weight = share(len(labels), logits)
     if not len(labels):
         return logits.float().sum()
     if config.classes == "ce":
-        return weight * F.cross_entropy(logits.float(), labels)
+        return F.cross_entropy(logits.float(), labels)
     log_p = logits.float().log_softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
     loss = (-log_p.expm1()).pow(config.gamma) * -log_p
     if config.alpha is not None:
         loss = loss * loss.new_tensor([*config.alpha, 1.0])[labels]
-    return weight * loss.mean()
+    return loss.mean()
 
 
 def mask_loss(
@@ -51,16 +49,14 @@ def mask_loss(
     """Mean binary cross entropy, when focal each term times |target - p|^gamma (section 6.3).
 
     logits and targets: (R, P) or (R, S, S); targets anywhere in [0, 1], so points may be soft.
-    With many processes: weighted as `class_loss`.
     """
-    weight = share(len(targets), logits)
     if not len(targets):
         return logits.float().sum()
     logits = logits.float()
     loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     if kind == "focal":
         loss = loss * (targets - logits.sigmoid()).abs().pow(config.gamma)
-    return weight * loss.mean()
+    return loss.mean()
 
 
 def focal_alpha(

@@ -16,6 +16,7 @@ from helpers.models.layers import conv_block, init_msra, init_normal
 from helpers.models.losses import mask_loss
 from helpers.models.roi_pool import pool_masks, pool_rois
 from helpers.models.rois import RoIs, cat_labels
+from helpers.models.shared import share
 from helpers.structures import Detections
 
 
@@ -44,7 +45,7 @@ class ConvMaskHead(nn.Module):
         logits = self(features, [image.boxes for image in rois])
         chosen = of_class(logits, cat_labels(rois))
         term = mask_loss(chosen, mask_targets(rois, self.size), self.loss.masks, self.loss)
-        return {"mask": self.loss.mask_weight * term}
+        return {"mask": self.loss.mask_weight * (share(len(chosen), chosen) * term)}
 
     def predict(self, features: Sequence[Tensor], detections: Sequence[Detections]) -> list[Tensor]:
         """Per image (n, S, S) float32 probabilities over each box, of the predicted class."""

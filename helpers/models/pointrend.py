@@ -19,6 +19,7 @@ from helpers.models.losses import mask_loss
 from helpers.models.mask_head import mask_targets, of_class
 from helpers.models.points import PointTable, cell_centres, draw_training_points, in_image
 from helpers.models.rois import RoIs, cat_labels
+from helpers.models.shared import share
 from helpers.structures import Detections
 
 # Points evaluated at once: on a CPU as many as stay in the cache, on a GPU as memory allows.
@@ -127,9 +128,10 @@ class PointRendHead(nn.Module):
         truth = point_targets(rois, in_image(points, boxes))
         whole = mask_loss(own, mask_targets(rois, self.coarse.side), self.loss.masks, self.loss)
         point = mask_loss(logits, truth, self.loss.points, self.loss)
+        weight = share(len(labels), logits)
         return {
-            "mask": self.loss.mask_weight * whole,
-            "mask_point": self.loss.point_weight * point,
+            "mask": self.loss.mask_weight * (weight * whole),
+            "mask_point": self.loss.point_weight * (weight * point),
         }
 
     def predict(self, features: Sequence[Tensor], detections: Sequence[Detections]) -> list[Tensor]:
