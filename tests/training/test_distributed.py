@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -74,7 +76,6 @@ def alone(config, tmp_path_factory) -> Run:
 def folder(config, alone, tmp_path_factory) -> Path:
     """Where two processes trained the config, and evaluated the weights `alone` has."""
     folder = tmp_path_factory.mktemp("two")
-    (folder / "toy").mkdir()
     other = change(config, name="evaluate")
     copy = folder / "outputs" / "runs" / f"evaluate-{other.hash()}"
     shutil.copytree(alone.dir, copy)
@@ -83,33 +84,31 @@ def folder(config, alone, tmp_path_factory) -> Path:
     (copy / "config.json").write_text(json.dumps(other.to_dict()))
     for name, content in (("train", config), ("evaluate", other)):
         (folder / f"{name}.json").write_text(json.dumps(content.to_dict()))
-    launch(folder)
+    launch("runs", folder)
     return folder
 
 
-def launch(folder: Path) -> None:
-    """Two processes as torchrun or accelerate would start them. Fails when one of them does."""
+def launch(what: str, folder: Path) -> None:
+    """Two processes that meet at a free port. Fails when one of them does."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     place = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
     place |= {"MASTER_PORT": str(port), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
     place |= {"HELPERS_OUTPUTS": str(folder / "outputs")}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(TOGETHER), str(folder)],
-            env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
+    process = subprocess.Popen(
+        [sys.executable, str(TOGETHER), what, str(folder)],
+        env={**os.environ, **place},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     try:
-        errors = [process.communicate(timeout=240)[1] for process in processes]
+        errors = process.communicate(timeout=240)[1]
     finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)[-3000:]
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, errors[-3000:]
 
 
 def run_of(folder: Path, name: str) -> Run:
@@ -117,6 +116,7 @@ def run_of(folder: Path, name: str) -> Run:
     return Run(found)
 
 
+@pytest.mark.slow
 def test_the_losses_are_those_of_one_process(folder, alone):
     ours, theirs = run_of(folder, "together").log(), alone.log()
     times = ["seconds_data", "seconds_step"]
@@ -126,12 +126,14 @@ def test_the_losses_are_those_of_one_process(folder, alone):
     assert theirs.total.iloc[-1] < 0.9 * theirs.total.iloc[0]  # something was learnt
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_of_one_process(folder, alone):
     ours, theirs = run_of(folder, "together").model(), alone.model().state_dict()
     for name, value in ours.state_dict().items():
         torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-4, msg=name)
 
 
+@pytest.mark.slow
 def test_the_evaluation_is_that_of_one_process(folder, alone):
     shared = run_of(folder, "evaluate")
     assert shared.predictions() == alone.predictions() != []
@@ -139,12 +141,13 @@ def test_the_evaluation_is_that_of_one_process(folder, alone):
     assert [sitting["processes"] for sitting in shared.environment] == [1, 2]
 
 
-def test_a_bad_step_and_a_stop_in_one_process_are_everybodys(folder):
-    first, second = (json.loads((folder / f"seen_{rank}.json").read_text()) for rank in range(2))
+def test_a_bad_step_and_a_stop_in_one_process_are_everybodys(tmp_path):
+    launch("toy", tmp_path)
+    first, second = (json.loads((tmp_path / f"seen_{rank}.json").read_text()) for rank in range(2))
     assert first == second
     assert first["step"] == 6 and first["skipped"] == 1
     assert "after step 6 of 12" in first["told"]
-    assert read_log(folder / "toy" / "log.csv").step.tolist() == [1, 2, 3, 4, 5, 6]
+    assert read_log(tmp_path / "log.csv").step.tolist() == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("world", [2, 4])

@@ -1,12 +1,13 @@
-"""One process of several that train and evaluate together: `together.py FOLDER`.
+"""Two processes that work together: `together.py runs FOLDER` or `together.py toy FOLDER`.
 
-FOLDER holds the config of a run to train (train.json) and of one to evaluate (evaluate.json); each
-process writes what it saw to `seen_<rank>.json`.
+runs: FOLDER holds the config of a run to train (train.json) and of one to evaluate (evaluate.json).
+toy: each process writes what it saw of a disturbed toy training to `seen_<rank>.json`.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -16,9 +17,9 @@ import torch
 from toy import CONFIG, ToyModel, batches, train_toy
 
 from helpers.config import from_dict
-from helpers.runs import get_or_train
 from helpers.training import checkpoint, files, log
 from helpers.training.interrupt import Interrupted
+from helpers.training.processes import this_process
 from helpers.training.trainer import Trainer
 
 
@@ -58,17 +59,42 @@ def poisoned_and_stopped(folder: Path, rank: int) -> dict[str, object]:
     raise AssertionError("nobody stopped")
 
 
-def main(folder: Path) -> None:
-    rank = int(os.environ["RANK"])
-    torch.set_num_threads(1)
-    if rank:
-        forbid_writing()
+def runs(folder: Path) -> None:
+    from helpers.runs import get_or_train  # slow to import: the toy does without
+
     for name in ("train", "evaluate"):
         config = from_dict(json.loads((folder / f"{name}.json").read_text()))
         get_or_train(config, progress=False)
-    seen = poisoned_and_stopped(folder / "toy", rank)
+
+
+def toy(folder: Path, rank: int) -> None:
+    this_process()  # tells accelerate to meet on the CPU
+    seen = poisoned_and_stopped(folder, rank)
     (folder / f"seen_{rank}.json").write_text(json.dumps(seen))
 
 
+def work(what: str, folder: Path, rank: int) -> None:
+    """One process, as torchrun or accelerate would start it."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+    torch.set_num_threads(1)
+    if rank:
+        forbid_writing()
+    if what == "runs":
+        runs(folder)
+    else:
+        toy(folder, rank)
+
+
+def main(what: str, folder: Path) -> int:
+    """Both as forks of this one, so that torch is imported once; 0 where both succeed."""
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=work, args=(what, folder, rank)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return int(any(process.exitcode for process in processes))
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2])))
