@@ -72,9 +72,7 @@ def truth_as_results(truth: Mapping[str, Any], *, crowds: bool) -> list[dict[str
     ]
 
 
-def _sound_masks(
-    listed: Sequence[Any], sizes: Mapping[int, tuple[int, int]]
-) -> dict[int, Mask]:
+def _sound_masks(listed: Sequence[Any], sizes: Mapping[int, tuple[int, int]]) -> dict[int, Mask]:
     """Position -> mask, of those there is nothing to say about: the usual ones, all at once."""
     positions, masks = [], []
     for position, result in enumerate(listed):
