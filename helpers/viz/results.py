@@ -23,7 +23,7 @@ def ladder_figure(table: pd.DataFrame, *, data: str) -> Picture:
         _steps(left, table["paper"], table["paper gain"], CYCLE[3])
         _steps(right, table["ours"], table["our gain"], CYCLE[0])
         left.set(title="the paper, 3D-FUTURE val", xlabel="mask AP (%)")
-        right.set(title=f"ours, {data}", xlabel="mask AP (%)")
+        right.set(title=f"ours, {data}".replace(", preset", ",\npreset"), xlabel="mask AP (%)")
         left.set_yticks(range(len(table)), table["step"])
         left.invert_yaxis()
         for place, (low, high) in enumerate(zip(table["low"], table["high"], strict=True)):
