@@ -25,7 +25,7 @@ from helpers.data.taxonomy import FUTURE3D
 from helpers.inference.paste import paste_masks
 from helpers.masks import rle
 from helpers.masks.boundary import DILATION_RATIO, boundary_rle
-from helpers.models.pointrend import subdivide
+from helpers.models.pointrend import subdivision
 from helpers.models.points import PointTable
 from helpers.models.roi_pool import pool_masks
 from helpers.scenes.config import SceneConfig
@@ -116,14 +116,12 @@ def through_points(
     """
     plane, box = _plane(mask)
     truth, first = PointTable.of(plane[:, None]), torch.zeros(1, dtype=torch.int64)
-    asked: list[Tensor] = []
 
     def ask(points: Tensor) -> Tensor:
-        asked.append(points)
         return truth.at(points, first).squeeze(2).logit(CERTAIN)
 
-    logits = subdivide(ask, like=box, side=coarse, steps=steps, budget=budget)
-    return _pasted(logits.sigmoid(), box, mask.shape), asked[-1][0].numpy()
+    *_, (asked, logits) = subdivision(ask, like=box, side=coarse, steps=steps, budget=budget)
+    return _pasted(logits.sigmoid(), box, mask.shape), asked[0].numpy()
 
 
 def _plane(mask: Mask) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ S side of the coarse mask, T side of the final one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -192,17 +192,29 @@ def subdivide(
     device wanted. The largest grid of at most `budget` points is asked everywhere. Each further
     doubling interpolates, and asks again only at the `budget` points nearest to logit 0.
     """
+    for _, masks in subdivision(ask, like=like, side=side, steps=steps, budget=budget):
+        logits = masks
+    return logits
+
+
+def subdivision(
+    ask: Callable[[Tensor], Tensor], *, like: Tensor, side: int, steps: int, budget: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The grids of `subdivide` one after the other: points asked (R, P, 2), logits (R, T, T)."""
     while steps and 4 * side**2 <= budget:
         side, steps = 2 * side, steps - 1
     count = len(like)
-    logits = ask(cell_centres(side, like).expand(count, -1, -1))
+    points = cell_centres(side, like).expand(count, -1, -1)
+    logits = ask(points)
+    yield points, logits.view(count, side, side)
     for _ in range(steps):
         logits = F.interpolate(logits.view(count, 1, side, side), scale_factor=2.0, mode="bilinear")
         logits, side = logits.flatten(1), 2 * side
         few = min(budget, side**2)
         uncertain = logits.abs().topk(few, dim=1, largest=False, sorted=False).indices
-        logits = logits.scatter(1, uncertain, ask(cell_centres(side, like)[uncertain]))
-    return logits.view(count, side, side)
+        points = cell_centres(side, like)[uncertain]
+        logits = logits.scatter(1, uncertain, ask(points))
+        yield points, logits.view(count, side, side)
 
 
 @torch.no_grad()

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 import torch
-import torch.nn.functional as F
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from helpers.analysis.mask_grids import mask_iou
 from helpers.inference.paste import paste_masks
-from helpers.models.points import PointTable, cell_centres, in_image
+from helpers.models.pointrend import subdivision
+from helpers.models.points import PointTable, in_image
 from helpers.structures import Detections
 from helpers.viz.controls import Controlled, choice, slider
 from helpers.viz.overlays import Overlay
@@ -55,21 +56,12 @@ def subdivide_truth(
         raise ValueError(f"{points} points do not fill a grid of {coarse} x {coarse}: ask for more")
     truth = PointTable.of(torch.from_numpy(mask)[None, None].float())
     boxes = torch.as_tensor(box, dtype=torch.float32)[None]
-    side, final = coarse, coarse * 2**steps
-    while 2 * side <= final and 4 * side**2 <= points:
-        side *= 2
-    asked = cell_centres(side, boxes)[None]
-    grid = _oracle(truth, boxes, asked).view(1, side, side)
-    found = [_step(grid, asked, mask, boxes)]
-    while side < final:
-        side *= 2
-        grid = F.interpolate(grid[None], scale_factor=2.0, mode="bilinear").flatten(1)
-        budget = min(points, side**2)
-        uncertain = (grid - 0.5).abs().topk(budget, dim=1, largest=False, sorted=False).indices
-        asked = cell_centres(side, boxes)[uncertain]
-        grid = grid.scatter(1, uncertain, _oracle(truth, boxes, asked)).view(1, side, side)
-        found.append(_step(grid, asked, mask, boxes))
-    return found
+
+    def ask(asked: Tensor) -> Tensor:
+        return _oracle(truth, boxes, asked) - 0.5
+
+    grids = subdivision(ask, like=boxes, side=coarse, steps=steps, budget=points)
+    return [_step(logits + 0.5, asked, mask, boxes) for asked, logits in grids]
 
 
 def _oracle(truth: PointTable, boxes: Tensor, asked: Tensor) -> Tensor:
@@ -82,8 +74,7 @@ def _oracle(truth: PointTable, boxes: Tensor, asked: Tensor) -> Tensor:
 def _step(grid: Tensor, asked: Tensor, mask: np.ndarray, boxes: Tensor) -> SubdivisionStep:
     found = Detections(boxes, torch.ones(1), torch.zeros(1, dtype=torch.long), mask.shape, grid)
     pasted = paste_masks(found)[0].numpy()
-    iou = (pasted & mask).sum() / max(1, (pasted | mask).sum())
-    return SubdivisionStep(grid[0].numpy(), asked[0].numpy(), float(iou))
+    return SubdivisionStep(grid[0].numpy(), asked[0].numpy(), mask_iou(pasted, mask))
 
 
 def subdivision_picture(
