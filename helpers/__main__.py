@@ -18,7 +18,7 @@ COMMANDS = {
     "split": ("helpers.data.split_command", "hold pictures out of a training split"),
     "train": ("helpers.training.command", "train a config, or continue where it stopped"),
     "step-times": ("helpers.training.breakdown_command", "time the parts of a training step"),
-    "ladder": ("helpers.ladder_command", "measure the rows of the paper's tables, or check them"),
+    "ladder": ("helpers.ladder.command", "measure the rows of the paper's tables, or check them"),
     "ensemble": ("helpers.inference.ensemble_command", "fuse soft predictions of several runs"),
     "evaluate": ("helpers.evaluation.command", "score predictions, a run, or a data set itself"),
     "predict": ("helpers.inference.predict_command", "predict a data set with a trained run"),

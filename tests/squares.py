@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from helpers import ladder
 from helpers.evaluation.average_precision import evaluate
 from helpers.inference.calibration import Isotonic
-from helpers.ladder_ensemble import LETTERS, Learnt, Members, all_scores
-from helpers.ladder_measure import by_size
-from helpers.ladder_reference import Entry, Reference, pack_results
-from helpers.ladder_soft import pack_soft, unpack_soft
+from helpers.ladder.ensemble import LETTERS, Learnt, Members, all_scores
+from helpers.ladder.measure import by_size
+from helpers.ladder.reference import Entry, Reference, pack_results
+from helpers.ladder.rungs import MEMBERS, Rung, rung
+from helpers.ladder.soft import pack_soft, unpack_soft
 from helpers.masks.rle import encode
 from helpers.structures import Detections
 
@@ -69,10 +69,10 @@ def stored(folder: Path) -> Reference:
     """Its ladder: the ensemble, and two rungs of table 2 that are what A and B see."""
     reference, together = Reference.of("quick", MACHINE, folder), members()
     reference.write("truth.json.xz", truth())
-    names = [f"{key}-0.json.xz" for key in ladder.MEMBERS]
+    names = [f"{key}-0.json.xz" for key in MEMBERS]
     for name, member in zip(names, soft(), strict=True):
         reference.write(name, pack_soft(member.items()))
-    extra = {"members": list(ladder.MEMBERS), "soft": names, "learnt": asdict(LEARNT)}
+    extra = {"members": list(MEMBERS), "soft": names, "learnt": asdict(LEARNT)}
     add(reference, "x101", "B")
     add(reference, "s101", "A")
     add(reference, "ensemble", LETTERS, extra=extra | all_scores(together))
@@ -88,7 +88,7 @@ def add(
     extra: dict[str, Any] | None = None,
 ) -> None:
     """Put a row in that is what those members see."""
-    row, results = ladder.rung("quick", key, seed=seed), members().results(letters)
+    row, results = rung("quick", key, seed=seed), members().results(letters)
     reference.add(_entry(reference, row, results, extra or {}))
 
 
@@ -98,7 +98,7 @@ def _sees(box: list[float], score: float) -> Detections:
 
 
 def _entry(
-    reference: Reference, row: ladder.Rung, results: list[dict[str, Any]], extra: dict[str, Any]
+    reference: Reference, row: Rung, results: list[dict[str, Any]], extra: dict[str, Any]
 ) -> Entry:
     name = f"{row.key}-{row.seed}.json.xz"
     reference.write(name, pack_results(results))

@@ -8,9 +8,10 @@ import pandas as pd
 
 from helpers.config import Preset
 from helpers.evaluation.average_precision import Evaluation
-from helpers.ladder import Rung, command, rungs
-from helpers.ladder_data import commands as data_commands
-from helpers.ladder_reference import Entry, references
+from helpers.ladder.data import commands as data_commands
+from helpers.ladder.reference import Entry
+from helpers.ladder.results import stored
+from helpers.ladder.rungs import Rung, command, rungs
 
 
 def compared(preset: Preset = "quick") -> tuple[Rung, ...]:
@@ -31,7 +32,7 @@ def training_effect(preset: Preset = "quick") -> pd.DataFrame:
     One row for each kind of training masks that is measured, columns (ground truth, metric) and
     ("runs", "seeds"), how many; no rows when nothing is. From data/reference.
     """
-    found = [entry for reference in references(preset) for entry in reference.entries()]
+    found = [entry for _, entry in stored(preset)]
     rows = {row.label: [e for e in found if e.rung == row.key] for row in compared(preset)}
     table = pd.DataFrame.from_dict(
         {label: _scores(entries) for label, entries in rows.items() if entries}, "index"

@@ -12,9 +12,9 @@ import pandas as pd
 
 from helpers.config import Preset
 from helpers.inference.predict import to_results
-from helpers.ladder import stored
-from helpers.ladder_ensemble import Members
-from helpers.ladder_reference import REFERENCE, Entry, Reference
+from helpers.ladder.ensemble import Members
+from helpers.ladder.reference import REFERENCE, Entry, Reference
+from helpers.ladder.results import stored
 from helpers.masks.rle import iou
 from helpers.structures import Detections
 

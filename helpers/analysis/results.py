@@ -13,8 +13,9 @@ from helpers.analysis.steps import measured_pairs
 from helpers.config import Preset
 from helpers.data.taxonomy import FUTURE3D
 from helpers.evaluation.bootstrap import Interval, interval, mean_difference
-from helpers.ladder import Rung, Table, command, results, rungs, stored
-from helpers.ladder_reference import REFERENCE, Entry, Reference
+from helpers.ladder.reference import REFERENCE, Entry, Reference
+from helpers.ladder.results import results, stored
+from helpers.ladder.rungs import Rung, Table, command, rungs
 
 PAPER, OURS = "paper, 3D-FUTURE val", "ours"
 # What the paper says twice and not alike, or leaves open; sums are done in `doubts`.

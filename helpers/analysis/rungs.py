@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.config import Preset
-from helpers.ladder import Rung, Table, command, results, rungs
+from helpers.ladder.results import results
+from helpers.ladder.rungs import Rung, Table, command, rungs
 
 PAPER = "mask AP, paper (3D-FUTURE)"
 

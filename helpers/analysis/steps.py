@@ -12,8 +12,9 @@ import pandas as pd
 from helpers.config import Preset
 from helpers.evaluation.bootstrap import Difference, paired_difference
 from helpers.evaluation.results import Results
-from helpers.ladder import results, rung, stored, trained_on
-from helpers.ladder_reference import REFERENCE
+from helpers.ladder.reference import REFERENCE
+from helpers.ladder.results import results, stored, trained_on
+from helpers.ladder.rungs import rung
 from helpers.runs import list_runs
 
 Pairs = Mapping[str, tuple[str, str]]  # what the step is called: rung before, rung after

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from helpers.analysis.ensembling import NAMES, truths_of
 from helpers.inference.ensemble_masks import render
-from helpers.ladder_ensemble import Members
+from helpers.ladder.ensemble import Members
 from helpers.masks import rle
 from helpers.structures import Detections
 from helpers.viz.controls import Controlled, slider, tick

@@ -22,8 +22,7 @@ def entry(rung: str, true: float, noisy: float) -> SimpleNamespace:
 
 
 def stored(monkeypatch, entries) -> None:
-    found = [SimpleNamespace(entries=lambda: entries)] if entries else []
-    monkeypatch.setattr(effect, "references", lambda preset: found)
+    monkeypatch.setattr(effect, "stored", lambda preset: [(None, entry) for entry in entries])
 
 
 def test_without_runs_there_is_nothing_to_show(monkeypatch):

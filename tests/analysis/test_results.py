@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from helpers import ladder
 from helpers.analysis import results, steps
 from helpers.evaluation.bootstrap import paired_difference
-from helpers.ladder_reference import Reference
+from helpers.ladder import results as measured
+from helpers.ladder.reference import Reference
 from tests import squares
 
 
@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_local_runs(monkeypatch):
-    monkeypatch.setattr(ladder, "list_runs", list)
+    monkeypatch.setattr(measured, "list_runs", list)
     monkeypatch.setattr(steps, "list_runs", list)
 
 

@@ -9,8 +9,8 @@ import pytest
 from helpers.analysis import steps
 from helpers.analysis.steps import measured_rungs, measured_steps
 from helpers.evaluation.average_precision import evaluate
-from helpers.ladder import rung
-from helpers.ladder_reference import Entry, Reference, pack_results
+from helpers.ladder.reference import Entry, Reference, pack_results
+from helpers.ladder.rungs import rung
 
 from .conftest import BOXES, IMAGES, box_rle
 
@@ -49,7 +49,7 @@ def reference(tmp_path, monkeypatch, small_index) -> Reference:
         one.write(f"{run}.json.xz", pack_results(results))
         one.add(entry(key, 5, run, evaluate(small_index, results, preset="coco")))
     monkeypatch.setattr(steps, "list_runs", list)
-    monkeypatch.setattr("helpers.ladder.list_runs", list)
+    monkeypatch.setattr("helpers.ladder.results.list_runs", list)
     return one
 
 

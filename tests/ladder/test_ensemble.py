@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from helpers.inference.calibration import Isotonic
-from helpers.ladder_check import check, differing
-from helpers.ladder_ensemble import Learnt, Members, all_scores
-from helpers.ladder_reference import LadderError
-from helpers.ladder_soft import KEPT, LEVELS, pack_soft, unpack_soft
+from helpers.ladder.check import check, differing
+from helpers.ladder.ensemble import Learnt, Members, all_scores
+from helpers.ladder.reference import LadderError
+from helpers.ladder.soft import KEPT, LEVELS, pack_soft, unpack_soft
 from helpers.structures import Detections
 from tests import squares
 

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import get_args
 
 from helpers.config import Preset
-from helpers.ladder import Rung, results, rungs, stored
-from helpers.ladder_data import commands, prepare
-from helpers.ladder_reference import Entry, LadderError, references
+from helpers.ladder.data import commands, prepare
+from helpers.ladder.reference import Entry, LadderError, references
+from helpers.ladder.results import results, stored
+from helpers.ladder.rungs import Rung, rungs
 from helpers.training.errors import RunBusyError
 
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 def measure_all(rows: Sequence[Rung]) -> None:
     """Measure one after the other. Those that another process is at come last; RunBusyError when
     it still is then."""
-    from helpers.ladder_measure import measure
+    from helpers.ladder.measure import measure
 
     busy = []
     for number, row in enumerate(rows, start=1):
@@ -103,7 +104,7 @@ def line(entry: Entry) -> str:
 
 
 def _check(preset: Preset) -> int:
-    from helpers.ladder_check import check
+    from helpers.ladder.check import check
 
     found = references(preset)
     if not found:

@@ -16,13 +16,14 @@ from helpers.evaluation.results import check_results
 from helpers.inference.errors import PredictionError
 from helpers.inference.predict import detect_index, to_results
 from helpers.inference.stored import Part, StoredPredictions
-from helpers.ladder import MEMBERS, Rung, trained_on
-from helpers.ladder import rung as find_rung
-from helpers.ladder_data import HeldOut, held_out
-from helpers.ladder_ensemble import LETTERS, Learnt, Members, all_scores
-from helpers.ladder_reference import REFERENCE, Entry, LadderError, Reference, pack_results
-from helpers.ladder_rungs import scale
-from helpers.ladder_soft import pack_soft, unpack_soft
+from helpers.ladder.data import HeldOut, held_out
+from helpers.ladder.ensemble import LETTERS, Learnt, Members, all_scores
+from helpers.ladder.reference import REFERENCE, Entry, LadderError, Reference, pack_results
+from helpers.ladder.results import trained_on
+from helpers.ladder.rungs import MEMBERS, Rung
+from helpers.ladder.rungs import rung as find_rung
+from helpers.ladder.scales import scale
+from helpers.ladder.soft import pack_soft, unpack_soft
 from helpers.paths import outputs_dir
 from helpers.runs import Run, get_or_train
 from helpers.training.data import read_split

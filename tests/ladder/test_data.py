@@ -6,49 +6,49 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import ladder_data
 from helpers.__main__ import parser as command_line
-from helpers.ladder_reference import LadderError
-from helpers.ladder_rungs import scale
+from helpers.ladder import data
+from helpers.ladder.reference import LadderError
+from helpers.ladder.scales import scale
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
 
 
 @pytest.mark.parametrize("preset", ["quick", "bench", "paper"])
 def test_the_data_are_made_by_commands_that_exist(preset):
-    for line in ladder_data.commands(preset):
+    for line in data.commands(preset):
         words = line.split()[3:]
         assert command_line(words).parse_args(words).command == words[0]
 
 
 @pytest.mark.parametrize("preset", ["quick", "bench"])
 def test_the_command_makes_the_very_scenes_that_the_ladder_makes(preset):
-    words = ladder_data.commands(preset)[0].split()[3:]
+    words = data.commands(preset)[0].split()[3:]
     args = command_line(words).parse_args(words)
     from helpers.scenes.command import _config
 
-    assert _config(args) == ladder_data.scenes(preset)
+    assert _config(args) == data.scenes(preset)
 
 
 def test_real_data_that_are_not_there_are_asked_for_by_command(tmp_path, monkeypatch):
     monkeypatch.setenv("HELPERS_DATA", str(tmp_path))
     with pytest.raises(LadderError, match="python -m helpers split data/3D-FUTURE"):
-        ladder_data.prepare("paper")
+        data.prepare("paper")
     with pytest.raises(LadderError, match="put the data set under data/3D-FUTURE"):
-        ladder_data.validation_picture("paper", "0000000.jpg")
+        data.validation_picture("paper", "0000000.jpg")
     with pytest.raises(LadderError, match="not the plain name"):
-        ladder_data.validation_picture("paper", "../secret.jpg")
-    assert ladder_data.held_out("paper") is None
+        data.validation_picture("paper", "../secret.jpg")
+    assert data.held_out("paper") is None
 
 
 def test_a_scene_that_is_not_on_disk_is_rendered_as_it_would_be_stored(tmp_path, monkeypatch):
     monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path))
     config = SceneConfig(name="noisy", size=64, train=0, val=2, noise="statistical")
-    monkeypatch.setattr(ladder_data, "scenes", lambda preset: config)
-    rendered = ladder_data.validation_picture("quick", "0000001.jpg")
+    monkeypatch.setattr(data, "scenes", lambda preset: config)
+    rendered = data.validation_picture("quick", "0000001.jpg")
     folder = make_scenes(config, jobs=1, progress=False)
     assert (folder / "val" / "image") == tmp_path / "scenes" / "noisy" / "val" / "image"
-    stored = ladder_data.validation_picture("quick", "0000001.jpg")
+    stored = data.validation_picture("quick", "0000001.jpg")
     with Image.open(folder / "val" / "image" / "0000001.jpg") as picture:
         np.testing.assert_array_equal(stored, np.asarray(picture))
     assert np.abs(rendered.astype(int) - stored).mean() < 6  # what JPEG takes away

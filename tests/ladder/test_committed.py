@@ -6,9 +6,9 @@ from itertools import islice
 
 import pytest
 
-from helpers.ladder import rungs
-from helpers.ladder_check import check
-from helpers.ladder_reference import Reference, references, without_class_weights
+from helpers.ladder.check import check
+from helpers.ladder.reference import Reference, references, without_class_weights
+from helpers.ladder.rungs import rungs
 
 STORED = [r for preset in ("quick", "bench", "paper") for r in references(preset)]
 LARGEST = 8_000_000  # bytes of all of them together

@@ -10,13 +10,16 @@ from dataclasses import replace
 
 import pytest
 
-from helpers import ladder, ladder_command, ladder_measure
 from helpers.__main__ import parser as command_line
 from helpers.analysis import paper
 from helpers.config import TestConfig, change
 from helpers.evaluation.average_precision import Evaluation
 from helpers.inference.stored import StoredPredictions
-from helpers.ladder_reference import (
+from helpers.ladder import command as ladder_command
+from helpers.ladder import measure as ladder_measure
+from helpers.ladder import results as measured
+from helpers.ladder import rungs as ladder
+from helpers.ladder.reference import (
     Entry,
     LadderError,
     Reference,
@@ -195,27 +198,27 @@ def test_equal_content_is_stored_in_equal_bytes(tmp_path):
 def test_results_are_a_table_in_per_cent_in_the_papers_order(tmp_path, monkeypatch):
     for one in (entry("focal", seed=1), entry("dcn"), entry("focal", ap=0.25)):
         Reference.of("quick", one.hardware, tmp_path).add(one)
-    monkeypatch.setattr(ladder, "list_runs", list)
-    table = ladder.results("quick", tmp_path)
+    monkeypatch.setattr(measured, "list_runs", list)
+    table = measured.results("quick", tmp_path)
     assert table[["rung", "seed"]].values.tolist() == [["dcn", 0], ["focal", 0], ["focal", 1]]
     assert table["mask AP"].tolist() == [50, 25, 50]
     assert table["APs scaled"].tolist() == [12.5] * 3
     assert table["APl"].isna().all()
-    nothing = ladder.results("quick", tmp_path / "none")
+    nothing = measured.results("quick", tmp_path / "none")
     assert nothing.empty
     assert {"rung", "mask AP", "APl"} <= set(nothing.columns)
 
 
 def test_entries_of_a_former_config_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(ladder, "list_runs", list)
+    monkeypatch.setattr(measured, "list_runs", list)
     reference = Reference.of("quick", "cpu", tmp_path)
     now, former = entry("dcn"), entry("focal")
     loss = {**former.config["loss"], "alpha": [1.0]}  # class weights may be unknown here
     reference.add(replace(now, rung="focal", config={**former.config, "loss": loss}))
     train = {**now.config["train"], "steps": now.config["train"]["steps"] - 1}
     reference.add(replace(now, config={**now.config, "train": train}))
-    assert [e.rung for _, e in ladder.stored("quick", tmp_path)] == ["focal"]
-    assert ladder.results("quick", tmp_path)["rung"].tolist() == ["focal"]
+    assert [e.rung for _, e in measured.stored("quick", tmp_path)] == ["focal"]
+    assert measured.results("quick", tmp_path)["rung"].tolist() == ["focal"]
     assert len(reference.entries()) == 2
 
 
@@ -274,8 +277,8 @@ def test_what_unpacks_to_too_much_or_too_little_is_refused():
 
 
 def test_two_machines_are_not_two_seeds(tmp_path, monkeypatch):
-    monkeypatch.setattr(ladder, "list_runs", list)
-    monkeypatch.setattr(ladder_command, "results", lambda p: ladder.results(p, tmp_path))
+    monkeypatch.setattr(measured, "list_runs", list)
+    monkeypatch.setattr(ladder_command, "results", lambda p: measured.results(p, tmp_path))
     for hardware in ("cpu", "gpu"):
         Reference.of("quick", hardware, tmp_path).add(replace(entry(), hardware=hardware))
     [line] = [x for x in ladder_command.listing("quick").splitlines() if x.startswith("dcn ")]
@@ -323,11 +326,11 @@ def test_all_hardware_is_named_once(tmp_path):
     for run, kinds in zip(runs, (["cpu", "gpu", "cpu"], ["cpu"]), strict=True):
         run.dir.mkdir()
         (run.dir / "environment.json").write_text(json.dumps([{"hardware": k} for k in kinds]))
-    assert ladder.trained_on(runs) == "cpu + gpu"
+    assert measured.trained_on(runs) == "cpu + gpu"
 
 
 def test_the_list_shows_every_row_and_the_way_to_the_data(monkeypatch):
-    monkeypatch.setattr(ladder, "list_runs", list)
+    monkeypatch.setattr(measured, "list_runs", list)
     text = ladder_command.listing("paper")
     assert all(f"\n{row.key} " in text for row in ladder.rungs("paper"))
     assert "python -m helpers split data/3D-FUTURE" in text

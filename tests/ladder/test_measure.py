@@ -7,18 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from helpers import ladder, ladder_data, ladder_rungs
 from helpers.config import change
-from helpers.ladder_check import check
-from helpers.ladder_ensemble import Members
-from helpers.ladder_measure import measure
-from helpers.ladder_reference import Reference, references
+from helpers.ladder import data, rungs, scales
+from helpers.ladder.check import check
+from helpers.ladder.ensemble import Members
+from helpers.ladder.measure import measure
+from helpers.ladder.reference import Reference, references
 from helpers.scenes.config import SceneConfig
 
 pytestmark = pytest.mark.slow
 
 
-def miniature() -> ladder_rungs.Scale:
+def miniature() -> scales.Scale:
     """The quick preset with four steps a training, at 96 px."""
     sizes = QUICK()
     base = change(sizes.base, train__steps=4, train__batch_size=2, test__short_side=96)
@@ -26,7 +26,7 @@ def miniature() -> ladder_rungs.Scale:
     return replace(sizes, base=base, single=96, multi=(96, 112), solo=(96, 112))
 
 
-QUICK = ladder_rungs._quick
+QUICK = scales._quick
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +35,12 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     folder = tmp_path_factory.mktemp("reference")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HELPERS_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
-        patch.setattr(ladder_rungs, "_quick", miniature)
+        patch.setattr(scales, "_quick", miniature)
         config = SceneConfig(name="noisy", size=128, train=12, val=6, noise="statistical")
-        patch.setattr(ladder_data, "scenes", lambda preset: config)
-        ladder_data.prepare("quick", jobs=1)
+        patch.setattr(data, "scenes", lambda preset: config)
+        data.prepare("quick", jobs=1)
         for key in ("ensemble", "tta", "masks_noisy"):
-            measure(ladder.rung("quick", key), folder=folder, progress=False)
+            measure(rungs.rung("quick", key), folder=folder, progress=False)
         yield references("quick", folder)[0]
 
 

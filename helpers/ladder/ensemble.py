@@ -1,6 +1,6 @@
 """Table 3's last row: the four members fused, every subset of them, and what they have to beat.
 
-Everything here works on stored soft predictions (`helpers.ladder_soft`), so notebooks and checks
+Everything here works on stored soft predictions (`helpers.ladder.soft`), so notebooks and checks
 make the same numbers from committed files. Scores are calibrated, and members weighted, by what
 they did on held-out pictures; a ladder without such pictures leaves both alone.
 """
@@ -22,8 +22,8 @@ from helpers.inference.ensemble import calibrated, fuse, model_weights
 from helpers.inference.ensemble_baselines import union_nms, weighted_soft_nms
 from helpers.inference.ensemble_clusters import EnsembleConfig
 from helpers.inference.predict import to_results
-from helpers.ladder_reference import Entry, Reference
-from helpers.ladder_soft import Soft, unpack_soft
+from helpers.ladder.reference import Entry, Reference
+from helpers.ladder.soft import Soft, unpack_soft
 from helpers.structures import Detections
 
 LETTERS = "ABCD"

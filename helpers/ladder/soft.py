@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from helpers.ladder_reference import LadderError, unpacked
+from helpers.ladder.reference import LadderError, unpacked
 from helpers.structures import Detections
 
 LEVELS = 15  # masks are stored as 0..15

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from helpers.evaluation.average_precision import evaluate
-from helpers.ladder_ensemble import LETTERS, Members, all_scores
-from helpers.ladder_measure import by_size
-from helpers.ladder_reference import Entry, Reference
+from helpers.ladder.ensemble import LETTERS, Members, all_scores
+from helpers.ladder.measure import by_size
+from helpers.ladder.reference import Entry, Reference
 
 TOLERANCE = 1e-9  # of metrics from 0 to 1
 FUSED = 1e-6  # of fused scores and boxes, which are float32

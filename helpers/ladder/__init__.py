@@ -1,0 +1,1 @@
+"""The rows of the paper's tables as configs, what was measured of them, and how it is checked."""
