@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import importlib
-import importlib.util
 import io
 import json
 import tempfile
@@ -36,6 +35,7 @@ from helpers.inference.predict import predict_image
 from helpers.masks import rle
 from helpers.models.build import build_model
 from helpers.models.deform import DeformConv
+from helpers.models.detectron2_live import has_detectron2
 from helpers.models.pointrend import PointRendHead
 from helpers.models.roi_pool import level_of, pool_rois
 from helpers.structures import Detections
@@ -86,7 +86,7 @@ def _paste() -> Iterator[Case]:
         lambda: encoded(paste_masks_in_image(masks[:, None], boxes, size)[:, 0] >= 0.5),
         "torchvision + pycocotools",
     )
-    if importlib.util.find_spec("detectron2") is not None:
+    if has_detectron2():
         paste = importlib.import_module("detectron2.layers.mask_ops").paste_masks_in_image
         other = "detectron2 + pycocotools"
         yield Case(name, lambda: to_rle(found), lambda: encoded(paste(masks, boxes, size)), other)

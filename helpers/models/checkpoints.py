@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,6 +93,7 @@ def read_detectron2(path: str | Path) -> dict[str, Tensor]:
 def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat = MSRA) -> None:
     """Write `model` as a .pkl that detectron2 loads into the same architecture.
 
+    Release 0.6 and later do, beside any numpy; before, PointRend's heads had other names.
     `inputs` is the format to write for: set INPUT.FORMAT, MODEL.PIXEL_MEAN and PIXEL_STD to it.
     Raises CheckpointError when `model` normalises by other means, or the file exists.
     """
@@ -106,9 +108,20 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
         weights[theirs] = (value[..., None] if POINT_MLP.match(ours) else value).numpy()
     try:
         with path.open("xb") as file:
-            pickle.dump({"model": weights, "__author__": "spr-net-notebooks"}, file)
+            _ArrayPickler(file, protocol=4).dump(
+                {"model": weights, "__author__": "spr-net-notebooks"}
+            )
     except FileExistsError as error:
         raise CheckpointError(f"{path} exists: choose another name or remove it") from error
+
+
+class _ArrayPickler(pickle.Pickler):
+    """Arrays as calls of `numpy.ndarray`: numpy 2 names its own helpers as numpy 1 does not."""
+
+    def reducer_override(self, value: object) -> Any:
+        if isinstance(value, np.ndarray):
+            return np.ndarray, (value.shape, value.dtype.str, value.tobytes())
+        return NotImplemented
 
 
 def _matched(model: nn.Module, theirs: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:

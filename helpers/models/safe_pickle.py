@@ -39,14 +39,19 @@ def _dtype(name: object, *flags: object) -> np.dtype:
     return result
 
 
-def _reconstruct(kind: type, shape: tuple[int, ...], code: bytes) -> np.ndarray:
+def _array(shape: tuple[int, ...], dtype: object, content: bytes) -> np.ndarray:
+    """numpy's own constructor would take any bytes for pointers to objects."""
+    return np.frombuffer(content, _dtype(dtype)).reshape(shape).copy()
+
+
+def _reconstruct(kind: object, shape: tuple[int, ...], code: bytes) -> np.ndarray:
     return multiarray._reconstruct(np.ndarray, shape, code)
 
 
 _ALLOWED = {
     ("collections", "OrderedDict"): OrderedDict,
     ("_codecs", "encode"): _Only(_latin1),
-    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "ndarray"): _Only(_array),
     ("numpy", "dtype"): _Only(_dtype),
     ("multiarray", "_reconstruct"): _Only(_reconstruct),
     ("multiarray", "scalar"): _Only(multiarray.scalar),

@@ -1,14 +1,18 @@
 """Foreign checkpoints: names, colours, missing parts, and files that want to run code."""
 
 import dataclasses
+import json
 import os
 import pickle
+import pickletools
 from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
 
+from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.models.build import build_model
 from helpers.models.checkpoints import (
     MSRA,
     RESNEST,
@@ -18,6 +22,7 @@ from helpers.models.checkpoints import (
     load_detectron2,
     read_detectron2,
 )
+from helpers.models.compare import GOLDEN
 from helpers.models.detectron2_names import detectron2_keys, modern_name
 from helpers.models.errors import CheckpointError
 
@@ -46,6 +51,36 @@ def test_a_written_checkpoint_comes_back_with_the_same_answers(
     (first,), (second,) = model.predict([image]), other.predict([image])
     torch.testing.assert_close(first.boxes, second.boxes, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(first.masks, second.masks, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["maskrcnn", "pointrend", "cascade"])
+def test_written_names_and_shapes_are_those_of_detectron2_s_own_models(tmp_path, name):
+    """detectron2 wrote its own names and shapes into the golden files."""
+    with np.load(GOLDEN / f"{name}_r50.npz") as file:
+        theirs = json.loads(str(file["meta"]))["keys"]
+    cascade = name == "cascade"
+    config = ModelConfig(
+        pretrained=False,
+        architecture="cascade_rcnn" if cascade else "mask_rcnn",
+        mask_head="conv" if name == "maskrcnn" else "pointrend",
+    )
+    export_detectron2(build_model(config, LossConfig(), TestConfig(), 34), tmp_path / "m.pkl")
+    written = read_detectron2(tmp_path / "m.pkl")
+    assert {key: list(value.shape) for key, value in written.items()} == theirs
+
+
+def test_a_written_file_names_nothing_that_only_one_numpy_has(model, tmp_path):
+    """numpy 2 calls `numpy.core` `numpy._core`, which older ones lack, and so detectron2 there."""
+    export_detectron2(model, tmp_path / "m.pkl")
+    content = (tmp_path / "m.pkl").read_bytes()
+    texts = [
+        argument for _, argument, _ in pickletools.genops(content) if isinstance(argument, str)
+    ]
+    assert "ndarray" in texts
+    assert [text for text in texts if text.startswith("numpy.")] == []
+    plain = pickle.loads(content, encoding="latin1")["model"]  # as detectron2 reads it
+    read = read_detectron2(tmp_path / "m.pkl")
+    assert all(np.array_equal(plain[key], value) for key, value in read.items())
 
 
 def test_bgr_weights_see_the_reversed_channels(tmp_path, make_model, tiny):
@@ -157,6 +192,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, suffix):
         b"cnumpy\ndtype\n(S'O'\ntR.",
         b"c_codecs\nencode\n(S'x'\nS'rot13'\ntR.",
         b"c_codecs\nencode\nN}S'_call'\nI0\ns\x86b.",
+        b"cnumpy\nndarray\n((I1\ntS'O'\nS'AAAAAAAA'\ntR.",
         b"cnumpy.f2py\ncompile\n(S'x'\ntR.",
     ],
 )

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from helpers.models import compare
-from helpers.models.compare import agreement, reference_detections
+from helpers.models.compare import agreement
+from helpers.models.detectron2_live import has_detectron2, reference_detections
 from helpers.models.errors import ModelError
 from helpers.structures import Detections
 
@@ -61,12 +62,15 @@ def test_nothing_found_by_either():
 class StandIn(nn.Module):
     """Answers as detectron2's models do, and remembers what it was given."""
 
+    input_format = "BGR"
+
     def inference(self, inputs, *, do_postprocess):
         assert not do_postprocess
         self.given = inputs[0]["image"]
         ours = found()
         return [
             SimpleNamespace(
+                has=lambda name: True,
                 pred_boxes=SimpleNamespace(tensor=ours.boxes),
                 scores=ours.scores,
                 pred_classes=ours.labels,
@@ -82,7 +86,8 @@ def test_the_reference_gets_its_channel_order_and_its_answer_becomes_detections(
     assert model.given[:, 0, 0].tolist() == [2, 1, 0]
     assert agreement(answer, found())["paired"] == 3
     assert answer.image_size == (64, 64)
-    reference_detections(model, image, order="RGB")
+    model.input_format = "RGB"
+    reference_detections(model, image)
     assert model.given[:, 0, 0].tolist() == [0, 1, 2]
 
 
@@ -107,8 +112,8 @@ def test_the_golden_table_is_what_the_script_prints():
     assert (table["worst"] <= table["tolerance"]).all()
 
 
-@pytest.mark.skipif(not compare.has_detectron2(), reason="detectron2 is not installed")
-@pytest.mark.parametrize("name", ["maskrcnn_r50", "pointrend_r50"])
+@pytest.mark.skipif(not has_detectron2(), reason="detectron2 is not installed")
+@pytest.mark.parametrize("name", ["maskrcnn_r50", "pointrend_r50", "cascade_r50"])
 def test_detectron2_itself_finds_the_same(name: str):
     pair = compare.golden_pair(name)
     image = torch.randint(0, 256, (3, 256, 320), generator=torch.Generator().manual_seed(0))

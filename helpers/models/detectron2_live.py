@@ -1,0 +1,195 @@
+"""detectron2 itself: its model of our architecture, its answers as ours, a data set known to it.
+
+Optional: only the comparison needs it. All that is used here is the same in release 0.6 and in
+the main branch after it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import logging
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from helpers.config import ModelConfig
+from helpers.data.index import InstanceIndex
+from helpers.models.checkpoints import IGNORED, MSRA, InputFormat, read_detectron2
+from helpers.models.detectron2_names import modern_name
+from helpers.models.errors import CheckpointError, ModelError
+from helpers.structures import Detections
+
+DEPTHS = {"resnet50": 50, "resnet101": 101}
+BOX_LAYERS = {"2fc": (0, 2), "4conv1fc": (4, 1)}  # convolutions, fully connected
+
+logger = logging.getLogger(__name__)
+
+
+def has_detectron2() -> bool:
+    """Whether detectron2 can be imported. A warning says why one that is installed can not."""
+    if importlib.util.find_spec("detectron2") is None:
+        return False
+    try:
+        importlib.import_module("detectron2.modeling")
+    except (ImportError, AttributeError, OSError) as error:  # built for another torch or Pillow
+        logger.warning(
+            "detectron2 is installed but cannot be imported (%s): build it for this torch, or "
+            "use the environment of environment.yml",
+            error,
+        )
+        return False
+    return True
+
+
+def reference_model(
+    weights: str | Path, config: ModelConfig, *, num_classes: int, inputs: InputFormat = MSRA
+) -> nn.Module:
+    """detectron2's model of the same architecture, on the CPU, on the weights of a .pkl or .pth.
+
+    config: Mask R-CNN or Cascade R-CNN on a ResNet-50 or -101 with FPN, either mask head. Other
+    settings than those of `ModelConfig` are detectron2's defaults, as are those of `TestConfig`.
+    Raises ModelError for an architecture that is not one of these, CheckpointError for weights
+    that do not fit it.
+    """
+    from detectron2.modeling import build_model
+
+    model = build_model(_reference_config(config, num_classes, inputs)).eval()
+    state = {modern_name(key): value for key, value in read_detectron2(weights).items()}
+    try:
+        missing, surplus = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:  # other shapes
+        raise CheckpointError(f"{weights} does not fit detectron2's model: {error}") from error
+    wrong = [f"{key} is missing" for key in missing]
+    wrong += [f"{key} has no place" for key in surplus if not IGNORED.search(key)]
+    if wrong:
+        raise CheckpointError(
+            f"{weights} does not fit detectron2's model ({'; '.join(wrong[:5])}; {len(wrong)} in "
+            "all): it is a checkpoint of another architecture"
+        )
+    return model
+
+
+def _reference_config(config: ModelConfig, num_classes: int, inputs: InputFormat) -> Any:
+    from detectron2.config import get_cfg
+
+    if config.backbone not in DEPTHS or config.architecture == "solov2":
+        raise ModelError(
+            f"{config.architecture} on {config.backbone} is not compared with detectron2: "
+            f"choose mask_rcnn or cascade_rcnn on {' or '.join(DEPTHS)}"
+        )
+    cfg, levels = get_cfg(), ["p2", "p3", "p4", "p5"]
+    if config.mask_head == "pointrend":
+        _point_rend().add_pointrend_config(cfg)
+    settings = {
+        "INPUT.FORMAT": inputs.order,
+        "MODEL.DEVICE": "cpu",
+        "MODEL.WEIGHTS": "",
+        "MODEL.MASK_ON": True,
+        "MODEL.PIXEL_MEAN": list(inputs.mean),
+        "MODEL.PIXEL_STD": list(inputs.std),
+        "MODEL.BACKBONE.NAME": "build_resnet_fpn_backbone",
+        "MODEL.RESNETS.DEPTH": DEPTHS[config.backbone],
+        "MODEL.RESNETS.STRIDE_IN_1X1": config.stride_in_1x1,
+        "MODEL.RESNETS.OUT_FEATURES": ["res2", "res3", "res4", "res5"],
+        "MODEL.FPN.IN_FEATURES": ["res2", "res3", "res4", "res5"],
+        "MODEL.ANCHOR_GENERATOR.SIZES": [[size] for size in config.anchor_sizes],
+        "MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS": [list(config.anchor_ratios)],
+        "MODEL.RPN.IN_FEATURES": [*levels, "p6"],
+        "MODEL.RPN.PRE_NMS_TOPK_TEST": config.pre_nms_test,
+        "MODEL.RPN.POST_NMS_TOPK_TEST": config.post_nms_test,
+        "MODEL.ROI_HEADS.NUM_CLASSES": num_classes,
+        "MODEL.ROI_HEADS.IN_FEATURES": levels,
+        **_box_settings(config),
+        **_mask_settings(config, num_classes),
+    }
+    cfg.merge_from_list([item for pair in settings.items() for item in pair])
+    return cfg
+
+
+def _point_rend() -> ModuleType:
+    try:
+        return importlib.import_module("detectron2.projects.point_rend")
+    except ImportError as error:
+        raise ModelError(
+            f"detectron2's PointRend cannot be imported ({error}): it needs OpenCV, "
+            "`conda install py-opencv` or `pip install opencv-python-headless`"
+        ) from error
+
+
+def _box_settings(config: ModelConfig) -> dict[str, Any]:
+    cascade = config.architecture == "cascade_rcnn"
+    convs, fcs = BOX_LAYERS[config.box_head]
+    return {
+        "MODEL.ROI_HEADS.NAME": "CascadeROIHeads" if cascade else "StandardROIHeads",
+        "MODEL.ROI_BOX_HEAD.NAME": "FastRCNNConvFCHead",
+        "MODEL.ROI_BOX_HEAD.NUM_CONV": convs,
+        "MODEL.ROI_BOX_HEAD.NUM_FC": fcs,
+        "MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION": 7,
+        "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG": cascade or config.class_agnostic_boxes,
+    }
+
+
+def _mask_settings(config: ModelConfig, num_classes: int) -> dict[str, Any]:
+    head = "MODEL.ROI_MASK_HEAD"
+    if config.mask_head == "conv":
+        return {
+            f"{head}.NAME": "MaskRCNNConvUpsampleHead",
+            f"{head}.NUM_CONV": config.mask_head_convs,
+            f"{head}.POOLER_RESOLUTION": config.mask_size // 2,
+        }
+    return {
+        f"{head}.NAME": "PointRendMaskHead",
+        f"{head}.POOLER_TYPE": "",
+        f"{head}.FC_DIM": config.coarse_dim,
+        f"{head}.NUM_FC": 2,
+        f"{head}.OUTPUT_SIDE_RESOLUTION": config.coarse_size,
+        f"{head}.IN_FEATURES": ["p2"],
+        f"{head}.POINT_HEAD_ON": True,
+        "MODEL.POINT_HEAD.NUM_CLASSES": num_classes,
+        "MODEL.POINT_HEAD.FC_DIM": config.point_dim,
+        "MODEL.POINT_HEAD.NUM_FC": 3,
+        "MODEL.POINT_HEAD.IN_FEATURES": ["p2"],
+        "MODEL.POINT_HEAD.SUBDIVISION_STEPS": config.subdivision_steps,
+        "MODEL.POINT_HEAD.SUBDIVISION_NUM_POINTS": config.subdivision_points,
+    }
+
+
+@torch.no_grad()
+def reference_detections(model: nn.Module, image: Tensor) -> Detections:
+    """What detectron2's model finds in an RGB picture (3, H, W), 0..255, not resized again.
+
+    The model gets the channels in the order of its INPUT.FORMAT. Masks are box-relative
+    probabilities, as ours are.
+    """
+    given = image.float() if model.input_format == "RGB" else image.float().flip(0)
+    [found] = model.inference([{"image": given}], do_postprocess=False)
+    # some versions leave the masks out where there is no box
+    masks = found.pred_masks[:, 0] if found.has("pred_masks") else image.new_zeros(0, 1, 1).float()
+    return Detections(
+        found.pred_boxes.tensor, found.scores, found.pred_classes, tuple(image.shape[1:]), masks
+    )
+
+
+def register_split(name: str, index: InstanceIndex, annotations: Path) -> list[dict[str, Any]]:
+    """Make a data set known to detectron2 by `name`, and return its records as it reads them.
+
+    annotations: where the index is written as plain COCO, with the whole paths of its pictures.
+    Records have the order of the index. A data set that had the name is forgotten.
+    """
+    from detectron2.data import DatasetCatalog, MetadataCatalog
+    from detectron2.data.datasets import register_coco_instances
+
+    for catalog in (DatasetCatalog, MetadataCatalog):
+        if name in catalog.list():
+            catalog.remove(name)
+    truth = index.to_coco()
+    for image, path in zip(truth["images"], index.paths, strict=True):
+        image["file_name"] = str(path.resolve())
+    annotations.write_text(json.dumps(truth))
+    register_coco_instances(name, {}, str(annotations), str(annotations.parent))
+    return DatasetCatalog.get(name)
