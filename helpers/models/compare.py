@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
+from helpers.bench import Case, measure
 from helpers.config import LossConfig, ModelConfig, TestConfig
 from helpers.inference.paste import paste_masks
 from helpers.models.build import Detector, build_model
@@ -68,10 +67,20 @@ class Pair:
         return {"detectron2": reference_detections(self.theirs, image), "here": found}
 
     def seconds(self, image: Tensor, *, repeats: int = 3) -> dict[str, float]:
-        """Median time each takes for a picture, masks on their grids included, pasting not."""
+        """Median time each takes for a picture, in turns, after one run of each that only warms up.
+
+        Masks on their grids are included, pasting is not.
+        """
+        case = Case(
+            name="a picture",
+            ours=lambda: self.ours.predict([image]),
+            reference=lambda: reference_detections(self.theirs, image),
+            reference_name="detectron2",
+        )
+        timing = measure(case, repeats=repeats, seconds=float("inf"))
         return {
-            "detectron2": seconds(lambda: reference_detections(self.theirs, image), repeats),
-            "here": seconds(lambda: self.ours.predict([image]), repeats),
+            "detectron2": timing.reference_milliseconds / 1000,
+            "here": timing.milliseconds / 1000,
         }
 
 
@@ -132,17 +141,6 @@ def agreement(ours: Detections, theirs: Detections) -> dict[str, float]:
 
 def _above(overlap: Tensor) -> Tensor:
     return (overlap >= SAME_IOU).nonzero().squeeze(1)
-
-
-def seconds(call: Callable[[], object], repeats: int) -> float:
-    """Median time of a call after one that does not count."""
-    call()
-    taken = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
 
 
 def _golden_file(name: str) -> Path:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import papermill
 import pytest
 import torch
 from PIL import Image
@@ -28,9 +29,12 @@ from helpers.models.detectron2_live import (
     register_split,
 )
 from helpers.models.errors import CheckpointError, ModelError
+from helpers.notebook import notebook_path, read_manifest
 from helpers.paths import ROOT
 
 REAL = importlib.util.find_spec("detectron2") is not None
+STAND_IN = ROOT / "tests" / "stand_in"
+NOTEBOOK = "21_compare_with_detectron2"
 CONFIGS = {
     "maskrcnn": ModelConfig(),
     "pointrend": ModelConfig(mask_head="pointrend", subdivision_points=784),
@@ -42,7 +46,7 @@ CONFIGS = {
 def detectron2(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The real one where it is installed, else the stand-in."""
     if not REAL:
-        monkeypatch.syspath_prepend(ROOT / "tests" / "stand_in")
+        monkeypatch.syspath_prepend(STAND_IN)
     yield
     if not REAL:
         for name in [n for n in sys.modules if n.split(".")[0] == "detectron2"]:
@@ -126,8 +130,8 @@ def test_a_pair_goes_through_the_exported_file_and_finds_the_same(name):
     assert apart["ours"] == apart["theirs"] == apart["paired"] > 0
     assert apart["box"] < 0.01
     assert apart["score"] < 1e-4
-    masks = both["here"].masks, both["detectron2"].masks
-    torch.testing.assert_close(*masks, rtol=0, atol=1e-3)
+    off = (both["here"].masks - both["detectron2"].masks).abs() > 2e-3
+    assert off.float().mean() <= 1e-3  # what the golden files allow
 
 
 @pytest.mark.skipif(REAL, reason="of the stand-in")
@@ -187,6 +191,26 @@ def test_a_name_can_be_given_to_another_data_set(tmp_path):
 
     assert Path(records[0]["file_name"]).is_relative_to(tmp_path / "b")
     assert MetadataCatalog.get("test-again").thing_classes == ["table"]
+
+
+@pytest.mark.slow
+def test_the_notebook_s_live_cells_run(monkeypatch, tmp_path):
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setenv("PYTHONPATH", "" if REAL else str(STAND_IN))
+    split(tmp_path / "data", category="chair")
+    papermill.execute_notebook(
+        notebook_path(NOTEBOOK),
+        tmp_path / "live.ipynb",
+        parameters={"data": str(tmp_path / "data"), "pictures": 2, "short_side": 96},
+        progress_bar=False,
+    )
+    made = read_manifest(NOTEBOOK)
+    assert made["results"]["detectron2"]
+    assert "detections.png" in made["figures"]
+    assert len(made["results"]["beside"]) == 2
+    for row in made["results"]["beside"]:
+        assert row["ours"] == row["theirs"] == row["paired"] > 0
+        assert row["seconds, detectron2"] > 0
 
 
 def test_the_bench_times_its_paste_beside_ours():
