@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.curves import KINDS, Curves, Kind, make_curves
 from helpers.evaluation.errors import EvaluationError
-from helpers.evaluation.results import Results, check_results
+from helpers.evaluation.results import CheckedResults, Results, check_results
 
 _LARGEST = 1e10  # px, the end of the last area range
 _log = logging.getLogger(__name__)
@@ -181,31 +181,31 @@ def _mean(values: NDArray) -> float:
 def _classes(
     categories: Sequence[Mapping[str, Any]],
     annotations: Sequence[Mapping[str, Any]],
-    found: Sequence[Mapping[str, Any]],
+    found: CheckedResults,
     curves: Mapping[Kind, Curves],
 ) -> tuple[ClassResult, ...]:
+    numbers = found.known.categories
     instances = Counter(annotation["category_id"] for annotation in annotations)
-    detections = Counter(result["category_id"] for result in found)
-    ordered = sorted(categories, key=lambda category: category["id"])
+    detections = np.bincount(found.kind, minlength=len(numbers)).tolist()
     return tuple(
         ClassResult(
             category["id"],
             category["name"],
             instances[category["id"]],
-            detections[category["id"]],
+            detections[numbers[category["id"]]],
             {
-                kind: _average_precisions(precision[:, :, k, 0])
+                kind: _average_precisions(precision[:, :, numbers[category["id"]], 0])
                 for kind, (precision, _) in curves.items()
             },
         )
-        for k, category in enumerate(ordered)
+        for category in sorted(categories, key=lambda category: category["id"])
     )
 
 
-def _warn_of_extras(found: Sequence[Mapping[str, Any]], rules: Preset) -> None:
+def _warn_of_extras(found: CheckedResults, rules: Preset) -> None:
     limit = rules.max_detections[-1]
-    counts = Counter((result["image_id"], result["category_id"]) for result in found)
-    extra = sum(count - limit for count in counts.values() if count > limit)
+    _, counts = np.unique(found.key, return_counts=True)
+    extra = (counts - limit).clip(min=0).sum()
     if extra:
         _log.warning(
             "preset %s counts %d detections an image and class: %d less confident ones ignored",

@@ -10,8 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.evaluation.matching import Curves, Detected, Truths, precision_recall
-from helpers.evaluation.overlaps import Keys, Overlaps, box_overlaps, mask_overlaps
-from helpers.masks.packed import normalised
+from helpers.evaluation.overlaps import (
+    Keys,
+    Overlaps,
+    boundary_overlaps,
+    box_overlaps,
+    mask_overlaps,
+)
+from helpers.evaluation.results import CheckedResults, Known
+from helpers.masks.packed import PackedMasks
 
 Kind = Literal["segm", "boundary", "bbox"]
 KINDS: tuple[Kind, ...] = ("segm", "boundary", "bbox")
@@ -29,7 +36,7 @@ class Compared:
 
 def make_curves(
     coco: Mapping[str, Any],
-    found: Rows,
+    found: CheckedResults,
     kinds: Sequence[Kind],
     *,
     ranges: Sequence[tuple[float, float]],
@@ -38,7 +45,7 @@ def make_curves(
 ) -> dict[Kind, Curves]:
     """Precision and recall for each kind of overlap, classes sorted by id.
 
-    coco: plain ground truth; found: as `check_results` gives them. ranges: areas in pixels; limits:
+    coco: plain ground truth; ranges: areas in pixels; limits:
     detections an image and class, rising; ignore_crowds: else crowd regions count like all others.
     """
     return {
@@ -46,7 +53,7 @@ def make_curves(
             one.found,
             one.true,
             one.overlaps,
-            kinds=len(coco["categories"]),
+            kinds=len(found.known.categories),
             ranges=ranges,
             limits=limits,
         )
@@ -55,59 +62,55 @@ def make_curves(
 
 
 def compare(
-    coco: Mapping[str, Any], found: Rows, kinds: Sequence[Kind], *, ignore_crowds: bool
+    coco: Mapping[str, Any],
+    found: CheckedResults,
+    kinds: Sequence[Kind],
+    *,
+    ignore_crowds: bool,
 ) -> dict[Kind, Compared]:
-    """Each kind of overlap measured; images and classes are numbered in the order of their ids.
+    """Each kind of overlap measured; images and classes are numbered as in `found.known`.
 
     Arguments as for `make_curves`.
     """
-    classes = sorted(category["id"] for category in coco["categories"])
-    images = sorted(image["id"] for image in coco["images"])
-    known_images, known_classes = set(images), set(classes)
-    annotations = [
-        annotation
-        for annotation in coco["annotations"]
-        if annotation["image_id"] in known_images and annotation["category_id"] in known_classes
-    ]
-    true_key, order = _keys(annotations, images, classes)
-    found_key, _ = _keys(found, images, classes)
-    annotations = [annotations[n] for n in order.tolist()]
+    annotations, true_key = _sorted_truths(coco["annotations"], found.known)
     crowd = [bool(ignore_crowds and a.get("iscrowd", 0)) for a in annotations]
-    keys = Keys(found_key, true_key[order], np.array(crowd, dtype=bool))
-    true = Truths(*np.divmod(keys.true, len(classes)), keys.crowd, _column(annotations, "area"))
+    keys = Keys(found.key, true_key, np.array(crowd, dtype=bool))
+    numbers = np.divmod(keys.true, len(found.known.categories))
+    true = Truths(*numbers, keys.crowd, _column(annotations, "area"))
+    rank = np.arange(len(found)) - np.searchsorted(keys.found, keys.found)
+    overlaps = _overlaps(kinds, keys, found, annotations)
     compared = {}
     for kind in kinds:
-        overlaps, areas = _overlaps(kind, keys, found, annotations)
-        rank = np.arange(len(found)) - np.searchsorted(keys.found, keys.found)
-        image, label = np.divmod(keys.found, len(classes))
-        detected = Detected(image, label, rank, _column(found, "score"), areas)
-        compared[kind] = Compared(detected, true, overlaps)
+        areas = found.boxes[:, 2] * found.boxes[:, 3] if kind == "bbox" else found.masks.areas
+        detected = Detected(found.image, found.kind, rank, found.score, areas)
+        compared[kind] = Compared(detected, true, overlaps[kind])
     return compared
 
 
 def _overlaps(
-    kind: Kind,
-    keys: Keys,
-    found: Rows,
-    annotations: Rows,
-) -> tuple[Overlaps, NDArray[np.float64]]:
-    """Overlaps of one kind, and the detections' areas as that kind sees them."""
-    if kind == "bbox":
-        boxes = [_column(rows, "bbox").reshape(-1, 4) for rows in (found, annotations)]
-        return box_overlaps(keys, *boxes), boxes[0][:, 2] * boxes[0][:, 3]
-    masks = [result["segmentation"] for result in found]
-    truths = normalised([annotation["segmentation"] for annotation in annotations])
-    overlaps = mask_overlaps(keys, masks, truths, boundary=kind == "boundary")
-    return overlaps, _column(found, "area")
+    kinds: Sequence[Kind], keys: Keys, found: CheckedResults, annotations: Rows
+) -> dict[Kind, Overlaps]:
+    overlaps: dict[Kind, Overlaps] = {}
+    if "bbox" in kinds:
+        boxes = _column(annotations, "bbox").reshape(-1, 4)
+        overlaps["bbox"] = box_overlaps(keys, found.boxes, boxes)
+    if set(kinds) != {"bbox"}:
+        masks = PackedMasks.read([annotation["segmentation"] for annotation in annotations])
+        overlaps["segm"] = mask_overlaps(keys, found.masks, masks)
+        if "boundary" in kinds:
+            overlaps["boundary"] = boundary_overlaps(keys, found.masks, masks, overlaps["segm"])
+    return overlaps
 
 
-def _keys(
-    rows: Rows, images: Sequence[int], classes: Sequence[int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Image and class as one number that sorts by both, and a stable order by it."""
-    image = np.searchsorted(images, _column(rows, "image_id"))
-    key = image * len(classes) + np.searchsorted(classes, _column(rows, "category_id"))
-    return key, np.argsort(key, kind="stable")
+def _sorted_truths(annotations: Rows, known: Known) -> tuple[Rows, NDArray[np.int64]]:
+    """Those of known image and category by both, else in their order, and their keys."""
+    images = [known.images.get(annotation["image_id"], -1) for annotation in annotations]
+    kinds = [known.categories.get(annotation["category_id"], -1) for annotation in annotations]
+    image, kind = (np.array(numbers, dtype=np.int64) for numbers in (images, kinds))
+    key = np.where((image < 0) | (kind < 0), -1, image * len(known.categories) + kind)
+    order = np.argsort(key, kind="stable")
+    order = order[key[order] >= 0]
+    return [annotations[n] for n in order.tolist()], key[order]
 
 
 def _column(rows: Rows, name: str) -> NDArray[np.float64]:

@@ -59,18 +59,16 @@ def precision_recall(
     """
     precision = np.full((len(THRESHOLDS), len(RECALLS), kinds, len(ranges)), -1.0)
     recall = np.full((len(THRESHOLDS), kinds, len(ranges), len(limits)), -1.0)
-    order = np.argsort(-found.score, kind="stable")
-    of_kind = [order[found.kind[order] == k] for k in range(kinds)]
+    order = np.lexsort((-found.score, found.kind))
+    order = order[found.rank[order] < limits[-1]]
+    starts = np.searchsorted(found.kind[order], np.arange(kinds + 1))
+    rank, most = found.rank[order], np.array(limits)
     for a, area in enumerate(ranges):
         hit, missed, counted = match(found, true, overlaps, area=area)
+        outcomes = hit[:, order], missed[:, order]
         positives = np.bincount(true.kind[counted], minlength=kinds)
-        for k in np.flatnonzero(positives):
-            for m, limit in enumerate(limits):
-                rows = of_kind[k][found.rank[of_kind[k]] < limit]
-                hits = np.cumsum(hit[:, rows], axis=1, dtype=np.float64)
-                recall[:, k, a, m] = hits[:, -1] / positives[k] if len(rows) else 0.0
-            misses = np.cumsum(missed[:, rows], axis=1, dtype=np.float64)
-            precision[:, :, k, a] = _at_recalls(hits, misses, positives[k])
+        answers = precision[..., a], recall[:, :, a]
+        _run_along(*outcomes, rank, starts, positives, most, RECALLS, *answers)
     return precision, recall
 
 
@@ -86,19 +84,6 @@ def match(
     matched, ignored = _match(overlaps, len(found.kind), left_out, true.crowd)
     ignored |= ~matched & ((found.area < low) | (found.area > high))
     return matched & ~ignored, ~matched & ~ignored, ~left_out
-
-
-def _at_recalls(hits: NDArray, misses: NDArray, positives: int) -> NDArray[np.float64]:
-    """(T, D) running counts -> (T, R): the best precision at each recall or beyond, 0 if never."""
-    recalls = hits / positives
-    precisions = hits / np.maximum(hits + misses, 1)
-    best = np.maximum.accumulate(precisions[:, ::-1], axis=1)[:, ::-1]
-    answer = np.zeros((len(hits), len(RECALLS)))
-    for row, recall, curve in zip(answer, recalls, best, strict=True):
-        place = np.searchsorted(recall, RECALLS, side="left")
-        reached = place < len(curve)
-        row[reached] = curve[place[reached]]
-    return answer
 
 
 def _match(
@@ -137,3 +122,30 @@ def _match_pairs(starts, partners, ious, left_out, crowd, thresholds):
                 taken[chosen] = True
                 matched[t, d], ignored[t, d] = True, left_out[chosen]
     return matched, ignored
+
+
+@numba.njit(cache=True, nogil=True)
+def _run_along(hit, missed, rank, starts, positives, limits, recalls, precision, recall):
+    """Fill in precision (T, R, K) and recall (T, K, M) of all classes that have truths to find.
+
+    Detections lie class by class, most confident first. Precision at a recall is the best there or
+    beyond, 0 where it is not reached.
+    """
+    for t in range(len(hit)):
+        for k in np.flatnonzero(positives):
+            best, found = precision[t, :, k], recall[t, k]
+            best[:], found[:] = 0.0, 0.0
+            hits, counted, reached = 0, 0, 0
+            for d in range(starts[k], starts[k + 1]):
+                if not hit[t, d] and not missed[t, d]:
+                    continue
+                counted += 1
+                if hit[t, d]:
+                    hits += 1
+                    found += rank[d] < limits
+                while reached < len(recalls) and recalls[reached] <= hits / positives[k]:
+                    reached += 1
+                best[reached - 1] = max(best[reached - 1], hits / counted)
+            for r in range(len(recalls) - 2, -1, -1):
+                best[r] = max(best[r], best[r + 1])
+            found /= positives[k]

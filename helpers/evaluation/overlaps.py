@@ -6,9 +6,7 @@ leaves few pairs, and only of those the masks are compared. P pairs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +15,6 @@ from helpers.masks.boundary import boundary_rle
 from helpers.masks.packed import PackedMasks
 
 Rows = NDArray[np.int64]
-Rles = Sequence[Mapping[str, Any]]
 
 _LEAST_IOU = 0.5  # the lowest threshold of AP: below it, boundaries change no match
 
@@ -50,23 +47,28 @@ def box_overlaps(keys: Keys, found: NDArray[np.float64], true: NDArray[np.float6
     return Overlaps(rows, partners, _iou(common, *areas, keys.crowd[partners]))
 
 
-def mask_overlaps(keys: Keys, found: Rles, true: Rles, *, boundary: bool = False) -> Overlaps:
-    """IoU of masks; with `boundary` the lesser of it and the IoU of the bands along the outlines.
+def mask_overlaps(keys: Keys, found: PackedMasks, true: PackedMasks) -> Overlaps:
+    """IoU of masks."""
+    rows, partners, _ = _meeting(keys, found.boxes, true.boxes)
+    iou = _masks_iou(found, rows, true, partners, keys.crowd[partners])
+    return Overlaps(rows, partners, iou)
+
+
+def boundary_overlaps(
+    keys: Keys, found: PackedMasks, true: PackedMasks, masks: Overlaps
+) -> Overlaps:
+    """The lesser of the IoU of masks, in `masks`, and that of the bands along the outlines.
 
     Crowd regions have no outline. Bands are made only where the masks overlap by 0.5: less than
     that would match nothing anyway.
     """
-    packed, other = PackedMasks.of(found), PackedMasks.of(true)
-    rows, partners, _ = _meeting(keys, packed.boxes, other.boxes)
-    iou = _masks_iou(packed, rows, other, partners, keys.crowd[partners])
-    if boundary:
-        asked = np.flatnonzero((iou >= _LEAST_IOU) & ~keys.crowd[partners])
-        band, band_rows = _bands(found, rows[asked])
-        other_band, other_rows = _bands(true, partners[asked])
-        crowd = np.zeros(len(asked), dtype=bool)
-        of_bands = _masks_iou(band, band_rows, other_band, other_rows, crowd)
-        iou[asked] = np.minimum(iou[asked], of_bands)
-    return Overlaps(rows, partners, iou)
+    asked = np.flatnonzero((masks.iou >= _LEAST_IOU) & ~keys.crowd[masks.true])
+    band, rows = _bands(found, masks.found[asked])
+    other, partners = _bands(true, masks.true[asked])
+    of_bands = _masks_iou(band, rows, other, partners, np.zeros(len(asked), dtype=bool))
+    iou = masks.iou.copy()
+    iou[asked] = np.minimum(iou[asked], of_bands)
+    return replace(masks, iou=iou)
 
 
 def _meeting(
@@ -97,7 +99,7 @@ def _iou(common, area, other_area, crowd) -> NDArray[np.float64]:
     return np.divide(common, whole, out=np.zeros(len(whole)), where=common > 0)
 
 
-def _bands(masks: Rles, rows: Rows) -> tuple[PackedMasks, Rows]:
+def _bands(masks: PackedMasks, rows: Rows) -> tuple[PackedMasks, Rows]:
     """The bands of some masks, each once, and where among them those of `rows` are."""
     wanted, places = np.unique(rows, return_inverse=True)
-    return PackedMasks.of([boundary_rle(masks[row]) for row in wanted.tolist()]), places
+    return PackedMasks.of([boundary_rle(masks.rle(row)) for row in wanted.tolist()]), places

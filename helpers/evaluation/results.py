@@ -8,46 +8,105 @@ COCO's list and `{"annotations": [...]}`, the form of the 3D-FUTURE challenge.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from helpers.evaluation.errors import EvaluationError
 from helpers.masks import rle as rles
-from helpers.masks.packed import PackedMasks, is_packable
+from helpers.masks.packed import PackedMasks
 from helpers.masks.rle import Rle, RleError
 
 Results = Sequence[Mapping[str, Any]] | Mapping[str, Any]
-Mask = tuple[Rle, int, rles.Box]  # compressed mask, area, box
 _SHOWN = 10
+_FOUR_FLOATS = [float] * 4
+_NO_BOX = [math.nan] * 4
+
+
+@dataclass(frozen=True)
+class Known:
+    """Images and categories of a truth: id -> number 0, 1, ... in the order of the ids.
+
+    sizes: (height, width) of the images in that order.
+    """
+
+    images: Mapping[int, int]
+    categories: Mapping[int, int]
+    sizes: Sequence[tuple[int, int]]
+
+    @staticmethod
+    def of(truth: Mapping[str, Any]) -> Known:
+        """`truth` is plain COCO; annotations are not needed."""
+        sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
+        images, categories = sorted(sizes), sorted({row["id"] for row in truth["categories"]})
+        numbered = ({one: n for n, one in enumerate(ids)} for ids in (images, categories))
+        return Known(*numbered, [sizes[image_id] for image_id in images])
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedResults:
+    """N sound results as columns.
+
+    image, kind: (N,) int64, the numbers that `known` gives image and category; score: (N,) float64;
+    boxes: (N, 4) float64 [x, y, width, height] in pixels, that of the mask where there was none;
+    masks: N, not sound where they were not looked at.
+
+    Iterating makes each result a dict of plain values again: with compressed RLE, and with `area`,
+    the pixels of the mask.
+    """
+
+    known: Known
+    image: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    score: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+    masks: PackedMasks
+
+    @property
+    def key(self) -> NDArray[np.int64]:
+        """(N,) image and category as one number that sorts by both."""
+        return self.image * len(self.known.categories) + self.kind
+
+    def take(self, rows: NDArray[np.int64]) -> CheckedResults:
+        """Some of the results, or all in another order."""
+        columns = (column[rows] for column in (self.image, self.kind, self.score, self.boxes))
+        return CheckedResults(self.known, *columns, self.masks.take(rows))
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        images, categories = list(self.known.images), list(self.known.categories)
+        columns = self.image, self.kind, self.score, self.boxes, self.masks.sound, self.masks.areas
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for n, (image, kind, score, box, sound, area) in enumerate(rows):
+            row = {"image_id": images[image], "category_id": categories[kind], "score": score}
+            if sound:
+                row |= {"segmentation": self.masks.rle(n), "area": area}
+            yield row | {"bbox": box}
 
 
 def check_results(
     results: Results, truth: Mapping[str, Any], *, masks: bool = True
-) -> list[dict[str, Any]]:
-    """Validated copies of `results`, in an order that does not depend on the order given.
+) -> CheckedResults:
+    """`results` as columns, once nothing is wrong with any of them.
 
-    Each has compressed RLE text and the area of the mask in pixels (without `masks`, only where the
-    box is missing), and bbox as floats, that of the mask where it is missing. Sorted by image,
-    category, falling score, then content: equal scores are ranked alike whatever the file's order.
-    `truth` is plain COCO ground truth.
+    Sorted by image, category, falling score, then content: equal scores are ranked alike whatever
+    the file's order. `truth` is plain COCO ground truth. Without `masks`, those of results that
+    have a box are not looked at.
 
     Raises EvaluationError naming up to ten results that are of an unknown image or category, lack
     a score in [0, 1], or have a mask or box that can not be read or does not fit the image.
     """
-    sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-    categories = {category["id"] for category in truth["categories"]}
-    listed, checked, problems = result_list(results), [], []
-    sound = _sound_masks(listed, sizes) if masks else {}
-    for position, result in enumerate(listed):
-        try:
-            mask = sound.get(position)
-            checked.append(_checked(result, sizes, categories, mask, masks=masks))
-        except (EvaluationError, RleError) as error:
-            where = result.get("image_id") if isinstance(result, Mapping) else None
-            problems.append(f"result {position} (image_id {where!r:.40}): {error}")
-    if problems:
-        raise EvaluationError(_joined(problems))
-    return sorted(checked, key=_order)
+    rows, known = result_list(results), Known.of(truth)
+    columns, plain, readable = _columns(rows, known, masks=masks)
+    if not plain.all():
+        rows = _mended(rows, known, plain=plain, readable=readable)
+        columns, _, _ = _columns(rows, known, masks=masks)
+    return columns.take(_order(columns))
 
 
 def result_list(results: Results) -> Sequence[Mapping[str, Any]]:
@@ -72,40 +131,69 @@ def truth_as_results(truth: Mapping[str, Any], *, crowds: bool) -> list[dict[str
     ]
 
 
-def _sound_masks(listed: Sequence[Any], sizes: Mapping[int, tuple[int, int]]) -> dict[int, Mask]:
-    """Position -> mask, of those there is nothing to say about: the usual ones, all at once."""
-    positions, masks = [], []
-    for position, result in enumerate(listed):
-        rle = result.get("segmentation") if isinstance(result, dict) else None
-        image_id = result.get("image_id") if is_packable(rle) else None
-        if isinstance(image_id, int) and rle["size"] == [*sizes.get(image_id, ())]:
-            positions.append(position)
-            masks.append(rle)
-    packed = PackedMasks.of(masks)
-    rows = zip(masks, packed.areas.tolist(), packed.boxes.tolist(), strict=True)
-    measured = zip(positions, packed.sound.tolist(), rows, strict=True)
-    return {position: mask for position, sound, mask in measured if sound}
+def _columns(
+    rows: Sequence[Any], known: Known, *, masks: bool
+) -> tuple[CheckedResults, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Rows as columns, and two (N,) bool: which rows are plain, which have a mask that is, or that
+    is not looked at. Plain is what is sound and of the very types that JSON has for it; the columns
+    of a row that is not mean nothing."""
+    dicts = [row if isinstance(row, Mapping) else {} for row in rows]
+    image = _numbers([row.get("image_id") for row in dicts], known.images)
+    kind = _numbers([row.get("category_id") for row in dicts], known.categories)
+    scores = [row.get("score") for row in dicts]
+    score = np.array([value if type(value) is float else -1.0 for value in scores], np.float64)
+    boxed = np.array(["bbox" in row for row in dicts], dtype=bool)
+    boxes = _boxes([row.get("bbox") for row in dicts])
+    asked = masks | ~boxed
+    pairs = zip(dicts, asked.tolist(), strict=True)
+    packed = PackedMasks.of([row.get("segmentation") if ask else None for row, ask in pairs])
+    sizes = np.array([*known.sizes, (0, 0)], dtype=np.float64)[image]  # the last: unknown images
+    readable = ~asked | packed.sound & (packed.sizes == sizes).all(axis=1)
+    plain = (image >= 0) & (kind >= 0) & (score >= 0) & (score <= 1) & readable
+    plain &= ~boxed | np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] >= 0).all(axis=1)
+    boxes = np.where(boxed[:, None], boxes, packed.boxes)
+    return CheckedResults(known, image, kind, score, boxes, packed), plain, readable
 
 
-def _checked(
-    result: Any,
-    sizes: Mapping[int, tuple[int, int]],
-    categories: set[int],
-    mask: Mask | None,
-    *,
-    masks: bool,
-) -> dict[str, Any]:
+def _numbers(ids: Sequence[Any], numbers: Mapping[int, int]) -> NDArray[np.int64]:
+    """(N,) number of each id, -1 for unknown ones."""
+    return np.array([numbers.get(n, -1) if type(n) is int else -1 for n in ids], dtype=np.int64)
+
+
+def _boxes(boxes: Sequence[Any]) -> NDArray[np.float64]:
+    """(N, 4), NaN for what is not a list of four floats."""
+    lists = [b if type(b) is list and [*map(type, b)] == _FOUR_FLOATS else _NO_BOX for b in boxes]
+    return np.array(lists, dtype=np.float64).reshape(-1, 4)
+
+
+def _mended(
+    rows: Sequence[Any], known: Known, *, plain: NDArray[np.bool_], readable: NDArray[np.bool_]
+) -> list[Any]:
+    """Rows, all plain. EvaluationError names those that can not be made so."""
+    mended, problems = list(rows), []
+    for position in np.flatnonzero(~plain).tolist():
+        row = rows[position]
+        try:
+            mended[position] = _plain(row, known, readable=readable[position])
+        except (EvaluationError, RleError) as error:
+            where = row.get("image_id") if isinstance(row, Mapping) else None
+            problems.append(f"result {position} (image_id {where!r:.40}): {error}")
+    if problems:
+        raise EvaluationError(_joined(problems))
+    return mended
+
+
+def _plain(result: Any, known: Known, *, readable: bool) -> dict[str, Any]:
     if not isinstance(result, Mapping):
         raise EvaluationError(f"found {type(result).__name__}, not an object")
-    image_id = _known(result.get("image_id"), sizes, "image_id", "an image")
-    category_id = _known(result.get("category_id"), categories, "category_id", "a category")
-    checked = {"image_id": image_id, "category_id": category_id, "score": _score(result)}
-    if masks or "bbox" not in result:
-        rle, area, box = mask or _mask(result, sizes[image_id])
-        checked |= {"segmentation": rle, "area": float(area), "bbox": [float(v) for v in box]}
+    image_id = _known(result.get("image_id"), known.images, "image_id", "an image")
+    category_id = _known(result.get("category_id"), known.categories, "category_id", "a category")
+    plain = {"image_id": image_id, "category_id": category_id, "score": _score(result)}
+    mask, size = result.get("segmentation"), known.sizes[known.images[image_id]]
+    plain["segmentation"] = mask if readable else _mask(mask, size)
     if "bbox" in result:
-        checked["bbox"] = _box(result["bbox"])
-    return checked
+        plain["bbox"] = _box(result["bbox"])
+    return plain
 
 
 def _known(value: Any, known: Iterable[int], name: str, what: str) -> int:
@@ -138,27 +226,40 @@ def _is_number(value: Any) -> bool:
         return math.isfinite(value)
     if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
         return False
-    return math.isfinite(value)
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that is too large for a float
+        return False
 
 
-def _mask(result: Mapping[str, Any], size: tuple[int, int]) -> Mask:
-    segmentation = result.get("segmentation")
+def _mask(segmentation: Any, size: tuple[int, int]) -> Rle:
     if isinstance(segmentation, Mapping):
-        rle, area, box = rles.examine(segmentation)
+        rle = rles.normalise(segmentation)
     elif isinstance(segmentation, Sequence) and not isinstance(segmentation, str | bytes):
-        rle, area, box = rles.examine(rles.from_polygons(segmentation, size))
+        rle = rles.from_polygons(segmentation, size)
     else:
         raise EvaluationError("segmentation is missing, or neither RLE nor polygons")
     if tuple(rle["size"]) != size:
         raise EvaluationError(
             f"the mask is [height, width] {rle['size']}, its image is {list(size)}"
         )
-    return rle, area, box
+    return rle
 
 
-def _order(result: Mapping[str, Any]) -> tuple:
-    counts = result["segmentation"]["counts"] if "segmentation" in result else ""
-    return result["image_id"], result["category_id"], -result["score"], counts, result["bbox"]
+def _order(results: CheckedResults) -> NDArray[np.int64]:
+    """(N,) rows by image, category, falling score, and where these are equal by content."""
+    key, masks, boxes = results.key, results.masks, results.boxes
+    order = np.lexsort((-results.score, key))
+    equal = (np.diff(key[order]) == 0) & (np.diff(results.score[order]) == 0)
+    tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+    ties = np.cumsum(np.append(True, ~equal))[tied]  # the number of the tie each belongs to
+
+    def content(place: int) -> tuple:
+        row = order[tied[place]]
+        return ties[place], masks.rle(row)["counts"], boxes[row].tolist()
+
+    order[tied] = order[tied[sorted(range(len(tied)), key=content)]]
+    return order
 
 
 def _joined(problems: Sequence[str]) -> str:

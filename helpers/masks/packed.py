@@ -13,70 +13,91 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.masks.rle import MAX_PIXELS, MAX_SIDE, normalise
+from helpers.masks.rle import MAX_PIXELS, MAX_SIDE, Rle, normalise
 from helpers.masks.run_lengths import extent, read_counts
+
+_NONE = Rle(size=[0, 0], counts="")
 
 
 @dataclass(frozen=True)
 class PackedMasks:
     """Compressed masks.
 
-    text: all counts, one after the other; starts: (N + 1,) where each begins and the last ends;
-    sound: (N,) bool, whether a mask is in the form `rle.normalise` gives, without which all else
-    about it means nothing; areas: (N,) pixels; boxes: (N, 4) tight [x, y, w, h], zeros for an
-    empty mask.
+    text: all counts, one after the other; starts, ends: (N,) where each lies there; sizes: (N, 2)
+    [height, width]; sound: (N,) bool, whether a mask is in the form `rle.normalise` gives, without
+    which all else about it means nothing; areas: (N,) pixels; boxes: (N, 4) tight [x, y, w, h],
+    zeros for an empty mask.
     """
 
     text: NDArray[np.uint8]
     starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    sizes: NDArray[np.int64]
     sound: NDArray[np.bool_]
     areas: NDArray[np.float64]
     boxes: NDArray[np.float64]
 
     @staticmethod
-    def of(rles: Sequence[Mapping[str, Any]]) -> PackedMasks:
-        """Pack masks of any sizes, all with counts as ASCII text."""
-        counts = [rle["counts"].encode("ascii") for rle in rles]
-        starts = np.cumsum([0, *map(len, counts)], dtype=np.int64)
-        text = np.frombuffer(b"".join(counts), dtype=np.uint8)
+    def of(values: Sequence[Any]) -> PackedMasks:
+        """Pack masks of any sizes. Any other value, and any other form of mask, is not sound."""
+        rles = [value if _is_plain(value) else _NONE for value in values]
+        counts = [rle["counts"] for rle in rles]
+        text = np.frombuffer("".join(counts).encode("ascii"), dtype=np.uint8)
+        ends = np.cumsum([len(one) for one in counts], dtype=np.int64)
+        starts = np.append(0, ends)[:-1]
         sizes = np.array([rle["size"] for rle in rles], dtype=np.int64).reshape(-1, 2)
-        sound, measures = _measures(text, starts, sizes)
-        return PackedMasks(text, starts, sound, measures[:, 0], measures[:, 1:])
+        sound, measures = _measures(text, starts, ends, sizes)
+        return PackedMasks(text, starts, ends, sizes, sound, measures[:, 0], measures[:, 1:])
+
+    @staticmethod
+    def read(rles: Sequence[Mapping[str, Any]]) -> PackedMasks:
+        """Pack masks in any form, all sound then. RleError as from `rle.normalise`."""
+        packed = PackedMasks.of(rles)
+        if packed.sound.all():
+            return packed
+        pairs = zip(rles, packed.sound.tolist(), strict=True)
+        return PackedMasks.of([rle if sound else normalise(rle) for rle, sound in pairs])
+
+    def take(self, rows: NDArray[np.int64]) -> PackedMasks:
+        """Some of the masks, or all in another order; the text is shared."""
+        columns = self.starts, self.ends, self.sizes, self.sound, self.areas, self.boxes
+        return PackedMasks(self.text, *(column[rows] for column in columns))
+
+    def rle(self, row: int) -> Rle:
+        """One sound mask, unpacked."""
+        counts = self.text[self.starts[row] : self.ends[row]].tobytes().decode("ascii")
+        return Rle(size=self.sizes[row].tolist(), counts=counts)
 
     def common(
         self, rows: NDArray[np.int64], other: PackedMasks, partners: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """(P,) pixels that mask rows[p] shares with mask partners[p] of `other`, of one size."""
-        return _common(self.text, self.starts, rows, other.text, other.starts, partners)
+        mine, others = ((m.text, m.starts, m.ends) for m in (self, other))
+        return _common(*mine, rows, *others, partners)
 
 
-def is_packable(rle: Any) -> bool:
+def _is_plain(value: Any) -> bool:
     """Whether it has the outer form of a compressed mask and nothing else in it: sizes, text."""
-    if not isinstance(rle, dict) or len(rle) != 2:
+    if type(value) is not dict or len(value) != 2:
         return False
-    size, counts = rle.get("size"), rle.get("counts")
-    if not isinstance(size, list) or [type(n) for n in size] != [int, int]:
+    size, counts = value.get("size"), value.get("counts")
+    if type(counts) is not str or type(size) is not list or len(size) != 2:
         return False
-    fits = min(size) > 0 and max(size) <= MAX_SIDE and size[0] * size[1] <= MAX_PIXELS
-    return fits and isinstance(counts, str) and counts.isascii()
-
-
-def normalised(rles: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """`rle.normalise` of each; those that are in that form already are kept as they are."""
-    packable = [n for n, rle in enumerate(rles) if is_packable(rle)]
-    sound = PackedMasks.of([rles[n] for n in packable]).sound
-    kept = {packable[n] for n in np.flatnonzero(sound).tolist()}
-    return [rle if n in kept else normalise(rle) for n, rle in enumerate(rles)]
+    height, width = size
+    if type(height) is not int or type(width) is not int:
+        return False
+    fits = 0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE and height * width <= MAX_PIXELS
+    return fits and counts.isascii()
 
 
 @numba.njit(cache=True, nogil=True)
-def _measures(text, starts, sizes):
+def _measures(text, starts, ends, sizes):
     """(N,): sound or not; (N, 5): area, x, y, width, height."""
     sound, measures = np.zeros(len(sizes), np.bool_), np.zeros((len(sizes), 5), np.float64)
-    counts = np.empty(_longest(starts), np.int64)
+    counts = np.empty(_longest(starts, ends), np.int64)
     for n in range(len(sizes)):
         height, width = sizes[n]
-        size = read_counts(text[starts[n] : starts[n + 1]], counts)
+        size = read_counts(text[starts[n] : ends[n]], counts)
         if size > 0 and _fills(counts[:size], height * width):
             sound[n] = True
             measures[n] = extent(counts[:size], height)
@@ -95,24 +116,24 @@ def _fills(counts, pixels):
 
 
 @numba.njit(cache=True, nogil=True)
-def _common(text, starts, rows, other_text, other_starts, partners):
+def _common(text, starts, ends, rows, other_text, other_starts, other_ends, partners):
     areas = np.empty(len(rows), np.float64)
-    counts = np.empty(_longest(starts), np.int64)
-    other = np.empty(_longest(other_starts), np.int64)
+    counts = np.empty(_longest(starts, ends), np.int64)
+    other = np.empty(_longest(other_starts, other_ends), np.int64)
     size, last = 0, -1
     for p in range(len(rows)):
         a, b = rows[p], partners[p]
         if a != last:
-            size, last = read_counts(text[starts[a] : starts[a + 1]], counts), a
-        other_size = read_counts(other_text[other_starts[b] : other_starts[b + 1]], other)
+            size, last = read_counts(text[starts[a] : ends[a]], counts), a
+        other_size = read_counts(other_text[other_starts[b] : other_ends[b]], other)
         areas[p] = _intersection(counts[:size], other[:other_size])
     return areas
 
 
 @numba.njit(cache=True, nogil=True)
-def _longest(starts):
+def _longest(starts, ends):
     """At least as many run lengths as any mask has: a number takes a character or more."""
-    return (starts[1:] - starts[:-1]).max() if len(starts) > 1 else 0
+    return (ends - starts).max() if len(starts) else 0
 
 
 @numba.njit(cache=True, nogil=True)

@@ -113,17 +113,22 @@ def without_empty_runs(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 @numba.njit(cache=True, nogil=True)
 def extent(counts, height):
     """Area and tight box (x, y, w, h) of run lengths; all 0 for an empty mask."""
-    area, end = 0, 0
-    left, right, top, bottom = -1, -1, height, -1
+    area, left, right, top, bottom = 0, -1, -1, height, -1
+    x, y = 0, 0
     for i in range(len(counts)):
-        start, end = end, end + counts[i]
-        if i % 2 == 0 or start == end:
+        first, start = x, y
+        y += counts[i]
+        if y >= height:
+            x, y = x + 1, y - height
+            if y >= height:  # seldom: divisions would take most of the time
+                x, y = x + y // height, y % height
+        if i % 2 == 0 or counts[i] == 0:
             continue
-        area += end - start
-        first, last = start // height, (end - 1) // height
+        area += counts[i]
+        last, stop = (x, y - 1) if y > 0 else (x - 1, height - 1)
         left, right = first if left < 0 else left, last
         if first == last:
-            top, bottom = min(top, start % height), max(bottom, (end - 1) % height)
+            top, bottom = min(top, start), max(bottom, stop)
         else:  # over a column's end: touches both borders
             top, bottom = 0, height - 1
     if area == 0:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.masks import rle
-from helpers.masks.packed import PackedMasks, is_packable, normalised
+from helpers.masks.packed import PackedMasks
 from helpers.masks.rle import RleError
 
 SIZE = (9, 13)
@@ -65,22 +65,43 @@ def test_none_at_all():
 BROKEN = ["0", "", "5", "~", "0P", "\x10", "o" * 30, "l3", "0l3", "00e3", "é"]
 
 
-@pytest.mark.parametrize("counts", BROKEN)
+@pytest.mark.parametrize("counts", [*BROKEN, b"l3", [50, 67], None])
 def test_what_is_not_in_the_plain_form_is_not_sound(counts):
-    broken = {"size": [9, 13], "counts": counts}
-    packed = [broken] if is_packable(broken) else []
-    assert not PackedMasks.of(packed).sound.any()
+    fine = rle.encode(MASKS[6])
+    packed = PackedMasks.of([fine, {"size": [9, 13], "counts": counts}, fine])
+    assert packed.sound.tolist() == [True, False, True]
 
 
-@pytest.mark.parametrize("size", [[0, 5], [9, 13, 1], [9.0, 13], [True, 117], (9, 13), [117], None])
-def test_a_size_that_is_no_size_is_not_packable(size):
-    assert not is_packable({"size": size, "counts": rle.encode(MASKS[6])["counts"]})
+SIZES = [[0, 5], [9, 13, 1], [9.0, 13], [True, 117], (9, 13), [117], None, [1, 2**21], [2**15] * 2]
 
 
-def test_normalised_equals_normalise_one_by_one():
+@pytest.mark.parametrize("size", SIZES)
+def test_a_size_that_is_no_size_is_not_sound(size):
+    counts = rle.encode(MASKS[6])["counts"]
+    assert not PackedMasks.of([{"size": size, "counts": counts}]).sound.any()
+
+
+@pytest.mark.parametrize(
+    "value", [None, "text", [1, 2], {}, {"size": [9, 13], "x": "", "counts": ""}]
+)
+def test_what_is_no_mask_is_not_sound(value):
+    assert not PackedMasks.of([value]).sound.any()
+
+
+def test_any_form_is_read_as_normalised_one_by_one():
     with_empty_runs = {"size": [9, 13], "counts": [50, 0, 17, 20, 0, 30]}
     as_text = rle.normalise({"size": [9, 13], "counts": [20, 97]})
     given = [*[rle.encode(mask) for mask in MASKS], with_empty_runs, as_text]
-    assert normalised(given) == [rle.normalise(one) for one in given]
+    packed = PackedMasks.read(given)
+    assert [packed.rle(n) for n in range(len(given))] == [rle.normalise(one) for one in given]
     with pytest.raises(RleError):
-        normalised([*given, {"size": [9, 13], "counts": "5"}])
+        PackedMasks.read([*given, {"size": [9, 13], "counts": "5"}])
+
+
+def test_masks_taken_out_are_the_same_masks():
+    rows = np.array([7, 0, 10, 7])
+    taken = PACKED.take(rows)
+    assert [taken.rle(n) for n in range(4)] == [rle.encode(MASKS[row]) for row in rows]
+    assert taken.areas.tolist() == [MASKS[row].sum() for row in rows]
+    common = taken.common(np.arange(4), PACKED, rows)
+    assert common.tolist() == taken.areas.tolist()
