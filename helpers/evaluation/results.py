@@ -256,7 +256,7 @@ def _order(results: CheckedResults) -> NDArray[np.int64]:
 
     def content(place: int) -> tuple:
         row = order[tied[place]]
-        return ties[place], masks.rle(row)["counts"], boxes[row].tolist()
+        return ties[place], masks.counts(row), boxes[row].tolist()
 
     order[tied] = order[tied[sorted(range(len(tied)), key=content)]]
     return order

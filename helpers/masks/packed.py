@@ -63,10 +63,13 @@ class PackedMasks:
         columns = self.starts, self.ends, self.sizes, self.sound, self.areas, self.boxes
         return PackedMasks(self.text, *(column[rows] for column in columns))
 
+    def counts(self, row: int) -> str:
+        """Those of one mask, as they were given."""
+        return self.text[self.starts[row] : self.ends[row]].tobytes().decode("ascii")
+
     def rle(self, row: int) -> Rle:
         """One sound mask, unpacked."""
-        counts = self.text[self.starts[row] : self.ends[row]].tobytes().decode("ascii")
-        return Rle(size=self.sizes[row].tolist(), counts=counts)
+        return Rle(size=self.sizes[row].tolist(), counts=self.counts(row))
 
     def common(
         self, rows: NDArray[np.int64], other: PackedMasks, partners: NDArray[np.int64]
