@@ -24,8 +24,9 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.ops import deform_conv2d, roi_align
 
 from helpers.bench import Case
+from helpers.bench_pointrend import pointrend_cases
 from helpers.bench_training import step_cases
-from helpers.config import LossConfig, ModelConfig, TtaConfig, change, preset
+from helpers.config import TtaConfig, change, preset
 from helpers.data.coco import read_index
 from helpers.data.loader import InstanceDataset
 from helpers.evaluation.average_precision import evaluate
@@ -35,7 +36,6 @@ from helpers.masks import rle
 from helpers.models.build import build_model
 from helpers.models.deform import DeformConv
 from helpers.models.detectron2_live import has_detectron2
-from helpers.models.pointrend import PointRendHead
 from helpers.models.roi_pool import level_of, pool_rois
 from helpers.structures import Detections
 
@@ -148,13 +148,7 @@ def _deform() -> Iterator[Case]:
 
 
 def _subdivision() -> Iterator[Case]:
-    config = ModelConfig(mask_head="pointrend", subdivision_points=784)
-    head = PointRendHead(config, LossConfig(), KINDS).eval()
-    levels, boxes = _pyramid(), _boxes(20)
-    labels = torch.arange(20) % KINDS
-    found = Detections(boxes, torch.ones(20), labels, (SIDE, SIDE))
-    ours = torch.no_grad()(lambda: head.predict(levels, [found]))
-    yield Case("PointRend masks of 20 boxes, 784 points a step", ours)
+    yield from pointrend_cases(_pyramid(), _boxes(100), (SIDE, SIDE))
 
 
 def _evaluation() -> Iterator[Case]:

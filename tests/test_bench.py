@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import __main__, bench_cases, bench_training
+from helpers import __main__, bench_cases, bench_pointrend, bench_training
 from helpers.bench import Case, measure, table
 from helpers.masks import rle
 
@@ -32,6 +32,17 @@ def test_both_ways_give_the_same_numbers(make, monkeypatch):
     torch.manual_seed(0)
     for case in make():
         torch.testing.assert_close(case.ours(), case.reference(), atol=1e-3, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_the_textbook_form_of_pointrend_gives_the_same_masks():
+    torch.manual_seed(0)
+    levels = [torch.randn(1, 256, side, side) for side in (64, 32, 16, 8, 4)]
+    boxes = bench_cases._boxes(3, largest=200.0) / 6
+    first, *_ = bench_pointrend.pointrend_cases(levels, boxes, (256, 256))
+    ours, theirs = first.ours(), first.reference()
+    assert 0.1 < ours.mean() < 0.9 and ours.std() > 0.1
+    assert ((ours - theirs).abs() > 1e-3).float().mean() < 1e-3  # a tie may fall either way
 
 
 def test_both_ways_score_the_same(monkeypatch):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -17,11 +18,19 @@ from helpers.config import LossConfig, ModelConfig
 from helpers.models.layers import init_msra, init_normal, init_xavier
 from helpers.models.losses import mask_loss
 from helpers.models.mask_head import mask_targets, of_class
-from helpers.models.points import PointTable, cell_centres, draw_training_points, in_image
+from helpers.models.points import (
+    PointTable,
+    cell_centres,
+    cells_under,
+    draw_training_points,
+    in_image,
+)
 from helpers.models.rois import RoIs, cat_labels
 from helpers.models.shared import share
 from helpers.structures import Detections
 
+# Box-relative points (R, P, 2), their boxes (R, 4) and images (R,) -> values there (R, P, D).
+Reader = Callable[[Tensor, Tensor, Tensor], Tensor]
 # Points evaluated at once: on a CPU as many as stay in the cache, on a GPU as memory allows.
 CPU_POINTS, GPU_POINTS = 4096, 131_072
 
@@ -41,12 +50,39 @@ class FineFeatures:
 
     def at(self, points: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
         """Box-relative (R, P, 2) points of (R, 4) boxes in images (R,) -> (R, P, C)."""
+        return torch.cat(self._samples(points, boxes, image), dim=-1)
+
+    def weighted_at(self, weight: Tensor, points: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
+        """weight (D, C) times the features at points: (R, P, D)."""
+        return F.linear(self.at(points, boxes, image), weight)
+
+    def weighted(self, weight: Tensor, boxes: Tensor, image: Tensor, *, points: int) -> Reader:
+        """`weighted_at` for many points in these boxes.
+
+        Interpolating and weighing may change places: where the boxes have far fewer cells than
+        `points`, how many will be read in all, each cell is weighed once, and then only read.
+        """
+        cells = [
+            cells_under(boxes / stride, image, table)
+            for table, stride in zip(self.tables, self.strides, strict=True)
+        ]
+        if 2 * sum(int(one.sum()) for one in cells) > points * len(cells):
+            return partial(self.weighted_at, weight)
+        parts = weight.split([table.rows.shape[1] for table in self.tables], dim=1)
+        both = zip(self.tables, parts, cells, strict=True)
+        weighed = tuple(table.weighted(part, own) for table, part, own in both)
+        return FineFeatures(weighed, self.strides)._sum_at
+
+    def _sum_at(self, points: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
+        return sum(self._samples(points, boxes, image))
+
+    def _samples(self, points: Tensor, boxes: Tensor, image: Tensor) -> list[Tensor]:
         pixels = in_image(points, boxes)
         samples = []
         for table, stride in zip(self.tables, self.strides, strict=True):
             size = pixels.new_tensor([table.width, table.height]) * stride
             samples.append(table.at(pixels / size, image))
-        return torch.cat(samples, dim=-1)
+        return samples
 
 
 class CoarseHead(nn.Module):
@@ -91,12 +127,20 @@ class PointHead(nn.Module):
             init_msra(layer)
         init_normal(self.predictor, 0.001)
 
-    def forward(self, fine: Tensor, coarse: Tensor, labels: Tensor) -> Tensor:
-        """fine (R, P, C), coarse (R, P, K), labels (R,) -> (R, P) logits of each RoI's label."""
-        hidden = fine
-        for layer in self.fcs:
-            hidden = F.relu(layer(torch.cat((hidden, coarse.to(hidden.dtype)), dim=-1)))
-        hidden = torch.cat((hidden, coarse.to(hidden.dtype)), dim=-1).float()
+    @property
+    def fine_weight(self) -> Tensor:
+        """(D, C): what the first layer makes of fine features."""
+        return self.fcs[0].weight[:, : -self.predictor.out_features]
+
+    def forward(self, first: Tensor, coarse: Tensor, labels: Tensor) -> Tensor:
+        """first (R, P, D): `fine_weight` times the fine features; coarse (R, P, K), labels (R,) ->
+        (R, P) logits of each RoI's label."""
+        kinds = self.predictor.out_features
+        coarse = coarse.to(first.dtype)
+        hidden = F.relu(first + F.linear(coarse, self.fcs[0].weight[:, -kinds:], self.fcs[0].bias))
+        for layer in self.fcs[1:]:
+            hidden = F.relu(layer(torch.cat((hidden, coarse), dim=-1)))
+        hidden = torch.cat((hidden, coarse), dim=-1).float()
         # one row of the predictor per RoI: the other K - 1 answers would be thrown away
         weight, bias = self.predictor.weight[labels].float(), self.predictor.bias[labels].float()
         return torch.einsum("rpc,rc->rp", hidden, weight) + bias[:, None]
@@ -124,7 +168,8 @@ class PointRendHead(nn.Module):
             oversample=self.config.oversample,
             importance=self.config.importance,
         )
-        logits = self._at_points(points, fine, coarse, boxes, image, labels)
+        read = partial(fine.weighted_at, self.point.fine_weight)
+        logits = self._at_points(points, read, coarse, boxes, image, labels)
         truth = point_targets(rois, in_image(points, boxes))
         whole = mask_loss(own, mask_targets(rois, self.coarse.side), self.loss.masks, self.loss)
         point = mask_loss(logits, truth, self.loss.points, self.loss)
@@ -142,17 +187,20 @@ class PointRendHead(nn.Module):
         per_roi = max(self.config.subdivision_points, self.coarse.side**2)
         rois = max(1, (CPU_POINTS if boxes.device.type == "cpu" else GPU_POINTS) // per_roi)
         coarse = self._coarse(fine, boxes, image)
+        read = fine.weighted(
+            self.point.fine_weight, boxes, image, points=len(boxes) * self._points_asked
+        )
         chunks = zip(*(t.split(rois) for t in (coarse, boxes, image, labels)), strict=True)
-        masks = torch.cat([self.subdivide(fine, *chunk) for chunk in chunks])
+        masks = torch.cat([self.subdivide(read, *chunk) for chunk in chunks])
         return list(masks.sigmoid().split([len(d) for d in detections]))
 
     def subdivide(
-        self, fine: FineFeatures, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
+        self, read: Reader, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
     ) -> Tensor:
         """Coarse logits (R, K, S, S) -> (R, T, T) logits of each label, T = S * 2 ** steps."""
 
         def ask(points: Tensor) -> Tensor:
-            return self._at_points(points, fine, coarse, boxes, image, labels)
+            return self._at_points(points, read, coarse, boxes, image, labels)
 
         return subdivide(
             ask,
@@ -161,6 +209,14 @@ class PointRendHead(nn.Module):
             steps=self.config.subdivision_steps,
             budget=self.config.subdivision_points,
         )
+
+    @property
+    def _points_asked(self) -> int:
+        """Of one RoI in all its grids."""
+        config = self.config
+        budget, start = config.subdivision_points, (self.coarse.side, config.subdivision_steps)
+        side, steps = first_grid(*start, budget)
+        return side**2 + steps * budget
 
     def _coarse(self, fine: FineFeatures, boxes: Tensor, image: Tensor) -> Tensor:
         """Coarse logits (R, K, S, S) from a regular 2S x 2S grid of points in each box."""
@@ -172,7 +228,7 @@ class PointRendHead(nn.Module):
     def _at_points(
         self,
         points: Tensor,
-        fine: FineFeatures,
+        read: Reader,
         coarse: Tensor,
         boxes: Tensor,
         image: Tensor,
@@ -180,7 +236,7 @@ class PointRendHead(nn.Module):
     ) -> Tensor:
         every = torch.arange(len(boxes), device=boxes.device)
         rough = PointTable.of(coarse).at(points, every)
-        return self.point(fine.at(points, boxes, image), rough, labels)
+        return self.point(read(points, boxes, image), rough, labels)
 
 
 def subdivide(
@@ -201,8 +257,7 @@ def subdivision(
     ask: Callable[[Tensor], Tensor], *, like: Tensor, side: int, steps: int, budget: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The grids of `subdivide` one after the other: points asked (R, P, 2), logits (R, T, T)."""
-    while steps and 4 * side**2 <= budget:
-        side, steps = 2 * side, steps - 1
+    side, steps = first_grid(side, steps, budget)
     count = len(like)
     points = cell_centres(side, like).expand(count, -1, -1)
     logits = ask(points)
@@ -215,6 +270,13 @@ def subdivision(
         points = cell_centres(side, like)[uncertain]
         logits = logits.scatter(1, uncertain, ask(points))
         yield points, logits.view(count, side, side)
+
+
+def first_grid(side: int, steps: int, budget: int) -> tuple[int, int]:
+    """The side of the grid that is asked everywhere, and the steps that are left."""
+    while steps and 4 * side**2 <= budget:
+        side, steps = 2 * side, steps - 1
+    return side, steps
 
 
 @torch.no_grad()

@@ -11,23 +11,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+CHUNK = 4096  # rows multiplied at once: as many as stay in a CPU's cache
+
 
 @dataclass(frozen=True)
 class PointTable:
     """Maps with the channels of a cell in one row, so that a sample reads four whole rows.
 
-    rows: (B * H * W, C) float32. Made once, read often.
+    rows: (B * H * W, C) float32. Made once, read often. place: (B * H * W,) where in `rows` each
+    cell is, of a table that has only some of them.
     """
 
     rows: Tensor
     height: int
     width: int
+    place: Tensor | None = None
 
     @staticmethod
     def of(maps: Tensor) -> PointTable:
         """(B, C, H, W) -> table."""
         rows = maps.permute(0, 2, 3, 1).flatten(0, 2).float()
         return PointTable(rows, *maps.shape[-2:])
+
+    def weighted(self, weight: Tensor, cells: Tensor) -> PointTable:
+        """A table of weight (D, C) times each row, of some cells (B * H * W,) bool alone. Samples
+        that need others are wrong."""
+        chosen = cells.nonzero().squeeze(1).split(CHUNK)
+        rows = torch.cat([F.linear(self.rows[part], weight).float() for part in chosen])
+        place = (cells.cumsum(0) - 1).clamp(min=0)
+        return PointTable(rows, self.height, self.width, place)
 
     def at(self, points: Tensor, index: Tensor) -> Tensor:
         """Samples (R, P, C) float32.
@@ -39,6 +51,7 @@ class PointTable:
         where = points.float() * points.new_tensor([self.width, self.height]) - 0.5
         row, weight = bilinear_taps(where, height=self.height, width=self.width)
         row = row + (index * self.height * self.width)[:, None, None]
+        row = row if self.place is None else self.place[row]
         samples = weighted_rows(self.rows, row.flatten(0, 1), weight.flatten(0, 1))
         return samples.view(*points.shape[:2], self.rows.shape[1])
 
@@ -65,6 +78,28 @@ def _axis_taps(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
     inside = (cells >= 0) & (cells < size)
     weight = torch.stack((1 - part, part), dim=-1) * inside
     return cells.clamp(0, size - 1).long(), weight
+
+
+def cells_under(boxes: Tensor, index: Tensor, table: PointTable) -> Tensor:
+    """(B * H * W,) bool: the cells that samples inside the boxes can need.
+
+    boxes: (R, 4) xyxy in cells, 0 at the edge of the map; index: (R,) which map each is on.
+    """
+    maps = table.rows.shape[0] // (table.height * table.width)
+    size = boxes.new_tensor([table.width, table.height])
+    first = (boxes[:, :2] - 0.5).floor().clamp(min=0).minimum(size).long()
+    last = (boxes[:, 2:] + 1.5).floor().clamp(min=0).minimum(size).long()
+    edges = torch.zeros(maps, table.height + 1, table.width + 1, device=boxes.device)
+    for x, y, step in (
+        (first, first, 1.0),
+        (last, last, 1.0),
+        (first, last, -1.0),
+        (last, first, -1.0),
+    ):
+        value = edges.new_tensor(step).expand(len(boxes))
+        edges.index_put_((index, y[:, 1], x[:, 0]), value, accumulate=True)
+    inside = edges.cumsum(1).cumsum(2)[:, :-1, :-1]
+    return (inside > 0.5).flatten()
 
 
 def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:

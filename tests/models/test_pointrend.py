@@ -1,6 +1,7 @@
 """PointRend: subdivision against dense evaluation, points' truth, focal terms, no RoIs."""
 
 import dataclasses
+from functools import partial
 
 import pytest
 import torch
@@ -163,3 +164,16 @@ def test_several_levels_are_read_together(config, features):
     both = fine.at(points, boxes, torch.tensor([1]))
     alone = [FineFeatures.of(features, (n,)).at(points, boxes, torch.tensor([1])) for n in (2, 4)]
     assert torch.equal(both, torch.cat(alone, dim=-1))
+
+
+def test_weighing_before_reading_changes_no_answer(features):
+    fine, weight = FineFeatures.of(features, (2, 4)), torch.randn(5, 32)
+    boxes, image = torch.tensor([[8.0, 8, 40, 40], [0, 0, 64, 20]]), torch.tensor([1, 0])
+    points = torch.rand(2, 30, 2)
+    early = fine.weighted(weight, boxes, image, points=10_000)
+    late = fine.weighted(weight, boxes, image, points=60)
+    assert isinstance(late, partial) and not isinstance(early, partial)
+    expected = F.linear(fine.at(points, boxes, image), weight)
+    for read in (early, late):
+        given = read(points, boxes, image)
+        torch.testing.assert_close(given, expected, rtol=1e-4, atol=1e-4)

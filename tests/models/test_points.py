@@ -5,7 +5,14 @@ import torch
 import torch.nn.functional as F
 from torchvision.ops import roi_align
 
-from helpers.models.points import PointTable, cell_centres, draw_training_points, in_image
+from helpers.models.points import (
+    PointTable,
+    bilinear_taps,
+    cell_centres,
+    cells_under,
+    draw_training_points,
+    in_image,
+)
 
 
 def reference(maps: torch.Tensor, points: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
@@ -38,6 +45,34 @@ def test_the_gradient_of_the_maps_equals_grid_sample():
         (sampler(leaf) * wanted).sum().backward()
         gradients.append(leaf.grad)
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+def test_the_cells_under_boxes_are_those_that_samples_in_them_read():
+    table = PointTable.of(torch.randn(2, 3, 9, 12))
+    boxes = torch.tensor(
+        [[1.2, 2.7, 4.4, 3.1], [-5, -2, 2, 1.5], [10.5, 8.2, 30, 9.0], [40, 2, 50, 3]]
+    )
+    index = torch.tensor([0, 1, 1, 0])
+    points = cell_centres(200, boxes) * 1.005 - 0.0025  # up to the edges
+    where = in_image(points.expand(4, -1, -1), boxes) - 0.5
+    row, weight = bilinear_taps(where, height=9, width=12)
+    read = torch.zeros(2 * 9 * 12, dtype=torch.bool)
+    read[(row + (index * 9 * 12)[:, None, None])[weight > 1e-3]] = True
+    marked = cells_under(boxes, index, table)
+    assert not (read & ~marked).any()
+    assert (marked & ~read).sum() <= 2 * (9 + 12)  # a row or column more at most
+    assert not cells_under(boxes[:0], index[:0], table).any()
+
+
+def test_a_weighted_table_gives_the_weighted_samples_of_its_cells():
+    torch.manual_seed(0)
+    table, weight = PointTable.of(torch.randn(2, 3, 9, 12)), torch.randn(5, 3)
+    boxes, index = torch.tensor([[1.0, 2, 4, 3], [3, 0, 12, 9]]), torch.tensor([1, 0])
+    points = in_image(torch.rand(2, 40, 2), boxes) / torch.tensor([12.0, 9.0])
+    few = table.weighted(weight, cells_under(boxes, index, table))
+    assert len(few.rows) < len(table.rows)
+    expected = F.linear(table.at(points, index), weight)
+    torch.testing.assert_close(few.at(points, index), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_no_rois_give_no_samples():
