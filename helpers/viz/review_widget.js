@@ -109,15 +109,18 @@ function difference(before, after) {
   const x = Math.min(...both.map((m) => m.x)), y = Math.min(...both.map((m) => m.y));
   const w = Math.max(...both.map((m) => m.x + m.w)) - x, h = Math.max(...both.map((m) => m.y + m.h)) - y;
   const codes = new Uint8Array(w * h);
-  both.forEach((mask) => {
+  for (const mask of both) {
     const code = mask === before ? 1 : 2;
-    for (let row = 0; row < mask.h; row++) {
-      for (let column = 0; column < mask.w; column++) {
-        if (mask.bits[row * mask.w + column]) codes[(mask.y - y + row) * w + mask.x - x + column] |= code;
-      }
+    for (let row = 0, i = 0; row < mask.h; row++) {
+      let at = (mask.y - y + row) * w + mask.x - x;
+      for (const end = i + mask.w; i < end; i++, at++) if (mask.bits[i]) codes[at] |= code;
     }
-  });
-  const part = (code) => ({ bits: codes.map((c) => (c === code ? 1 : 0)), x, y, w, h });
+  }
+  const part = (code) => {
+    const bits = new Uint8Array(w * h);
+    for (let i = 0; i < bits.length; i++) if (codes[i] === code) bits[i] = 1;
+    return { bits, x, y, w, h };
+  };
   return [layerOf(part(3), KEPT, 0.12), layerOf(part(1), REMOVED, 0.6), layerOf(part(2), ADDED, 0.6)];
 }
 
@@ -129,16 +132,16 @@ function context(masks, width, height) {
   const pixels = drawing.createImageData(width, height), whole = new Uint32Array(pixels.data.buffer);
   const thick = Math.max(1, Math.round(width / 600));
   for (const mask of masks) {
-    const { bits, x, y, w, h } = decode(mask, height);
-    const [line, fill] = [packed(mask.colour, 0.75), packed(mask.colour, 0.14)];
-    for (let row = 0; row < h; row++) {
-      for (let column = 0, i = row * w; column < w; column++, i++) {
+    const { bits, x, y, w, h } = decode(mask, height), far = thick * w;
+    const line = packed(mask.colour, 0.75), fill = packed(mask.colour, 0.14);
+    for (let row = 0, i = 0; row < h; row++) {
+      const from = i, to = i + w, inside = row >= thick && row < h - thick;
+      for (let at = (y + row) * width + x; i < to; i++, at++) {
         if (!bits[i]) continue;
-        const at = (y + row) * width + x + column;
-        const inner = row >= thick && column >= thick && row < h - thick && column < w - thick
-          && bits[i - thick] && bits[i + thick] && bits[i - thick * w] && bits[i + thick * w];
+        const inner = inside && i >= from + thick && i < to - thick
+          && bits[i - thick] & bits[i + thick] & bits[i - far] & bits[i + far];
         if (!inner) whole[at] = line;
-        else if (pixels.data[4 * at + 3] < 100) whole[at] = fill;
+        else if (whole[at] >>> 24 < 100) whole[at] = fill;
       }
     }
   }
@@ -203,9 +206,11 @@ class ReviewView {
     this.typed = []; // commands typed meanwhile
     this.build(el);
     this.listen();
-    this.onChange = () => this.refresh();
-    model.on("change", this.onChange);
-    this.refresh();
+    this.onAnswer = () => this.refresh();
+    this.onAhead = () => this.prefetch();
+    model.on("change:status", this.onAnswer); // in every answer; its picture comes with it
+    model.on("change:ahead", this.onAhead);
+    this.refresh().then(this.onAhead);
   }
 
   // The page.
@@ -268,8 +273,8 @@ class ReviewView {
     this.score.hidden = !choices.scored;
     this.score.addEventListener("change", filter);
     const keys = this.button("?", "the keys", () => this.toggleHelp());
-    this.bar.append(this.progress, this.count, make("span", { className: "mr-space" }),
-      ...Object.values(this.selects), this.score, keys);
+    this.bar.append(make("div", { className: "mr-done" }, this.progress, this.count),
+      make("div", { className: "mr-choices" }, ...Object.values(this.selects), this.score, keys));
   }
 
   filters() {
@@ -313,6 +318,8 @@ class ReviewView {
     for (const { canvas } of this.panes) {
       canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
       canvas.addEventListener("pointerdown", (event) => this.onDrag(event, canvas));
+      // Lab's own menu would take the focus along when it closes; the browser's does not.
+      canvas.addEventListener("contextmenu", (event) => event.stopPropagation());
       canvas.addEventListener("dblclick", (event) => this.zoomAt(event, 2.5));
     }
     this.observer = new ResizeObserver(() => this.resize());
@@ -320,8 +327,10 @@ class ReviewView {
   }
 
   dispose() {
-    this.model.off("change", this.onChange);
+    this.model.off("change:status", this.onAnswer);
+    this.model.off("change:ahead", this.onAhead);
     this.observer.disconnect();
+    clearTimeout(this.patience);
   }
 
   // Commands to Python, one at a time: what is typed before an answer waits until it is shown.
@@ -353,6 +362,9 @@ class ReviewView {
       this.waiting = null;
       if (this.typed.length) this.send(this.typed.shift());
     }
+  }
+
+  prefetch() {
     const ahead = this.model.get("ahead");
     if (ahead.key) prepare(this.shelf, ahead, this.model.get("ahead_picture"));
   }
@@ -360,7 +372,7 @@ class ReviewView {
   // Keys.
 
   onKey(event) {
-    if (event.target !== this.root && event.target.matches("input, select")) {
+    if (event.target.matches("input, select") && !this.leftBehind(event)) {
       if (["Escape", "Enter"].includes(event.key)) {
         event.preventDefault();
         event.stopPropagation();
@@ -377,6 +389,14 @@ class ReviewView {
     }
   }
 
+  // A list that was closed without a choice keeps the focus: a letter or a digit is meant for the
+  // review then, and must not choose something else in the list.
+  leftBehind({ target, key }) {
+    if (key.length > 1 || !CSS.supports("selector(:open)") || !target.matches("select:not(:open)")) return false;
+    this.root.focus({ preventScroll: true });
+    return true;
+  }
+
   // Does what a key says; true when it says something here. A verdict needs a fresh press.
   press(pressed, repeated = false) {
     const key = pressed.length === 1 ? pressed.toLowerCase() : pressed;
@@ -389,8 +409,8 @@ class ReviewView {
       u: () => repeated || this.send({ do: "undo" }),
       n: () => { this.note.focus(); this.note.select(); },
       g: () => this.send({ do: "next" }),
-      ArrowRight: () => this.send({ do: "move", steps: 1 }),
-      ArrowLeft: () => this.send({ do: "move", steps: -1 }),
+      ArrowRight: () => this.step(1, repeated),
+      ArrowLeft: () => this.step(-1, repeated),
       Home: () => this.send({ do: "go", position: 0 }),
       End: () => this.send({ do: "go", position: this.model.get("status").total - 1 }),
       " ": () => this.hold("before"),
@@ -406,6 +426,9 @@ class ReviewView {
     action?.();
     return Boolean(action);
   }
+
+  // A held arrow goes as fast as pictures come, and stops when it is let go.
+  step(steps, repeated) { if (!repeated || !this.waiting) this.send({ do: "move", steps }); }
 
   hold(what) {
     if (this.held !== what) { this.held = what; this.draw(); this.caption(); }
@@ -460,6 +483,7 @@ class ReviewView {
   }
 
   onDrag(start, canvas) {
+    if (start.button > 1) return;
     start.preventDefault();
     this.root.focus({ preventScroll: true });
     canvas.setPointerCapture(start.pointerId);
@@ -531,7 +555,7 @@ class ReviewView {
     if (this.others && side.others) drawing.drawImage(side.others, 0, 0);
     drawing.imageSmoothingEnabled = false;
     for (const layer of side.focus) drawing.drawImage(layer.fill, layer.x, layer.y);
-    drawing.lineJoin = drawing.lineCap = "round";
+    drawing.lineCap = "square"; // fills the corners of outlines, twice as fast as round ones
     for (const layer of side.focus) this.stroke(drawing, layer, pixels / scale);
   }
 
@@ -584,6 +608,7 @@ class ReviewView {
     const place = status.total ? status.position + 1 : 0;
     const hidden = status.all - status.total;
     this.count.textContent = `${place} / ${status.total}, ${status.decided} decided` + (hidden ? ` (${hidden} filtered out)` : "");
+    this.count.title = this.count.textContent;
   }
 
   showFacts(status) {

@@ -19,12 +19,12 @@ import anywidget
 import traitlets
 
 from helpers.data.errors import DataError
-from helpers.viz.live import someone_watches
 from helpers.viz.review import Filters, ReviewQueue
 from helpers.viz.review_picture import contact_sheet, picture_bytes, scene_of
 from helpers.viz.review_scores import ORDERS
 from helpers.viz.review_sources import KINDS, Comparison, Item
 from helpers.viz.review_store import VERDICTS, DecisionStore, ReviewError
+from helpers.watching import someone_watches
 
 HERE = Path(__file__).parent
 ON_SHEET = 9  # items

@@ -22,10 +22,11 @@ import pytest
 from helpers.notebook import NOTEBOOKS
 from helpers.paths import outputs_dir
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium")
 QUIET = [
     "--no-sandbox",
     "--no-first-run",
+    "--disable-dev-shm-usage",  # containers have little of it
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -38,7 +39,7 @@ SETTINGS = {
         "doNotDisturbMode": True,
     }
 }
-STARTS = 120  # seconds that Lab has to answer
+STARTS = 300  # seconds that Lab has to answer; a busy machine needs minutes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -109,8 +110,17 @@ def running_lab(base: Path, outputs: Path) -> Iterator[Lab]:
         _wait_for(lab, log)
         yield lab
     finally:
-        server.terminate()
+        _stop(server)
+
+
+def _stop(server: subprocess.Popen) -> None:
+    """Ask it to end, and insist where a busy machine takes too long over it."""
+    server.terminate()
+    try:
         server.wait(30)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def _furnish(base: Path, notebooks: Path) -> None:
@@ -135,8 +145,8 @@ def _wait_for(lab: Lab, log: Path) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="make test-browser installs it")
-    if not Path(CHROMIUM).exists():
-        pytest.fail(f"{CHROMIUM} is missing: on Debian or Ubuntu, apt install chromium")
+    if CHROMIUM is None:
+        pytest.fail("Chromium is missing: on Debian or Ubuntu, apt install chromium")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser

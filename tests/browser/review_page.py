@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 
-from tests.browser.notebook_page import ANSWERS, NotebookPage
+import pytest
+
+from tests.browser.notebook_page import ANSWERS, POLLS, NotebookPage
 
 ROOT = ".mask-review"
 COUNT = f"{ROOT} .mr-count"
+PICTURES = f"""() => [...document.querySelectorAll('{ROOT} .mr-pane:not([hidden]) canvas')]
+  .map((canvas) => canvas.toDataURL())"""
+ALL_CHANGED = f"""(before) => {{
+  const now = ({PICTURES})();
+  return now.length === before.length && now.every((picture, n) => picture !== before[n]);
+}}"""
 
 
 class Review:
@@ -18,9 +28,12 @@ class Review:
     def __init__(self, notebook: NotebookPage, file: Path) -> None:
         self.notebook, self.page, self.file = notebook, notebook.page, file
 
+    def part(self, selector: str) -> Any:
+        return self.page.locator(f"{ROOT} {selector}")
+
     def focus(self) -> None:
         self.page.locator(ROOT).scroll_into_view_if_needed()
-        self.page.locator(f"{ROOT} .mr-facts").click()
+        self.part(".mr-facts").click()
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -30,7 +43,9 @@ class Review:
         return self.page.locator(selector).inner_text()
 
     def wait_for(self, text: str, selector: str = COUNT) -> None:
-        self.page.locator(selector, has_text=text).first.wait_for(timeout=ANSWERS)
+        """Until the words stand there; a number at their start is a whole one."""
+        whole = re.compile(rf"(?<!\d){re.escape(text)}")
+        self.page.locator(selector, has_text=whole).first.wait_for(timeout=ANSWERS)
 
     def written(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.file.read_text().splitlines()]
@@ -38,8 +53,21 @@ class Review:
     def verdicts(self) -> list[str | None]:
         return [line["verdict"] for line in self.written()]
 
+    def wait_for_lines(self, count: int) -> list[dict[str, Any]]:
+        """What is written, once it is so many lines."""
+        end = time.monotonic() + ANSWERS / 1000
+        while len(self.written()) < count:
+            if time.monotonic() > end:
+                pytest.fail(f"{self.file} has not grown to {count} lines")
+            self.page.wait_for_timeout(POLLS)
+        return self.written()
+
     def pictures(self) -> list[str]:
         """What the visible canvases show, once they are drawn."""
-        self.page.wait_for_timeout(200)
-        visible = self.page.locator(f"{ROOT} .mr-pane:not([hidden]) canvas")
-        return [node.evaluate("canvas => canvas.toDataURL()") for node in visible.all()]
+        self.notebook.wait_until_drawn()
+        return self.page.evaluate(PICTURES)
+
+    def changed_pictures(self, before: list[str]) -> list[str]:
+        """The same, once every one of them differs from before."""
+        self.page.wait_for_function(ALL_CHANGED, arg=before, timeout=ANSWERS, polling=POLLS)
+        return self.pictures()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from tests.browser.conftest import Lab, running_lab
@@ -14,51 +14,68 @@ from tests.browser.review_page import Review
 
 pytestmark = pytest.mark.browser
 
-NAME = "20_inspect_masks"
+ROOT = Path(__file__).resolve().parents[2]
+DECISIONS = "decisions.jsonl"
+# Ten items on four small pictures; the notebook of the series takes longer to get there.
+CELL = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from helpers.viz.review_widget import ReviewWidget
+from tests.viz.review_data import comparison
+folders = [Path({folder!r}) / split for split in ("train", "val")]
+for folder in folders:
+    folder.mkdir(parents=True, exist_ok=True)
+parts = [comparison(folder, split=folder.name) for folder in folders]
+ReviewWidget(parts, Path({folder!r}) / {decisions!r})
+"""
 
 
-def opened(lab: Lab, browser: Any, name: str = NAME) -> Review:
-    """The notebook run to its end in a page of its own."""
-    notebook = NotebookPage(browser, lab.address(name))
-    notebook.run_all()
-    assert notebook.errors() == []
-    return Review(notebook, lab.outputs / "review" / "decisions.jsonl")
+def opened(lab: Lab, browser: Any, name: str) -> Review:
+    """A review of ten items in a notebook of this name, run, in a page of its own."""
+    cell = CELL.strip().format(root=str(ROOT), folder=str(lab.outputs), decisions=DECISIONS)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+    nbformat.write(notebook, lab.notebooks / f"{name}.ipynb")
+    page = NotebookPage(browser, lab.address(name))
+    page.run_all()
+    assert page.errors() == []
+    return Review(page, lab.outputs / DECISIONS)
 
 
 def test_a_killed_server_loses_nothing(tmp_path: Path, browser: Any) -> None:
     with running_lab(tmp_path, tmp_path / "outputs") as lab:
-        review = opened(lab, browser)
+        review = opened(lab, browser, "first")
         review.focus()
         review.press("a", "r", "f")
-        review.wait_for("4 / 63, 3 decided")
+        review.wait_for("4 / 10, 3 decided")
         before = review.written()
         lab.process.kill()
-        lab.process.wait(30)
+        lab.process.wait()
         review.page.close()
     with running_lab(tmp_path, tmp_path / "outputs") as lab:
-        review = opened(lab, browser)
-        review.wait_for("63, 3 decided")
+        review = opened(lab, browser, "again")
+        review.wait_for("4 / 10, 3 decided")
         assert review.written() == before
         review.focus()
         review.press("a")
-        review.wait_for("63, 4 decided")
+        review.wait_for("5 / 10, 4 decided")
         assert review.verdicts() == ["accept", "reject", "flag", "accept"]
         review.page.close()
 
 
 def test_two_widgets_share_one_file(tmp_path: Path, browser: Any) -> None:
     with running_lab(tmp_path, tmp_path / "outputs") as lab:
-        shutil.copy(lab.notebooks / f"{NAME}.ipynb", lab.notebooks / "second.ipynb")
-        first, second = opened(lab, browser), opened(lab, browser, "second")
+        first, second = (opened(lab, browser, name) for name in ("first", "second"))
         second.focus()
-        second.press(*["ArrowRight"] * 10)
-        second.wait_for("11 / 63, 0 decided")
+        second.press(*["ArrowRight"] * 5)
+        second.wait_for("6 / 10, 0 decided")
         for decided in range(1, 9):  # by turns; each counts what the other has written
             review, key = (first, "a") if decided % 2 else (second, "r")
             review.page.bring_to_front()
             review.focus()
             review.press(key)
-            review.wait_for(f"63, {decided} decided")
+            review.wait_for(f"10, {decided} decided")
         lines = first.written()
         assert [line["verdict"] for line in lines] == ["accept", "reject"] * 4
         assert len({line["key"] for line in lines}) == 8

@@ -17,6 +17,18 @@ from tests.browser.review_page import ROOT, Review
 
 pytestmark = pytest.mark.browser
 
+FOCUSED = "(root) => document.activeElement === document.querySelector(root)"
+HOLD = """([root, key, times]) => {
+  for (let n = 0; n < times; n++) document.querySelector(root)
+    .dispatchEvent(new KeyboardEvent('keydown', { key, repeat: n > 0, bubbles: true }));
+}"""
+COLOUR = """([root, x, y]) => {  // the mean of 5 x 5 px
+  const canvas = document.querySelector(`${root} canvas`);
+  const { data } = canvas.getContext('2d').getImageData(x - 2, y - 2, 5, 5);
+  return [0, 1, 2].map((part) => data.filter((_, n) => n % 4 === part)
+    .reduce((sum, value) => sum + value / 25, 0));
+}"""
+
 
 @pytest.fixture(scope="module")
 def review(lab: Lab, browser: Any) -> Iterator[Review]:
@@ -52,8 +64,15 @@ def test_a_held_key_decides_once(review: Review) -> None:
     for _ in range(5):  # the first is a press, the others repeat it
         review.page.keyboard.down("r")
     review.page.keyboard.up("r")
+    review.press("ArrowLeft", "ArrowRight")  # answered after all that came before
     review.wait_for("7 / 63, 6 decided")
     assert len(review.written()) == before + 1
+
+
+def test_a_held_arrow_stops_when_it_is_let_go(review: Review) -> None:
+    review.page.evaluate(HOLD, [ROOT, "ArrowRight", 30])
+    review.press("ArrowLeft")
+    review.wait_for("7 / 63, 6 decided")
 
 
 def test_undo_takes_back_and_returns(review: Review) -> None:
@@ -79,9 +98,23 @@ def test_a_note_is_written_and_its_letters_are_no_keys(review: Review) -> None:
     review.press("n")
     review.page.keyboard.type("a ragged arm")
     review.press("Enter")
+    lines = review.wait_for_lines(before + 1)
     review.wait_for("5 / 63, 4 decided")
-    review.page.wait_for_timeout(500)
-    assert [line["note"] for line in review.written()[before:]] == ["a ragged arm"]
+    assert [line["note"] for line in lines[before:]] == ["a ragged arm"]
+
+
+def test_the_wheel_zooms_at_the_cursor(review: Review) -> None:
+    box = review.part("canvas").first.bounding_box()
+    place = [round(box["width"] * 0.7), round(box["height"] * 0.3)]
+    review.page.mouse.move(box["x"] + place[0], box["y"] + place[1])
+    review.page.keyboard.down("h")  # outlines keep their width in any zoom
+    before = review.pictures()
+    colour = review.page.evaluate(COLOUR, [ROOT, *place])
+    review.page.mouse.wheel(0, -100)
+    review.changed_pictures(before)
+    assert review.page.evaluate(COLOUR, [ROOT, *place]) == pytest.approx(colour, abs=25)
+    review.page.keyboard.up("h")
+    review.press("z", "z")
 
 
 def test_wheel_and_drag_move_both_pictures_and_not_the_notebook(review: Review) -> None:
@@ -90,13 +123,12 @@ def test_wheel_and_drag_move_both_pictures_and_not_the_notebook(review: Review) 
     box = review.page.locator(f"{ROOT} canvas").first.bounding_box()
     review.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.4)
     review.page.mouse.wheel(0, -300)
-    zoomed = review.pictures()
-    assert all(old != new for old, new in zip(before, zoomed, strict=True))
+    zoomed = review.changed_pictures(before)
     assert review.page.evaluate(scroll) == place
     review.page.mouse.down()
     review.page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6)
     review.page.mouse.up()
-    assert all(old != new for old, new in zip(zoomed, review.pictures(), strict=True))
+    review.changed_pictures(zoomed)
     review.press("z", "z")
     assert review.pictures() == before
 
@@ -123,6 +155,37 @@ def test_filters_choose_and_say_how_many_are_hidden(review: Review) -> None:
     review.wait_for("63, 4 decided")
 
 
+@pytest.mark.parametrize("part", ["canvas", ".mr-facts", ".mr-count", "button"])
+def test_a_click_leaves_the_keys_to_the_review(review: Review, part: str) -> None:
+    review.press("Escape")
+    review.part(f"{part}:visible").last.click()
+    assert review.page.evaluate(FOCUSED, ROOT)
+    review.press("1")  # the last button is that of the difference
+
+
+def test_a_list_left_without_a_choice_gives_the_keys_back(review: Review) -> None:
+    classes = review.part("select[title='class']")
+    classes.focus()
+    review.press("2")
+    review.page.locator(f"{ROOT} button.mr-on", has_text="one picture").wait_for(timeout=ANSWERS)
+    assert classes.input_value() == "" and review.page.evaluate(FOCUSED, ROOT)
+    review.press("1")
+
+
+def test_buttons_stay_where_they_are(review: Review) -> None:
+    """Whatever the numbers and words of an item take up."""
+    accept = review.part("button[data-verdict='accept']")
+    place = accept.bounding_box()
+    verdicts = f"{ROOT} select[title='verdict']"
+    review.page.select_option(verdicts, "undecided")
+    for n in range(1, 6):
+        review.wait_for(f"{n} / 59, 0 decided (4 filtered out)")
+        assert accept.bounding_box() == place
+        review.press("ArrowRight")
+    review.page.select_option(verdicts, "")
+    review.wait_for("63, 4 decided")
+
+
 def test_the_list_of_keys_opens_and_escape_gives_the_keys_back(review: Review) -> None:
     review.focus()
     help_list = review.page.locator(f"{ROOT} .mr-help")
@@ -131,8 +194,7 @@ def test_the_list_of_keys_opens_and_escape_gives_the_keys_back(review: Review) -
     review.press("Escape")
     help_list.wait_for(state="hidden", timeout=ANSWERS)
     review.press("Escape")
-    inside = f"() => document.querySelector('{ROOT}').contains(document.activeElement)"
-    assert review.page.evaluate(inside) is False
+    assert not review.page.evaluate(FOCUSED, ROOT)
 
 
 @pytest.mark.parametrize("width", [1280, 2560])
