@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -65,21 +66,53 @@ def boundary_rle(rle: Mapping[str, Any], *, dilation_ratio: float = DILATION_RAT
     height, width = rle["size"]
     steps = band_width(height, width, dilation_ratio=dilation_ratio)
     box = rles.bbox(rle)
-    if box[2] <= 2 * steps or box[3] <= 2 * steps:  # no pixel is so far inside
+    if min(box[2:]) <= 2 * steps:  # no pixel is so far inside
         return rles.normalise(rle)
-    mask = rles.decode_box(rle, box)
-    inner = mask.view(np.uint8)
-    for axis in (0, 1):
-        inner = ndimage.minimum_filter1d(inner, 2 * steps + 1, axis=axis, mode="constant")
-    return _encode_crop(mask & (inner == 0), box, (height, width))
+    crop = rles.decode_box(rle, box).T  # column by column, as runs go
+    _hollow(crop, steps)
+    turns = np.empty(crop.size + len(crop), np.int64)
+    count = _turns(crop, box[0] * height + box[1], height, turns)
+    runs = np.diff(turns[:count], prepend=0, append=height * width)
+    return rles.from_runs(runs, (height, width))
 
 
-def _encode_crop(
-    crop: NDArray[np.bool_], box: tuple[int, int, int, int], size: tuple[int, int]
-) -> Rle:
-    (x, y, w, h), (height, width) = box, size
-    columns = np.zeros((w, height), bool)
-    columns[:, y : y + h] = crop.T
-    turns = np.flatnonzero(np.diff(columns.ravel(), prepend=False, append=False))
-    counts = np.diff(turns + x * height, prepend=0, append=height * width)
-    return rles.from_runs(counts, size)
+@numba.njit(cache=True, nogil=True)
+def _hollow(columns, steps):
+    """Clear each pixel whose neighbours up to `steps` away, in both directions, are all set.
+
+    A column's pixels that have them above and below are counted along the row: as many in a row
+    as a window is wide, and the one in the middle has them on both sides too.
+    """
+    width, height = columns.shape
+    window = 2 * steps + 1
+    along = np.zeros(height, np.int64)
+    for x in range(width):
+        down = 0
+        for y in range(height):
+            down = down + 1 if columns[x, y] else 0
+            if y >= 2 * steps:
+                row = y - steps
+                along[row] = along[row] + 1 if down >= window else 0
+        if x >= 2 * steps:
+            for row in range(steps, height - steps):
+                if along[row] >= window:
+                    columns[x - steps, row] = False
+
+
+@numba.njit(cache=True, nogil=True)
+def _turns(columns, start, height, turns):
+    """Fill `turns` with where runs begin in a picture whose columns are `height` high, when the
+    first pixel lies at `start` and all outside is 0; returns how many. Some runs may be empty."""
+    count = 0
+    for x in range(len(columns)):
+        before = False
+        for y in range(columns.shape[1]):
+            if columns[x, y] != before:
+                before = not before
+                turns[count] = start + y
+                count += 1
+        if before:
+            turns[count] = start + columns.shape[1]
+            count += 1
+        start += height
+    return count

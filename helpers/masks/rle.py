@@ -21,6 +21,7 @@ from helpers.masks.run_lengths import (
     check_sum,
     extent,
     integers,
+    paint,
     unpack,
     without_empty_runs,
 )
@@ -49,21 +50,25 @@ def encode(mask: NDArray[Any]) -> Rle:
 def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
     """The (H, W) bool mask. Raises RleError when the runs do not fill the size exactly."""
     counts, (height, width) = runs(rle), _checked_size(rle["size"])
-    return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(width, height).T
+    return _painted(counts, (0, 0, width, height), height)
 
 
 def decode_box(rle: Mapping[str, Any], box: Box) -> NDArray[np.bool_]:
     """The mask inside `box` (x, y, w, h; integer pixels inside the picture) alone: (h, w) bool.
 
-    Costs as much as the columns of the box, not as the whole picture.
+    Costs as much as the box, not as the whole picture.
     """
     (x, y, w, h), (height, width) = box, _checked_size(rle["size"])
     if not (0 <= x <= x + w <= width and 0 <= y <= y + h <= height):
         raise RleError(f"box {tuple(box)} does not lie inside a mask of {width}x{height}")
-    ends = np.cumsum(runs(rle)).clip(x * height, (x + w) * height)
-    counts = np.diff(ends, prepend=x * height)
-    columns = np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(w, height)
-    return columns[:, y : y + h].T
+    return _painted(runs(rle), (x, y, w, h), height)
+
+
+def _painted(counts: NDArray[np.int64], box: Box, height: int) -> NDArray[np.bool_]:
+    x, y, w, h = box
+    columns = np.zeros((w, h), bool)
+    paint(columns, counts, x, y, height)
+    return columns.T
 
 
 def runs(rle: Mapping[str, Any]) -> NDArray[np.int64]:

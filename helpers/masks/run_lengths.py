@@ -97,6 +97,23 @@ def _total(values, most):
     return total
 
 
+@numba.njit(cache=True, nogil=True)
+def paint(columns, counts, x, y, height):
+    """Set in columns (w, h), all False before, what a mask `height` high has in the box at x, y."""
+    width, high = columns.shape
+    start = 0
+    for i in range(len(counts)):
+        stop = start + counts[i]
+        if i % 2:
+            place, end = max(start, x * height), min(stop, (x + width) * height)
+            while place < end:
+                column, row = place // height, place % height
+                last = min(height, row + end - place)
+                columns[column - x, max(row - y, 0) : min(max(last - y, 0), high)] = True
+                place += last - row
+        start = stop
+
+
 def without_empty_runs(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Join runs around an empty one: pycocotools' merge stops early where two masks have one."""
     if (counts[1:] > 0).all():
