@@ -23,7 +23,7 @@ COMMANDS = {
     "evaluate": ("helpers.evaluation.command", "score predictions, a run, or a data set itself"),
     "predict": ("helpers.inference.predict_command", "predict a data set with a trained run"),
     "submit": ("helpers.evaluation.submit_command", "make the challenge's file of predictions"),
-    "bench": ("helpers.bench_command", "time the fast paths against what others offer"),
+    "bench": ("helpers.bench.command", "time the fast paths against what others offer"),
     "record": ("helpers.record_command", "put executed outputs into the committed notebooks"),
     "runs": ("helpers.runs_command", "list the runs of the run store, or compare two of them"),
 }

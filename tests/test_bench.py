@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import __main__, bench_cases, bench_pointrend, bench_training
-from helpers.bench import Case, measure, table
+from helpers import __main__
+from helpers.bench import cases, pointrend, training
+from helpers.bench.timing import Case, measure, table
 from helpers.masks import rle
 
 
@@ -18,17 +19,17 @@ def case_of(make) -> Case:
 
 
 def test_both_ways_of_pasting_give_the_same_pixels():
-    case = case_of(bench_cases._paste)
+    case = case_of(cases._paste)
     ours, theirs = case.ours(), case.reference()
     pairs = [(rle.decode(a), rle.decode(b)) for a, b in zip(ours[:5], theirs[:5], strict=True)]
     # torchvision rounds boxes to whole pixels: outlines move by up to one
     assert sum((a != b).sum() for a, b in pairs) < 0.05 * sum(a.sum() for a, _ in pairs)
 
 
-@pytest.mark.parametrize("make", [bench_cases._roi_align, bench_cases._deform])
+@pytest.mark.parametrize("make", [cases._roi_align, cases._deform])
 def test_both_ways_give_the_same_numbers(make, monkeypatch):
-    whole = bench_cases._boxes
-    monkeypatch.setattr(bench_cases, "_boxes", lambda count: whole(50))
+    whole = cases._boxes
+    monkeypatch.setattr(cases, "_boxes", lambda count: whole(50))
     torch.manual_seed(0)
     for case in make():
         torch.testing.assert_close(case.ours(), case.reference(), atol=1e-3, rtol=1e-3)
@@ -38,24 +39,24 @@ def test_both_ways_give_the_same_numbers(make, monkeypatch):
 def test_the_textbook_form_of_pointrend_gives_the_same_masks():
     torch.manual_seed(0)
     levels = [torch.randn(1, 256, side, side) for side in (64, 32, 16, 8, 4)]
-    boxes = bench_cases._boxes(3, largest=200.0) / 6
-    first, *_ = bench_pointrend.pointrend_cases(levels, boxes, (256, 256))
+    boxes = cases._boxes(3, largest=200.0) / 6
+    first, *_ = pointrend.pointrend_cases(levels, boxes, (256, 256))
     ours, theirs = first.ours(), first.reference()
     assert 0.1 < ours.mean() < 0.9 and ours.std() > 0.1
     assert ((ours - theirs).abs() > 1e-3).float().mean() < 1e-3  # a tie may fall either way
 
 
 def test_both_ways_score_the_same(monkeypatch):
-    whole = bench_cases._scored_set
-    monkeypatch.setattr(bench_cases, "_scored_set", lambda images: whole(images=6))
-    for case in bench_cases._evaluation():
+    whole = cases._scored_set
+    monkeypatch.setattr(cases, "_scored_set", lambda images: whole(images=6))
+    for case in cases._evaluation():
         assert 0.02 < case.ours() < 0.98
         assert case.ours() == pytest.approx(case.reference(), abs=1e-9)
 
 
 def test_the_parts_of_a_training_step_can_be_repeated(monkeypatch):
-    monkeypatch.setattr(bench_training, "PICTURES", 2)
-    whole, *parts = bench_training.step_cases()
+    monkeypatch.setattr(training, "PICTURES", 2)
+    whole, *parts = training.step_cases()
     names = ["backbone and FPN", "RPN", "box head", "mask head", "backward", "optimiser"]
     assert [part.name for part in parts] == [f"{whole.name}: {name}" for name in names]
     for case in (whole, *parts, *parts[4:]):  # gradients and a step more than once
@@ -63,8 +64,8 @@ def test_the_parts_of_a_training_step_can_be_repeated(monkeypatch):
 
 
 def test_the_optimiser_alone_has_gradients_to_work_on(monkeypatch):
-    monkeypatch.setattr(bench_training, "PICTURES", 2)
-    *_, optimiser = bench_training.step_cases()
+    monkeypatch.setattr(training, "PICTURES", 2)
+    *_, optimiser = training.step_cases()
     groups = optimiser.ours.__self__.param_groups
     assert all(weight.grad is not None for group in groups for weight in group["params"])
 
@@ -89,7 +90,7 @@ def test_times_and_memory_are_those_of_the_work():
 
 def test_command_prints_and_keeps_the_numbers(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
-        "helpers.bench_command.cases", lambda: iter([Case("nothing", lambda: None)])
+        "helpers.bench.command.cases", lambda: iter([Case("nothing", lambda: None)])
     )
     file = tmp_path / "bench.json"
     assert __main__.main(["bench", "--json", str(file)]) == 0

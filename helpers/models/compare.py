@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
-from helpers.bench import Case, measure
+from helpers.bench.timing import Case, measure
 from helpers.config import LossConfig, ModelConfig, TestConfig
 from helpers.inference.paste import paste_masks
 from helpers.models.build import Detector, build_model

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.bench_cases import _paste
+from helpers.bench.cases import _paste
 from helpers.config import ModelConfig
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from helpers.bench import Case
+from helpers.bench.timing import Case
 from helpers.config import preset
 from helpers.models.build import build_model
 from helpers.structures import Targets

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from helpers.bench import Case
+from helpers.bench.timing import Case
 from helpers.config import LossConfig, ModelConfig
 from helpers.models.pointrend import PointRendHead
 from helpers.models.points import cell_centres

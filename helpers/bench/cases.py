@@ -23,9 +23,9 @@ from torch import nn
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.ops import deform_conv2d, roi_align
 
-from helpers.bench import Case
-from helpers.bench_pointrend import pointrend_cases
-from helpers.bench_training import step_cases
+from helpers.bench.pointrend import pointrend_cases
+from helpers.bench.timing import Case
+from helpers.bench.training import step_cases
 from helpers.config import TtaConfig, change, preset
 from helpers.data.coco import read_index
 from helpers.data.loader import InstanceDataset

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from helpers.bench import measure, table
-from helpers.bench_cases import cases
+from helpers.bench.cases import cases
+from helpers.bench.timing import measure, table
 from helpers.notebook import hardware
 
 

@@ -1,0 +1,1 @@
+"""The fast paths timed against what others offer: `python -m helpers bench`."""
