@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::http::Timeout=30 -o DPkg::Lock::Timeout=120
 
-.PHONY: run test test-slow test-browser lab doctor bench lint lock clean
+.PHONY: run test test-slow test-browser browser lab doctor bench lint lock clean
 
 run: $(READY)      ## make the scenes, train, run the notebooks, write outputs/report/index.html
 	@$(BIN)/python -m helpers run $(ARGS)
@@ -15,13 +16,18 @@ test: $(READY)     ## the test suite
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
-test-browser: $(READY)  ## the widget in a real browser; make test-browser ARGS=--series runs all notebooks
-	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get install -y --quiet chromium; } || \
+test-browser: browser  ## the widget in a real browser; make test-browser ARGS=--series runs all notebooks
+	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+browser: $(READY)  ## what the browser tests need, installed where it is missing
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  echo "installing Chromium" && $(APT) update >/dev/null && \
+	  $(APT) install -y --no-install-recommends chromium >/dev/null; } || \
 	  { echo "Chromium is missing: on Debian or Ubuntu, sudo apt install chromium"; exit 1; }
 	@$(BIN)/python -c 'import playwright' 2>/dev/null || \
 	  $(BIN)/python -m uv pip install --quiet --python $(BIN)/python 'playwright>=1.45' || \
-	  $(BIN)/python -m pip install --quiet 'playwright>=1.45'
-	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+	  $(BIN)/python -m pip install --quiet 'playwright>=1.45' || \
+	  { echo "playwright is missing, and no package index answers"; exit 1; }
 
 lab: $(READY)      ## JupyterLab on notebooks/
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)

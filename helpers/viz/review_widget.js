@@ -625,7 +625,6 @@ class ReviewView {
       fact("mr-verdict", DONE[status.verdict]);
       this.facts.lastChild.dataset.verdict = status.verdict;
     }
-    fact("mr-place", scene.place);
     if (["changed", "same"].includes(scene.kind)) fact("", `IoU ${numbers.iou.toFixed(4)}`);
     else fact("", `${scene.kind.replace("only ", "only in ").replace(/before|after/, (side) => scene[side].name)}`);
     fact("mr-part", `${numbers.kept.toLocaleString("en")} px kept`, KEPT);
@@ -635,6 +634,8 @@ class ReviewView {
     if (!["disagreement", "picture", "size", "low score", "changed pixels"].includes(status.order)) {
       fact("", `${status.order} ${status.value.toPrecision(2)}`);
     }
+    fact("mr-line", "");
+    fact("mr-place", scene.place);
     if (scene.remark) fact("mr-remark", scene.remark);
   }
 }

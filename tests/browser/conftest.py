@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from helpers.notebook import NOTEBOOKS
 from helpers.paths import outputs_dir
 
+ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium")
 QUIET = [
     "--no-sandbox",
@@ -58,6 +60,13 @@ class Lab:
 
     def address(self, notebook: str) -> str:
         return f"{self.url}/lab/tree/{notebook}.ipynb?token={self.token}&reset"
+
+    def write(self, name: str, cell: str) -> None:
+        """A notebook of one code cell, to be opened by its name."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip())])
+        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+        notebook.metadata["kernelspec"] = kernel
+        nbformat.write(notebook, self.notebooks / f"{name}.ipynb")
 
 
 @pytest.fixture(scope="session")
@@ -155,6 +164,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def screenshots() -> Path:
+    """The README's are review-1280-light-widget.png and the top of report.png, kept as JPEG."""
     folder = outputs_dir() / "browser"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

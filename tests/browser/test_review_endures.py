@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
-from tests.browser.conftest import Lab, running_lab
+from tests.browser.conftest import ROOT, Lab, running_lab
 from tests.browser.notebook_page import NotebookPage
 from tests.browser.review_page import Review
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).resolve().parents[2]
 DECISIONS = "decisions.jsonl"
 # Ten items on four small pictures; the notebook of the series takes longer to get there.
 CELL = """
@@ -33,14 +31,12 @@ ReviewWidget(parts, Path({folder!r}) / {decisions!r})
 
 def opened(lab: Lab, browser: Any, name: str) -> Review:
     """A review of ten items in a notebook of this name, run, in a page of its own."""
-    cell = CELL.strip().format(root=str(ROOT), folder=str(lab.outputs), decisions=DECISIONS)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
-    nbformat.write(notebook, lab.notebooks / f"{name}.ipynb")
-    page = NotebookPage(browser, lab.address(name))
-    page.run_all()
-    assert page.errors() == []
-    return Review(page, lab.outputs / DECISIONS)
+    folder = str(lab.outputs)
+    lab.write(name, CELL.format(root=str(ROOT), folder=folder, decisions=DECISIONS))
+    notebook = NotebookPage(browser, lab.address(name))
+    notebook.run_all()
+    assert notebook.errors() == []
+    return Review(notebook, lab.outputs / DECISIONS)
 
 
 def test_a_killed_server_loses_nothing(tmp_path: Path, browser: Any) -> None:
