@@ -24,6 +24,8 @@ browser: $(READY)  ## what the browser tests need, installed where it is missing
 	  echo "installing Chromium" && $(APT) update >/dev/null && \
 	  $(APT) install -y --no-install-recommends chromium >/dev/null; } || \
 	  { echo "Chromium is missing: on Debian or Ubuntu, sudo apt install chromium"; exit 1; }
+	@timeout 120 chromium --headless --no-sandbox --disable-gpu --dump-dom about:blank \
+	  >/dev/null 2>&1 || { echo "Chromium does not start here"; exit 1; }
 	@$(BIN)/python -c 'import playwright' 2>/dev/null || \
 	  $(BIN)/python -m uv pip install --quiet --python $(BIN)/python 'playwright>=1.45' || \
 	  $(BIN)/python -m pip install --quiet 'playwright>=1.45' || \

@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets
 
-from helpers.viz.live import someone_watches
+from helpers.watching import someone_watches
 from helpers.viz.style import Picture
 
 LABELS = {"description_width": "8em"}
