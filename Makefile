@@ -51,6 +51,7 @@ $(READY): requirements.txt pyproject.toml
 	@echo "setting up .venv (torch is large: a minute or a few, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "python's venv module is missing: on Debian or Ubuntu, apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -r requirements.txt || \
 	  $(BIN)/python -m pip install --quiet -r requirements.txt

@@ -11,8 +11,8 @@ from typing import Any
 
 import ipywidgets
 
-from helpers.watching import someone_watches
 from helpers.viz.style import Picture
+from helpers.watching import someone_watches
 
 LABELS = {"description_width": "8em"}
 
