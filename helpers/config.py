@@ -179,9 +179,20 @@ class TrainConfig(Section):
                 f"train.steps is {self.steps} and train.epochs is {self.epochs}: give exactly one "
                 "of them and set the other to None"
             )
-        for name in ("flip", "colour", "blur", "rotate", "repeat_factor"):
+        changes = ("flip", "colour", "blur", "rotate", "repeat_factor")
+        for name in (*changes, "warmup_steps", "workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"train.{name} is {getattr(self, name)}: it can not be below 0")
+        for name in ("steps", "epochs", "batch_size", "checkpoint_every", "lr", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"train.{name} is {value}: it has to be above 0")
+        if not all(0 < share <= 1 for share in self.milestones):
+            raise ValueError(
+                f"train.milestones is {self.milestones}: give shares of the run between 0 and 1, "
+                "say 32/44 = 0.727 for epoch 32 of 44"
+            )
+        _check_sides("train", self.short_side, self.max_side)
         if not 0 <= self.ema < 1:
             raise ValueError(f"train.ema is {self.ema}: give a decay of at least 0 and below 1")
 
@@ -225,6 +236,7 @@ class TestConfig(Section):
     def __post_init__(self) -> None:
         object.__setattr__(self, "tta", plain_to_section(self.tta, TtaConfig, "test.tta"))
         super().__post_init__()
+        _check_sides("test", (self.short_side, self.short_side), self.max_side)
 
 
 @dataclass(frozen=True)
@@ -297,6 +309,19 @@ def _check_known(config: ExperimentConfig, section: str, name: str) -> None:
         where = f"section {section!r}" if name and names else "the config"
         names = ", ".join(names or known_fields(config))
         raise ValueError(f"{key!r} is not a field of {where}: choose one of {names}")
+
+
+def _check_sides(section: str, short_side: tuple[int, int], max_side: int) -> None:
+    """Refuse sizes that a limit would cut without a word, or that are none."""
+    if not 1 <= short_side[0] <= short_side[1]:
+        raise ValueError(
+            f"{section}.short_side is {short_side}: give px, 1 or more, the smaller first"
+        )
+    if short_side[1] > max_side:
+        raise ValueError(
+            f"{section}.short_side goes up to {short_side[1]} px, but {section}.max_side cuts all "
+            f"sides at {max_side}: raise {section}.max_side, too"
+        )
 
 
 def _quick() -> ExperimentConfig:

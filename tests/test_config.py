@@ -31,8 +31,8 @@ def test_the_hash_is_of_the_content_alone():
     assert change(base, name="other").hash() == base.hash()
     assert change(base, train__lr=0.5).hash() != base.hash()
     assert change(base, train__lr=1).hash() == change(base, train__lr=1.0).hash()
-    sides = change(base, train__short_side=[100, 200])
-    assert sides.hash() == change(base, train__short_side=(100, 200)).hash()
+    sides = change(base, train__short_side=[100, 170])
+    assert sides.hash() == change(base, train__short_side=(100, 170)).hash()
     assert len({preset(name).hash() for name in PRESETS}) == len(PRESETS)
 
 
@@ -65,6 +65,13 @@ def test_change_leaves_the_original_alone():
         ({"train__precision": "half"}, r"one of auto, float32, bf16, fp16"),
         ({"train__flip": True}, r"TrainConfig\.flip is True"),
         ({"train__rotate": -5.0}, r"train\.rotate is -5\.0: it can not be below 0"),
+        ({"train__short_side": (1200, 1600)}, r"up to 1600 px, but train\.max_side .* 1500"),
+        ({"test__short_side": 1700}, r"up to 1700 px, but test\.max_side .* 1600"),
+        ({"train__short_side": (1500, 1200)}, r"train\.short_side .* the smaller first"),
+        ({"train__checkpoint_every": 0}, r"train\.checkpoint_every is 0: it has to be above 0"),
+        ({"train__epochs": -1}, r"train\.epochs is -1\.0: it has to be above 0"),
+        ({"train__lr": float("nan")}, r"train\.lr is nan"),
+        ({"train__milestones": (32, 40)}, r"train\.milestones .* shares of the run"),
         ({"train__steps": 5}, r"train\.steps is 5 and train\.epochs is 44\.0: give exactly one"),
         ({"train__epochs": None}, r"give exactly one"),
         ({"train": {"lr": 1}}, r"ExperimentConfig\.train is .*TrainConfig"),

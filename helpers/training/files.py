@@ -130,11 +130,20 @@ def is_locked(folder: Path) -> bool:
 
 
 def _storage_error(path: Path, error: Exception) -> StorageError:
-    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    reason = _system_reason(error) or str(error).splitlines()[0]
     return StorageError(
         f"cannot write {path}: {reason}. Free some space or mend the permissions and run again; "
         "what was stored before is intact"
     )
+
+
+def _system_reason(error: BaseException | None) -> str | None:
+    """What the system said: torch.save raises its own error over that of the file it writes to."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _discard(temporary: Path) -> None:
