@@ -41,7 +41,7 @@ from helpers.paths import outputs_dir, resolve
 from helpers.training.checkpoint import load_newest
 from helpers.training.data import Split, read_split, read_splits
 from helpers.training.errors import TrainingError
-from helpers.training.files import is_locked, locked, read_json, write_json
+from helpers.training.files import is_locked, locked, make_folder, read_json, write_json
 from helpers.training.interrupt import Interrupted
 from helpers.training.log import read_log
 from helpers.training.loop import Look, OnLog, Watch, train
@@ -226,10 +226,11 @@ def _open(config: ExperimentConfig) -> Run:
 def _create(run: Run, config: ExperimentConfig) -> None:
     """Both splits are read first: what is wrong with them shows before anything is written."""
     train, _ = read_splits(config.data)
-    run.dir.mkdir(parents=True, exist_ok=True)
+    make_folder(run.dir)
     held = {"sha256": _digests(config.data), "taxonomy": train.taxonomy.to_dict()}
-    write_json(run.dir / "data.json", held)
-    write_json(run.dir / "config.json", config.to_dict())
+    with locked(run.dir):  # two processes may begin at the same moment
+        write_json(run.dir / "data.json", held)
+        write_json(run.dir / "config.json", config.to_dict())
 
 
 def _check_data(run: Run) -> None:

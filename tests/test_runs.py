@@ -17,7 +17,7 @@ from helpers.runs import Preview, RunError, find_run, get_or_train, list_runs
 from helpers.runs_command import runs_table
 from helpers.training.checkpoint import load_newest
 from helpers.training.command import command_of
-from helpers.training.errors import RunBusyError
+from helpers.training.errors import RunBusyError, StorageError
 from helpers.training.files import locked
 from helpers.training.interrupt import Interrupted
 
@@ -239,6 +239,22 @@ def test_a_busy_run_is_refused_by_name(world):
     assert contents(run.dir) == before
     row = runs_table().set_index("run").loc[run.name]
     assert row["status"] == "interrupted" and row["steps"] == 1
+
+
+def test_a_run_that_another_process_is_making_is_refused_by_name(world):
+    config = change(world[1], name="made")
+    folder = world[0] / "outputs" / "runs" / f"made-{config.hash()}"
+    folder.mkdir(parents=True)
+    with locked(folder), pytest.raises(RunBusyError, match=rf"{folder.name} is being worked on"):
+        get_or_train(config, progress=False)
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+
+
+def test_a_store_that_can_not_be_made_is_told(world, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "file"))
+    with pytest.raises(StorageError, match=r"cannot write .*file/runs/.*: Not a directory"):
+        get_or_train(world[1], progress=False)
 
 
 def test_other_data_are_refused(world, finished, tmp_path):

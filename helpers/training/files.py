@@ -66,6 +66,14 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it. Raises StorageError when that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _storage_error(folder, error) from error
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` alone. Raises RunBusyError naming the holder when somebody else has it."""

@@ -25,7 +25,7 @@ from helpers.training.checkpoint import check_digest, load_newest, save
 from helpers.training.data import TrainingBatches, read_split
 from helpers.training.errors import NonFiniteError
 from helpers.training.events import EventLog
-from helpers.training.files import locked
+from helpers.training.files import locked, make_folder
 from helpers.training.interrupt import Interrupted, Stop, stoppable
 from helpers.training.log import Row, StepLog
 from helpers.training.processes import anywhere, this_process
@@ -166,7 +166,7 @@ def _steps(
 def _record(rows: Iterator[Row], trainer: Trainer, folder: Path, digest: str, watch: Watch) -> None:
     """Keep log and checkpoints, and show what is asked for, while the steps are taken."""
     checkpoints = folder / "checkpoints"
-    checkpoints.mkdir(exist_ok=True)
+    make_folder(checkpoints)
     every, stored = trainer.config.checkpoint_every, trainer.step
     with ExitStack() as stack:
         log = stack.enter_context(closing(StepLog(folder / "log.csv", last_step=trainer.step)))
