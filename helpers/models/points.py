@@ -19,7 +19,7 @@ class PointTable:
     """Maps with the channels of a cell in one row, so that a sample reads four whole rows.
 
     rows: (B * H * W, C) float32. Made once, read often. place: (B * H * W,) where in `rows` each
-    cell is, of a table that has only some of them.
+    cell is, of a table that has only some of them and a last row for all others.
     """
 
     rows: Tensor
@@ -34,12 +34,12 @@ class PointTable:
         return PointTable(rows, *maps.shape[-2:])
 
     def weighted(self, weight: Tensor, cells: Tensor) -> PointTable:
-        """A table of weight (D, C) times each row, of some cells (B * H * W,) bool alone. Samples
-        that need others are wrong."""
-        chosen = cells.nonzero().squeeze(1).split(CHUNK)
-        rows = torch.cat([F.linear(self.rows[part], weight).float() for part in chosen])
-        place = (cells.cumsum(0) - 1).clamp(min=0)
-        return PointTable(rows, self.height, self.width, place)
+        """A table of weight (D, C) times each row; cells (B * H * W,) bool left out count as 0."""
+        chosen = cells.nonzero().squeeze(1)
+        rows = [F.linear(self.rows[part], weight).float() for part in chosen.split(CHUNK)]
+        rows.append(self.rows.new_zeros(1, len(weight)))
+        place = torch.where(cells, cells.cumsum(0) - 1, len(chosen))
+        return PointTable(torch.cat(rows), self.height, self.width, place)
 
     def at(self, points: Tensor, index: Tensor) -> Tensor:
         """Samples (R, P, C) float32.
@@ -83,10 +83,12 @@ def _axis_taps(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
 def cells_under(boxes: Tensor, index: Tensor, table: PointTable) -> Tensor:
     """(B * H * W,) bool: the cells that samples inside the boxes can need.
 
-    boxes: (R, 4) xyxy in cells, 0 at the edge of the map; index: (R,) which map each is on.
+    boxes: (R, 4) xyxy in cells, 0 at the edge of the map; index: (R,) which map each is on. A box
+    outside the map or not finite needs none.
     """
     maps = table.rows.shape[0] // (table.height * table.width)
     size = boxes.new_tensor([table.width, table.height])
+    boxes = boxes.nan_to_num(-1.0)
     first = (boxes[:, :2] - 0.5).floor().clamp(min=0).minimum(size).long()
     last = (boxes[:, 2:] + 1.5).floor().clamp(min=0).minimum(size).long()
     edges = torch.zeros(maps, table.height + 1, table.width + 1, device=boxes.device)

@@ -131,6 +131,22 @@ def test_no_detections_and_no_rois(config, features, make_targets):
     assert all(p.grad is not None for p in head.parameters())
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("levels", [(2,), (2, 3, 4, 5, 6)])
+def test_boxes_outside_the_picture_or_not_finite_spoil_no_others(config, features, levels):
+    head = make_head(dataclasses.replace(config, point_levels=levels))
+    (inside,) = head.predict(features, [detections(1)])
+    nan = float("nan")
+    odd = torch.tensor([[70.0, 70, 90, 90], [-90, -90, -50, -50], [nan, 4, 40, 50], [nan] * 4])
+    for box in odd:
+        boxes = torch.stack((box, detections(1).boxes[0]))
+        pair = Detections(boxes, torch.ones(2), torch.zeros(2).long(), (64, 64))
+        (masks,) = head.predict(features, [pair])
+        torch.testing.assert_close(masks[1:], inside)
+        (alone,) = head.predict(features, [pair[:1]])
+        torch.testing.assert_close(masks[:1], alone, equal_nan=True)
+
+
 def test_true_values_of_points_are_soft_between_pixels(make_targets):
     targets = make_targets((8, 8, 24, 24, 0), (40, 40, 60, 60, 1))
     rois = label_boxes(targets.boxes, targets, threshold=0.5, num_classes=K)
