@@ -4,8 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
-from compare import _difference, _partners, compare
+import weights
+from compare import _backbone, _difference, _partners, _tta_images, compare
+from PIL import Image
+
+from helpers.config import TtaConfig
 
 FOLDER = Path(__file__).parent
 
@@ -31,3 +36,37 @@ def test_equal_scores_may_swap_places_but_others_not():
     assert _partners(boxes, tied, wanted, tied.numpy(), 1e-4).tolist() == [1, 0, 2]
     apart = torch.tensor([0.9, 0.8, 0.1])
     assert _partners(boxes, apart, wanted, apart.numpy(), 1e-4).tolist() == [0, 1, 2]
+
+
+def test_nothing_found_by_either_has_no_partners():
+    boxes, scores = torch.zeros(0, 4), torch.zeros(0)
+    assert _partners(boxes, scores, boxes.numpy(), scores.numpy(), 1e-4).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("depth", "shape", "name"),
+    [
+        (18, None, "resnet18"),
+        (101, None, "resnet101"),
+        (101, [256, 8, 3, 3], "resnext101_32x8d"),
+        (101, [256, 4, 3, 3], "resnext101_64x4d"),
+        (50, [128, 4, 3, 3], "resnext50_32x4d"),
+        (50, [256, 8, 3, 3], "resnext50_32x8d"),  # timm has no name for it
+    ],
+)
+def test_depth_and_weights_tell_the_backbone(depth, shape, name):
+    keys = {"backbone.bottom_up.res2.0.conv2.weight": shape}
+    assert _backbone({"depth": depth, "resnext": shape is not None, "keys": keys}) == name
+    with torch.device("meta"):
+        block = timm.create_model(name).layer1[0]
+    assert shape is None or list(block.conv2.weight.shape) == shape
+
+
+@pytest.mark.parametrize("side", [97, 224, 400])
+def test_augmented_pictures_are_resized_as_the_reference_does(side):
+    image = torch.from_numpy(weights.image_for(150, 211, "x"))
+    (given,) = _tta_images(image, TtaConfig(sizes=(side,)))
+    picture = Image.fromarray(image.permute(1, 2, 0).byte().numpy())
+    width = int(211 * side / 150 + 0.5)
+    wanted = np.asarray(picture.resize((width, side), Image.Resampling.BILINEAR))
+    assert np.array_equal(given.permute(1, 2, 0).numpy(), wanted)
