@@ -101,6 +101,11 @@ def build_model(
     """
     if num_classes < 1:
         raise ModelError(f"num_classes is {num_classes}: a detector needs at least one class")
+    if loss.classes == "focal" and loss.alpha is not None and len(loss.alpha) != num_classes:
+        raise ModelError(
+            f"loss.alpha has {len(loss.alpha)} numbers, but the data have {num_classes} classes: "
+            "give one for each, or None to weigh all alike"
+        )
     if config.architecture == "solov2":
         return SOLOv2(config, test, num_classes)
     return Detector(config, loss, test, num_classes)

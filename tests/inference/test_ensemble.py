@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -253,3 +254,19 @@ def test_four_models_of_twenty_things_at_full_size_are_fast():
     finally:
         torch.set_num_threads(threads)
     assert min(seconds) < 0.15
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak")
+def test_four_models_of_twenty_things_at_full_size_are_small():
+    members = scene(1, models=4, things=20, size=1200, sides=(224, 224, 224, 112))
+    fuse(members)  # compiles
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = kilobytes("VmRSS")
+    fuse(members)
+    assert kilobytes("VmHWM") - before < 100_000
+
+
+def kilobytes(name: str) -> int:
+    """What Linux says of this process: VmRSS, its memory now, or VmHWM, the peak of it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))

@@ -177,6 +177,13 @@ def test_a_detector_needs_a_class(tiny):
         build_model(tiny, LossConfig(), TestConfig(), 0)
 
 
+@pytest.mark.parametrize("alpha", [(1.0, 2.0), (1.0, 2.0, 1.0, 2.0)])
+def test_class_weights_of_another_number_of_classes_are_refused(tiny, alpha):
+    loss = LossConfig(classes="focal", alpha=alpha)
+    with pytest.raises(ModelError, match=rf"loss\.alpha has {len(alpha)} .* have 3 classes"):
+        build_model(tiny, loss, TestConfig(), 3)
+
+
 def two_scenes(make_targets) -> tuple[list[torch.Tensor], list[Targets]]:
     """Bright rectangles on a dark ground, a colour for each class."""
     targets = [
