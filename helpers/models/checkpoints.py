@@ -74,20 +74,16 @@ def read_detectron2(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path)
     try:
-        if path.suffix == ".pkl":
-            with path.open("rb") as file:
-                content = load_arrays(file)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # broken pickles raise almost anything
+        content = _content(path)
+        state = content.get("model", content) if isinstance(content, Mapping) else None
+        if isinstance(state, Mapping):
+            arrays = {str(key): value for key, value in state.items() if _is_array(value)}
+            return {key: torch.as_tensor(value).clone() for key, value in arrays.items()}
+    except Exception as error:  # broken pickles raise almost anything, and arrays hold it
         raise CheckpointError(
             f"{path} cannot be read as a detectron2 checkpoint (.pkl or .pth): {error}"
         ) from error
-    state = content.get("model", content) if isinstance(content, Mapping) else None
-    if not isinstance(state, Mapping):
-        raise CheckpointError(f"{path} holds no dictionary of weights: is it a checkpoint at all?")
-    arrays = {str(key): value for key, value in state.items() if _is_array(value)}
-    return {key: torch.as_tensor(value).clone() for key, value in arrays.items()}
+    raise CheckpointError(f"{path} holds no dictionary of weights: is it a checkpoint at all?")
 
 
 def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat = MSRA) -> None:
@@ -113,6 +109,13 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
             )
     except FileExistsError as error:
         raise CheckpointError(f"{path} exists: choose another name or remove it") from error
+
+
+def _content(path: Path) -> Any:
+    if path.suffix != ".pkl":
+        return torch.load(path, map_location="cpu", weights_only=True)
+    with path.open("rb") as file:
+        return load_arrays(file)
 
 
 class _ArrayPickler(pickle.Pickler):

@@ -194,6 +194,9 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, suffix):
         b"c_codecs\nencode\nN}S'_call'\nI0\ns\x86b.",
         b"cnumpy\nndarray\n((I1\ntS'O'\nS'AAAAAAAA'\ntR.",
         b"cnumpy.f2py\ncompile\n(S'x'\ntR.",
+        b"}S'w'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I1\ntS'O'\ntRs.",
+        b"(dS'model'\nccollections\nOrderedDict\n)R}S'items'\nI1\nsbs.",
+        pickle.dumps({"model": {"w": np.array(["text"])}}),
     ],
 )
 def test_everything_but_arrays_is_refused(tmp_path, pickled):
