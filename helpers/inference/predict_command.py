@@ -41,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="val", help="of a data set folder (default: val)")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation: slower, better")
     parser.add_argument(
-        "--tta-sizes", type=int, nargs="+", metavar="PX", help="its short sides, instead of four"
+        "--tta-sizes", type=int, nargs="+", metavar="PX", help="its short sides; turns it on, too"
     )
     parser.add_argument(
-        "--merge", choices=("max", "mean", "vote"), default="vote", help="for --tta"
+        "--merge", choices=("max", "mean", "vote"), help="how its views join; turns it on, too"
     )
     parser.add_argument(
         "--soft", action="store_true", help="keep mask probabilities, for ensembles"
@@ -129,10 +129,10 @@ def _index(args: argparse.Namespace, trained: Run) -> InstanceIndex:
 
 
 def _tta(args: argparse.Namespace, test: TestConfig) -> TtaConfig | None:
-    if not args.tta:
+    if not (args.tta or args.tta_sizes or args.merge):
         return test.tta
     tta = test.tta or TtaConfig.around(test.short_side)
-    return replace(tta, sizes=tuple(args.tta_sizes or tta.sizes), merge=args.merge)
+    return replace(tta, sizes=tuple(args.tta_sizes or tta.sizes), merge=args.merge or tta.merge)
 
 
 def _folder(trained: Run, args: argparse.Namespace, test: TestConfig) -> Path:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from helpers import __main__, paths
-from helpers.config import change, preset
+from helpers.config import TtaConfig, change, preset
 from helpers.data.coco import read_index
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.submission import read_results
@@ -149,6 +149,18 @@ def test_augmentation_has_its_own_folder(toy, capsys):
     assert folder().name == "val-tta-mean"
     tta = StoredPredictions(folder()).about["test"]["tta"]
     assert (tta["sizes"], tta["merge"], tta["flip"]) == ([60], "mean", True)
+
+
+@pytest.mark.parametrize("option", [("--tta-sizes", 60), ("--merge", "max")])
+def test_an_option_of_augmentation_turns_it_on(toy, capsys, option):
+    assert predict(*option) == 2
+    assert "no second stage" in capsys.readouterr().err
+
+
+def test_the_merging_of_the_run_stays(toy):
+    toy.config = change(toy.config, test__tta=TtaConfig(sizes=(60,), merge="mean"))
+    predict("--tta")
+    assert folder().name == "val-tta-mean"
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "-1/2", "1/2/3"])
