@@ -60,7 +60,10 @@ def way_table(entry: Entry) -> pd.DataFrame:
     known = {x: subsets[x]["mask AP"] if judged[x] is None else judged[x] for x in letters}
     best = max(letters, key=known.get)
     rows = {f"best single model ({best})": subsets[best], **entry.extra["baselines"]}
-    return _per_cent({**rows, "ensemble": subsets[letters]})
+    rows["ensemble"] = subsets[letters]
+    if "two_pass" in entry.extra:
+        rows["ensemble in two passes"] = entry.extra["two_pass"]["scores"]
+    return _per_cent(rows)
 
 
 def member_table(found: Measured) -> pd.DataFrame:

@@ -72,6 +72,14 @@ def fit_isotonic(
     return Isotonic(tuple(centres.tolist()), tuple(fitted.clip(0, 1).tolist()))
 
 
+def calibration_of(truth: Mapping[str, Any], results: Results) -> Isotonic | None:
+    """What a model's results on held-out pictures teach about its scores; None when it found next
+    to nothing there: its scores then stay as they are. Raises as `right_or_wrong`."""
+    scores, hits = right_or_wrong(truth, results)
+    bins = min(20, len(scores) // 2)
+    return fit_isotonic(scores, hits, bins=bins) if bins else None
+
+
 def fit_power(scores: Sequence[float], reference: Sequence[float]) -> Power:
     """The power that brings the quantiles of `scores` nearest to those of `reference`, in logs."""
     own, wanted = (

@@ -46,6 +46,17 @@ class EnsembleConfig:
     max_detections: int = 100
     mask_size: int = 112  # side of the fused masks, at least; no less than the members' own
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_score <= 1:
+            raise PredictionError(f"a least score of {self.min_score}: give one from 0 to 1")
+        if not (math.isfinite(self.coverage) and self.coverage >= 0):
+            raise PredictionError(f"a coverage of {self.coverage}: give an exponent of 0 or more")
+
+
+# Calibrated scores of a weak model are small, and members are cut to their best already: all take
+# part, as in the baselines, but for a score that was rounded to 0, which has no weight in a mean.
+CALIBRATED = EnsembleConfig(min_score=1e-9)
+
 
 def clusters_of(
     members: Sequence[Detections], weights: Sequence[float], config: EnsembleConfig

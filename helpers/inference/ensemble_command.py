@@ -20,10 +20,10 @@ from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import PRESETS, evaluate
 from helpers.evaluation.submission import read_results
-from helpers.inference.calibration import Isotonic, fit_isotonic, right_or_wrong
+from helpers.inference.calibration import Isotonic, calibration_of
 from helpers.inference.ensemble import calibrated, fuse, model_weights
 from helpers.inference.ensemble_baselines import union_nms, weighted_soft_nms
-from helpers.inference.ensemble_clusters import EnsembleConfig
+from helpers.inference.ensemble_clusters import CALIBRATED, EnsembleConfig
 from helpers.inference.ensemble_files import Member, check_alike, find_folder
 from helpers.inference.errors import PredictionError
 from helpers.inference.predict import to_results
@@ -62,7 +62,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", type=float, nargs="+", metavar="W", help="trust in each model, instead"
     )
-    parser.add_argument("--coverage", type=float, default=EnsembleConfig.coverage)
+    parser.add_argument(
+        "--coverage",
+        type=float,
+        default=EnsembleConfig.coverage,
+        help="how much a thing suffers that few models find (default: %(default)s; 0: not at all)",
+    )
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        metavar="S",
+        help=f"least score of a detection to take part (default: {EnsembleConfig.min_score}; with "
+        "--held-out all, as calibrated scores are small)",
+    )
     parser.add_argument("--soft", action="store_true", help="keep mask probabilities")
     parser.add_argument("--shard", type=parse_shard, default=(1, 1), metavar="I/N")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: by its content")
@@ -73,7 +85,9 @@ def run(args: argparse.Namespace) -> int:
     members = [Member.open(find_folder(text, args.data)) for text in args.members]
     check_alike(members)
     calibrations, weights = _learnt(members, args)
-    config = EnsembleConfig(coverage=args.coverage)
+    least = EnsembleConfig.min_score if calibrations is None else CALIBRATED.min_score
+    least = least if args.min_score is None else args.min_score
+    config = EnsembleConfig(coverage=args.coverage, min_score=least)
     about = _about(members, calibrations, weights, config, args)
     stored = StoredPredictions.open(args.output or _folder(about, args.data), about)
     _fuse_missing(stored, members, calibrations, weights, config, args)
@@ -89,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 def _fuse_missing(
     stored: StoredPredictions,
     members: Sequence[Member],
-    calibrations: Sequence[Isotonic] | None,
+    calibrations: Sequence[Isotonic | None] | None,
     weights: Sequence[float],
     config: EnsembleConfig,
     args: argparse.Namespace,
@@ -103,7 +117,7 @@ def _fuse_missing(
             found = [member.detections(image_id) for member in members]
             if calibrations is not None:
                 pairs = zip(found, calibrations, strict=True)
-                found = [calibrated(one, calibration(one.scores)) for one, calibration in pairs]
+                found = [calibrated(one, c(one.scores)) if c else one for one, c in pairs]
             fused = _together(found, weights, config, args.method)
             results = to_results(fused, image_id, taxonomy)
             part.append(image_id, results, soft=fused if args.soft else None)
@@ -121,7 +135,7 @@ def _together(
 
 def _learnt(
     members: Sequence[Member], args: argparse.Namespace
-) -> tuple[list[Isotonic] | None, tuple[float, ...]]:
+) -> tuple[list[Isotonic | None] | None, tuple[float, ...]]:
     """Calibrations and weights: from held-out pictures, or none and those given or all alike."""
     if (args.held_out is None) != (args.truth is None):
         raise PredictionError("--held-out and --truth go together: the pictures, and what is there")
@@ -133,7 +147,7 @@ def _learnt(
         index = read_index(args.truth, None, label_space=space, check_images=False)
         results = [_held_out(member, index, args.held_out) for member in members]
         truth = index.to_coco()
-        calibrations = [fit_isotonic(*right_or_wrong(truth, r)) for r in results]
+        calibrations = [calibration_of(truth, r) for r in results]
         scored = [evaluate(index, r, preset=args.preset, kinds=("segm",)) for r in results]
         weights = model_weights([s.metrics["segm"]["AP"] for s in scored])
     return calibrations, tuple(args.weights) if args.weights else weights
@@ -156,7 +170,7 @@ def _held_out(member: Member, index: InstanceIndex, data: str) -> list[dict[str,
 
 def _about(
     members: Sequence[Member],
-    calibrations: Sequence[Isotonic] | None,
+    calibrations: Sequence[Isotonic | None] | None,
     weights: Sequence[float],
     config: EnsembleConfig,
     args: argparse.Namespace,
@@ -167,7 +181,7 @@ def _about(
         "members": [[m.name, m.about.get("weights")] for m in members],
         "method": args.method,
         "model_weights": list(weights),
-        "calibrations": [asdict(c) for c in calibrations] if calibrations else None,
+        "calibrations": [c and asdict(c) for c in calibrations] if calibrations else None,
         "ensemble": asdict(config),
         "label_space": first["label_space"],
         "soft": args.soft,

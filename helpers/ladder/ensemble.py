@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
-from helpers.inference.calibration import Isotonic, fit_isotonic, right_or_wrong
+from helpers.inference.calibration import Isotonic, calibration_of
 from helpers.inference.ensemble import calibrated, fuse, model_weights
 from helpers.inference.ensemble_baselines import union_nms, weighted_soft_nms
-from helpers.inference.ensemble_clusters import EnsembleConfig
+from helpers.inference.ensemble_clusters import CALIBRATED
 from helpers.inference.predict import to_results
 from helpers.ladder.reference import Entry, Reference
 from helpers.ladder.soft import Soft, unpack_soft
@@ -29,9 +26,6 @@ from helpers.structures import Detections
 LETTERS = "ABCD"
 Rows = Sequence[Mapping[str, Any]]  # COCO results
 Together = Callable[[Sequence[Detections], Sequence[float]], Detections]
-# Calibrated scores of a weak model are small, and members are cut to their best already: all take
-# part, as in the baselines, but for a score that was rounded to 0, which has no weight in a mean.
-EVERYTHING = EnsembleConfig(min_score=1e-9)
 BASELINES: Mapping[str, Together] = {
     "union + NMS": lambda found, weights: union_nms(found),
     "weighted soft-NMS": weighted_soft_nms,
@@ -56,7 +50,7 @@ class Learnt:
         """From each member's COCO results on held-out pictures with that truth."""
         scored = [evaluate(truth, found, preset=preset, kinds=("segm",)) for found in results]
         precision = tuple(one.metrics["segm"]["AP"] for one in scored)
-        curves = tuple(_calibration(*right_or_wrong(truth, found)) for found in results)
+        curves = tuple(calibration_of(truth, found) for found in results)
         return Learnt(curves, model_weights(precision), precision)
 
     @staticmethod
@@ -113,7 +107,7 @@ class Members:
         weights = [self.learnt[letter][1] for letter in letters]
         found = self.found(letters, image_id)
         if method is None:
-            return fuse(found, weights=weights, config=EVERYTHING)
+            return fuse(found, weights=weights, config=CALIBRATED)
         return method(found, weights)
 
     def results(self, letters: str, method: Together | None = None) -> list[dict[str, Any]]:
@@ -135,12 +129,6 @@ class Members:
     def _calibrated(self, letter: str, found: Detections) -> Detections:
         curve = self.learnt[letter][0]
         return found if curve is None else calibrated(found, curve(found.scores))
-
-
-def _calibration(scores: NDArray[np.float64], hits: NDArray[np.bool_]) -> Isotonic | None:
-    """None for a member that found next to nothing: its scores stay as they are."""
-    bins = min(20, len(scores) // 2)
-    return fit_isotonic(scores, hits, bins=bins) if bins else None
 
 
 def short_scores(

@@ -17,13 +17,14 @@ from helpers.inference.errors import PredictionError
 from helpers.inference.predict import detect_index, to_results
 from helpers.inference.stored import Part, StoredPredictions
 from helpers.ladder.data import HeldOut, held_out
-from helpers.ladder.ensemble import LETTERS, Learnt, Members, all_scores
+from helpers.ladder.ensemble import LETTERS, Learnt, Members, all_scores, short_scores
 from helpers.ladder.reference import REFERENCE, Entry, LadderError, Reference, pack_results
 from helpers.ladder.results import trained_on
 from helpers.ladder.rungs import MEMBERS, Rung
 from helpers.ladder.rungs import rung as find_rung
 from helpers.ladder.scales import scale
 from helpers.ladder.soft import pack_soft, unpack_soft
+from helpers.ladder.two_pass import two_pass_results
 from helpers.paths import outputs_dir
 from helpers.runs import Run, get_or_train
 from helpers.training.data import read_split
@@ -64,6 +65,11 @@ def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE, progress: bool = T
     soft = [unpack_soft(reference.read(name)) for name in names]
     members = Members.of(soft, learnt, reference.truth(), rung.config.test.preset)
     extra |= all_scores(members)
+    again = two_pass_results(members, runs, test=rung.config.test)
+    again_name = f"{rung.preset}-two-pass-{rung.seed}.json.xz"
+    reference.write(again_name, pack_results(again))
+    scores = short_scores(members.truth, again, members.preset)
+    extra["two_pass"] = {"predictions": again_name, "scores": scores}
     name = f"{rung.preset}-ensemble-{rung.seed}.json.xz"
     entry = scored(rung, runs, reference, members.results(LETTERS), name, extra)
     reference.add(entry)

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.inference.calibration import Isotonic, fit_isotonic, fit_power, right_or_wrong
+from helpers.inference.calibration import (
+    Isotonic,
+    calibration_of,
+    fit_isotonic,
+    fit_power,
+    right_or_wrong,
+)
 from helpers.inference.errors import PredictionError
 from helpers.masks.rle import encode
 
@@ -41,6 +47,11 @@ def test_bins_of_equal_scores_are_one_point():
 def test_too_few_detections_are_refused():
     with pytest.raises(PredictionError, match="39 held-out detections are too few for 20 bins"):
         fit_isotonic(np.ones(39), np.ones(39, bool))
+
+
+def test_a_model_that_found_next_to_nothing_is_not_calibrated():
+    truth = {"images": [{"id": 1, "height": 4, "width": 4}], "categories": [{"id": 1}]}
+    assert calibration_of({**truth, "annotations": []}, []) is None
 
 
 def test_isotonic_by_hand():

@@ -172,6 +172,7 @@ def test_calibration_and_weights_are_learnt_on_held_out_pictures(tmp_path, capsy
     right, rough = told["calibrations"]
     assert min(right["values"]) == 1.0  # run 0 is always right
     assert min(rough["values"]) < 1.0
+    assert told["ensemble"]["min_score"] == 1e-9  # calibrated scores are small: all take part
     assert ensemble("run0", "run2", "--held-out", "val", "--truth", tmp_path / "truth.json") == 2
     assert "--truth is not of the pictures of" in capsys.readouterr().err
     held_out_truth(tmp_path / "same.json", IDS)
@@ -208,6 +209,8 @@ def test_what_does_not_belong_together_is_refused_by_name(changes, words, capsys
         (["run0", "run0"], "a model is named twice"),
         (["run0", "run1", "--weights", "1"], "give 2 numbers over 0"),
         (["run0", "run1", "--held-out", "x"], "--held-out and --truth go together"),
+        (["run0", "run1", "--coverage", "nan"], "a coverage of nan: give an exponent"),
+        (["run0", "run1", "--min-score", "-1"], "a least score of -1.0: give one from 0 to 1"),
     ],
 )
 def test_mistakes_are_told_in_one_line(args, words, capsys):

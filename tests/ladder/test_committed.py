@@ -9,6 +9,7 @@ import pytest
 from helpers.ladder.check import check
 from helpers.ladder.reference import Reference, references, without_class_weights
 from helpers.ladder.rungs import rungs
+from helpers.paths import ROOT
 
 STORED = [r for preset in ("quick", "bench", "paper") for r in references(preset)]
 LARGEST = 8_000_000  # bytes of all of them together
@@ -39,3 +40,13 @@ def test_every_entry_is_a_rung_as_it_is_today(reference):
 def test_they_are_small():
     files = [f for r in STORED for f in (r.path, *r.folder.iterdir())]
     assert sum(file.stat().st_size for file in files) < LARGEST
+
+
+def test_the_readme_shows_what_is_stored():
+    [reference] = references("quick")
+    shown = (ROOT / "README.md").read_text()
+    for row in rungs("quick"):
+        stored = [e for e in reference.entries() if e.rung == row.key]
+        scores = [f"{100 * e.scores.metrics['segm']['AP']:.2f}" for e in stored]
+        if row.table in ("table2", "table3"):
+            assert f"| {row.label} | {row.paper:.2f} | {', '.join(scores)} |\n" in shown

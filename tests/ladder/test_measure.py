@@ -71,6 +71,11 @@ def test_every_subset_of_the_members_is_scored(reference):
     assert len(entry.extra["subsets"]) == 15
     assert set(entry.extra["baselines"]) == {"union + NMS", "weighted soft-NMS"}
     members = Members.stored(reference, entry)
+    again = entry.extra["two_pass"]
+    assert again["scores"].keys() == entry.extra["subsets"]["ABCD"].keys()
+    assert {r["image_id"] for r in reference.results(entry)} == set(
+        reference.read(again["predictions"])["image_id"]
+    )
     assert members.scores("BD") == pytest.approx(entry.extra["subsets"]["BD"], nan_ok=True)
 
 
