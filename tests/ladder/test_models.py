@@ -1,6 +1,6 @@
 """Every two-stage model of the paper's tables at full width: one step, one prediction.
 
-SOLOv2 at full width takes minutes on a CPU, whatever the picture: tests/models has a small one.
+SOLOv2 at full width is too slow for a CPU, whatever the picture: tests/models has a small one.
 """
 
 from __future__ import annotations
