@@ -53,7 +53,8 @@ class Watch:
     """Who looks on; none of it changes what is trained.
 
     on_log: gets each row as it is written, a dict of numbers with the keys step (1 = the first),
-    epoch, lr, the losses' names, total, grad_norm, skipped, seconds_data, seconds_step.
+    epoch, lr, the losses' names, total, grad_norm, skipped, seconds_data, seconds_step, and of the
+    step seconds_forward, seconds_backward, seconds_optimiser.
     tensorboard: write the rows as TensorBoard files too, into the run's folder `tensorboard`.
     progress: show a bar, or lines where nobody watches.
     """
@@ -160,6 +161,7 @@ def _steps(
             **values,
             "seconds_data": fetched - started,
             "seconds_step": done - fetched,
+            **{f"seconds_{part}": value for part, value in trainer.seconds.items()},
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import random
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,6 +39,7 @@ class Trainer:
         self.total = total
         self.step = 0
         self.skipped = 0
+        self.seconds: dict[str, float] = {}  # of the last step: forward, backward, optimiser
         self._bad_in_row = 0
         self.accelerator = accelerator
         self._device = accelerator.device
@@ -93,9 +95,12 @@ class Trainer:
         lr = learning_rate(self.config, self.step, self.total)
         set_learning_rate(self._optimizer, lr)
         statistics = [values.clone() for values in self._statistics]
+        started = time.perf_counter()
         losses = self._forward(samples)
         total = torch.stack(list(losses.values())).sum()
-        values = self._mean_of_processes([*losses.values(), total])
+        values = self._mean_of_processes([*losses.values(), total])  # waits for the device
+        forward = time.perf_counter() - started
+        self.seconds = {"forward": forward, "backward": 0.0, "optimiser": 0.0}
         norm = self._update(total) if math.isfinite(values[-1]) else math.nan
         self.step += 1
         self._settle(norm, statistics)
@@ -111,15 +116,21 @@ class Trainer:
         return {name: loss.float() for name, loss in losses.items()}
 
     def _update(self, total: Tensor) -> float:
-        """Backward pass and optimiser step; returns the gradient's norm, NaN when not used."""
+        """Backward pass and optimiser step; returns the gradient's norm, NaN when not used.
+
+        On a GPU the optimiser is still at work when this returns: the next forward waits for it.
+        """
+        started = time.perf_counter()
         self._optimizer.zero_grad()
         self._scaler.scale(total).backward()
         self._scaler.unscale_(self._optimizer)
         trained = [p for group in self._optimizer.param_groups for p in group["params"]]
         norm = nn.utils.clip_grad_norm_(trained, self.config.clip_norm).item()
+        turned = time.perf_counter()
         if math.isfinite(norm) or self._scaler.is_enabled():
             self._scaler.step(self._optimizer)  # leaves out non-finite gradients by itself
         self._scaler.update()
+        self.seconds |= {"backward": turned - started, "optimiser": time.perf_counter() - turned}
         return norm if math.isfinite(norm) else math.nan
 
     def _mean_of_processes(self, values: Sequence[Tensor]) -> list[float]:

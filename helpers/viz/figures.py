@@ -23,6 +23,9 @@ NOT_LOSSES = {
     "skipped",
     "seconds_data",
     "seconds_step",
+    "seconds_forward",
+    "seconds_backward",
+    "seconds_optimiser",
 }
 # Where the first alternative alone does not say what the thing is.
 SHORT_NAMES = {"Three-Seat / Multi-person sofa": "Three-Seat Sofa"}

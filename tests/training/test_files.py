@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
 import torch
@@ -156,6 +157,16 @@ def test_a_log_keeps_its_columns(tmp_path):
     log.write({"step": 1, "loss_a": 0.5})
     with pytest.raises(ValueError, match=r"loss_b.*same losses at every step"):
         log.write({"step": 2, "loss_a": 0.5, "loss_b": 1.0})
+
+
+def test_a_log_goes_on_without_the_times_it_had_no_column_for(tmp_path):
+    with closing(StepLog(tmp_path / "log.csv", last_step=0)) as log:
+        log.write({"step": 1, "loss_a": 0.5, "seconds_step": 1.0})
+    with closing(StepLog(tmp_path / "log.csv", last_step=1)) as log:
+        log.write({"step": 2, "loss_a": 0.5, "seconds_step": 1.0, "seconds_forward": 0.5})
+        with pytest.raises(ValueError, match="seconds_step"):
+            log.write({"step": 3, "loss_a": 0.5, "seconds_forward": 0.5})
+    assert list(read_log(tmp_path / "log.csv")) == ["step", "loss_a", "seconds_step"]
 
 
 def test_an_empty_log(tmp_path):

@@ -18,7 +18,7 @@ from helpers.training.interrupt import Interrupted, stoppable
 from helpers.training.log import read_log
 
 TOY = Path(__file__).with_name("toy.py")
-TIMES = ["seconds_data", "seconds_step"]
+TIMES = [f"seconds_{part}" for part in ("data", "step", "forward", "backward", "optimiser")]
 
 
 class Killed(Exception):
