@@ -103,6 +103,6 @@ def _check_real(masks: Masks) -> None:
     if missing:
         steps = "`, then `".join(commands("paper"))
         raise LadderError(
-            f"{' and '.join(missing)} is missing: put the data set under {masks.folder} (see "
+            f"missing: {' and '.join(missing)}; put the data set under {masks.folder} (see "
             f"data/README.md) and type `{steps}`"
         )
