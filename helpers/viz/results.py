@@ -48,7 +48,7 @@ def _steps(axes: Axes, values: pd.Series, gains: pd.Series, colour: str) -> None
             text = f"{value:.2f}" + (f" ({gain:+.2f})" if np.isfinite(gain) else "")
             axes.annotate(
                 text, (value, place), xytext=(7, 4), textcoords="offset points", fontsize=7.5,
-                color=INK,
+                color=INK, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )  # fmt: skip
-    axes.margins(x=0.3)
+    axes.margins(x=0.4)
     axes.grid(visible=False, axis="y")
