@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
@@ -16,11 +17,16 @@ class Section:
     """Base of the config dataclasses: every field is checked, whoever makes the object."""
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
+        hints = _hints(type(self))
         for field in dataclasses.fields(self):
             where = f"{type(self).__name__}.{field.name}"
             value = coerce(getattr(self, field.name), hints[field.name], where)
             object.__setattr__(self, field.name, value)
+
+
+@cache  # a ladder makes thousands of sections of these few classes
+def _hints(section: type[Section]) -> Mapping[str, Any]:
+    return get_type_hints(section)
 
 
 def coerce(value: Any, hint: Any, where: str) -> Any:

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from helpers.bench.timing import Case
 from helpers.config import LossConfig, ModelConfig
-from helpers.models.pointrend import PointRendHead
-from helpers.models.points import cell_centres
+from helpers.models.pointrend import PointRendHead, first_grid
+from helpers.models.points import cell_centres, in_image
 from helpers.structures import Detections
 
 KINDS = 34
@@ -54,15 +54,14 @@ def textbook_masks(head: PointRendHead, p2: Tensor, found: Detections) -> Tensor
     """(R, T, T) probabilities of each box's class. p2: (1, C, H, W)."""
     config, rows = head.config, torch.arange(len(found))
     coarse = head.coarse(_pooled(p2, found.boxes, 2 * config.coarse_size))
-    side, steps = config.coarse_size, config.subdivision_steps
-    while steps and 4 * side**2 <= config.subdivision_points:
-        side, steps = 2 * side, steps - 1
+    budget = config.subdivision_points
+    side, steps = first_grid(config.coarse_size, config.subdivision_steps, budget)
     points = cell_centres(side, p2).expand(len(found), -1, -1)
     logits = _answers(head, p2, coarse, found.boxes, points).unflatten(2, (side, side))
     for _ in range(steps):
         logits, side = F.interpolate(logits, scale_factor=2.0, mode="bilinear"), 2 * side
         certainty = logits[rows, found.labels].flatten(1).abs()
-        uncertain = certainty.topk(config.subdivision_points, dim=1, largest=False).indices
+        uncertain = certainty.topk(budget, dim=1, largest=False).indices
         points = cell_centres(side, p2)[uncertain]
         asked = _answers(head, p2, coarse, found.boxes, points)
         places = uncertain[:, None].expand_as(asked)
@@ -91,8 +90,7 @@ def _pooled(p2: Tensor, boxes: Tensor, side: int) -> Tensor:
 
 def _fine(p2: Tensor, boxes: Tensor, points: Tensor) -> Tensor:
     """(R, C, P): P2 at box-relative (R, P, 2) points."""
-    low, sides = boxes[:, None, :2], boxes[:, None, 2:] - boxes[:, None, :2]
     size = STRIDE * points.new_tensor([p2.shape[3], p2.shape[2]])
-    places = 2 * (low + points * sides) / size - 1
+    places = 2 * in_image(points, boxes) / size - 1
     samples = F.grid_sample(p2, places.flatten(0, 1)[None, :, None], align_corners=False)
     return samples[0, :, :, 0].unflatten(1, points.shape[:2]).transpose(0, 1)

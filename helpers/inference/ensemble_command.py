@@ -10,7 +10,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +85,11 @@ def run(args: argparse.Namespace) -> int:
     members = [Member.open(find_folder(text, args.data)) for text in args.members]
     check_alike(members)
     calibrations, weights = _learnt(members, args)
-    least = EnsembleConfig.min_score if calibrations is None else CALIBRATED.min_score
-    least = least if args.min_score is None else args.min_score
-    config = EnsembleConfig(coverage=args.coverage, min_score=least)
+    config = replace(
+        EnsembleConfig() if calibrations is None else CALIBRATED, coverage=args.coverage
+    )
+    if args.min_score is not None:
+        config = replace(config, min_score=args.min_score)
     about = _about(members, calibrations, weights, config, args)
     stored = StoredPredictions.open(args.output or _folder(about, args.data), about)
     _fuse_missing(stored, members, calibrations, weights, config, args)

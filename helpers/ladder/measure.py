@@ -150,7 +150,7 @@ def looked_at(
     if held_out is not None:
         data = _other_val(config, held_out.annotations, held_out.images)
         index = read_split(data, "val", taxonomy=run.taxonomy)
-    where = "val" if held_out is None else "held-out"
+    where, coco = "val" if held_out is None else "held-out", index.to_coco()
     about = {
         "run": run.name,
         "weights": newest_weights(run),
@@ -158,8 +158,8 @@ def looked_at(
         "label_space": index.taxonomy.label_space,
         "soft": True,
         "data": index.digest,
-        "images": index.to_coco()["images"],
-        "categories": index.to_coco()["categories"],
+        "images": coco["images"],
+        "categories": coco["categories"],
     }
     folder = outputs_dir() / "predictions" / run.name / f"ladder-{where}"
     stored = StoredPredictions.open(folder, about)

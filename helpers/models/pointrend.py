@@ -213,9 +213,8 @@ class PointRendHead(nn.Module):
     @property
     def _points_asked(self) -> int:
         """Of one RoI in all its grids."""
-        config = self.config
-        budget, start = config.subdivision_points, (self.coarse.side, config.subdivision_steps)
-        side, steps = first_grid(*start, budget)
+        budget = self.config.subdivision_points
+        side, steps = first_grid(self.coarse.side, self.config.subdivision_steps, budget)
         return side**2 + steps * budget
 
     def _coarse(self, fine: FineFeatures, boxes: Tensor, image: Tensor) -> Tensor:

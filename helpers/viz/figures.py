@@ -13,20 +13,8 @@ from matplotlib.ticker import FuncFormatter
 
 from helpers.viz.style import CYCLE, GREY, INK, STYLE, Picture, class_colour, shade
 
-# Columns of a training log that are not parts of the loss.
-NOT_LOSSES = {
-    "step",
-    "epoch",
-    "lr",
-    "total",
-    "grad_norm",
-    "skipped",
-    "seconds_data",
-    "seconds_step",
-    "seconds_forward",
-    "seconds_backward",
-    "seconds_optimiser",
-}
+# Columns of a training log that are not parts of the loss, beside the times.
+NOT_LOSSES = {"step", "epoch", "lr", "total", "grad_norm", "skipped"}
 # Where the first alternative alone does not say what the thing is.
 SHORT_NAMES = {"Three-Seat / Multi-person sofa": "Three-Seat Sofa"}
 
@@ -216,13 +204,18 @@ def stacked_shares(table: pd.DataFrame, *, title: str, ylabel: str) -> Picture:
     return figure
 
 
+def loss_columns(log: pd.DataFrame) -> list[str]:
+    """The columns of a training log that are parts of the loss: those it does not name itself."""
+    return [c for c in log.columns if c not in NOT_LOSSES and not c.startswith("seconds_")]
+
+
 def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
     """Training losses over steps: the total, then its parts, each a moving average over `window`
     logged rows with the raw total faint behind it.
 
     `log`: the table of `training.log.read_log`; every column it does not name itself is a loss.
     """
-    parts = [c for c in log.columns if c not in NOT_LOSSES]
+    parts = loss_columns(log)
     with matplotlib.rc_context(STYLE):
         figure = Picture((9.2, 3.3), alt=f"{title}: loss over {len(log)} logged steps")
         total, detail = _row(figure, 2)

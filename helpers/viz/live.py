@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import pandas as pd
 
 from helpers.data.index import InstanceIndex
-from helpers.viz.figures import NOT_LOSSES
+from helpers.viz.figures import loss_columns
 from helpers.viz.gallery import truth_and_prediction
 from helpers.viz.overlays import grid
 from helpers.viz.style import CYCLE, STYLE, Picture
@@ -47,12 +46,7 @@ class LiveCurve:
     def __enter__(self) -> LiveCurve:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __call__(self, row: Mapping[str, float]) -> None:
@@ -101,7 +95,7 @@ def training_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Pictu
         figure = Picture((9.2, 2.9), alt=f"{title}: loss and learning rate over {len(log)} steps")
         loss, rate = figure.subplots(1, 2, width_ratios=(2, 1))
         loss.plot(log["step"], log["total"], color=CYCLE[0], alpha=0.25, linewidth=0.8)
-        for name in ("total", *(column for column in log if column not in NOT_LOSSES)):
+        for name in ("total", *loss_columns(log)):
             smooth = log[name].rolling(window, min_periods=1).mean()
             style = "-" if name == "total" else (0, (4, 1.5))
             loss.plot(log["step"], smooth, linestyle=style, label=name.removeprefix("loss_"))
