@@ -31,6 +31,7 @@ def pointrend_cases(
     for layer in (head.coarse.prediction, head.point.predictor):
         torch.nn.init.normal_(layer.weight, std=0.1)  # answers as clear as those of a trained one
     usual = levels[0].contiguous()  # one channel after the other
+    halves = [level.bfloat16() for level in levels]  # as a network in bfloat16 makes them
     for count in (min(20, len(boxes)), len(boxes)):
         labels = torch.arange(count) % KINDS
         found = Detections(boxes[:count], torch.ones(count), labels, size)
@@ -41,7 +42,7 @@ def pointrend_cases(
 
         def half(found: Detections = found) -> Tensor:
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                return head.predict(levels, [found])[0]
+                return head.predict(halves, [found])[0]
 
         def textbook(found: Detections = found) -> Tensor:
             return textbook_masks(head, usual, found)
@@ -65,7 +66,7 @@ def textbook_masks(head: PointRendHead, p2: Tensor, found: Detections) -> Tensor
         points = cell_centres(side, p2)[uncertain]
         asked = _answers(head, p2, coarse, found.boxes, points)
         places = uncertain[:, None].expand_as(asked)
-        logits = logits.flatten(2).scatter(2, places, asked).unflatten(2, (side, side))
+        logits.flatten(2).scatter_(2, places, asked)
     return logits[rows, found.labels].sigmoid()
 
 
@@ -92,5 +93,4 @@ def _fine(p2: Tensor, boxes: Tensor, points: Tensor) -> Tensor:
     """(R, C, P): P2 at box-relative (R, P, 2) points."""
     size = STRIDE * points.new_tensor([p2.shape[3], p2.shape[2]])
     places = 2 * in_image(points, boxes) / size - 1
-    samples = F.grid_sample(p2, places.flatten(0, 1)[None, :, None], align_corners=False)
-    return samples[0, :, :, 0].unflatten(1, points.shape[:2]).transpose(0, 1)
+    return F.grid_sample(p2, places[None], align_corners=False)[0].transpose(0, 1)

@@ -24,6 +24,8 @@ from helpers.models.points import (
     cells_under,
     draw_training_points,
     in_image,
+    readable,
+    weighted_rows,
 )
 from helpers.models.rois import RoIs, cat_labels
 from helpers.models.shared import share
@@ -32,7 +34,7 @@ from helpers.structures import Detections
 # Box-relative points (R, P, 2), their boxes (R, 4) and images (R,) -> values there (R, P, D).
 Reader = Callable[[Tensor, Tensor, Tensor], Tensor]
 # Points evaluated at once: on a CPU as many as stay in the cache, on a GPU as memory allows.
-CPU_POINTS, GPU_POINTS = 4096, 131_072
+CPU_POINTS, GPU_POINTS = 8192, 131_072
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class FineFeatures:
             cells_under(boxes / stride, image, table)
             for table, stride in zip(self.tables, self.strides, strict=True)
         ]
-        if 2 * sum(int(one.sum()) for one in cells) > points * len(cells):
+        if 1.25 * sum(int(one.sum()) for one in cells) > points * len(cells):
             return partial(self.weighted_at, weight)
         parts = weight.split([table.rows.shape[1] for table in self.tables], dim=1)
         both = zip(self.tables, parts, cells, strict=True)
@@ -113,6 +115,28 @@ class CoarseHead(nn.Module):
         return self.prediction(hidden).float().unflatten(1, (-1, self.side, self.side))
 
 
+@dataclass(frozen=True)
+class CoarseTerms:
+    """What each layer of the point head adds for the coarse logits, and its bias, at every cell.
+
+    The logits at a point are interpolated, and layers take them linearly: the other way around, a
+    layer's weight is applied once per cell, and points read the result. Around each RoI's cells
+    is one without logits, so that the bias counts in full up to the edge.
+
+    rows: (R * side * side, D) of each layer, the last with D = 1; side: S + 2.
+    """
+
+    rows: tuple[Tensor, ...]
+    side: int
+
+    def at(self, points: Tensor) -> list[Tensor]:
+        """Box-relative (R, P, 2) points -> of each layer (R * P, D)."""
+        table = PointTable(self.rows[0], self.side, self.side)
+        inner = (1 + points * (self.side - 2)) / self.side
+        taps = table.taps(inner, torch.arange(len(points), device=points.device))
+        return [weighted_rows(rows, *taps) for rows in self.rows]
+
+
 class PointHead(nn.Module):
     """The class of single points: an MLP that is told the coarse logits at every layer (5.3)."""
 
@@ -132,18 +156,30 @@ class PointHead(nn.Module):
         """(D, C): what the first layer makes of fine features."""
         return self.fcs[0].weight[:, : -self.predictor.out_features]
 
-    def forward(self, first: Tensor, coarse: Tensor, labels: Tensor) -> Tensor:
-        """first (R, P, D): `fine_weight` times the fine features; coarse (R, P, K), labels (R,) ->
-        (R, P) logits of each RoI's label."""
-        kinds = self.predictor.out_features
-        coarse = coarse.to(first.dtype)
-        hidden = F.relu(first + F.linear(coarse, self.fcs[0].weight[:, -kinds:], self.fcs[0].bias))
-        for layer in self.fcs[1:]:
-            hidden = F.relu(layer(torch.cat((hidden, coarse), dim=-1)))
-        hidden = torch.cat((hidden, coarse), dim=-1).float()
+    def terms(self, coarse: Tensor, labels: Tensor) -> CoarseTerms:
+        """Of coarse logits (R, K, S, S) and the label (R,) that is asked of each RoI."""
+        kinds = coarse.shape[1]
+        cells = F.pad(coarse, (1, 1, 1, 1)).permute(0, 2, 3, 1)
+        rows = [F.linear(cells, layer.weight[:, -kinds:], layer.bias) for layer in self.fcs]
         # one row of the predictor per RoI: the other K - 1 answers would be thrown away
-        weight, bias = self.predictor.weight[labels].float(), self.predictor.bias[labels].float()
-        return torch.einsum("rpc,rc->rp", hidden, weight) + bias[:, None]
+        weight, bias = self.predictor.weight[labels, -kinds:], self.predictor.bias[labels]
+        last = (cells * weight[:, None, None]).sum(-1) + bias[:, None, None]
+        tables = (*rows, last[..., None])
+        return CoarseTerms(tuple(readable(one.flatten(0, 2)) for one in tables), cells.shape[1])
+
+    def forward(self, first: Tensor, terms: Sequence[Tensor], labels: Tensor) -> Tensor:
+        """first (R, P, D): `fine_weight` times the fine features; terms: `CoarseTerms` at the same
+        points; labels (R,) -> (R, P) logits of each RoI's label."""
+        device, width, rois = first.device.type, first.shape[-1], first.shape[:2]
+        autocast = torch.is_autocast_enabled(device)
+        kind = torch.get_autocast_dtype(device) if autocast else first.dtype
+        hidden = terms[0].to(kind).add_(first.flatten(0, 1)).relu_()  # in place: half the memory
+        for layer, term in zip(self.fcs[1:], terms[1:-1], strict=True):
+            weight = layer.weight[:, :width].to(kind)
+            hidden = term.to(kind).addmm_(hidden, weight.t()).relu_()
+        weight = self.predictor.weight[labels, None, :width].to(kind)
+        last = weight @ hidden.unflatten(0, rois).transpose(1, 2)
+        return last.squeeze(1).float() + terms[-1].view(rois)
 
 
 class PointRendHead(nn.Module):
@@ -169,7 +205,7 @@ class PointRendHead(nn.Module):
             importance=self.config.importance,
         )
         read = partial(fine.weighted_at, self.point.fine_weight)
-        logits = self._at_points(points, read, coarse, boxes, image, labels)
+        logits = self._answers(read, coarse, boxes, image, labels)(points)
         truth = point_targets(rois, in_image(points, boxes))
         whole = mask_loss(own, mask_targets(rois, self.coarse.side), self.loss.masks, self.loss)
         point = mask_loss(logits, truth, self.loss.points, self.loss)
@@ -186,7 +222,8 @@ class PointRendHead(nn.Module):
         fine = FineFeatures.of(features, self.config.point_levels)
         per_roi = max(self.config.subdivision_points, self.coarse.side**2)
         rois = max(1, (CPU_POINTS if boxes.device.type == "cpu" else GPU_POINTS) // per_roi)
-        coarse = self._coarse(fine, boxes, image)
+        with torch.autocast(boxes.device.type, enabled=False):  # small, and counts at every point
+            coarse = self._coarse(fine, boxes, image)
         read = fine.weighted(
             self.point.fine_weight, boxes, image, points=len(boxes) * self._points_asked
         )
@@ -198,12 +235,8 @@ class PointRendHead(nn.Module):
         self, read: Reader, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
     ) -> Tensor:
         """Coarse logits (R, K, S, S) -> (R, T, T) logits of each label, T = S * 2 ** steps."""
-
-        def ask(points: Tensor) -> Tensor:
-            return self._at_points(points, read, coarse, boxes, image, labels)
-
         return subdivide(
-            ask,
+            self._answers(read, coarse, boxes, image, labels),
             like=boxes,
             side=self.coarse.side,
             steps=self.config.subdivision_steps,
@@ -221,21 +254,15 @@ class PointRendHead(nn.Module):
         """Coarse logits (R, K, S, S) from a regular 2S x 2S grid of points in each box."""
         side = 2 * self.coarse.side
         points = cell_centres(side, boxes).expand(len(boxes), -1, -1)
-        pooled = fine.at(points, boxes, image).transpose(1, 2)
+        pooled = fine.at(points, boxes, image).float().transpose(1, 2)
         return self.coarse(pooled.unflatten(2, (side, side)))
 
-    def _at_points(
-        self,
-        points: Tensor,
-        read: Reader,
-        coarse: Tensor,
-        boxes: Tensor,
-        image: Tensor,
-        labels: Tensor,
-    ) -> Tensor:
-        every = torch.arange(len(boxes), device=boxes.device)
-        rough = PointTable.of(coarse).at(points, every)
-        return self.point(read(points, boxes, image), rough, labels)
+    def _answers(
+        self, read: Reader, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
+    ) -> Callable[[Tensor], Tensor]:
+        """From box-relative (R, P, 2) points to the logits (R, P) of these RoIs there."""
+        terms = self.point.terms(coarse, labels)
+        return lambda points: self.point(read(points, boxes, image), terms.at(points), labels)
 
 
 def subdivide(

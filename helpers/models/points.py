@@ -18,8 +18,8 @@ CHUNK = 4096  # rows multiplied at once: as many as stay in a CPU's cache
 class PointTable:
     """Maps with the channels of a cell in one row, so that a sample reads four whole rows.
 
-    rows: (B * H * W, C) float32. Made once, read often. place: (B * H * W,) where in `rows` each
-    cell is, of a table that has only some of them and a last row for all others.
+    rows: (B * H * W, C) as `readable` has them. Made once, read often. place: (B * H * W,) where
+    in `rows` each cell is, of a table that has only some of them and a last row for all others.
     """
 
     rows: Tensor
@@ -30,30 +30,33 @@ class PointTable:
     @staticmethod
     def of(maps: Tensor) -> PointTable:
         """(B, C, H, W) -> table."""
-        rows = maps.permute(0, 2, 3, 1).flatten(0, 2).float()
-        return PointTable(rows, *maps.shape[-2:])
+        rows = maps.permute(0, 2, 3, 1).flatten(0, 2)
+        return PointTable(readable(rows), *maps.shape[-2:])
 
     def weighted(self, weight: Tensor, cells: Tensor) -> PointTable:
         """A table of weight (D, C) times each row; cells (B * H * W,) bool left out count as 0."""
         chosen = cells.nonzero().squeeze(1)
-        rows = [F.linear(self.rows[part], weight).float() for part in chosen.split(CHUNK)]
-        rows.append(self.rows.new_zeros(1, len(weight)))
+        rows = [readable(F.linear(self.rows[part], weight)) for part in chosen.split(CHUNK)]
+        rows.append(rows[0].new_zeros(1, len(weight)))
         place = torch.where(cells, cells.cumsum(0) - 1, len(chosen))
         return PointTable(torch.cat(rows), self.height, self.width, place)
 
     def at(self, points: Tensor, index: Tensor) -> Tensor:
-        """Samples (R, P, C) float32.
+        """Samples (R, P, C).
 
         points: (R, P, 2) x, y from 0 (left or upper edge of the map) to 1; index: (R,) which map.
         A cell's value lies at its centre; outside the map all is 0 (grid_sample with
         align_corners=False and zero padding).
         """
+        return weighted_rows(self.rows, *self.taps(points, index)).unflatten(0, points.shape[:2])
+
+    def taps(self, points: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Which rows each point (see `at`) reads, and how much of each: twice (R * P, 4)."""
         where = points.float() * points.new_tensor([self.width, self.height]) - 0.5
         row, weight = bilinear_taps(where, height=self.height, width=self.width)
         row = row + (index * self.height * self.width)[:, None, None]
         row = row if self.place is None else self.place[row]
-        samples = weighted_rows(self.rows, row.flatten(0, 1), weight.flatten(0, 1))
-        return samples.view(*points.shape[:2], self.rows.shape[1])
+        return row.flatten(0, 1), weight.flatten(0, 1)
 
 
 def bilinear_taps(where: Tensor, *, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -62,22 +65,22 @@ def bilinear_taps(where: Tensor, *, height: int, width: int) -> tuple[Tensor, Te
     where: (..., 2) x, y in cells, cell (0, 0) at 0. Returns row (..., 4) int64, which is
     y * width + x, and weight (..., 4), through which the gradient reaches `where`.
     """
-    (x, x_weight), (y, y_weight) = (
-        _axis_taps(where[..., axis], size) for axis, size in ((0, width), (1, height))
-    )
-    row = y[..., :, None] * width + x[..., None, :]
-    weight = y_weight[..., :, None] * x_weight[..., None, :]
-    return row.flatten(-2), weight.flatten(-2)
+    first = where.detach().floor().nan_to_num_(0.0)  # an index all the same; its weight is NaN
+    part = where - first
+    size = where.new_tensor([width, height])
+    low, low_weight = _kept_inside(first, 1 - part, size)
+    high, high_weight = _kept_inside(first + 1, part, size)
+    (x0, y0), (x1, y1) = low.unbind(-1), high.unbind(-1)
+    y0, y1 = y0 * width, y1 * width
+    row = torch.stack((y0 + x0, y0 + x1, y1 + x0, y1 + x1), dim=-1)
+    (x0, y0), (x1, y1) = low_weight.unbind(-1), high_weight.unbind(-1)
+    return row, torch.stack((y0 * x0, y0 * x1, y1 * x0, y1 * x1), dim=-1)
 
 
-def _axis_taps(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """(...) -> the two cells around each position (..., 2), kept inside, and their weights."""
-    first = position.detach().floor().nan_to_num_(0.0)  # an index all the same; its weight is NaN
-    part = position - first
-    cells = torch.stack((first, first + 1), dim=-1)
+def _kept_inside(cells: Tensor, weight: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """(..., 2) cells, those outside moved to the edge, and weights, which are 0 for these."""
     inside = (cells >= 0) & (cells < size)
-    weight = torch.stack((1 - part, part), dim=-1) * inside
-    return cells.clamp(0, size - 1).long(), weight
+    return cells.clamp(min=0).minimum(size - 1).long(), weight * inside
 
 
 def cells_under(boxes: Tensor, index: Tensor, table: PointTable) -> Tensor:
@@ -106,7 +109,13 @@ def cells_under(boxes: Tensor, index: Tensor, table: PointTable) -> Tensor:
 
 def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """Sum of the rows that each of M bags names: rows (R, C), index and weight (M, T) -> (M, C)."""
-    return F.embedding_bag(index, rows, mode="sum", per_sample_weights=weight)
+    return F.embedding_bag(index, rows, mode="sum", per_sample_weights=weight.to(rows.dtype))
+
+
+def readable(rows: Tensor) -> Tensor:
+    """float32, as gradients are summed in rows; bfloat16 stays where a CPU only reads them."""
+    asis = rows.dtype == torch.bfloat16 and rows.device.type == "cpu" and not rows.requires_grad
+    return rows if asis else rows.float()
 
 
 def cell_centres(side: int, like: Tensor) -> Tensor:
