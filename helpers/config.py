@@ -16,6 +16,7 @@ from helpers.config_fields import Section, differences, known_fields, plain_to_s
 
 Preset = Literal["quick", "bench", "paper"]
 Merge = Literal["max", "mean", "vote"]
+Precision = Literal["auto", "float32", "bf16", "fp16"]  # auto: 16 bits on a GPU, else 32
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class TrainConfig(Section):
     offset_lr_factor: float = 0.1  # share of lr for the offsets of deformable convolutions
     clip_norm: float = 35.0  # longest gradient, all parameters together
     ema: float = 0.0  # decay of averaged weights to predict with; 0.9998 is usual, 0 keeps none
-    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"  # auto: what the device has
+    precision: Precision = "auto"  # computed in
     compile: bool = False  # torch.compile for backbone and FPN: a slow start, then faster steps
     short_side: tuple[int, int] = (1200, 1500)  # drawn per picture, both ends included
     max_side: int = 1500  # px, no side of a picture is longer
@@ -230,6 +231,7 @@ class TestConfig(Section):
     score_threshold: float = 0.05  # less confident detections are dropped
     nms_threshold: float = 0.5  # IoU
     max_detections: int = 100  # a picture
+    precision: Precision = "float32"  # computed in
     preset: Literal["coco", "future3d"] = "future3d"  # rules of the evaluation
     tta: TtaConfig | None = None  # None: one look at each picture
 

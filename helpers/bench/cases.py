@@ -45,7 +45,8 @@ KINDS = 34
 
 def cases() -> Iterator[Case]:
     """All cases, each made when it is asked for, with inputs that are the same every time."""
-    for make in (_paste, _roi_align, _deform, _subdivision, _evaluation, _sample, _tta, step_cases):
+    parts = (_paste, _roi_align, _deform, _subdivision, _prediction, _evaluation, _sample, _tta)
+    for make in (*parts, step_cases):
         torch.manual_seed(0)
         yield from make()
 
@@ -228,6 +229,20 @@ def _sample() -> Iterator[Case]:
         sizes = {"short_side": (1350, 1350), "max_side": 1500}
         dataset = InstanceDataset(index, train=True, flip=0.5, **sizes)
         yield Case("a training sample, 1200 px to 1350 px, 5 masks", lambda: dataset[0])
+
+
+def _prediction() -> Iterator[Case]:
+    config = change(preset("paper"), model__backbone="resnet50", model__pretrained=False)
+    config = change(config, model__mask_head="pointrend", test__score_threshold=0.0)
+    model = build_model(config.model, config.loss, config.test, KINDS).eval()
+    pixels = _blobs(3, SIDE).mul(255).byte().permute(1, 2, 0).numpy()
+    picture, half = Image.fromarray(pixels), change(config, test__precision="bf16")
+    yield Case(
+        "a picture of 1200 px, PointRend R50, 100 detections, bfloat16",
+        lambda: predict_image(model, picture, half),
+        lambda: predict_image(model, picture, config),
+        "the same in float32",
+    )
 
 
 def _tta() -> Iterator[Case]:

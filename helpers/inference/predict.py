@@ -22,6 +22,7 @@ from helpers.data.taxonomy import Taxonomy
 from helpers.inference.paste import to_rle
 from helpers.inference.tta import predict_augmented
 from helpers.masks.rle import area
+from helpers.models.precision import autocast
 from helpers.structures import Detections
 
 
@@ -62,10 +63,10 @@ def predict_index(
 ) -> list[dict[str, Any]]:
     """COCO results for every picture of the index, in its order, best first in each picture.
 
-    Pictures are looked at as `config.test` says; masks and boxes come back in the original size,
-    with the ids of the index. Detections without a single pixel are dropped. The model works one
-    picture at a time on `device` (default: where it is), in evaluation mode, and is left in the
-    mode it was in. Raises DataError when a picture can not be read.
+    Pictures are looked at as `config.test` says, in its precision; masks and boxes come back in
+    the original size, with the ids of the index. Detections without a single pixel are dropped.
+    The model works one picture at a time on `device` (default: where it is), in evaluation mode,
+    and is left in the mode it was in. Raises DataError when a picture can not be read.
     """
     found = detect_index(model, index, config=config, device=device, progress=progress)
     return [
@@ -146,9 +147,10 @@ def _predict(
 ) -> Detections:
     device = next(model.parameters()).device
     images = [image.to(device) for image in images]
-    if test.tta is not None:
-        return predict_augmented(model, images, size, test).to("cpu")
-    [detections] = model.predict(images)
+    with autocast(test.precision, device):
+        if test.tta is not None:
+            return predict_augmented(model, images, size, test).to("cpu")
+        [detections] = model.predict(images)
     return detections.to("cpu").resized(size)
 
 

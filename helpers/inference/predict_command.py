@@ -10,12 +10,12 @@ import argparse
 import hashlib
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
 
-from helpers.config import TestConfig, TtaConfig
+from helpers.config import Precision, TestConfig, TtaConfig
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import find_dataset
@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--soft", action="store_true", help="keep mask probabilities, for ensembles"
     )
     parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        help="computed in; bf16 is about twice as fast and nearly the same (default: the run's)",
+    )
+    parser.add_argument(
         "--shard", type=parse_shard, default=(1, 1), metavar="I/N", help="one of N processes' share"
     )
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: by run and data")
@@ -60,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     """Predict what is not there yet; say where the results lie, or what is still missing."""
     trained = find_run(args.run_name)
     index = _index(args, trained)
-    test = replace(trained.config.test, tta=_tta(args, trained.config.test))
+    test = trained.config.test
+    test = replace(test, tta=_tta(args, test), precision=args.precision or test.precision)
     model = trained.model()
     folder = args.output or _folder(trained, args, test)
     stored = StoredPredictions.open(folder.expanduser(), _about(trained, model, index, test, args))
@@ -139,7 +145,8 @@ def _folder(trained: Run, args: argparse.Namespace, test: TestConfig) -> Path:
     data = "val" if args.data is None else args.data.expanduser().resolve().stem
     split = f"-{args.split}" if args.data is not None and args.data.is_dir() else ""
     tta = f"-tta-{test.tta.merge}" if test.tta else ""
-    return outputs_dir() / "predictions" / trained.name / f"{data}{split}{tta}"
+    precision = f"-{test.precision}" if test.precision != "float32" else ""
+    return outputs_dir() / "predictions" / trained.name / f"{data}{split}{tta}{precision}"
 
 
 def _about(

@@ -105,8 +105,8 @@ class Prediction(Detections):
 class Predictor:
     """Predicts single pictures with a run of the run store, or any `TrainedModel`.
 
-    test: other sizes or test-time augmentation than the run's own. device: by default a GPU when
-    there is one.
+    test: other sizes, precision or test-time augmentation than the run's own.
+    device: by default a GPU when there is one.
     """
 
     def __init__(

@@ -65,8 +65,9 @@ class BoxStage(nn.Module):
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         """(R, C, 7, 7) -> logits (R, K + 1), deltas (R, K or 1, 4), float32."""
-        hidden = self.features(pooled)
-        return self.classes(hidden).float(), self.deltas(hidden).float().unflatten(1, (-1, 4))
+        hidden = self.features(pooled).float()
+        with torch.autocast(hidden.device.type, enabled=False):  # eight bits are few for an edge
+            return self.classes(hidden), self.deltas(hidden).unflatten(1, (-1, 4))
 
     def losses(self, logits: Tensor, deltas: Tensor, rois: Sequence[RoIs]) -> dict[str, Tensor]:
         """`cls`: mean over RoIs. `box_reg`: L1 of the foreground, divided by the number of RoIs.

@@ -61,7 +61,7 @@ class FineFeatures:
     def weighted(self, weight: Tensor, boxes: Tensor, image: Tensor, *, points: int) -> Reader:
         """`weighted_at` for many points in these boxes.
 
-        Interpolating and weighing may change places: where the boxes have far fewer cells than
+        Interpolating and weighing may change places: where the boxes have fewer cells than
         `points`, how many will be read in all, each cell is weighed once, and then only read.
         """
         cells = [

@@ -112,10 +112,11 @@ def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     return F.embedding_bag(index, rows, mode="sum", per_sample_weights=weight.to(rows.dtype))
 
 
-def readable(rows: Tensor) -> Tensor:
-    """float32, as gradients are summed in rows; bfloat16 stays where a CPU only reads them."""
-    asis = rows.dtype == torch.bfloat16 and rows.device.type == "cpu" and not rows.requires_grad
-    return rows if asis else rows.float()
+def readable(values: Tensor) -> Tensor:
+    """float32, as gradients are summed in it; bfloat16 stays where a CPU only reads."""
+    on_cpu = values.device.type == "cpu"
+    as_is = on_cpu and values.dtype == torch.bfloat16 and not values.requires_grad
+    return values if as_is else values.float()
 
 
 def cell_centres(side: int, like: Tensor) -> Tensor:

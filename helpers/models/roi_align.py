@@ -74,11 +74,13 @@ def roi_align(feature: Tensor, rois: Tensor, size: int, *, scale: float) -> Tens
     rows = feature.permute(0, 2, 3, 1).reshape(-1, channels)
     if not len(rois):
         return rows[:0, :, None, None].expand(-1, -1, size, size)
-    image, *ends = rois.detach().to(feature.dtype).unbind(1)
+    exact = torch.promote_types(feature.dtype, torch.float32)
+    image, *ends = rois.detach().to(exact).unbind(1)
     low_x, low_y, high_x, high_y = (end * scale - 0.5 for end in ends)
     x = AxisTaps.of(low_x, high_x, bins=size, length=width)
     y = AxisTaps.of(low_y, high_y, bins=size, length=height)
     index, weight, starts = _bags(x, y, image.long() * height * width, width)
+    weight = weight.to(rows.dtype)
     bins = F.embedding_bag(index, rows, starts, mode="sum", per_sample_weights=weight)
     return bins.view(-1, size, size, channels).permute(0, 3, 1, 2)
 

@@ -12,6 +12,7 @@ import torchvision
 from torch import Tensor
 
 from helpers.models.boxes import area
+from helpers.models.points import readable
 from helpers.models.roi_align import roi_align
 
 FINEST, COARSEST = 2, 5  # P2..P5: P6 serves the proposals only
@@ -37,15 +38,14 @@ def pool_rois(
     """RoIAlign with exact alignment and adaptive sampling (specification section 3).
 
     features: P2..P5 (more are not looked at); boxes: (R_i, 4) per image in pixels.
-    Returns (R, C, size, size) float32, in the order of the boxes.
+    Returns (R, C, size, size) in the order of the boxes; float32, or bfloat16 as `readable` does.
     """
     rois = with_image_index(boxes)
     levels = level_of(rois[:, 1:], canonical)
     pooled, order = [], []
     for level in range(FINEST, COARSEST + 1):
         index = (levels == level).nonzero().squeeze(1)
-        feature = features[level - FINEST].float()
-        pooled.append(_align(feature, rois[index], size, scale=1 / 2**level))
+        pooled.append(_align(features[level - FINEST], rois[index], size, scale=1 / 2**level))
         order.append(index)
     return torch.cat(pooled)[torch.cat(order).argsort()]
 
@@ -63,7 +63,7 @@ def pool_masks(masks: Tensor, index: Tensor, boxes: Tensor, size: int) -> Tensor
 
 def _align(feature: Tensor, rois: Tensor, size: int, *, scale: float) -> Tensor:
     align = roi_align if feature.device.type == "cpu" else _by_torchvision
-    return align(feature, rois, size, scale=scale)
+    return align(readable(feature), rois, size, scale=scale)
 
 
 def _by_torchvision(feature: Tensor, rois: Tensor, size: int, *, scale: float) -> Tensor:

@@ -14,10 +14,11 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from helpers.config import TrainConfig
+from helpers.models.precision import autocast, autocast_dtype
 from helpers.structures import Sample
 from helpers.training.average import WeightAverage
 from helpers.training.checkpoint import Checkpoint
-from helpers.training.errors import NonFiniteError, TrainingError
+from helpers.training.errors import NonFiniteError
 from helpers.training.optimizer import build_optimizer, set_learning_rate
 from helpers.training.schedule import learning_rate
 
@@ -43,7 +44,6 @@ class Trainer:
         self._bad_in_row = 0
         self.accelerator = accelerator
         self._device = accelerator.device
-        self._dtype = autocast_dtype(config.precision, self._device)
         self.model = model.to(self._device).train()
         self._statistics = _moving_statistics(self.model)
         self._average = WeightAverage(self.model, config.ema) if config.ema else None
@@ -51,7 +51,8 @@ class Trainer:
             compile_body(self.model)
         self._losses = accelerator.prepare_model(self.model)
         self._optimizer = build_optimizer(self.model, config)
-        self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._dtype is torch.float16)
+        cast = autocast_dtype(config.precision, self._device)
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=cast is torch.float16)
 
     def checkpoint(self, digest: str) -> Checkpoint:
         """The state after `step` steps; `digest` names the data it was trained on."""
@@ -110,8 +111,7 @@ class Trainer:
     def _forward(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         images = [s.image.to(self._device, non_blocking=True) for s in samples]
         targets = [s.targets.to(self._device, non_blocking=True) for s in samples]
-        cast = self._dtype is not None
-        with torch.autocast(self._device.type, dtype=self._dtype, enabled=cast):
+        with autocast(self.config.precision, self._device):
             losses = self._losses(images, targets)
         return {name: loss.float() for name, loss in losses.items()}
 
@@ -177,19 +177,3 @@ def seed_step(seed: int, step: int, process: int = 0) -> None:
     random.seed(drawn)
     np.random.seed(drawn)
     torch.manual_seed(drawn)
-
-
-def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """What to compute in; None is plain float32.
-
-    `auto` is bf16 on GPUs that have it, fp16 on other GPUs, float32 on the CPU. Raises
-    TrainingError for fp16 on the CPU, where gradients cannot be scaled.
-    """
-    on_gpu = device.type == "cuda"
-    if precision == "auto":
-        if not on_gpu:
-            return None
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    if precision == "fp16" and not on_gpu:
-        raise TrainingError("train.precision=fp16 needs a GPU: use auto, float32 or bf16")
-    return {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.config import change
+from helpers.config import TtaConfig, change
 from helpers.evaluation.average_precision import evaluate
 from helpers.inference.predict import predict_image, predict_index, to_results
 from helpers.masks import rle
 
 from .painted import CONFIG, PICTURES, ColourModel, paint
+from .tiny import TEST, noise_picture, tiny_model
 
 
 def test_results_carry_original_ids_and_sizes(index):
@@ -84,3 +85,23 @@ def test_detections_without_a_pixel_are_dropped(index):
     masks = torch.stack((torch.zeros(7, 7), torch.ones(7, 7)))
     results = to_results(dataclasses.replace(found, masks=masks), 31, index.taxonomy)
     assert [result["category_id"] for result in results] == [9]
+
+
+@pytest.mark.parametrize("views", [1, 4])
+@pytest.mark.parametrize("variant", ["mask_rcnn", "pointrend", "cascade"])
+def test_in_bfloat16_the_best_detections_stay_nearly_the_same(variant, views):
+    tta = None if views == 1 else TtaConfig(sizes=(64, 96), max_side=160)
+    test = dataclasses.replace(TEST, short_side=64, max_side=160, tta=tta)
+    model, config = tiny_model(variant, test=test), change(CONFIG, test=test)
+    exact = predict_image(model, noise_picture(), config)
+    rough = predict_image(model, noise_picture(), change(config, test__precision="bf16"))
+    assert len(exact) and len(rough)
+    assert {rough.boxes.dtype, rough.scores.dtype, rough.masks.dtype} == {torch.float32}
+    assert not torch.equal(rough.scores[:1], exact.scores[:1])
+    torch.testing.assert_close(rough.scores[0], exact.scores[0], rtol=0.02, atol=0.01)
+
+
+def test_sixteen_bits_of_a_gpu_are_refused_on_a_cpu(index):
+    config = change(CONFIG, test__precision="fp16")
+    with pytest.raises(ValueError, match="needs a GPU"):
+        predict_index(ColourModel(), index, config=config, progress=False)

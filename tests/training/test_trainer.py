@@ -13,7 +13,6 @@ from helpers.models.errors import ModelError
 from helpers.training.errors import NonFiniteError
 from helpers.training.log import read_log
 from helpers.training.optimizer import build_optimizer, set_learning_rate
-from helpers.training.trainer import autocast_dtype
 
 
 def weights(trainer):
@@ -145,15 +144,6 @@ def test_parameter_groups(kind):
     assert found == {
         id(p): wanted[n] for n, m in model.items() if n in wanted for p in m.parameters()
     }
-
-
-def test_precision():
-    cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    assert autocast_dtype("auto", cpu) is None
-    assert autocast_dtype("bf16", cpu) is torch.bfloat16
-    assert autocast_dtype("float32", gpu) is None
-    with pytest.raises(ValueError, match="fp16 needs a GPU"):
-        autocast_dtype("fp16", cpu)
 
 
 def test_bf16_on_the_cpu_trains(toy, tmp_path):
