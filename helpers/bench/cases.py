@@ -34,8 +34,9 @@ from helpers.inference.paste import to_rle
 from helpers.inference.predict import predict_image
 from helpers.masks import rle
 from helpers.models.build import build_model
+from helpers.models.compare import golden_pair
 from helpers.models.deform import DeformConv
-from helpers.models.detectron2_live import has_detectron2
+from helpers.models.detectron2_live import has_detectron2, reference_detections
 from helpers.models.roi_pool import level_of, pool_rois
 from helpers.structures import Detections
 
@@ -243,6 +244,14 @@ def _prediction() -> Iterator[Case]:
         lambda: predict_image(model, picture, config),
         "the same in float32",
     )
+    if has_detectron2():
+        pair, image = golden_pair("pointrend_r50"), torch.from_numpy(pixels).permute(2, 0, 1)
+        yield Case(
+            "a picture of 1200 px, PointRend R50, made-up weights, no pasting",
+            lambda: pair.ours.predict([image]),
+            lambda: reference_detections(pair.theirs, image),
+            "detectron2",
+        )
 
 
 def _tta() -> Iterator[Case]:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.bench.cases import _paste
+from helpers.bench import cases
 from helpers.config import ModelConfig
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
@@ -134,6 +134,16 @@ def test_a_pair_goes_through_the_exported_file_and_finds_the_same(name):
     assert off.float().mean() <= 1e-3  # what the golden files allow
 
 
+@pytest.mark.slow
+def test_the_bench_times_a_picture_in_both(monkeypatch):
+    monkeypatch.setattr(cases, "SIDE", 96)
+    torch.manual_seed(0)
+    *_, case = cases._prediction()
+    assert case.reference_name == "detectron2"
+    [ours], theirs = case.ours(), case.reference()
+    assert compare.agreement(ours, theirs)["paired"] == len(ours) == len(theirs)
+
+
 @pytest.mark.skipif(REAL, reason="of the stand-in")
 def test_a_picture_without_detections_may_come_without_masks():
     from detectron2.structures import Boxes, Instances
@@ -214,7 +224,7 @@ def test_the_notebook_s_live_cells_run(monkeypatch, tmp_path):
 
 
 def test_the_bench_times_its_paste_beside_ours():
-    names = {case.reference_name: case for case in _paste()}
+    names = {case.reference_name: case for case in cases._paste()}
     theirs = names["detectron2 + pycocotools"]
     ours = names["torchvision + pycocotools"].ours()
     assert [row["counts"].decode() for row in theirs.reference()] == [row["counts"] for row in ours]
