@@ -76,14 +76,16 @@ class StoredPredictions:
         return self.folder / "about.json"
 
     def lines(self) -> Iterator[Line]:
-        """Every whole line of every part, each picture once; a torn last line is passed over."""
+        """Every whole line of every part, each picture once; a torn last line is passed over.
+
+        Raises PredictionError for a whole line that is damaged.
+        """
         seen: set[int] = set()
         for path in sorted(self.folder.glob("part-*.jsonl")):
-            with path.open("rb") as file:
-                for line in map(_parsed, file):
-                    if line is not None and line["image_id"] not in seen:
-                        seen.add(line["image_id"])
-                        yield line
+            for line in _parsed(path):
+                if line["image_id"] not in seen:
+                    seen.add(line["image_id"])
+                    yield line
 
     def done(self) -> set[int]:
         """Ids of the pictures that are predicted."""
@@ -158,8 +160,21 @@ def unpacked(soft: Mapping[str, Any], size: tuple[int, int]) -> Detections:
     )
 
 
-def _parsed(line: bytes) -> Line | None:
-    return json.loads(line) if line.endswith(b"\n") else None
+def _parsed(path: Path) -> Iterator[Line]:
+    with path.open("rb") as file:
+        for number, text in enumerate(file, start=1):
+            if not text.endswith(b"\n"):
+                return  # torn by a kill
+            try:
+                line = json.loads(text)
+            except ValueError:
+                line = None
+            if not (isinstance(line, dict) and {"image_id", "results"} <= line.keys()):
+                raise PredictionError(
+                    f"{path}, line {number} is damaged: delete that line, and the `predict` that "
+                    "made the folder makes its picture anew"
+                )
+            yield line
 
 
 def _drop_torn_line(file: BinaryIO) -> None:

@@ -62,6 +62,22 @@ def test_a_torn_line_is_written_anew(stored, torn):
     assert [json.loads(line)["image_id"] for line in path.read_text().splitlines()] == [5, 3]
 
 
+@pytest.mark.parametrize(
+    "damaged", [b'{"image_id":3,"res', b"\xff\x00{}", b"null", b'{"image_id":3}']
+)
+def test_a_damaged_line_is_named_and_can_be_deleted(stored, damaged):
+    write(stored, 5)
+    path = stored.folder / "part-1-of-1.jsonl"
+    with path.open("ab") as file:
+        file.write(damaged + b"\n")
+    write(stored, 9)
+    with pytest.raises(PredictionError, match=r"part-1-of-1\.jsonl, line 2 is damaged: delete"):
+        stored.done()
+    whole = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(whole[0] + whole[2])
+    assert stored.done() == {5, 9}
+
+
 def test_a_picture_in_two_parts_counts_once(stored):
     write(stored, 5, 3, 9, part=(1, 1))
     write(stored, 3, part=(1, 2))
