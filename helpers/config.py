@@ -12,6 +12,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from helpers.config_checks import (
+    check_above_zero,
+    check_anchors,
+    check_not_below_zero,
+    check_shares,
+    check_sides,
+)
 from helpers.config_fields import Section, differences, known_fields, plain_to_section
 
 Preset = Literal["quick", "bench", "paper"]
@@ -126,6 +133,7 @@ class ModelConfig(Section):
             self, "solov2", plain_to_section(self.solov2, Solov2Config, "model.solov2")
         )
         super().__post_init__()
+        check_anchors("model", self.anchor_sizes, self.anchor_ratios)
 
 
 @dataclass(frozen=True)
@@ -180,20 +188,17 @@ class TrainConfig(Section):
                 f"train.steps is {self.steps} and train.epochs is {self.epochs}: give exactly one "
                 "of them and set the other to None"
             )
-        changes = ("flip", "colour", "blur", "rotate", "repeat_factor")
-        for name in (*changes, "warmup_steps", "workers"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"train.{name} is {getattr(self, name)}: it can not be below 0")
-        for name in ("steps", "epochs", "batch_size", "checkpoint_every", "lr", "clip_norm"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"train.{name} is {value}: it has to be above 0")
+        zero_allowed = ("blur", "rotate", "repeat_factor", "warmup_steps", "workers")
+        check_not_below_zero("train", self, *zero_allowed)
+        needed = ("steps", "epochs", "batch_size", "checkpoint_every", "lr", "clip_norm")
+        check_above_zero("train", self, *needed)
+        check_shares("train", self, "flip", "colour")
         if not all(0 < share <= 1 for share in self.milestones):
             raise ValueError(
                 f"train.milestones is {self.milestones}: give shares of the run between 0 and 1, "
                 "say 32/44 = 0.727 for epoch 32 of 44"
             )
-        _check_sides("train", self.short_side, self.max_side)
+        check_sides("train", self.short_side, self.max_side)
         if not 0 <= self.ema < 1:
             raise ValueError(f"train.ema is {self.ema}: give a decay of at least 0 and below 1")
 
@@ -238,7 +243,7 @@ class TestConfig(Section):
     def __post_init__(self) -> None:
         object.__setattr__(self, "tta", plain_to_section(self.tta, TtaConfig, "test.tta"))
         super().__post_init__()
-        _check_sides("test", (self.short_side, self.short_side), self.max_side)
+        check_sides("test", (self.short_side, self.short_side), self.max_side)
 
 
 @dataclass(frozen=True)
@@ -311,19 +316,6 @@ def _check_known(config: ExperimentConfig, section: str, name: str) -> None:
         where = f"section {section!r}" if name and names else "the config"
         names = ", ".join(names or known_fields(config))
         raise ValueError(f"{key!r} is not a field of {where}: choose one of {names}")
-
-
-def _check_sides(section: str, short_side: tuple[int, int], max_side: int) -> None:
-    """Refuse sizes that a limit would cut without a word, or that are none."""
-    if not 1 <= short_side[0] <= short_side[1]:
-        raise ValueError(
-            f"{section}.short_side is {short_side}: give px, 1 or more, the smaller first"
-        )
-    if short_side[1] > max_side:
-        raise ValueError(
-            f"{section}.short_side goes up to {short_side[1]} px, but {section}.max_side cuts all "
-            f"sides at {max_side}: raise {section}.max_side, too"
-        )
 
 
 def _quick() -> ExperimentConfig:

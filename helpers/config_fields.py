@@ -7,6 +7,7 @@ tuples and whole numbers become floats where the field says so.
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from collections.abc import Mapping
 from functools import cache
@@ -46,6 +47,8 @@ def coerce(value: Any, hint: Any, where: str) -> Any:
         if len(kinds) == len(value):
             return tuple(coerce(v, kind, where) for v, kind in zip(value, kinds, strict=True))
     if hint is float and type(value) in (int, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{where} is {value}: it has to be a finite number")
         return float(value)
     if isinstance(hint, type) and type(value) is hint:
         return value
