@@ -1,7 +1,6 @@
 """One frozen config says everything about a run: data, model, loss, training, test.
 
-Presets: `quick` (a laptop CPU, generated scenes, minutes; the default), `bench` (one GPU, generated
-scenes) and `paper` (3D-FUTURE with the paper's numbers, specification section 14).
+What the presets `quick`, `bench` and `paper` are, `config_presets` says.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from helpers.config_checks import (
     check_sides,
 )
 from helpers.config_fields import Section, differences, known_fields, plain_to_section
+from helpers.config_presets import PRESETS
 
 Preset = Literal["quick", "bench", "paper"]
 Merge = Literal["max", "mean", "vote"]
@@ -271,10 +272,9 @@ class ExperimentConfig(Section):
 
 def preset(name: Preset) -> ExperimentConfig:
     """The named starting point. Raises ValueError with the known names when there is none such."""
-    presets = {"quick": _quick, "bench": _bench, "paper": _paper}
-    if name not in presets:
-        raise ValueError(f"no preset {name!r}: choose one of {', '.join(presets)}")
-    return presets[name]()
+    if name not in PRESETS:
+        raise ValueError(f"no preset {name!r}: choose one of {', '.join(PRESETS)}")
+    return from_dict(PRESETS[name])
 
 
 def change(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
@@ -296,7 +296,7 @@ def change(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
     return dataclasses.replace(config, **top)
 
 
-def from_dict(content: dict[str, Any]) -> ExperimentConfig:
+def from_dict(content: Mapping[str, Any]) -> ExperimentConfig:
     """The config `to_dict` (or the JSON of it) was made from. Fields it lacks get their defaults.
 
     Raises ValueError for a field that does not exist or has a wrong type.
@@ -316,74 +316,3 @@ def _check_known(config: ExperimentConfig, section: str, name: str) -> None:
         where = f"section {section!r}" if name and names else "the config"
         names = ", ".join(names or known_fields(config))
         raise ValueError(f"{key!r} is not a field of {where}: choose one of {names}")
-
-
-def _quick() -> ExperimentConfig:
-    return ExperimentConfig(
-        name="quick",
-        data=DataConfig(label_space="super"),
-        model=ModelConfig(
-            backbone="resnet10t",
-            pretrained=False,
-            norm="bn",
-            frozen_stages=0,
-            fpn_channels=64,
-            anchor_sizes=(10.0, 20.0, 40.0, 80.0, 160.0),
-            rpn_batch=64,
-            pre_nms_train=200,
-            pre_nms_test=200,
-            post_nms_train=100,
-            post_nms_test=100,
-            roi_batch=32,
-            box_head_dim=256,
-            mask_head_convs=2,
-            mask_head_dim=64,
-            mask_rois=12,
-        ),
-        train=TrainConfig(
-            steps=900,
-            epochs=None,
-            batch_size=4,
-            optimizer="adamw",  # learns faster from scratch than SGD, by the losses of 100 steps
-            lr=0.004,
-            schedule="cosine",
-            weight_decay=0.01,
-            warmup_steps=50,
-            clip_norm=10.0,
-            short_side=(144, 176),
-            max_side=176,
-            workers=1,
-            checkpoint_every=50,
-        ),
-        test=TestConfig(short_side=160, max_side=176),
-    )
-
-
-def _bench() -> ExperimentConfig:
-    folder = "outputs/scenes/small"
-    return ExperimentConfig(
-        name="bench",
-        data=DataConfig(
-            train_annotations=f"{folder}/GT/train_set.json",
-            train_images=f"{folder}/train/image",
-            val_annotations=f"{folder}/GT/val_set.json",
-            val_images=f"{folder}/val/image",
-        ),
-        model=ModelConfig(anchor_sizes=(32.0, 64.0, 128.0, 256.0, 512.0)),
-        train=TrainConfig(epochs=24.0, short_side=(512, 640), max_side=640, warmup_steps=500),
-        test=TestConfig(short_side=512, max_side=640),
-    )
-
-
-def _paper() -> ExperimentConfig:
-    return ExperimentConfig(
-        name="paper",
-        data=DataConfig(
-            name="3D-FUTURE",
-            # `python -m helpers split data/3D-FUTURE` makes these: the release has no such split
-            train_annotations="data/3D-FUTURE/holdout/train.json",
-            train_images="data/3D-FUTURE/train/image",
-            val_annotations="data/3D-FUTURE/holdout/val.json",
-            val_images="data/3D-FUTURE/train/image",
-        ),
-    )
