@@ -113,7 +113,14 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
 
 def _content(path: Path) -> Any:
     if path.suffix != ".pkl":
-        return torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, EOFError, RuntimeError):  # torch advises to trust the file
+            raise CheckpointError(
+                "it is damaged, or holds Python objects beside its weights, which could run code. "
+                "Fetch it again, or have whoever made it save the weights alone: "
+                'torch.save({"model": model.state_dict()}, FILE)'
+            ) from None
     with path.open("rb") as file:
         return load_arrays(file)
 

@@ -183,6 +183,29 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, suffix):
     assert marker.exists()
 
 
+@pytest.mark.parametrize("new_format", [True, False])
+def test_a_refused_pth_is_told_without_advice_to_trust_it(tmp_path, new_format):
+    path, marker = tmp_path / "model.pth", tmp_path / "marker"
+    content = {"model": {"w": torch.ones(1), "made by": Hostile(marker)}}
+    torch.save(content, path, _use_new_zipfile_serialization=new_format)
+    with pytest.raises(pickle.UnpicklingError, match="with `weights_only` set to `False`"):
+        torch.load(path, weights_only=True)
+    with pytest.raises(CheckpointError, match=r"model\.pth .* save the weights alone") as caught:
+        read_detectron2(path)
+    assert "weights_only" not in f"{caught.value} {caught.value.__cause__}"
+    assert caught.value.__cause__.__suppress_context__  # no part of what is shown
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("kept", [0, 9, -200])
+def test_a_damaged_pth_says_how_to_mend_it(tmp_path, kept):
+    path = tmp_path / "model.pth"
+    torch.save({"model": {"w": torch.ones(9)}}, path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(CheckpointError, match=r"model\.pth .* is damaged, .* Fetch it again"):
+        read_detectron2(path)
+
+
 @pytest.mark.parametrize(
     "pickled",
     [
