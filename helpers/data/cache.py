@@ -2,7 +2,8 @@
 
 Indexes of large annotation files are kept by the content of the file and of the code that read it;
 so no change of either can be missed. Headers of pictures are kept by path, size and time of change;
-whether a picture is still there is looked up every time. Damaged files are made anew.
+whether a picture is still there is looked up every time. Damaged files are made anew, and those
+that were not used for longest go when all together grow too large.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 WORTH_KEEPING = (
     1_000_000  # bytes of an annotation file; a smaller one is read in a tenth of a second
 )
+LARGEST = 2_000_000_000  # bytes that all kept files together may have
+_KEPT = re.compile(r"(index|headers)-[0-9a-f]{32}\.npz")
 
 _COLUMNS = (
     "image_ids",
@@ -155,17 +159,39 @@ def _save(file: Path, columns: Mapping[str, NDArray[Any]], text: Any) -> None:
         with temporary.open("wb") as stream:
             np.savez(stream, text=encoded, **columns)
         os.replace(temporary, file)
+        _prune(file)
     except OSError as error:
         log.warning("%s can not be written (%s): data are read anew each time", file, error)
         with suppress(OSError):
             temporary.unlink()
 
 
+def _prune(newest: Path) -> None:
+    """Delete the files that were not used for longest until the rest keeps to LARGEST.
+
+    `newest` stays however large it is. Names that are not the cache's own are left alone, and who
+    reads a file that is deleted reads it to its end all the same.
+    """
+    found: list[tuple[float, int, Path]] = []
+    for file in newest.parent.iterdir():
+        with suppress(FileNotFoundError):  # another process may prune, too
+            if _KEPT.fullmatch(file.name) and file != newest:
+                found.append((file.stat().st_mtime, file.stat().st_size, file))
+    left = LARGEST - newest.stat().st_size
+    for _, size, file in sorted(found, reverse=True):
+        left -= size
+        if left < 0:
+            file.unlink(missing_ok=True)
+
+
 def _load(file: Path, names: tuple[str, ...]) -> tuple[dict[str, NDArray[Any]], Any] | None:
     """The arrays of these names and the plain values; None when missing or damaged."""
     try:
         with np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}, json.loads(stored["text"].tobytes())
+            found = {name: stored[name] for name in names}, json.loads(stored["text"].tobytes())
+        with suppress(OSError):
+            os.utime(file)  # used now: pruning begins at the other end
+        return found
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -199,6 +199,39 @@ def test_pickles_are_not_opened(tmp_path: Path, kept: Path) -> None:
     assert same(first, read_index(file))
 
 
+def test_what_was_not_used_for_longest_goes_when_all_grows_too_large(
+    tmp_path: Path, kept: Path, monkeypatch
+) -> None:
+    file = write(tmp_path)
+    read_index(file)
+    own = {stored: stored.stat().st_size for stored in kept.iterdir()}
+    for stored in own:
+        stored.unlink()
+    old = [kept / f"index-{letter * 32}.npz" for letter in "abcd"]
+    foreign = [kept / name for name in ("notes.txt", "index-mine.npz", f"{old[3].name}.123")]
+    for age, stored in enumerate([*old, *foreign]):
+        stored.write_bytes(bytes(1000))
+        os.utime(stored, (1e9 - age, 1e9 - age))
+    monkeypatch.setattr(cache, "LARGEST", sum(own.values()) + 2500)
+    read_index(file)
+    assert set(kept.iterdir()) == {*own, *old[:2], *foreign}
+
+
+def test_reading_from_the_cache_is_use(tmp_path: Path, kept: Path) -> None:
+    file = write(tmp_path)
+    read_index(file)
+    for stored in kept.iterdir():
+        os.utime(stored, (1e9, 1e9))
+    read_index(file)
+    assert min(stored.stat().st_mtime for stored in kept.iterdir()) > 1.5e9
+
+
+def test_the_newest_stays_however_large_it_is(tmp_path: Path, kept: Path, monkeypatch) -> None:
+    monkeypatch.setattr(cache, "LARGEST", 0)
+    read_index(write(tmp_path))
+    assert len(list(kept.iterdir())) == 1
+
+
 def test_cache_that_can_not_be_written_is_no_error(
     tmp_path: Path, kept: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
