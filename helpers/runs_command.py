@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.evaluation.average_precision import percent
 from helpers.evaluation.bootstrap import Difference
-from helpers.runs import Run, find_run, list_runs
+from helpers.run_store import Run, find_run, list_runs
 from helpers.runs_compare import Comparison, compare
 
 

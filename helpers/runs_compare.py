@@ -10,7 +10,7 @@ from helpers.config_fields import differences, flat
 from helpers.evaluation.average_precision import Evaluation, evaluate
 from helpers.evaluation.bootstrap import Difference, paired_difference
 from helpers.evaluation.tables import comparison_table
-from helpers.runs import Run, RunError
+from helpers.run_store import Run, RunError
 from helpers.training.files import read_json
 
 _UNPRINTABLE = ("annotations", "classes")  # a digest, a whole taxonomy

@@ -1,6 +1,9 @@
 """The run store: a config is trained once, found again, never mixed up, never overwritten."""
 
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,7 +16,8 @@ from helpers.config import change, preset
 from helpers.data.errors import DataError
 from helpers.inference.predict import predict_index
 from helpers.masks.rle import encode
-from helpers.runs import Preview, RunError, find_run, get_or_train, list_runs
+from helpers.run_store import RunError, find_run, list_runs
+from helpers.runs import Preview, get_or_train
 from helpers.runs_command import runs_table
 from helpers.training.checkpoint import load_newest
 from helpers.training.command import command_of
@@ -342,3 +346,16 @@ def test_training_from_the_command_line(world, capsys):
     assert find_run("typed").name in capsys.readouterr().out
     assert main(["train", "--images", str(folder)]) == 2
     assert "train: own data need all four paths" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["runs"], ["ladder", "--list"]])
+def test_lists_do_without_the_seconds_that_torch_takes_to_import(words, tmp_path):
+    code = f"from helpers.__main__ import main, sys; main({words}); print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "HELPERS_OUTPUTS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "False"

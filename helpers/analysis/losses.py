@@ -26,7 +26,7 @@ from helpers.models.cascade import FIRST_IOU
 from helpers.models.losses import class_loss, focal_alpha, mask_loss
 from helpers.models.roi_pool import pool_rois
 from helpers.models.rois import cat_labels, sample_rois
-from helpers.runs import Run, RunError, list_runs
+from helpers.run_store import Run, RunError, list_runs
 from helpers.structures import Sample
 from helpers.training.command import command_of
 

@@ -15,7 +15,7 @@ from helpers.evaluation.results import Results
 from helpers.ladder.reference import REFERENCE
 from helpers.ladder.results import results, stored, trained_on
 from helpers.ladder.rungs import rung
-from helpers.runs import list_runs
+from helpers.run_store import list_runs
 
 Pairs = Mapping[str, tuple[str, str]]  # what the step is called: rung before, rung after
 

@@ -52,7 +52,7 @@ def _from_files(args: argparse.Namespace) -> tuple[InstanceIndex, list[dict[str,
 
 def _from_run(args: argparse.Namespace) -> tuple[InstanceIndex, list[dict[str, Any]]]:
     from helpers.inference.predict import predict_index  # torch is slow to import: only if needed
-    from helpers.runs import find_run
+    from helpers.run_store import find_run
 
     found = find_run(args.run_name)
     if args.annotations is None:

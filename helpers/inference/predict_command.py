@@ -23,7 +23,7 @@ from helpers.inference.errors import PredictionError
 from helpers.inference.predict import detect_index, to_results
 from helpers.inference.stored import StoredPredictions
 from helpers.paths import outputs_dir
-from helpers.runs import Run, find_run
+from helpers.run_store import Run, find_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

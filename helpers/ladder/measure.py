@@ -26,7 +26,8 @@ from helpers.ladder.scales import scale
 from helpers.ladder.soft import pack_soft, unpack_soft
 from helpers.ladder.two_pass import two_pass_results
 from helpers.paths import outputs_dir
-from helpers.runs import Run, get_or_train
+from helpers.run_store import Run
+from helpers.runs import get_or_train
 from helpers.training.data import read_split
 from helpers.training.errors import RunBusyError
 from helpers.training.files import read_json

@@ -12,7 +12,7 @@ from helpers.config import Preset
 from helpers.evaluation.average_precision import Evaluation
 from helpers.ladder.reference import REFERENCE, Entry, Reference, references
 from helpers.ladder.rungs import Rung, rungs
-from helpers.runs import Run, list_runs
+from helpers.run_store import Run, list_runs
 
 COLUMNS = ("rung", "seed", "run", "hardware", "data", "steps", "minutes")
 SCORES = {  # column of `results` -> kind and metric of an evaluation

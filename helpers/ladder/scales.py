@@ -24,9 +24,7 @@ from helpers.config import (
     change,
     preset,
 )
-from helpers.models.losses import focal_alpha
 from helpers.paths import resolve
-from helpers.training.data import read_split
 
 Changes = dict[str, Any]
 
@@ -118,6 +116,9 @@ def _alpha(data: DataConfig, label_space: str) -> tuple[float, ...] | None:
 
 @cache
 def _alpha_of(data: DataConfig) -> tuple[float, ...]:
+    from helpers.models.losses import focal_alpha  # torch is slow to import: most rows do without
+    from helpers.training.data import read_split
+
     index = read_split(data, "train")
     counts = np.bincount(index.labels, minlength=index.taxonomy.num_classes)
     return tuple(round(float(a), 3) for a in focal_alpha(counts.tolist()))

@@ -18,7 +18,7 @@ from helpers.inference.ensemble_two_pass import Look, fuse_two_pass, look
 from helpers.inference.predict import Pictures, to_results
 from helpers.inference.tta import TwoStage
 from helpers.ladder.ensemble import LETTERS, Members
-from helpers.runs import Run
+from helpers.run_store import Run
 from helpers.training.processes import this_process
 
 

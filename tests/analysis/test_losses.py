@@ -18,7 +18,7 @@ from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import evaluate
 from helpers.models.build import build_model
 from helpers.models.losses import focal_alpha
-from helpers.runs import RunError
+from helpers.run_store import RunError
 from helpers.training.command import parse
 
 from .conftest import IMAGES, box_rle

@@ -27,7 +27,7 @@ from helpers.ladder.reference import (
     unpack_results,
     unpacked,
 )
-from helpers.runs import Run
+from helpers.run_store import Run
 from helpers.training.errors import RunBusyError
 
 PRESETS = ("quick", "bench", "paper")

@@ -23,7 +23,8 @@ import pytest
 import torch
 
 from helpers.config import ExperimentConfig, change, preset
-from helpers.runs import Run, get_or_train
+from helpers.run_store import Run
+from helpers.runs import get_or_train
 from helpers.training.data import TrainingBatches, read_split
 from helpers.training.log import read_log
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from helpers.config import ExperimentConfig, change, preset
-from helpers.runs import Run
+from helpers.run_store import Run
 from helpers.training.checkpoint import load_newest
 from helpers.training.command import command_of
 

@@ -1,0 +1,157 @@
+"""The run store: what trained configs left behind, each in a folder of its own, found by name.
+
+outputs/runs/<name>-<hash of the config>/
+    config.json        the config
+    data.json          taxonomy, and what the annotation files held when training began
+    environment.json   each sitting: when, on what hardware, with which versions
+    log.csv            one row a step
+    checkpoints/       the newest two
+    tensorboard/       the log once more, where asked for
+    predictions.json   COCO results on the validation split
+    metrics.json       their scores, with the preset they were made with
+    status.json        "finished", written last
+Nothing in it is ever overwritten by another config or by other data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from helpers.config import ExperimentConfig, from_dict
+from helpers.data.index import InstanceIndex
+from helpers.data.taxonomy import Taxonomy
+from helpers.evaluation.average_precision import Evaluation
+from helpers.paths import outputs_dir
+from helpers.training.errors import TrainingError
+from helpers.training.files import is_locked, read_json
+from helpers.training.log import read_log
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from helpers.training.data import Split
+
+Status = Literal["finished", "running", "interrupted"]
+
+
+class RunError(TrainingError):
+    """A run that does not exist, is not finished, or does not fit what is asked."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder of the run store. Everything is read from it when asked for."""
+
+    dir: Path
+
+    @property
+    def name(self) -> str:
+        """Name and hash, as the folder is called."""
+        return self.dir.name
+
+    @property
+    def config(self) -> ExperimentConfig:
+        return from_dict(read_json(self.dir / "config.json"))
+
+    @property
+    def status(self) -> Status:
+        """finished; running (a process is at work in it now); interrupted (goes on when asked)."""
+        if is_locked(self.dir):
+            return "running"
+        return "finished" if (self.dir / "status.json").exists() else "interrupted"
+
+    @property
+    def environment(self) -> list[dict[str, Any]]:
+        """Each sitting: started (UTC), hardware, versions of the packages that matter."""
+        return read_json(self.dir / "environment.json")
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, over all sittings, as the log has it."""
+        log = self.log()
+        return 0.0 if log.empty else float(log[["seconds_data", "seconds_step"]].sum().sum())
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Scores on the validation split, with their preset. RunError if unfinished."""
+        return Evaluation.from_dict(read_json(self._finished("metrics.json")))
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, float]]:
+        """The evaluation's numbers: segm, boundary, bbox -> AP, AP50, ... in 0..1."""
+        return self.evaluation.metrics
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The classes it was trained on."""
+        return Taxonomy.from_dict(read_json(self.dir / "data.json")["taxonomy"])
+
+    def log(self) -> pd.DataFrame:
+        """One row a step, so far."""
+        return read_log(self.dir / "log.csv")
+
+    def predictions(self) -> list[dict[str, Any]]:
+        """COCO results on the validation split. RunError if unfinished."""
+        return read_json(self._finished("predictions.json"))
+
+    def index(self, split: Split) -> InstanceIndex:
+        """The data of a split in the run's label space, read anew. DataError if they changed."""
+        from helpers.training.data import read_split  # torch is slow to import: lists do without
+
+        return read_split(self.config.data, split, taxonomy=self.taxonomy)
+
+    def model(self) -> nn.Module:
+        """The model of the newest checkpoint in evaluation mode, on the CPU.
+
+        Its weights are the averaged ones where the config keeps them.
+        """
+        from helpers.models.build import build_model
+        from helpers.training.checkpoint import load_newest
+
+        checkpoint = load_newest(self.dir / "checkpoints")
+        if checkpoint is None:
+            raise RunError(f"run {self.name} has no checkpoint yet: train it first")
+        config = self.config
+        architecture = replace(config.model, pretrained=False)
+        model = build_model(architecture, config.loss, config.test, self.taxonomy.num_classes)
+        model.load_state_dict(checkpoint.weights)
+        return model.eval()
+
+    def _finished(self, name: str) -> Path:
+        if self.status != "finished":
+            raise RunError(
+                f"run {self.name} is {self.status}, it has no {name} yet: "
+                "get_or_train (or `python -m helpers train`) with its config finishes it"
+            )
+        return self.dir / name
+
+
+def store_dir() -> Path:
+    """Where the runs are."""
+    return outputs_dir() / "runs"
+
+
+def list_runs() -> list[Run]:
+    """All runs of the store, by name."""
+    return [Run(path.parent) for path in sorted(store_dir().glob("*/config.json"))]
+
+
+def find_run(name: str) -> Run:
+    """The run whose folder is called `name`, or the only one that starts with it.
+
+    Raises RunError naming the runs there are when there is none, or more than one.
+    """
+    runs = list_runs()
+    found = [run for run in runs if run.name == name] or [
+        run for run in runs if run.name.startswith(name)
+    ]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(run.name for run in found or runs) or "none at all"
+    problem = "several runs start with" if found else "no run starts with"
+    raise RunError(f"{problem} {name!r}; there are: {known}")
