@@ -245,6 +245,8 @@ class TestConfig(Section):
         object.__setattr__(self, "tta", plain_to_section(self.tta, TtaConfig, "test.tta"))
         super().__post_init__()
         check_sides("test", (self.short_side, self.short_side), self.max_side)
+        check_shares("test", self, "score_threshold", "nms_threshold")
+        check_above_zero("test", self, "max_detections")
 
 
 @dataclass(frozen=True)

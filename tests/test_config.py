@@ -7,6 +7,7 @@ import pytest
 
 from helpers.config import (
     ExperimentConfig,
+    TestConfig,
     TrainConfig,
     TtaConfig,
     change,
@@ -67,6 +68,11 @@ def test_change_leaves_the_original_alone():
         ({"train__rotate": -5.0}, r"train\.rotate is -5\.0: it can not be below 0"),
         ({"train__short_side": (1200, 1600)}, r"up to 1600 px, but train\.max_side .* 1500"),
         ({"test__short_side": 1700}, r"up to 1700 px, but test\.max_side .* 1600"),
+        ({"test__score_threshold": -0.1}, r"test\.score_threshold is -0\.1: .* between 0 and 1"),
+        ({"test__score_threshold": 1.1}, r"test\.score_threshold is 1\.1: .* between 0 and 1"),
+        ({"test__nms_threshold": -0.5}, r"test\.nms_threshold is -0\.5: .* between 0 and 1"),
+        ({"test__nms_threshold": 50}, r"test\.nms_threshold is 50\.0: .* between 0 and 1"),
+        ({"test__max_detections": 0}, r"test\.max_detections is 0: it has to be above 0"),
         ({"train__short_side": (1500, 1200)}, r"train\.short_side .* the smaller first"),
         ({"train__checkpoint_every": 0}, r"train\.checkpoint_every is 0: it has to be above 0"),
         ({"train__epochs": -1}, r"train\.epochs is -1\.0: it has to be above 0"),
@@ -89,6 +95,12 @@ def test_change_leaves_the_original_alone():
 def test_mistakes_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         change(preset("paper"), **changes)
+
+
+@pytest.mark.parametrize("threshold", [0, 1])
+def test_thresholds_may_keep_all_or_nothing(threshold):
+    test = TestConfig(score_threshold=threshold, nms_threshold=threshold, max_detections=1)
+    assert (test.score_threshold, test.nms_threshold) == (threshold, threshold)
 
 
 def test_an_unknown_preset():
