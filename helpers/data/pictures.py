@@ -2,7 +2,8 @@
 
 EXIF orientation: it is applied, then the size compared with the declared one; when only the stored
 size fits, the tag is not applied. Modes: grey, palette and CMYK become RGB; alpha is dropped; 16
-bits are scaled to 8. Pictures of more than Pillow's limit (179 million pixels) are refused.
+bits are scaled to 8; numbers without a fixed white, 32 bits or floating-point, are refused, and so
+are pictures of more than Pillow's limit (179 million pixels).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from helpers.data.errors import DataError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _ORIENTATION = 0x0112
+_SIXTEEN_BITS = ("PNG", "PPM")  # never more bits, also where Pillow opens them in its 32-bit mode
 _TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
 _TURNS = MappingProxyType(
     {
@@ -113,8 +115,14 @@ def read_picture(path: Path, size: tuple[int, int] | None = None) -> Image.Image
 def to_rgb(picture: Image.Image, *, orient: bool = True) -> Image.Image:
     """An open picture of any mode as 8-bit RGB, turned as its EXIF tag says unless told not to.
 
-    Raises ValueError for floating-point pictures.
+    Raises ValueError for numbers without a fixed white: floating-point ones, and those of mode "I"
+    that are not from a file of 16 bits.
     """
+    if picture.mode == "I" and picture.format not in _SIXTEEN_BITS:  # a turned one has no format
+        raise ValueError(
+            'a picture of mode "I" holds 32-bit numbers, whose white is unknown: give 8 bits '
+            "(0..255), e.g. Image.fromarray(np.asarray(picture).astype('uint8'))"
+        )
     turn = _TURNS.get(_orientation(picture)) if orient else None
     return _to_rgb(picture if turn is None else picture.transpose(turn))
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from helpers.data.errors import DataError
-from helpers.data.pictures import find_picture, read_header, read_picture
+from helpers.data.pictures import find_picture, read_header, read_picture, to_rgb
 
 UPRIGHT = np.zeros((4, 6, 3), dtype=np.uint8)
 UPRIGHT[0, 0], UPRIGHT[0, -1], UPRIGHT[-1, 0] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -126,6 +126,28 @@ def test_D36_floating_point_pictures_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.ones((4, 4), dtype=np.float32)).save(tmp_path / "a.tif")
     with pytest.raises(DataError, match="floating-point"):
         read_picture(tmp_path / "a.tif")
+
+
+def test_D36_whole_numbers_of_32_bits_are_refused(tmp_path: Path) -> None:
+    grey = Image.fromarray(np.arange(256, dtype=np.int32).reshape(16, 16))
+    with pytest.raises(ValueError, match="white is unknown: give 8 bits"):
+        to_rgb(grey)
+    grey.save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match="white is unknown"):
+        read_picture(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("extension", ["png", "pgm"])
+def test_D36_sixteen_bits_in_the_32_bit_mode_are_scaled(tmp_path: Path, extension: str) -> None:
+    """As Pillow opens a .pgm, and some of its versions a .png."""
+    ramp = np.linspace(0, 65535, 50).astype(np.uint16).reshape(1, 50)
+    file = tmp_path / f"a.{extension}"
+    Image.fromarray(ramp).save(file)
+    with Image.open(file) as opened:
+        grey = opened.convert("I")
+        grey.format = opened.format
+    for found in (to_rgb(grey), read_picture(file)):
+        assert np.array_equal(np.asarray(found)[0, :, 0], np.round(ramp[0] / 257))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
