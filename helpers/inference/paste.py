@@ -30,7 +30,7 @@ def paste_masks(detections: Detections, *, threshold: float = 0.5) -> Tensor:
     """Full-size masks (N, H, W) bool on the detections' device; for pictures and tests.
 
     Boxes without area and non-finite boxes have no pixels. Raises ValueError when the detections
-    have no masks or the threshold is not in (0, 1].
+    have no masks or not one square mask for each box, or the threshold is not in (0, 1].
     """
     masks = _checked_masks(detections, threshold)
     height, width = detections.image_size
@@ -76,6 +76,11 @@ def _checked_masks(detections: Detections, threshold: float) -> Tensor:
         raise ValueError("these detections have boxes only: predict with a model that has masks")
     if not 0 < threshold <= 1:
         raise ValueError(f"the mask threshold is {threshold}: choose one above 0 and at most 1")
+    shape, count = tuple(detections.masks.shape), len(detections.boxes)
+    if len(shape) != 3 or shape[0] != count or shape[1] != shape[2]:
+        raise ValueError(
+            f"the masks have shape {shape}: give ({count}, M, M), a square one for each box"
+        )
     return detections.masks.detach().float()
 
 

@@ -152,3 +152,11 @@ def test_boxes_alone_are_refused():
     for paste in (to_rle, paste_masks):
         with pytest.raises(ValueError, match="boxes only"):
             paste(detections([[0, 0, 1, 1]], None, (4, 4)))
+
+
+@pytest.mark.parametrize("shape", [(2, 14, 7), (3, 14, 14), (1, 14, 14), (2, 1, 14, 14), (14, 14)])
+def test_masks_that_are_not_one_square_for_each_box_are_refused(shape):
+    found = detections([[0, 0, 9, 9], [1, 1, 8, 8]], torch.ones(shape), (10, 10))
+    for paste in (to_rle, paste_masks):
+        with pytest.raises(ValueError, match=r"masks have shape .*: give \(2, M, M\)"):
+            paste(found)
