@@ -1,5 +1,6 @@
 """The models against the golden numbers of the reference implementation."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import timm
 import torch
 import weights
-from compare import _backbone, _difference, _partners, _tta_images, compare
+from compare import _backbone, _config, _difference, _partners, _tta_images, compare
 from PIL import Image
 
 from helpers.config import TtaConfig
@@ -27,6 +28,20 @@ def test_nan_and_other_shapes_are_beyond_any_tolerance():
     assert _difference("boxes", torch.zeros(2, 4), golden, 0.1, "px").passed
     assert not _difference("boxes", torch.full((2, 4), torch.nan), golden, 0.1, "px").passed
     assert not _difference("boxes", torch.zeros(3, 4), golden, 0.1, "px").passed
+
+
+def test_relative_to_a_zero_the_deviation_itself_counts():
+    golden = {"loss": np.float32(0)}  # of a cascade's last stage without any foreground
+    for value, passed in ((0.0, True), (5e-4, True), (2e-3, False)):
+        row = _difference("loss", torch.tensor(value), golden, 1e-3, "relative", relative=True)
+        assert row.passed is passed
+
+
+def test_a_variant_that_is_not_known_is_no_pointrend():
+    with np.load(FOLDER / "maskrcnn_r50.npz") as file:
+        meta = json.loads(str(file["meta"])) | {"variant": "solov2"}
+    with pytest.raises(ValueError, match="'solov2' is not maskrcnn, pointrend or cascade"):
+        _config(meta, {})
 
 
 def test_equal_scores_may_swap_places_but_others_not():
