@@ -15,6 +15,7 @@ import base64
 import fcntl
 import json
 import os
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ from helpers.inference.errors import PredictionError
 from helpers.structures import Detections
 
 Line = Mapping[str, Any]
+LOCK_SECONDS = 10.0  # what a killed process leaves behind may hold its lock for a few
+_SHOWN = 120  # characters of two values that differ; longer ones, as digests, are not shown
 
 
 @dataclass(frozen=True)
@@ -42,29 +45,47 @@ class StoredPredictions:
         """The folder for predictions of what `about` says, made if it is not there.
 
         about: plain values for JSON, with `images` and `categories` as in COCO. Raises
-        PredictionError when the folder holds predictions of anything else.
+        PredictionError, with old and new values, when the folder holds predictions of anything
+        else, and when it is no folder.
         """
         stored, about = StoredPredictions(folder), json.loads(json.dumps(about))
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise PredictionError(
+                f"{folder} is a file, or would lie below one: give a folder with --output"
+            ) from None
         with _locked(folder / "lock", wait=True):
             if not stored._about.exists():
                 if any(folder.glob("*.json*")):
-                    raise PredictionError(f"{folder} holds other files: give another folder")
+                    raise PredictionError(
+                        f"{folder} holds other files: give another folder with --output"
+                    )
                 _write_json(stored._about, about)
-        other = [key for key in about if stored.about.get(key) != about[key]]
+        was = stored.about
+        other = _differences({key: was.get(key) for key in about}, about)
         if other:
             raise PredictionError(
-                f"{folder} holds predictions with other {', '.join(other)}: give another folder, "
-                "or move that one away"
+                f"{folder} holds predictions with {'; '.join(other)}: give another folder with "
+                "--output, or move that one away"
             )
         return stored
 
     @property
     def about(self) -> dict[str, Any]:
-        """What was predicted with what. PredictionError when the folder holds no predictions."""
+        """What was predicted with what. PredictionError when there is no such file, or a damaged
+        one."""
         if not self._about.exists():
             raise PredictionError(f"{self.folder} holds no predictions: make them with `predict`")
-        return json.loads(self._about.read_text())
+        try:
+            about = json.loads(self._about.read_bytes())
+        except ValueError:
+            about = None
+        if not (isinstance(about, dict) and {"images", "categories"} <= about.keys()):
+            raise PredictionError(
+                f"{self._about} is damaged: move its folder away, and let `predict` make it anew"
+            )
+        return about
 
     @property
     def results_file(self) -> Path:
@@ -93,7 +114,8 @@ class StoredPredictions:
 
     @contextmanager
     def part(self, number: int, of: int) -> Iterator[Part]:
-        """The part of one process, to append to. PredictionError when another process has it."""
+        """The part of one process, to append to. PredictionError when another process has it and
+        keeps it for LOCK_SECONDS."""
         path = self.folder / f"part-{number}-of-{of}.jsonl"
         with _locked(path) as file:
             _drop_torn_line(file)
@@ -199,12 +221,37 @@ def _write_json(path: Path, content: Any) -> None:
 
 @contextmanager
 def _locked(path: Path, *, wait: bool = False) -> Iterator[BinaryIO]:
-    """The open file, held alone. PredictionError when another process has it and `wait` is off."""
+    """The open file, held alone. PredictionError when another process has it for longer than
+    LOCK_SECONDS and `wait` is off."""
     with path.open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise PredictionError(
-                f"another process is writing {path}: wait for it, or give each its own --shard"
-            ) from None
+        give_up = time.monotonic() + LOCK_SECONDS
+        while not _lock(file, wait=wait):
+            if time.monotonic() > give_up:
+                raise PredictionError(
+                    f"another process is writing {path}: wait for it, or give each its own --shard"
+                )
+            time.sleep(0.05)
         yield file
+
+
+def _lock(file: BinaryIO, *, wait: bool) -> bool:
+    """Is the file ours alone now?"""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs, by name: old and new value, or that it is another where both are long."""
+    told = []
+    for key in {**old, **new}:
+        was, asked = old.get(key), new.get(key)
+        if isinstance(was, dict) and isinstance(asked, dict):
+            told += _differences(was, asked, f"{prefix}{key}.")
+        elif was != asked:
+            values = f"{json.dumps(was)}, asked {json.dumps(asked)}"
+            name = f"{prefix}{key}"
+            told.append(f"{name} {values}" if len(values) <= _SHOWN else f"other {name}")
+    return told

@@ -3,8 +3,10 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -108,19 +110,74 @@ def test_a_killed_process_leaves_whole_pictures_and_no_lock(stored):
     assert all(len(line["results"]) == 50 for line in lines[:-1])
 
 
-def test_two_processes_can_not_write_one_part(stored):
+def test_two_processes_can_not_write_one_part(stored, monkeypatch):
+    monkeypatch.setattr("helpers.inference.stored.LOCK_SECONDS", 0.1)
     busy = pytest.raises(PredictionError, match="another process is writing")
     with stored.part(1, 2), stored.part(2, 2), busy:
         write(stored, 5, part=(1, 2))
     assert stored.done() == set()
 
 
+def test_a_lock_that_a_killed_process_leaves_is_waited_for(stored):
+    """Its loader workers live on for a few seconds and keep it."""
+    with stored.part(1, 1) as file, ThreadPoolExecutor(1) as other:
+        copy = os.dup(file.file.fileno())
+        file.file.close()
+        waiting = other.submit(write, stored, 5)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.3)
+        os.close(copy)
+        waiting.result(timeout=5)
+    assert stored.done() == {5}
+
+
 def test_other_predictions_are_not_mixed_in(stored):
     write(stored, 5)
     assert StoredPredictions.open(stored.folder, ABOUT).done() == {5}
-    with pytest.raises(PredictionError, match="with other run"):
+    with pytest.raises(PredictionError, match=r'with run "a", asked "b": .* --output'):
         StoredPredictions.open(stored.folder, {**ABOUT, "run": "b"})
+    with pytest.raises(PredictionError, match="with other images: "):
+        StoredPredictions.open(stored.folder, {**ABOUT, "images": ABOUT["images"][:1]})
     assert stored.done() == {5}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"short_side": 200}, "with test.short_side 160, asked 200: "),
+        ({"tta": {"flip": True}}, 'with test.tta null, asked {"flip": true}: '),
+        (
+            {"short_side": 200, "max_side": 400},
+            "with test.short_side 160, asked 200; test.max_side 320, asked 400: ",
+        ),
+    ],
+)
+def test_fields_that_differ_are_told_with_both_values(tmp_path, change, message):
+    test = {"short_side": 160, "max_side": 320, "tta": None}
+    about = {**ABOUT, "test": test, "weights": "0" * 64}
+    StoredPredictions.open(tmp_path / "p", about)
+    with pytest.raises(PredictionError, match=re.escape(message)):
+        StoredPredictions.open(tmp_path / "p", {**about, "test": test | change})
+    with pytest.raises(PredictionError, match="with other weights: "):
+        StoredPredictions.open(tmp_path / "p", {**about, "weights": "1" * 64})
+
+
+@pytest.mark.parametrize("damaged", [b"", b'{"run": "a", "ima', b"\xff\x00", b"[]", b"{}"])
+def test_a_damaged_about_is_named(stored, damaged):
+    write(stored, 5)
+    (stored.folder / "about.json").write_bytes(damaged)
+    for use in (lambda: stored.about, lambda: StoredPredictions.open(stored.folder, ABOUT)):
+        with pytest.raises(PredictionError, match=r"p/about\.json is damaged: move its folder"):
+            use()
+    assert stored.done() == {5}
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_is_no_folder(tmp_path, below):
+    (tmp_path / "precious").write_text("mine")
+    with pytest.raises(PredictionError, match=r"is a file, .* --output"):
+        StoredPredictions.open(tmp_path / "precious" / below, ABOUT)
+    assert (tmp_path / "precious").read_text() == "mine"
 
 
 def test_a_foreign_folder_is_left_alone(tmp_path):

@@ -301,7 +301,8 @@ def test_rungs_that_another_process_is_at_come_last(monkeypatch, capsys):
     assert "later: run quick-mask_rcnn_r50 is being worked on" in capsys.readouterr().out
 
 
-def test_pictures_that_another_process_looks_at_are_busy(tmp_path):
+def test_pictures_that_another_process_looks_at_are_busy(tmp_path, monkeypatch):
+    monkeypatch.setattr("helpers.inference.stored.LOCK_SECONDS", 0.1)
     about = {"images": [], "categories": []}
     stored = StoredPredictions.open(tmp_path / "ladder-val", about)
     with stored.part(1, 1), ExitStack() as stack, pytest.raises(RunBusyError, match="looks at"):
