@@ -104,8 +104,13 @@ class RoIHeads(nn.Module):
 
 
 def select_detections(scored: ScoredBoxes, size: tuple[int, int], test: TestConfig) -> Detections:
-    """Score threshold, NMS within each class, the best `max_detections` of all classes."""
-    row, label = (scored.scores > test.score_threshold).nonzero(as_tuple=True)
+    """Score threshold, NMS within each class, the best `max_detections` of all classes.
+
+    RoIs with a box or a score that is not finite are left out.
+    """
+    finite = scored.boxes.isfinite().flatten(1).all(1) & scored.scores.isfinite().all(1)
+    kept = (scored.scores > test.score_threshold) & finite[:, None]
+    row, label = kept.nonzero(as_tuple=True)
     scores = scored.scores[row, label]
     boxes = scored.boxes[row, label.clamp(max=scored.boxes.shape[1] - 1)]
     best = batched_nms(boxes, scores, label, test.nms_threshold)[: test.max_detections]

@@ -20,10 +20,13 @@ CANONICAL_LEVEL = 4
 
 
 def level_of(boxes: Tensor, canonical: float = 224.0) -> Tensor:
-    """(R, 4) -> (R,) int64 level 2..5: a box of side `canonical` px lies on P4, half on P3."""
+    """(R, 4) -> (R,) int64 level 2..5: a box of side `canonical` px lies on P4, half on P3.
+
+    A box with a NaN lies on P2, not on a level that there is not.
+    """
     scale = area(boxes).sqrt() / canonical
     level = torch.floor(CANONICAL_LEVEL + torch.log2(scale + 1e-8))
-    return level.clamp(FINEST, COARSEST).long()
+    return level.nan_to_num(FINEST).clamp(FINEST, COARSEST).long()
 
 
 def with_image_index(boxes: Sequence[Tensor]) -> Tensor:

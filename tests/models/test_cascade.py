@@ -128,6 +128,14 @@ def test_selection_thresholds_suppresses_within_classes_and_caps():
     assert len(capped) == 2
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_selection_leaves_out_what_is_not_finite(value):
+    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, value, 9], [20, 20, 30, 30]])[:, None]
+    scores = torch.tensor([[0.9, 0.0, 0.3], [0.8, 0.7, 0.0], [0.6, value, 0.0]])
+    found = select_detections(ScoredBoxes(scores, boxes), (64, 64), TestConfig())
+    assert found.scores.tolist() == pytest.approx([0.9, 0.3])
+
+
 def test_predicted_boxes_train_the_mask_head(tiny, make_targets):
     config = dataclasses.replace(tiny, mask_train_boxes="predicted")
     heads = RoIHeads(config, LossConfig(), TestConfig(), K)

@@ -18,6 +18,15 @@ def test_the_canonical_side_moves_the_levels():
     assert level_of(torch.tensor([[0.0, 0, 400, 400]]), canonical=448.0).tolist() == [3]
 
 
+def test_a_box_that_is_not_finite_is_pooled_and_moves_no_other():
+    nan, inf = float("nan"), float("inf")
+    odd = torch.tensor([[nan, nan, nan, nan], [3, nan, 9, 9], [0, 0, inf, inf], [9, 9, 3, 3]])
+    assert set(level_of(odd).tolist()) <= {2, 3, 4, 5}
+    sound = torch.tensor([[64.0, 64, 96, 96], [64, 64, 400, 400]])
+    pooled = pool_rois(pyramid(), [torch.cat((odd, sound))], 2)
+    assert torch.equal(pooled[len(odd) :], pool_rois(pyramid(), [sound], 2))
+
+
 def ramp(height: int, width: int, stride: int) -> torch.Tensor:
     """A map whose value is the x coordinate of its cell's centre in the picture."""
     centres = (torch.arange(width) + 0.5) * stride
