@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from helpers.config import ExperimentConfig, from_dict
+from helpers.config import ExperimentConfig, TestConfig, from_dict
 from helpers.data.index import InstanceIndex
 from helpers.data.taxonomy import Taxonomy
 from helpers.evaluation.average_precision import Evaluation
@@ -105,10 +105,11 @@ class Run:
 
         return read_split(self.config.data, split, taxonomy=self.taxonomy)
 
-    def model(self) -> nn.Module:
+    def model(self, test: TestConfig | None = None) -> nn.Module:
         """The model of the newest checkpoint in evaluation mode, on the CPU.
 
-        Its weights are the averaged ones where the config keeps them.
+        Its weights are the averaged ones where the config keeps them. test: other limits of score,
+        overlap and number than the run's own.
         """
         from helpers.models.build import build_model
         from helpers.training.checkpoint import load_newest
@@ -118,7 +119,8 @@ class Run:
             raise RunError(f"run {self.name} has no checkpoint yet: train it first")
         config = self.config
         architecture = replace(config.model, pretrained=False)
-        model = build_model(architecture, config.loss, config.test, self.taxonomy.num_classes)
+        test = test or config.test
+        model = build_model(architecture, config.loss, test, self.taxonomy.num_classes)
         model.load_state_dict(checkpoint.weights)
         return model.eval()
 

@@ -78,7 +78,11 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def __getitem__(self, keep: Tensor | slice) -> Detections:
+    def __getitem__(self, keep: Tensor | slice | int) -> Detections:
+        """Some of them; a number gives Detections of that one alone, IndexError beyond the last."""
+        if isinstance(keep, int):
+            row = range(len(self))[keep]
+            keep = slice(row, row + 1)
         masks = None if self.masks is None else self.masks[keep]
         return Detections(
             self.boxes[keep], self.scores[keep], self.labels[keep], self.image_size, masks
@@ -104,16 +108,20 @@ class Detections:
     def cat(parts: Sequence[Detections]) -> Detections:
         """Detections of one picture from several sources, in the order given.
 
-        Raises ValueError when the parts are none, or are of different pictures sizes.
+        Raises ValueError when the parts are none, are of pictures of different sizes, or have masks
+        on different grids, or only some of them have any.
         """
         sizes = {part.image_size for part in parts}
         if len(sizes) != 1:
             raise ValueError(f"cat needs detections of one image size, found {sorted(sizes)}")
         masks = [part.masks for part in parts]
+        grids = {None if mask is None else tuple(mask.shape[1:]) for mask in masks}
+        if len(grids) != 1:
+            raise ValueError(f"cat needs masks on one grid or none at all, found {grids}")
         return Detections(
             torch.cat([part.boxes for part in parts]),
             torch.cat([part.scores for part in parts]),
             torch.cat([part.labels for part in parts]),
             parts[0].image_size,
-            None if any(m is None for m in masks) else torch.cat(masks),
+            None if grids == {None} else torch.cat(masks),
         )

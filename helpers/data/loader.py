@@ -247,6 +247,8 @@ class WorkerLoader(DataLoader):
         """All batches. Raises DataError for too little shared memory, or a picture's own."""
         try:
             yield from super().__iter__()
+        except DataError as error:  # a worker's comes with its whole trace in front
+            raise DataError(str(error).rsplit("DataError: ", 1)[-1].strip()) from None
         except RuntimeError as error:
             if not _SHARED_MEMORY.search(str(error)):
                 raise

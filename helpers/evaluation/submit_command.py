@@ -40,15 +40,22 @@ def run(args: argparse.Namespace) -> int:
 
 def _truth(args: argparse.Namespace, source: Path) -> Mapping[str, Any]:
     """Pictures and categories that results may speak of."""
+    if _label_space(source) == "super":
+        raise EvaluationError(
+            f"{source} holds super-categories: the challenge wants its 34 categories, predict with "
+            'a run of label_space "fine"'
+        )
     if args.annotations is not None:
         return read_index(args.annotations, mode="predict", check_images=False).to_coco()
     about = source / "about.json"
     if not about.exists():
         raise EvaluationError(f"{source}: add --annotations, to check pictures and categories")
-    content = json.loads(about.read_text())
-    if content["label_space"] == "super":
-        raise EvaluationError(
-            f"{source} holds super-categories: the challenge wants its 34 categories, predict with "
-            'a run of label_space "fine"'
-        )
-    return content
+    return json.loads(about.read_text())
+
+
+def _label_space(source: Path) -> str | None:
+    """Of a folder that `predict` made or of a run; None where nothing tells."""
+    about, config = source / "about.json", source / "config.json"
+    if about.exists():
+        return json.loads(about.read_text())["label_space"]
+    return json.loads(config.read_text())["data"]["label_space"] if config.exists() else None

@@ -21,7 +21,9 @@ from helpers.data.index import InstanceIndex
 from helpers.data.layouts import find_dataset
 from helpers.inference.errors import PredictionError
 from helpers.inference.predict import detect_index, to_results
+from helpers.inference.predictor import checked_device
 from helpers.inference.stored import StoredPredictions
+from helpers.models.precision import autocast_dtype
 from helpers.paths import outputs_dir
 from helpers.run_store import Run, find_run
 
@@ -63,19 +65,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict what is not there yet; say where the results lie, or what is still missing."""
+    device = checked_device(args.device or _device(args.shard[0]))
     trained = find_run(args.run_name)
     index = _index(args, trained)
     test = trained.config.test
     test = replace(test, tta=_tta(args, test), precision=args.precision or test.precision)
+    autocast_dtype(test.precision, device)  # refused before anything is made
     model = trained.model()
     folder = args.output or _folder(trained, args, test)
     stored = StoredPredictions.open(folder.expanduser(), _about(trained, model, index, test, args))
-    _predict_missing(stored, trained, model, index, test, args)
+    _predict_missing(stored, trained, model.to(device), index, test, args)
     results = stored.assemble()
     if results is None:
         print(f"{len(stored.done())} of {len(index)} pictures done; other shards are missing")
-    else:
-        print(f"{results}\n`python -m helpers submit {stored.folder}` makes the submission")
+        return 0
+    print(results)
+    if index.taxonomy.label_space == "fine":
+        print(f"`python -m helpers submit {stored.folder}` makes the submission")
     return 0
 
 
@@ -105,7 +111,6 @@ def _predict_missing(
             model,
             index.subset(share),
             config=replace(trained.config, test=test),
-            device=args.device or _device(number),
         )
         for image_id, detections in found:
             results = to_results(detections, image_id, index.taxonomy)
@@ -160,9 +165,17 @@ def _about(
         "label_space": index.taxonomy.label_space,
         "soft": args.soft,
         "data": index.digest,
+        "pictures": _pictures_digest(index),
         "images": coco["images"],
         "categories": coco["categories"],
     }
+
+
+def _pictures_digest(index: InstanceIndex) -> str:
+    """Of the files' sizes and times: others of the same names are another prediction."""
+    stats = [path.stat() for path in index.paths]
+    text = " ".join(f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _weights_digest(model: nn.Module) -> str:

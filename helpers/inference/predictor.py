@@ -36,7 +36,7 @@ class Trained(Protocol):
     def config(self) -> ExperimentConfig: ...
     @property
     def taxonomy(self) -> Taxonomy: ...
-    def model(self) -> nn.Module: ...
+    def model(self, test: TestConfig | None = None) -> nn.Module: ...
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,14 @@ class TrainedModel:
     config: ExperimentConfig
     taxonomy: Taxonomy
 
-    def model(self) -> nn.Module:
+    def model(self, test: TestConfig | None = None) -> nn.Module:
+        """The module. PredictionError for other limits than it was built with."""
+        for name in ("score_threshold", "nms_threshold", "max_detections"):
+            built, asked = (getattr(t, name) for t in (self.config.test, test or self.config.test))
+            if built != asked:
+                raise PredictionError(
+                    f"the model was built with test.{name} {built}, not {asked}: build it with that"
+                )
         return self.module
 
 
@@ -62,7 +69,7 @@ class Prediction(Detections):
     image: NDArray[np.uint8]
     taxonomy: Taxonomy
 
-    def __getitem__(self, keep: torch.Tensor | slice) -> Prediction:
+    def __getitem__(self, keep: torch.Tensor | slice | int) -> Prediction:
         return _with_picture(self.detections[keep], self.image, self.taxonomy)
 
     @property
@@ -116,9 +123,14 @@ class Predictor:
         test: TestConfig | None = None,
         device: torch.device | str | None = None,
     ) -> None:
+        if not isinstance(getattr(trained, "config", None), ExperimentConfig):
+            raise PredictionError(
+                f"a Predictor is made from a run, not from {trained!r}: Predictor(find_run(NAME))"
+            )
+        device = checked_device(device or default_device())
         self.config = replace(trained.config, test=test or trained.config.test)
         self.taxonomy = trained.taxonomy
-        self.model = trained.model().to(device or default_device()).eval()
+        self.model = trained.model(self.config.test).to(device).eval()
 
     def __call__(self, picture: str | Path | Image.Image | NDArray[Any]) -> Prediction:
         """Instances of one picture, in its own pixels, on the CPU.
@@ -137,6 +149,8 @@ def read_any(picture: str | Path | Image.Image | NDArray[Any]) -> Image.Image:
     if isinstance(picture, (str, Path)):
         return read_picture(Path(picture).expanduser())
     if isinstance(picture, Image.Image):
+        if not picture.width or not picture.height:
+            raise PredictionError(f"the picture has {picture.width} x {picture.height} pixels")
         try:
             return to_rgb(picture)
         except (ValueError, OSError) as error:
@@ -151,6 +165,20 @@ def read_any(picture: str | Path | Image.Image | NDArray[Any]) -> Image.Image:
 def default_device() -> torch.device:
     """A GPU when there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def checked_device(device: torch.device | str) -> torch.device:
+    """A device that this machine has. Raises PredictionError for any other."""
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        count = torch.cuda.device_count()
+        there = ["cpu", *(f"cuda:{number}" for number in range(count))]
+        raise PredictionError(
+            f"device {str(device)!r} is not there: choose {' or '.join(there)}"
+        ) from error
+    return found
 
 
 def _eight_bit(array: NDArray[Any]) -> NDArray[np.uint8]:

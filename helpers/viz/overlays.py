@@ -21,6 +21,7 @@ from helpers.viz.figures import short_name
 from helpers.viz.style import STYLE, Picture, class_colour, instance_colours, text_on
 
 LABEL_SIZE = 6.2  # points
+TALLEST = 4.0  # height of a panel over its width: a narrower picture has margins
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def grid(panels: Sequence[Panel], *, columns: int, alt: str, cell: float = 3.1) 
         raise ValueError("nothing to draw: the list of panels is empty")
     columns = min(columns, len(panels))
     titled = 0.24 if any(panel.title for panel in panels) else 0.05
-    ratios = [panel.image.shape[0] / panel.image.shape[1] for panel in panels]
+    shapes = [panel.image.shape for panel in panels]
+    ratios = [min(height / width, TALLEST) for height, width, _ in shapes]
     heights = [cell * max(ratios[n : n + columns]) + titled for n in range(0, len(panels), columns)]
     with matplotlib.rc_context(STYLE):
         figure = Picture((cell * columns, sum(heights)), alt=alt, photograph=True)

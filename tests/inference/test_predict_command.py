@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from helpers import __main__, paths
 from helpers.config import TtaConfig, change, preset
@@ -51,7 +52,7 @@ class FakeRun:
         assert split == "val"
         return self.data
 
-    def model(self):
+    def model(self, test=None):
         return self.make().eval()
 
 
@@ -64,7 +65,8 @@ def toy(index, tmp_path, monkeypatch):
 
 
 def predict(*args) -> int:
-    return __main__.main(["predict", "toy", *map(str, args), "--device", "cpu"])
+    device = [] if "--device" in args else ["--device", "cpu"]
+    return __main__.main(["predict", "toy", *map(str, args), *device])
 
 
 def folder() -> Path:
@@ -198,13 +200,29 @@ class TestSubmit:
         assert self.submit(folder()) == 2
         assert "let `python -m helpers predict` finish" in capsys.readouterr().err
 
-    def test_super_categories_are_no_submission(self, toy, capsys):
+    def test_super_categories_are_no_submission(self, toy, tmp_path, capsys):
         toy.data = toy.data.in_space("super")
         toy.config = preset("quick")
         toy.config = change(toy.config, test__short_side=60, train__workers=0)
         predict()
-        assert self.submit(folder()) == 2
-        assert "34 categories" in capsys.readouterr().err
+        assert "submit" not in capsys.readouterr().out
+        for more in ([], ["--annotations", tmp_path / "truth.json"]):
+            assert self.submit(folder(), *more) == 2
+            assert "34 categories" in capsys.readouterr().err
+
+
+def test_other_pictures_of_the_same_names_are_another_prediction(toy, tmp_path, capsys):
+    assert predict() == 0
+    Image.new("RGB", Image.open(tmp_path / "7.png").size).save(tmp_path / "7.png")
+    assert predict() == 2
+    assert "pictures" in capsys.readouterr().err
+
+
+def test_a_device_or_precision_that_is_not_there_makes_nothing(toy, capsys):
+    for option, value in (("--device", "gpu"), ("--device", "cuda:77"), ("--precision", "fp16")):
+        assert predict(option, value) == 2
+        assert ("choose cpu" in (said := capsys.readouterr().err)) or "needs a GPU" in said
+    assert not (paths.outputs_dir() / "predictions").exists()
 
 
 def test_pictures_are_checked_before_anything_is_predicted(toy, tmp_path, capsys):

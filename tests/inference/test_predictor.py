@@ -1,5 +1,8 @@
 """One picture in every form people have it in."""
 
+import base64
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -121,7 +124,53 @@ def prediction():
     return Prediction(**values, image=PIXELS, taxonomy=CLASSES)
 
 
+def test_limits_are_those_asked_for_or_refused(predictor):
+    test = TestConfig(short_side=64, max_side=128, max_detections=1)
+
+    class Trainable:
+        config, taxonomy = preset("quick"), CLASSES
+
+        def model(self, test=None):
+            return tiny_model(test=test)
+
+    assert (
+        len(Predictor(Trainable(), test=test, device="cpu")(PICTURE)) <= 1 < len(predictor(PICTURE))
+    )
+    fixed = TrainedModel(tiny_model(), preset("quick"), CLASSES)
+    with pytest.raises(PredictionError, match=r"test.max_detections 100, not 1: build it with"):
+        Predictor(fixed, test=test, device="cpu")
+
+
+def test_a_name_is_no_run_and_a_device_must_be_there():
+    with pytest.raises(PredictionError, match=r"from a run, not from 'quick'.*find_run"):
+        Predictor("quick")
+    fixed = TrainedModel(tiny_model(), preset("quick"), CLASSES)
+    with pytest.raises(PredictionError, match="device 'gpu' is not there: choose cpu"):
+        Predictor(fixed, device="gpu")
+
+
+def test_a_picture_without_pixels_is_refused():
+    with pytest.raises(PredictionError, match="0 x 5 pixels"):
+        read_any(Image.new("RGB", (0, 5)))
+
+
 class TestPrediction:
+    def test_one_by_number_and_one_after_the_other(self, prediction):
+        assert prediction[1].names == prediction[-1].names == ("kind 3",)
+        assert [len(one) for one in prediction] == [1, 1]
+        assert isinstance(prediction[0], Prediction)
+        with pytest.raises(IndexError):
+            prediction[2]
+
+    @pytest.mark.parametrize("shape", [(5000, 30), (30, 5000), (1, 1)])
+    def test_pictures_of_any_shape_can_be_shown(self, prediction, shape):
+        values = {name: getattr(prediction, name) for name in prediction.__dataclass_fields__}
+        odd = Prediction(**values | {"image": np.zeros((*shape, 3), np.uint8), "image_size": shape})
+        with Image.open(
+            io.BytesIO(base64.b64decode(odd._repr_mimebundle_()["image/jpeg"]))
+        ) as jpeg:
+            assert max(jpeg.size) < 10_000
+
     def test_says_what_it_shows(self, prediction):
         assert repr(prediction) == "2 instances: kind 1 0.90, kind 3 0.40"
         assert repr(prediction[:0]) == "0 instances: nothing found"
