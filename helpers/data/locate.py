@@ -11,6 +11,7 @@ from tqdm import tqdm
 from helpers.data.cache import Headers
 from helpers.data.errors import DataError, Findings
 from helpers.data.pictures import (
+    REPLACE,
     applies_orientation,
     describe_sizes,
     find_picture,
@@ -81,7 +82,8 @@ def _check_picture(
         if applies is not None and pictures != "header":
             read_picture(path, size)
     except DataError as error:
-        return "file-unreadable", f"image {record.id}, {error}"
+        reason = str(error).removesuffix(REPLACE).rstrip(". ")  # the finding tells the remedy
+        return "file-unreadable", f"image {record.id}, {reason}"
     if applies is None:
         return "size-differs", f"{place}: {describe_sizes(header.oriented_size, size)}"
     if not applies:

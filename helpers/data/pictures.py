@@ -22,6 +22,7 @@ from PIL import Image
 
 from helpers.data.errors import DataError
 
+REPLACE = "Replace it or leave it out."  # how the message of an unreadable picture ends
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _ORIENTATION = 0x0112
 _SIXTEEN_BITS = ("PNG", "PPM")  # never more bits, also where Pillow opens them in its 32-bit mode
@@ -177,4 +178,4 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     except OSError:
         return DataError(f"{path}: file not found. Give the right image folder.")
     reason = "the file is empty" if empty else str(error) or type(error).__name__
-    return DataError(f"{path}: the picture can not be read ({reason}). Replace it or leave it out.")
+    return DataError(f"{path}: the picture can not be read ({reason}). {REPLACE}")

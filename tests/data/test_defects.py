@@ -274,6 +274,17 @@ def test_warning(
     assert [KINDS[kind].what in line for line in caplog.messages].count(True) == 1
 
 
+@pytest.mark.parametrize("content", [b"<html>404</html>", b""], ids=["no-picture", "empty"])
+def test_D33_the_remedy_is_told_once(tmp_path: Path, content: bytes) -> None:
+    file = write(tmp_path, file_bytes(content))
+    with pytest.raises(DataError, match=r"\)\. Replace it, or choose to skip bad pictures\.$") as e:
+        read_index(file)
+    assert str(e.value).count("Replace it") == 1
+    (skipped,) = read_index(file, skip_bad_images=True).warnings
+    assert str(skipped).endswith("). It is left out, with its annotations.")
+    assert "Replace it" not in str(skipped)
+
+
 def test_sound_file_has_no_findings(tmp_path: Path) -> None:
     assert read_index(write(tmp_path)).warnings == ()
 
