@@ -121,7 +121,8 @@ def evaluate(
     Deterministic, also where scores are equal. For segm and boundary a detection's size is the area
     of its mask; for bbox, of its box. Boundary IoU is the lesser of mask IoU and the IoU of bands
     2 % of the diagonal wide. Detections above the preset's limit are ignored, with a warning.
-    Raises EvaluationError for an unknown preset or kind, and for results that can not be scored.
+    Raises EvaluationError for an unknown preset or kind, for a truth without images, annotations or
+    categories, and for results that can not be scored.
     """
     if preset not in PRESETS:
         raise EvaluationError(f"no preset {preset!r}: choose one of {', '.join(PRESETS)}")
@@ -129,6 +130,7 @@ def evaluate(
     if unknown or not kinds:
         raise EvaluationError(f"kinds {sorted(unknown)}: choose among {', '.join(KINDS)}")
     coco = truth if isinstance(truth, Mapping) else truth.to_coco()
+    _check_truth(coco)
     rules = PRESETS[preset]
     found = check_results(results, coco, masks=set(kinds) != {"bbox"})
     _warn_of_extras(found, rules)
@@ -155,6 +157,14 @@ def evaluate(
 def percent(value: float) -> str:
     """A score as in the tables of papers: 0.5213 is "52.1", NaN is "n/a"."""
     return "n/a" if np.isnan(value) else f"{100 * value:.1f}"
+
+
+def _check_truth(coco: Mapping[str, Any]) -> None:
+    missing = [name for name in ("images", "annotations", "categories") if name not in coco]
+    if missing:
+        raise EvaluationError(
+            f"the truth has no {', '.join(missing)}: give an index, or the content of a COCO file"
+        )
 
 
 def _metrics(precision: NDArray, recall: NDArray, rules: Preset) -> dict[str, float]:

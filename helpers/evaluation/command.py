@@ -21,7 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--annotations", type=Path, help="ground truth, any COCO-style file")
     parser.add_argument("--images", type=Path, help="its image folder (default: the file's own)")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--results", type=Path, help="results: COCO list, or the challenge's form")
+    what.add_argument(
+        "--results",
+        type=Path,
+        help="a COCO list, the challenge's form, or a folder that `predict` made",
+    )
     what.add_argument(
         "--run",
         dest="run_name",  # `run` is the function to call
@@ -45,9 +49,20 @@ def run(args: argparse.Namespace) -> int:
 def _from_files(args: argparse.Namespace) -> tuple[InstanceIndex, list[dict[str, Any]]]:
     index = _read(args, args.label_space, check_images=args.images is not None)
     if args.results:
-        return index, read_results(args.results)
+        return index, read_results(_results_file(args.results.expanduser()))
     crowds = not PRESETS[args.preset].ignore_crowds
     return index, truth_as_results(index.to_coco(), crowds=crowds)
+
+
+def _results_file(path: Path) -> Path:
+    """The file itself, or that of a folder of predictions."""
+    file = path / "predictions.json" if path.is_dir() else path
+    if not file.exists():
+        raise EvaluationError(
+            f"{file} is missing: give a file of results, or a folder where `python -m helpers "
+            "predict` came to its end"
+        )
+    return file
 
 
 def _from_run(args: argparse.Namespace) -> tuple[InstanceIndex, list[dict[str, Any]]]:

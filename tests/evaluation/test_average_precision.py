@@ -267,6 +267,16 @@ def test_unknown_preset_and_kind_are_refused():
         evaluate(square_truth(), [], kinds=("keypoints",))
 
 
+@pytest.mark.parametrize("missing", ["images", "annotations", "categories"])
+def test_a_truth_that_is_none_is_refused(missing):
+    truth = square_truth()
+    del truth[missing]
+    with pytest.raises(EvaluationError, match=f"the truth has no {missing}: give"):
+        evaluate(truth, [])
+    with pytest.raises(EvaluationError, match="has no images, annotations, categories"):
+        evaluate({}, [])
+
+
 def test_dict_round_trip_keeps_everything(truth, results):
     evaluation = evaluate(truth, results, kinds=("segm",))
     values = evaluation.to_dict()

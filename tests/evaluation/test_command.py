@@ -29,6 +29,17 @@ def test_results_are_scored(files, capsys):
     assert capsys.readouterr().out.strip() == expected
 
 
+def test_a_folder_of_predictions_is_as_good_as_its_file(files, capsys):
+    folder, truth, results = files
+    (folder / "predicted").mkdir()
+    command = ["evaluate", "--annotations", f"{folder}/truth.json", "--results"]
+    assert main([*command, f"{folder}/predicted"]) == 2
+    assert "predicted/predictions.json is missing: give a file" in capsys.readouterr().err
+    (folder / "results.json").rename(folder / "predicted" / "predictions.json")
+    assert main([*command, f"{folder}/predicted"]) == 0
+    assert capsys.readouterr().out.strip() == str(evaluate(truth, results))
+
+
 def test_json_holds_all_numbers(files, capsys):
     folder, truth, results = files
     command = ["evaluate", "--annotations", f"{folder}/truth.json", "--json"]
