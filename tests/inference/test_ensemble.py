@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -270,3 +271,11 @@ def kilobytes(name: str) -> int:
     """What Linux says of this process: VmRSS, its memory now, or VmHWM, the peak of it."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
+
+
+def test_masks_of_other_grids_or_for_some_alone_are_not_put_together():
+    one = one_thing((10, 10, 50, 50), 0.8)
+    coarse = replace(one, masks=one.masks[:, ::2, ::2])
+    for other in (coarse, replace(one, masks=None)):
+        with pytest.raises(ValueError, match="masks on one grid or none at all"):
+            Detections.cat([one, other])
