@@ -45,7 +45,13 @@ def _array(shape: tuple[int, ...], dtype: object, content: bytes) -> np.ndarray:
 
 
 def _reconstruct(kind: object, shape: tuple[int, ...], code: bytes) -> np.ndarray:
+    if shape != (0,):  # what numpy writes, before the content; others take memory from nothing
+        raise pickle.UnpicklingError(f"an array that starts with shape {shape!r}")
     return multiarray._reconstruct(np.ndarray, shape, code)
+
+
+def _scalar(dtype: object, content: bytes) -> np.generic:
+    return multiarray.scalar(dtype, content)  # without content: zeros of any size
 
 
 _ALLOWED = {
@@ -54,13 +60,13 @@ _ALLOWED = {
     ("numpy", "ndarray"): _Only(_array),
     ("numpy", "dtype"): _Only(_dtype),
     ("multiarray", "_reconstruct"): _Only(_reconstruct),
-    ("multiarray", "scalar"): _Only(multiarray.scalar),
+    ("multiarray", "scalar"): _Only(_scalar),
     ("numeric", "_frombuffer"): _Only(numeric._frombuffer),
 }
 _NUMPY_ROOMS = ("numpy.core.", "numpy._core.")
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+class _ArrayUnpickler(pickle._Unpickler):  # C's makes a list as long as any memo index in the file
     def find_class(self, module: str, name: str) -> Any:
         room = next((module.removeprefix(r) for r in _NUMPY_ROOMS if module.startswith(r)), module)
         try:

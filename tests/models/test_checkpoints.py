@@ -1,10 +1,12 @@
 """Foreign checkpoints: names, colours, missing parts, and files that want to run code."""
 
 import dataclasses
+import io
 import json
 import os
 import pickle
 import pickletools
+import tracemalloc
 from collections import OrderedDict
 
 import numpy as np
@@ -25,6 +27,7 @@ from helpers.models.checkpoints import (
 from helpers.models.compare import GOLDEN
 from helpers.models.detectron2_names import detectron2_keys, modern_name
 from helpers.models.errors import CheckpointError
+from helpers.models.safe_pickle import load_arrays
 
 
 @pytest.fixture
@@ -220,6 +223,8 @@ def test_a_damaged_pth_says_how_to_mend_it(tmp_path, kept):
         b"}S'w'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I1\ntS'O'\ntRs.",
         b"(dS'model'\nccollections\nOrderedDict\n)R}S'items'\nI1\nsbs.",
         pickle.dumps({"model": {"w": np.array(["text"])}}),
+        b"}S'w'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I3000\ntS'f'\ntRs.",
+        b"}S'w'\ncnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'V3000'\ntRtRs.",
     ],
 )
 def test_everything_but_arrays_is_refused(tmp_path, pickled):
@@ -227,6 +232,15 @@ def test_everything_but_arrays_is_refused(tmp_path, pickled):
     path.write_bytes(pickled)
     with pytest.raises(CheckpointError):
         read_detectron2(path)
+
+
+def test_a_huge_memo_index_takes_no_memory():
+    tracemalloc.start()
+    try:
+        assert load_arrays(io.BytesIO(b"\x80\x02Nr\xff\xff\xff\x03.")) is None  # index 2^26 - 1
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps([1, 2])])
