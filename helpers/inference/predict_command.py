@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         choices=get_args(Precision),
-        help="computed in; bf16 is about twice as fast and nearly the same (default: the run's)",
+        help="computed in; bf16 is faster on large pictures, nearly the same (default: the run's)",
     )
     parser.add_argument(
         "--shard", type=parse_shard, default=(1, 1), metavar="I/N", help="one of N processes' share"
