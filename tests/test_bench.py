@@ -20,6 +20,7 @@ def case_of(make) -> Case:
 
 def test_both_ways_of_pasting_give_the_same_pixels():
     case = case_of(cases._paste)
+    assert case.name.startswith("paste: 100 masks")
     ours, theirs = case.ours(), case.reference()
     pairs = [(rle.decode(a), rle.decode(b)) for a, b in zip(ours[:5], theirs[:5], strict=True)]
     # torchvision rounds boxes to whole pixels: outlines move by up to one
@@ -98,5 +99,21 @@ def test_command_prints_and_keeps_the_numbers(tmp_path, capsys, monkeypatch):
     [row] = json.loads(file.read_text())["cases"]
     assert row["name"] == "nothing"
     assert row["ratio"] is None
+    assert __main__.main(["bench", "--only", "Noth"]) == 0
+    assert "nothing" in capsys.readouterr().out
     assert __main__.main(["bench", "--only", "something"]) == 2
-    assert "no case is called 'something'" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "no case is called 'something': give a part of one of these: nothing\n" in error
+
+
+def test_what_can_not_be_done_is_refused_before_anything_is_timed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("helpers.bench.command.cases", lambda: pytest.fail("a case was made"))
+    file = tmp_path / "no" / "bench.json"
+    assert __main__.main(["bench", "--json", str(file)]) == 2
+    assert f"there is no folder {file.parent}, make it first" in capsys.readouterr().err
+    assert __main__.main(["bench", "--json", str(tmp_path)]) == 2
+    assert f"--json {tmp_path} is a folder" in capsys.readouterr().err
+    for repeats in ("0", "-1", "many"):
+        with pytest.raises(SystemExit):
+            __main__.main(["bench", "--repeats", repeats])
+        assert "give a whole number, 1 or more" in capsys.readouterr().err

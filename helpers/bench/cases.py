@@ -75,7 +75,7 @@ def _paste() -> Iterator[Case]:
     boxes, masks = _boxes(100), _blobs(100, 224)
     size = (SIDE, SIDE)
     found = Detections(boxes, torch.ones(100), torch.zeros(100, dtype=torch.int64), size, masks)
-    name = "100 masks of 224 px to run lengths at 1200 px"
+    name = "paste: 100 masks of 224 px to run lengths at 1200 px"
 
     def encoded(planes: torch.Tensor) -> list[dict]:
         pixels = planes.numpy().astype(np.uint8)
