@@ -8,9 +8,10 @@ Besides: generated scenes, COCO, and exports with one _annotations.coco.json a s
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from helpers.data.errors import DataError
-from helpers.data.pictures import EXTENSIONS
+from helpers.data.pictures import EXTENSIONS, read_header
 
 Pair = tuple[Path, Path]  # annotation file, image folder
 
@@ -85,6 +86,21 @@ def _images(folder: Path, split: str, annotations: Path) -> Path:
         if path.is_dir() and _holds_pictures(path):
             return path
     return annotations.parent
+
+
+def picture_list(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """COCO `images` of a folder that holds pictures and no JSON: by name, numbered from 1, upright.
+
+    Empty for any other folder. Raises DataError for a picture that can not be read.
+    """
+    if any(path.suffix == ".json" for path in folder.iterdir()):
+        return {"images": []}
+    rows = []
+    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in EXTENSIONS):
+        height, width = read_header(path).oriented_size
+        row = {"id": len(rows) + 1, "file_name": path.name, "height": height, "width": width}
+        rows.append(row)
+    return {"images": rows}
 
 
 def _holds_pictures(folder: Path) -> bool:

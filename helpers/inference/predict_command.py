@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
+import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -18,7 +20,7 @@ from torch import nn
 from helpers.config import Precision, TestConfig, TtaConfig
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.data.layouts import find_dataset
+from helpers.data.layouts import find_dataset, picture_list
 from helpers.inference.errors import PredictionError
 from helpers.inference.predict import detect_index, to_results
 from helpers.inference.predictor import checked_device
@@ -36,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         nargs="?",
         type=Path,
-        help="folder of a data set, or an annotation file (its `images` are enough); default: the "
-        "validation split of the run",
+        help="folder of pictures or of a data set, or an annotation file (its `images` are "
+        "enough); default: the validation split of the run",
     )
     parser.add_argument("--images", type=Path, help="image folder of an annotation file")
     parser.add_argument("--split", default="val", help="of a data set folder (default: val)")
@@ -122,6 +124,8 @@ def _index(args: argparse.Namespace, trained: Run) -> InstanceIndex:
         return trained.index("val")
     annotations, images = args.data.expanduser(), args.images
     if annotations.is_dir():
+        if (listed := picture_list(annotations))["images"]:
+            return _index_of(listed, annotations, trained)
         found = find_dataset(annotations)
         pair = found.get("all", found.get(args.split))
         if pair is None:
@@ -130,6 +134,17 @@ def _index(args: argparse.Namespace, trained: Run) -> InstanceIndex:
                 f"{annotations} has no split {args.split!r}: choose --split {known}"
             )
         annotations, images = pair[0], images or pair[1]
+    return _read(annotations, images, trained)
+
+
+def _index_of(listed: dict[str, Any], images: Path, trained: Run) -> InstanceIndex:
+    with tempfile.TemporaryDirectory() as folder:
+        annotations = Path(folder) / "pictures.json"
+        annotations.write_text(json.dumps(listed))
+        return _read(annotations, images, trained)
+
+
+def _read(annotations: Path, images: Path | None, trained: Run) -> InstanceIndex:
     return read_index(
         annotations,
         images,

@@ -116,6 +116,26 @@ def test_an_annotation_file_of_pictures_alone(toy, tmp_path):
     assert [r["image_id"] for r in results] == [7, 7, 31, 31]
 
 
+def test_a_folder_of_pictures_alone_turned_ones_too(toy, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    Image.open(tmp_path / "7.png").save(pictures / "b.png")
+    turned = Image.open(tmp_path / "31.png").rotate(90, expand=True)
+    exif = turned.getexif()
+    exif[0x0112] = 6  # shown after a quarter turn to the right
+    turned.save(pictures / "A.png", exif=exif)
+    assert predict(pictures, "--output", tmp_path / "own") == 0
+    stored = StoredPredictions(tmp_path / "own")
+    names = {row["id"]: row["file_name"] for row in stored.about["images"]}
+    assert names == {1: "A.png", 2: "b.png"}
+    found = json.loads(stored.results_file.read_text())
+    upright = predict_index(ColourModel(), toy.data, config=toy.config, progress=False)
+    assert [r["category_id"] for r in found] == [r["category_id"] for r in upright]
+    assert [r["segmentation"]["size"] for r in found[:2]] == [
+        r["segmentation"]["size"] for r in upright if r["image_id"] == 31
+    ]
+
+
 def test_a_data_set_folder_and_its_splits(toy, tmp_path, capsys):
     (tmp_path / "truth.json").rename(tmp_path / "val.json")
     assert predict(tmp_path) == 0
