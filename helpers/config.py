@@ -15,6 +15,9 @@ from typing import Any, Literal
 from helpers.config_checks import (
     check_above_zero,
     check_anchors,
+    check_gamma,
+    check_levels,
+    check_mask_size,
     check_not_below_zero,
     check_shares,
     check_sides,
@@ -74,6 +77,8 @@ class Solov2Config(Section):
                 f"solov2 has {len(self.grids)} grids and {len(self.ranges)} ranges: give five of "
                 "each, one for each level P2..P6"
             )
+        check_shares("solov2", self, "focal_alpha", "keep_score")
+        check_gamma("solov2", self, "focal_gamma")
 
     def scaled(self, factor: float) -> Solov2Config:
         """The same with ranges for pictures `factor` times as large; 1.75 for 1400 px."""
@@ -135,6 +140,12 @@ class ModelConfig(Section):
         )
         super().__post_init__()
         check_anchors("model", self.anchor_sizes, self.anchor_ratios)
+        check_shares("model", self, "rpn_positive", "roi_positive", "importance")
+        check_not_below_zero("model", self, "mask_head_convs", "subdivision_steps")
+        counts = ("coarse_size", "train_points", "oversample", "subdivision_points", "mask_rois")
+        check_above_zero("model", self, *counts)
+        check_levels("model", self.point_levels)
+        check_mask_size("model", self.mask_size)
 
 
 @dataclass(frozen=True)
@@ -144,10 +155,15 @@ class LossConfig(Section):
     classes: Literal["ce", "focal"] = "ce"  # cross entropy or focal
     masks: Literal["bce", "focal"] = "bce"  # of mask grids and coarse masks
     points: Literal["bce", "focal"] = "bce"  # of PointRend's points
-    gamma: float = 2.0  # of every focal term
+    gamma: float = 2.0  # of every focal term; 0, or 1 and more
     alpha: tuple[float, ...] | None = None  # of the class focal loss, one per class; None: all 1
     mask_weight: float = 1.0  # the paper's: 1.1
     point_weight: float = 1.0  # of PointRend's point loss
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_gamma("loss", self, "gamma")
+        check_not_below_zero("loss", self, "mask_weight", "point_weight")
 
 
 @dataclass(frozen=True)
@@ -193,7 +209,7 @@ class TrainConfig(Section):
         check_not_below_zero("train", self, *zero_allowed)
         needed = ("steps", "epochs", "batch_size", "checkpoint_every", "lr", "clip_norm")
         check_above_zero("train", self, *needed)
-        check_shares("train", self, "flip", "colour")
+        check_shares("train", self, "flip", "colour", "warmup_factor", "momentum")
         if not all(0 < share <= 1 for share in self.milestones):
             raise ValueError(
                 f"train.milestones is {self.milestones}: give shares of the run between 0 and 1, "

@@ -55,3 +55,30 @@ def check_anchors(section: str, sizes: Sequence[float], ratios: Sequence[float])
         raise ValueError(
             f"{section}.anchor_ratios is {ratios}: give one ratio height / width above 0, or more"
         )
+
+
+def check_levels(section: str, levels: Sequence[int]) -> None:
+    """Refuse pyramid levels that are none, are not there, or come twice."""
+    if not levels or len(set(levels)) < len(levels) or not set(levels) <= set(range(2, 7)):
+        raise ValueError(
+            f"{section}.point_levels is {levels}: give one or more of 2, 3, 4, 5, 6, each once"
+        )
+
+
+def check_mask_size(section: str, size: int) -> None:
+    """Refuse grids that are not the double of a smaller one."""
+    if size < 2 or size % 2:
+        raise ValueError(
+            f"{section}.mask_size is {size}: give an even number of 2 or more, as the mask head "
+            "doubles a grid of half the side"
+        )
+
+
+def check_gamma(section: str, config: object, name: str) -> None:
+    """Refuse exponents of the focal loss whose gradient is not finite everywhere."""
+    gamma = getattr(config, name)
+    if gamma != 0 and gamma < 1:
+        raise ValueError(
+            f"{section}.{name} is {gamma}: it has to be 0 (no focus) or at least 1, as otherwise "
+            "the gradient is NaN wherever the prediction is exactly right"
+        )

@@ -14,6 +14,7 @@ from helpers.models.deform import deform_stages
 from helpers.models.errors import ModelError
 
 STRIDES = [4, 8, 16, 32]
+CONVS = ("conv1", "conv2", "conv3")  # of a ResNet's bottleneck block
 Norm = Literal["frozen", "eval", "bn", "sync"]
 
 
@@ -63,8 +64,9 @@ class Backbone(nn.Module):
         deformable: Sequence[int] = (),
         deform_groups: int = 1,
     ) -> None:
-        """Raises ModelError for a model unknown to timm, without the four strides, or whose
-        pretrained weights cannot be fetched."""
+        """Raises ModelError for a model unknown to timm, without the four strides, without the
+        layers that `stride_in_1x1` or `deformable` change, or whose pretrained weights cannot be
+        fetched."""
         super().__init__()
         self.net = _create(name, pretrained=pretrained)
         self.channels: list[int] = self.net.feature_info.channels()
@@ -152,6 +154,12 @@ def _create(name: str, *, pretrained: bool) -> nn.Module:
 
 
 def _move_stride_to_1x1(net: nn.Module) -> None:
-    for layer in (net["layer2"], net["layer3"], net["layer4"]):
-        block = layer[0]
+    for stage in ("layer2", "layer3", "layer4"):
+        block = net[stage][0] if stage in net else None
+        strides = [getattr(getattr(block, name, None), "stride", None) for name in CONVS]
+        if strides != [(1, 1), (2, 2), (1, 1)]:
+            raise ModelError(
+                "stride_in_1x1 is for ResNets and ResNeXts whose blocks are 1x1, 3x3 and 1x1 "
+                "convolutions: leave it False for this backbone"
+            )
         block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)

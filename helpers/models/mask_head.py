@@ -27,10 +27,10 @@ class ConvMaskHead(nn.Module):
         super().__init__()
         self.size, self.canonical, self.loss = config.mask_size, config.roi_canonical, loss
         width = config.mask_head_dim
-        inputs = [config.fpn_channels] + [width] * (config.mask_head_convs - 1)
+        *inputs, last = [config.fpn_channels] + [width] * config.mask_head_convs
         blocks = [conv_block(i, width, 3, norm=config.head_norm) for i in inputs]
-        self.convs = nn.Sequential(*blocks[: config.mask_head_convs])
-        self.deconv = nn.ConvTranspose2d(width, width, 2, stride=2)
+        self.convs = nn.Sequential(*blocks)
+        self.deconv = nn.ConvTranspose2d(last, width, 2, stride=2)
         self.predictor = nn.Conv2d(width, num_classes, 1)
         init_msra(self.deconv)
         init_normal(self.predictor, 0.001)

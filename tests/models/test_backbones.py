@@ -100,6 +100,12 @@ def test_stride_in_1x1_keeps_shapes_but_samples_other_pixels():
     assert not torch.allclose(first[1], second[1], rtol=1e-2)
 
 
+@pytest.mark.parametrize("name", ["resnet18", "resnest14d", "convnext_atto"])
+def test_stride_in_1x1_is_refused_where_no_block_has_it(name):
+    with pytest.raises(ModelError, match="stride_in_1x1 is for .* leave it False"):
+        Backbone(name, stride_in_1x1=True)
+
+
 def test_checkpointing_gives_the_same_gradient():
     torch.manual_seed(0)
     plain = Backbone("resnet10t", norm="eval").train()

@@ -1,5 +1,8 @@
 """The conv mask head: shapes, the class's own channel, no RoIs."""
 
+import dataclasses
+
+import pytest
 import torch
 
 from helpers.config import LossConfig
@@ -29,6 +32,14 @@ def test_probabilities_come_per_image_even_for_none(tiny):
     assert 0 <= masks[1].min() <= masks[1].max() <= 1
     assert not torch.equal(masks[1][0], masks[1][1])  # same box, other class
     assert torch.equal(masks[1][0], masks[1][3])
+
+
+@pytest.mark.parametrize("convs", [0, 2])
+def test_any_number_of_convolutions_may_precede_the_doubling(tiny, convs):
+    config = dataclasses.replace(tiny, mask_head_convs=convs, mask_head_dim=24)
+    head = ConvMaskHead(config, LossConfig(), 3)
+    assert len(head.convs) == convs
+    assert head.predict(features(), [detections(2), detections(0)])[0].shape == (2, 28, 28)
 
 
 def test_the_weight_multiplies_the_loss_and_no_roi_gives_a_connected_zero(tiny, make_targets):
