@@ -22,6 +22,7 @@ from helpers.models.detectron2_names import detectron2_keys, modern_name
 from helpers.models.errors import CheckpointError
 from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD
 from helpers.models.safe_pickle import load_arrays
+from helpers.models.solov2 import SOLOv2
 
 STEMS = ("backbone.net.conv1.weight", "backbone.net.conv1.0.weight")  # plain, deep
 POINT_MLP = re.compile(r"roi_heads\.mask\.point\..*weight")  # there 1x1 convolutions
@@ -55,8 +56,9 @@ def load_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat =
     were merged. Weights that stride in the 1x1 convolution (MSRA) need a model built with
     `stride_in_1x1`: nothing in the file tells.
     Raises CheckpointError when the file cannot be read, or does not hold exactly the weights of
-    the model in its shapes.
+    the model in its shapes, and for a SOLOv2.
     """
+    _check_known(model)
     theirs = {modern_name(key): value for key, value in read_detectron2(path).items()}
     ours = _matched(model, theirs, path)
     for stem in STEMS:
@@ -91,8 +93,10 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
 
     Release 0.6 and later do, beside any numpy; before, PointRend's heads had other names.
     `inputs` is the format to write for: set INPUT.FORMAT, MODEL.PIXEL_MEAN and PIXEL_STD to it.
-    Raises CheckpointError when `model` normalises by other means, or the file exists.
+    Raises CheckpointError when `model` normalises by other means or is a SOLOv2, or the file
+    exists.
     """
+    _check_known(model)
     path, state = Path(path), model.state_dict()
     if not torch.allclose(state["normalise.mean"].flatten().cpu(), inputs.rgb(inputs.mean)):
         raise CheckpointError(f"the model's pixel means are not those of {inputs}: name its own")
@@ -109,6 +113,14 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
             )
     except FileExistsError as error:
         raise CheckpointError(f"{path} exists: choose another name or remove it") from error
+
+
+def _check_known(model: nn.Module) -> None:
+    if isinstance(model, SOLOv2):
+        raise CheckpointError(
+            "detectron2 has no SOLOv2: take a Mask R-CNN or Cascade R-CNN, or read mmdet's SOLOv2 "
+            "weights with helpers.models.mmdet_names.load_mmdet"
+        )
 
 
 def _content(path: Path) -> Any:

@@ -102,7 +102,7 @@ def test_stride_in_1x1_keeps_shapes_but_samples_other_pixels():
 
 @pytest.mark.parametrize("name", ["resnet18", "resnest14d", "convnext_atto"])
 def test_stride_in_1x1_is_refused_where_no_block_has_it(name):
-    with pytest.raises(ModelError, match="stride_in_1x1 is for .* leave it False"):
+    with pytest.raises(ModelError, match=r"stride_in_1x1 is for .* leave it False"):
         Backbone(name, stride_in_1x1=True)
 
 

@@ -86,6 +86,15 @@ def test_a_written_file_names_nothing_that_only_one_numpy_has(model, tmp_path):
     assert all(np.array_equal(plain[key], value) for key, value in read.items())
 
 
+def test_solov2_is_refused_both_ways(tiny, tmp_path, make_model):
+    model = make_model(dataclasses.replace(tiny, architecture="solov2"))
+    with pytest.raises(CheckpointError, match=r"detectron2 has no SOLOv2: .* load_mmdet"):
+        export_detectron2(model, tmp_path / "m.pkl")
+    assert not (tmp_path / "m.pkl").exists()
+    with pytest.raises(CheckpointError, match="detectron2 has no SOLOv2"):
+        load_detectron2(model, write(tmp_path / "n.pkl", {"model": {"w": np.zeros(1)}}))
+
+
 def test_bgr_weights_see_the_reversed_channels(tmp_path, make_model, tiny):
     """The exported stem, fed as detectron2 feeds it, gives what our stem gives on RGB."""
     plain = make_model(dataclasses.replace(tiny, backbone="resnet18")).eval()
