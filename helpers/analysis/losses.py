@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from helpers.data.index import InstanceIndex
 from helpers.data.loader import InstanceDataset
 from helpers.evaluation.average_precision import Evaluation
 from helpers.evaluation.tables import class_table
+from helpers.ladder.reference import REFERENCE, Entry
+from helpers.ladder.results import stored
 from helpers.models.box_head import POOL
 from helpers.models.build import Detector
 from helpers.models.cascade import FIRST_IOU
@@ -194,3 +197,47 @@ def class_ap_table(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
     whole = first.assign(**{name: table["AP"] for name, table in tables.items()})
     present = whole[whole["instances"] > 0]
     return present.sort_values("instances", ascending=False, kind="stable")
+
+
+def stored_seeds(
+    preset: Preset, rungs: Sequence[str], *, folder: Path = REFERENCE
+) -> list[tuple[Entry, ...]]:
+    """The entries of some rungs of the ladder, in the order given, for each seed that has them all.
+    Of the first machine that has any such seed: numbers of two machines are not mixed."""
+    known = {(r.path, e.seed, e.rung): e for r, e in stored(preset, folder)}
+    places = sorted({key[:2] for key in known})
+    whole = [place for place in places if all((*place, rung) in known for rung in rungs)]
+    return [tuple(known[(*p, rung)] for rung in rungs) for p in whole if p[0] == whole[0][0]]
+
+
+def class_ap_of_seeds(names: Sequence[str], seeds: Sequence[Sequence[Entry]]) -> pd.DataFrame:
+    """As `class_ap_table`, of entries (at least one seed): a column per name with the mean over
+    the seeds, then a column "<name>, seed <n>" for each entry."""
+    rows = zip(names, zip(*seeds, strict=True), strict=True)
+    entries = {
+        name: {f"{name}, seed {e.seed}": e.scores for e in of_rung} for name, of_rung in rows
+    }
+    table = class_ap_table({key: scores for own in entries.values() for key, scores in own.items()})
+    means = {name: table[list(own)].mean(axis=1).round(2) for name, own in entries.items()}
+    return table[["category", "instances"]].assign(**means).join(table.iloc[:, 2:])
+
+
+def counts_trained_on(entry: Entry, index: InstanceIndex) -> pd.Series:
+    """Instances of each class (by category_id) in `index`, where the entry's class weights are
+    those of these counts; otherwise NaN, for then it was trained on something else."""
+    table = alpha_table(index).set_index("category_id")
+    mine = [round(float(alpha), 3) for alpha in table["alpha"]]
+    same = mine == list(entry.config.get("loss", {}).get("alpha") or ())
+    return (table["instances"] if same else table["instances"] * np.nan).rename("trained on")
+
+
+def logged_losses(runs: Mapping[str, Run], *, window: int = 20) -> pd.DataFrame:
+    """Class loss (all box stages) and mask loss (map and points) over the steps of some runs, each
+    a moving average over `window` logged steps; columns "<name>: classes", "<name>: masks"."""
+    columns = {}
+    for name, run in runs.items():
+        log = run.log().set_index("step")
+        for part, start in (("classes", "cls"), ("masks", "mask")):
+            total = log[[c for c in log if c.startswith(start)]].sum(axis=1)
+            columns[f"{name}: {part}"] = total.rolling(window, min_periods=1).mean()
+    return pd.DataFrame(columns)

@@ -49,7 +49,9 @@ def alpha_bars(table: pd.DataFrame, *, title: str) -> Picture:
 def class_ap_by_run(table: pd.DataFrame, runs: Sequence[str], *, title: str) -> Picture:
     """Mask AP of each class as a mark per run, joined by a line; the classes as `table` has them.
 
-    table: columns category, instances, and one per name of `runs` in per cent; NaN is not drawn.
+    table: columns category, instances (written in brackets), and one per name of `runs` in per
+    cent; NaN is not drawn. Where columns "<name>, seed <n>" stand beside a run, they are small
+    hollow marks of its colour, and the run's own mark is their mean.
     """
     places = np.arange(len(table))
     with matplotlib.rc_context(STYLE):
@@ -60,10 +62,15 @@ def class_ap_by_run(table: pd.DataFrame, runs: Sequence[str], *, title: str) -> 
             places, values.min(axis=1), values.max(axis=1), color=shade(GREY, 0.4), zorder=1
         )
         for number, name in enumerate(runs):
+            colour, marker = CYCLE[number], "osD^"[number % 4]
+            for seed in [c for c in table if c.startswith(f"{name}, seed ")]:
+                axes.scatter(
+                    table[seed], places, facecolors="none", edgecolors=colour, marker=marker,
+                    s=14, linewidth=0.8, zorder=3,
+                )  # fmt: skip
             axes.scatter(
-                values[name], places, label=name, color=CYCLE[number], marker="osD^"[number % 4],
-                s=38, zorder=2,
-            )  # fmt: skip
+                values[name], places, label=name, color=colour, marker=marker, s=38, zorder=2
+            )
         named = zip(table["category"], table["instances"], strict=True)
         axes.set_yticks(places, [f"{short_name(name)}  ({count})" for name, count in named])
         axes.invert_yaxis()

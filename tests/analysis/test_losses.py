@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -15,7 +16,9 @@ from helpers.analysis import losses
 from helpers.config import LossConfig, ModelConfig, TestConfig, change, preset
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.evaluation.average_precision import evaluate
+from helpers.evaluation.average_precision import Evaluation, evaluate
+from helpers.ladder.reference import Entry, Reference
+from helpers.ladder.rungs import rung
 from helpers.models.build import build_model
 from helpers.models.losses import focal_alpha
 from helpers.run_store import RunError
@@ -121,22 +124,87 @@ def test_only_a_finished_run_of_the_same_config_counts(monkeypatch: pytest.Monke
     assert losses.required_run(change(other, name="renamed"), made_by="04_x") is runs[0]
 
 
+def _bed() -> dict:
+    mask = box_rle(IMAGES[1], 0, 200, 300, 200)
+    return {"image_id": 1, "category_id": 2, "score": 0.9, "segmentation": mask}
+
+
 def test_ap_by_class_has_a_column_a_run(small_index: InstanceIndex):
-    perfect = [
-        {
-            "image_id": 1,
-            "category_id": 2,
-            "score": 0.9,
-            "segmentation": box_rle(IMAGES[1], 0, 200, 300, 200),
-        }
-    ]
-    scores = {"some": evaluate(small_index, perfect), "none": evaluate(small_index, [])}
+    scores = {"some": evaluate(small_index, [_bed()]), "none": evaluate(small_index, [])}
     table = losses.class_ap_table(scores)
     assert list(table) == ["category", "instances", "some", "none"]
     assert set(table["category"]) >= {"Nightstand", "Bed Frame"}
     assert (table["instances"] > 0).all()
     bed = table.set_index("category").loc["Bed Frame"]
     assert bed["some"] > bed["none"] == 0
+
+
+def entry(key: str, seed: int, evaluation: Evaluation, **loss: list[float]) -> Entry:
+    """What stands for a measured rung."""
+    config = rung("quick", key, seed=seed).settings()
+    config |= {"loss": config["loss"] | loss} if loss else {}
+    return Entry(
+        rung=key, seed=seed, run=f"quick-{key}-{seed}", data="boxes", steps=1, minutes=0.1,
+        hardware="a test", versions={}, config=config, sha256={}, predictions="",
+        evaluation=evaluation.to_dict(),
+    )  # fmt: skip
+
+
+def test_only_seeds_with_every_rung_are_a_before_and_after(
+    tmp_path: Path, small_index: InstanceIndex
+):
+    nothing = evaluate(small_index, [])
+    one, other = (Reference(tmp_path / f"quick-{name}.json") for name in ("a", "b"))
+    for file, key, seed in [(one, "dcn", 3), (other, "focal", 3)]:  # not of one machine
+        file.add(entry(key, seed, nothing))
+    assert losses.stored_seeds("quick", ("dcn", "focal"), folder=tmp_path) == []
+    for key, seed in [("dcn", 1), ("focal", 1), ("dcn", 0), ("focal", 0), ("s101", 2)]:
+        other.add(entry(key, seed, nothing))
+    found = losses.stored_seeds("quick", ("dcn", "focal"), folder=tmp_path)
+    assert [[(e.rung, e.seed) for e in row] for row in found] == [
+        [("dcn", 0), ("focal", 0)],
+        [("dcn", 1), ("focal", 1)],
+    ]
+
+
+def test_ap_by_class_over_seeds_is_their_mean(small_index: InstanceIndex):
+    nothing, some = evaluate(small_index, []), evaluate(small_index, [_bed()])
+    pairs = [
+        (entry("dcn", 0, some), entry("focal", 0, nothing)),
+        (entry("dcn", 1, nothing), entry("focal", 1, nothing)),
+    ]
+    table = losses.class_ap_of_seeds(["before", "after"], pairs)
+    seeds = [f"{name}, seed {seed}" for name in ("before", "after") for seed in (0, 1)]
+    assert list(table) == ["category", "instances", "before", "after", *seeds]
+    bed = table.set_index("category").loc["Bed Frame"]
+    assert bed["before, seed 0"] > 0 == bed["before, seed 1"]
+    assert bed["before"] == pytest.approx(bed["before, seed 0"] / 2, abs=0.01)
+    assert bed["after"] == 0
+
+
+def test_counts_are_told_only_of_the_data_whose_weights_were_used(small_index: InstanceIndex):
+    alpha = [round(a, 3) for a in focal_alpha([3, 3, 0, 0])]
+    ours = entry("focal", 0, evaluate(small_index, []), alpha=alpha)
+    assert losses.counts_trained_on(ours, small_index).tolist() == [3, 3, 0, 0]
+    other = entry("focal", 0, evaluate(small_index, []), alpha=[*alpha[:-1], 0.5])
+    plain = entry("dcn", 0, evaluate(small_index, []))
+    for elsewhere in (other, plain):
+        assert losses.counts_trained_on(elsewhere, small_index).isna().all()
+
+
+def test_losses_of_a_log_are_summed_by_what_they_are_about():
+    log = {
+        "step": [1, 2],
+        "cls_stage0": [1.0, 3.0],
+        "cls_stage1": [1.0, 1.0],
+        "rpn_cls": [9.0, 9.0],
+    }
+    log |= {"mask": [0.5, 0.5], "mask_point": [0.25, 0.75]}
+    run = SimpleNamespace(log=lambda: pd.DataFrame(log))
+    table = losses.logged_losses({"focal": run}, window=2)
+    assert table.index.tolist() == [1, 2]
+    assert table["focal: classes"].tolist() == [2, 3]
+    assert table["focal: masks"].tolist() == [0.75, 1]
 
 
 def test_the_class_weights_reach_the_loss():

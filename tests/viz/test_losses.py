@@ -36,3 +36,12 @@ def test_every_run_has_a_mark_for_every_class_it_scored():
     assert before.get_offsets()[:, 0].tolist() == [30, 10]
     assert np.ma.filled(after.get_offsets()[:, 0], np.nan)[0] == 29
     assert after.get_offsets()[:, 0].count() == 1
+
+
+def test_each_seed_has_a_small_mark_beside_the_mean():
+    seeds = {"before, seed 0": [28.0, 9.0], "before, seed 1": [32.0, 11.0]}
+    table = CLASSES.assign(before=[30.0, 10.0], after=[29.0, 8.0], **seeds)
+    picture = class_ap_by_run(table, ["before", "after"], title="AP")
+    marks = [marks.get_offsets()[:, 0].tolist() for marks in picture.axes[0].collections[1:]]
+    assert marks == [[28, 9], [32, 11], [30, 10], [29, 8]]
+    assert [t.get_text() for t in picture.axes[0].get_legend().get_texts()] == ["before", "after"]
