@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from helpers.models.deform import ungrouped_offsets
 from helpers.models.detectron2_names import detectron2_keys, modern_name
 from helpers.models.errors import CheckpointError
 from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD
@@ -54,7 +55,8 @@ def load_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat =
     The model keeps taking RGB: the stem's channels are flipped and the deviations folded into it,
     the means go to `model.normalise`. Absent norm statistics are 0 and 1, as in files whose norms
     were merged. Weights that stride in the 1x1 convolution (MSRA) need a model built with
-    `stride_in_1x1`: nothing in the file tells.
+    `stride_in_1x1`: nothing in the file tells. Grouped convolutions for offsets, as the ResNeSt
+    fork has them, become plain ones (section 2).
     Raises CheckpointError when the file cannot be read, or does not hold exactly the weights of
     the model in its shapes, and for a SOLOv2.
     """
@@ -72,20 +74,18 @@ def load_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat =
 def read_detectron2(path: str | Path) -> dict[str, Tensor]:
     """Name -> tensor of a .pkl or .pth, in the file's own names and channel order.
 
-    Raises CheckpointError when the file is absent, broken, or holds anything but arrays.
+    The `module.` that DistributedDataParallel puts before every name is left out.
+    Raises CheckpointError when the file is absent, broken, holds what could run code, or no
+    weights, or weights that are sparse, quantized, complex or without content.
     """
     path = Path(path)
     try:
-        content = _content(path)
-        state = content.get("model", content) if isinstance(content, Mapping) else None
-        if isinstance(state, Mapping):
-            arrays = {str(key): value for key, value in state.items() if _is_array(value)}
-            return {key: torch.as_tensor(value).clone() for key, value in arrays.items()}
+        return _weights(_content(path))
     except Exception as error:  # broken pickles raise almost anything, and arrays hold it
         raise CheckpointError(
-            f"{path} cannot be read as a detectron2 checkpoint (.pkl or .pth): {error}"
+            f"{path} cannot be read as a detectron2 checkpoint (.pkl or .pth): "
+            f"{str(error) or type(error).__name__}"
         ) from error
-    raise CheckpointError(f"{path} holds no dictionary of weights: is it a checkpoint at all?")
 
 
 def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat = MSRA) -> None:
@@ -124,10 +124,15 @@ def _check_known(model: nn.Module) -> None:
 
 
 def _content(path: Path) -> Any:
-    if path.suffix != ".pkl":
+    if path.suffix.lower() != ".pkl":
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, EOFError, RuntimeError):  # torch advises to trust the file
+        except (
+            pickle.UnpicklingError,
+            LookupError,
+            EOFError,
+            RuntimeError,
+        ):  # torch advises to trust the file
             raise CheckpointError(
                 "it is damaged, or holds Python objects beside its weights, which could run code. "
                 "Fetch it again, or have whoever made it save the weights alone: "
@@ -135,6 +140,32 @@ def _content(path: Path) -> Any:
             ) from None
     with path.open("rb") as file:
         return load_arrays(file)
+
+
+def _weights(content: Any) -> dict[str, Tensor]:
+    nested = isinstance(content, Mapping) and "model" in content
+    state = content["model"] if nested else content
+    if not isinstance(state, Mapping):
+        raise CheckpointError("it holds no dictionary of weights: is it a checkpoint at all?")
+    arrays = {str(k): v for k, v in state.items() if isinstance(v, Tensor | np.ndarray)}
+    if not arrays:
+        raise CheckpointError(
+            f"it holds no arrays{' under its model' * nested}, only the keys "
+            f"{[str(key) for key in state][:5]}: have its weights saved alone, "
+            'torch.save({"model": model.state_dict()}, FILE)'
+        )
+    prefix = "module." if all(key.startswith("module.") for key in arrays) else ""
+    return {key.removeprefix(prefix): _dense(key, value) for key, value in arrays.items()}
+
+
+def _dense(name: str, value: Tensor | np.ndarray) -> Tensor:
+    tensor = torch.as_tensor(value)
+    odd = tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta
+    if odd or tensor.is_complex():
+        raise CheckpointError(
+            f"{name} is not a dense array of real numbers on the CPU: have it saved as one"
+        )
+    return tensor.clone()
 
 
 class _ArrayPickler(pickle.Pickler):
@@ -154,6 +185,8 @@ def _matched(model: nn.Module, theirs: dict[str, Tensor], path: str | Path) -> d
         value = theirs.get(key, _absent_statistic(name, state[name]))
         if POINT_MLP.match(name) and value is not None:
             value = value.flatten(1)
+        if name.endswith(".offset.weight") and value is not None:
+            value = ungrouped_offsets(value, like=state[name])
         if value is None:
             problems.append(f"{key} is missing")
         elif value.shape != state[name].shape:
@@ -186,7 +219,3 @@ def _to_rgb(weight: Tensor, inputs: InputFormat) -> Tensor:
 def _from_rgb(weight: Tensor, inputs: InputFormat) -> Tensor:
     weight = weight * (inputs.rgb(inputs.std) / torch.tensor(IMAGENET_STD)).view(1, 3, 1, 1)
     return weight if inputs.order == "RGB" else weight.flip(1)
-
-
-def _is_array(value: object) -> bool:
-    return isinstance(value, Tensor | np.ndarray)

@@ -111,6 +111,23 @@ class DeformConv(nn.Module):
         return torch.bmm(split, weight).permute(1, 0, 2).flatten(1)
 
 
+def ungrouped_offsets(weight: Tensor, *, like: Tensor) -> Tensor:
+    """The weight of an `offset` that was grouped, one group for each of D, as that of a plain one.
+
+    weight: (3DT, C / D, kernel); like: (3DT, C, kernel), the weight to fill. Returns the same
+    convolution in the shape of `like`: block-diagonal, 0 between the groups. A weight of any other
+    shape comes back as it is.
+    """
+    groups = len(like) // (3 * like[0, 0].numel())
+    rows, inputs = len(like) // groups, like.shape[1] // groups
+    if weight.shape != (len(like), inputs, *like.shape[2:]):
+        return weight
+    plain = weight.new_zeros(like.shape)
+    for group, part in enumerate(weight.split(rows)):
+        plain[group * rows : (group + 1) * rows, group * inputs : (group + 1) * inputs] = part
+    return plain
+
+
 def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> None:
     """Make the 3x3 convolutions of stages c2..c5 of a timm ResNet or ResNeSt deformable.
 

@@ -82,4 +82,7 @@ def load_arrays(file: IO[bytes]) -> Any:
 
     Files of Python 2 are read too. Raises pickle.UnpicklingError when it holds anything else.
     """
-    return _ArrayUnpickler(file, encoding="latin1").load()
+    try:
+        return _ArrayUnpickler(file, encoding="latin1").load()
+    except (EOFError, IndexError, KeyError) as error:
+        raise pickle.UnpicklingError("it is damaged, or no pickle: fetch it again") from error
