@@ -113,8 +113,8 @@ def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
 
 
 def readable(values: Tensor) -> Tensor:
-    """float32, as gradients are summed in it; bfloat16 stays where a CPU only reads."""
-    on_cpu = values.device.type == "cpu"
+    """float32, as gradients are summed in it; bfloat16 stays where a CPU under autocast reads."""
+    on_cpu = values.device.type == "cpu" and torch.is_autocast_enabled("cpu")
     as_is = on_cpu and values.dtype == torch.bfloat16 and not values.requires_grad
     return values if as_is else values.float()
 

@@ -46,7 +46,10 @@ def test_the_context_is_on_for_sixteen_bits_alone():
 @torch.no_grad()
 def test_regions_of_interest_of_bfloat16_maps(levels):
     exact = pool_rois(levels, [boxes()], 7)
-    rough = pool_rois([level.bfloat16() for level in levels], [boxes()], 7)
+    halves = [level.bfloat16() for level in levels]
+    assert torch.equal(pool_rois(halves, [boxes()], 7), exact)  # no autocast: in float32
+    with autocast("bf16", CPU):
+        rough = pool_rois(halves, [boxes()], 7)
     assert rough.dtype == torch.bfloat16
     torch.testing.assert_close(rough.float(), exact, rtol=0.02, atol=0.02)
 
@@ -62,9 +65,12 @@ def test_pointrend_of_bfloat16_maps(tiny, levels, few_points):
     for layer in (head.point.predictor, head.coarse.prediction):  # answers away from zero
         layer.weight.data.normal_(std=0.3)
     found = [Detections(boxes(), torch.ones(12), torch.arange(12) % 3, (64, 64))]
+    halves = [level.bfloat16() for level in levels]
     (exact,) = head.predict(levels, found)
+    (plain,) = head.predict(halves, found)  # no autocast: in float32
+    torch.testing.assert_close(plain, exact)
     with autocast("bf16", CPU):
-        (rough,) = head.predict([level.bfloat16() for level in levels], found)
+        (rough,) = head.predict(halves, found)
     assert rough.dtype == torch.float32
     assert not torch.equal(rough, exact)
     assert ((rough > 0.5) != (exact > 0.5)).float().mean() < 0.02
