@@ -150,7 +150,7 @@ def _weights(content: Any) -> dict[str, Tensor]:
     arrays = {str(k): v for k, v in state.items() if isinstance(v, Tensor | np.ndarray)}
     if not arrays:
         raise CheckpointError(
-            f"it holds no arrays{' under its model' * nested}, only the keys "
+            f"it holds no arrays{' under the key model' * nested}, only the keys "
             f"{[str(key) for key in state][:5]}: have its weights saved alone, "
             'torch.save({"model": model.state_dict()}, FILE)'
         )

@@ -36,7 +36,8 @@ def has_detectron2() -> bool:
         return False
     try:
         importlib.import_module("detectron2.modeling")
-    except (ImportError, AttributeError, OSError) as error:  # built for another torch or Pillow
+    # built for another torch, Pillow or CUDA
+    except (ImportError, AttributeError, OSError, RuntimeError) as error:
         logger.warning(
             "detectron2 is installed but cannot be imported (%s): build it for this torch, or "
             "use the environment of environment.yml",

@@ -21,6 +21,16 @@ def check_targets(images: Sequence[Tensor], targets: Sequence[Targets], num_clas
                 f"the masks of image {number} are {tuple(target.masks.shape[1:])}, the image is "
                 f"{tuple(image.shape[1:])}: resize both alike"
             )
+        counts = (len(target.boxes), len(target.labels), len(target.masks))
+        if len(set(counts)) > 1:
+            raise ModelError(
+                f"image {number} has {counts[0]} boxes, {counts[1]} labels and {counts[2]} masks: "
+                "give one of each for every instance"
+            )
+        if not target.boxes.isfinite().all():
+            raise ModelError(
+                f"image {number} has a box that is not finite: leave such instances out"
+            )
         if not nonempty(target.boxes).all():
             raise ModelError(f"image {number} has a box without area: leave such instances out")
         if ((target.labels < 0) | (target.labels >= num_classes)).any():

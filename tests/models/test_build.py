@@ -167,6 +167,22 @@ def test_a_box_without_area_is_refused(tiny, make_model, make_targets):
         make_model(tiny).losses(pictures((64, 64)), [make_targets((5, 5, 5, 9, 0))])
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_box_that_is_not_finite_is_refused(tiny, make_model, make_targets, value):
+    targets = make_targets((5, 5, 40, 50, 0))
+    targets.boxes[0, 2] = value
+    with pytest.raises(ModelError, match="image 0 has a box that is not finite"):
+        make_model(tiny).losses(pictures((64, 64)), [targets])
+
+
+@pytest.mark.parametrize("name", ["boxes", "labels", "masks"])
+def test_boxes_labels_and_masks_must_be_as_many(tiny, make_model, make_targets, name):
+    targets = make_targets((5, 5, 40, 50, 0), (8, 8, 20, 20, 1))
+    targets = dataclasses.replace(targets, **{name: getattr(targets, name)[:1]})
+    with pytest.raises(ModelError, match=rf"image 0 has .*\b1 {name}\b.*: give one of each"):
+        make_model(tiny).losses(pictures((64, 64)), [targets])
+
+
 def test_counts_of_images_and_targets_must_agree(tiny, make_model):
     with pytest.raises(ModelError, match="1 images but 0 targets"):
         make_model(tiny).losses(pictures((64, 64)), [])

@@ -164,9 +164,9 @@ def test_a_suffix_in_capitals_is_a_pickle_too(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"model": {"model": {"w": np.ones(1)}}}, r"no arrays under its model, .*\['model'\]"),
+        ({"model": {"model": {"w": np.ones(1)}}}, r"no arrays under the key model, .*\['model'\]"),
         ({"state_dict": {"w": np.ones(1)}}, r"no arrays, .*\['state_dict'\]"),
-        ({"model": {}}, r"no arrays under its model"),
+        ({"model": {}}, r"no arrays under the key model"),
         ({"model": {"w": np.ones(1, complex)}}, r"w is not a dense array of real numbers"),
     ],
 )
