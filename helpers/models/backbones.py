@@ -154,12 +154,15 @@ def _create(name: str, *, pretrained: bool) -> nn.Module:
 
 
 def _move_stride_to_1x1(net: nn.Module) -> None:
+    """As in the Caffe weights of bottleneck ResNets; a basic block, of ResNet-18 and -34, has no
+    1x1 convolution and stays, as it does in detectron2."""
     for stage in ("layer2", "layer3", "layer4"):
         block = net[stage][0] if stage in net else None
         strides = [getattr(getattr(block, name, None), "stride", None) for name in CONVS]
+        if strides == [(2, 2), (1, 1), None]:
+            continue
         if strides != [(1, 1), (2, 2), (1, 1)]:
             raise ModelError(
-                "stride_in_1x1 is for ResNets and ResNeXts whose blocks are 1x1, 3x3 and 1x1 "
-                "convolutions: leave it False for this backbone"
+                "stride_in_1x1 is for ResNets and ResNeXts: leave it False for this backbone"
             )
         block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)

@@ -100,7 +100,12 @@ def test_stride_in_1x1_keeps_shapes_but_samples_other_pixels():
     assert not torch.allclose(first[1], second[1], rtol=1e-2)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnest14d", "convnext_atto"])
+def test_blocks_without_a_1x1_keep_their_stride_as_in_detectron2():
+    first = Backbone("resnet18", stride_in_1x1=True).net["layer2"][0]
+    assert (first.conv1.stride, first.conv2.stride) == ((2, 2), (1, 1))
+
+
+@pytest.mark.parametrize("name", ["resnest14d", "convnext_atto"])
 def test_stride_in_1x1_is_refused_where_no_block_has_it(name):
     with pytest.raises(ModelError, match=r"stride_in_1x1 is for .* leave it False"):
         Backbone(name, stride_in_1x1=True)
