@@ -22,7 +22,7 @@ from helpers.models.deform import ungrouped_offsets
 from helpers.models.detectron2_names import detectron2_keys, modern_name
 from helpers.models.errors import CheckpointError
 from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD
-from helpers.models.safe_pickle import load_arrays
+from helpers.models.safe_pickle import load_arrays, load_tensors
 from helpers.models.solov2 import SOLOv2
 
 STEMS = ("backbone.net.conv1.weight", "backbone.net.conv1.0.weight")  # plain, deep
@@ -125,19 +125,7 @@ def _check_known(model: nn.Module) -> None:
 
 def _content(path: Path) -> Any:
     if path.suffix.lower() != ".pkl":
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except (
-            pickle.UnpicklingError,
-            LookupError,
-            EOFError,
-            RuntimeError,
-        ):  # torch advises to trust the file
-            raise CheckpointError(
-                "it is damaged, or holds Python objects beside its weights, which could run code. "
-                "Fetch it again, or have whoever made it save the weights alone: "
-                'torch.save({"model": model.state_dict()}, FILE)'
-            ) from None
+        return load_tensors(path)
     with path.open("rb") as file:
         return load_arrays(file)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from helpers.models.errors import CheckpointError
+from helpers.models.safe_pickle import load_tensors
 
 Rule = tuple[str, str]
 
@@ -84,8 +85,8 @@ def load_mmdet(model: nn.Module, path: str | Path) -> None:
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # broken files raise almost anything
+        content = load_tensors(path)
+    except (pickle.UnpicklingError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read as an mmdet checkpoint: {error}") from error
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping):

@@ -1,13 +1,15 @@
-"""Unpickle numpy arrays and plain containers; anything else is refused before it can run."""
+"""Unpickle arrays or tensors in plain containers; anything else is refused before it can run."""
 
 from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import torch
 from numpy._core import multiarray, numeric
 
 
@@ -86,3 +88,18 @@ def load_arrays(file: IO[bytes]) -> Any:
         return _ArrayUnpickler(file, encoding="latin1").load()
     except (EOFError, IndexError, KeyError) as error:
         raise pickle.UnpicklingError("it is damaged, or no pickle: fetch it again") from error
+
+
+def load_tensors(path: Path) -> Any:
+    """What a .pth of torch holds: containers, numbers and tensors, on the CPU.
+
+    Raises OSError when there is no such file, pickle.UnpicklingError when it holds anything else.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, LookupError, EOFError, RuntimeError, ValueError):
+        raise pickle.UnpicklingError(  # torch advises to trust the file
+            "it is damaged, or holds Python objects beside its weights, which could run code. "
+            "Fetch it again, or have whoever made it save the weights alone: "
+            'torch.save({"model": model.state_dict()}, FILE)'
+        ) from None
