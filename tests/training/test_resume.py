@@ -25,6 +25,14 @@ class Killed(Exception):
     pass
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Ctrl-C arrives, also where a shell started the suite in the background with it ignored."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(toy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
