@@ -16,6 +16,7 @@ from helpers.bench.timing import Case
 from helpers.config import LossConfig, ModelConfig
 from helpers.models.pointrend import PointRendHead, first_grid
 from helpers.models.points import cell_centres, in_image
+from helpers.models.precision import autocast
 from helpers.structures import Detections
 
 KINDS = 34
@@ -41,7 +42,7 @@ def pointrend_cases(
             return head.predict(levels, [found])[0]
 
         def half(found: Detections = found) -> Tensor:
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with autocast("bf16", usual.device):
                 return head.predict(halves, [found])[0]
 
         def textbook(found: Detections = found) -> Tensor:

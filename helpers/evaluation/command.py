@@ -13,7 +13,7 @@ from helpers.data.taxonomy import Taxonomy
 from helpers.evaluation.average_precision import PRESETS, evaluate
 from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import truth_as_results
-from helpers.evaluation.submission import read_results
+from helpers.evaluation.submission import read_results, results_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,20 +49,9 @@ def run(args: argparse.Namespace) -> int:
 def _from_files(args: argparse.Namespace) -> tuple[InstanceIndex, list[dict[str, Any]]]:
     index = _read(args, args.label_space, check_images=args.images is not None)
     if args.results:
-        return index, read_results(_results_file(args.results.expanduser()))
+        return index, read_results(results_file(args.results.expanduser()))
     crowds = not PRESETS[args.preset].ignore_crowds
     return index, truth_as_results(index.to_coco(), crowds=crowds)
-
-
-def _results_file(path: Path) -> Path:
-    """The file itself, or that of a folder of predictions."""
-    file = path / "predictions.json" if path.is_dir() else path
-    if not file.exists():
-        raise EvaluationError(
-            f"{file} is missing: give a file of results, or a folder where `python -m helpers "
-            "predict` came to its end"
-        )
-    return file
 
 
 def _from_run(args: argparse.Namespace) -> tuple[InstanceIndex, list[dict[str, Any]]]:

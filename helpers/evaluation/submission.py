@@ -42,6 +42,17 @@ def write_submission(results: Results, truth: Mapping[str, Any], path: Path) -> 
     return path
 
 
+def results_file(path: Path) -> Path:
+    """The file itself, or that of a folder that `predict` made. EvaluationError without one."""
+    file = path / "predictions.json" if path.is_dir() else path
+    if not file.exists():
+        raise EvaluationError(
+            f"{file} is missing: give a file of results, or a folder of predictions, and let "
+            "`python -m helpers predict` finish first"
+        )
+    return file
+
+
 def read_results(path: Path) -> list[dict[str, Any]]:
     """The results of a .json file (either shape) or a submission, as they are, unchecked.
 

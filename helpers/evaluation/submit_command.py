@@ -10,7 +10,7 @@ from typing import Any
 
 from helpers.data.coco import read_index
 from helpers.evaluation.errors import EvaluationError
-from helpers.evaluation.submission import MEMBER, read_results, write_submission
+from helpers.evaluation.submission import MEMBER, read_results, results_file, write_submission
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the submission, which is read back and compared, and say what it holds."""
     source = args.predictions.expanduser()
-    file = source / "predictions.json" if source.is_dir() else source
-    if not file.exists():
-        raise EvaluationError(f"{file} is missing: let `python -m helpers predict` finish first")
+    file = results_file(source)
     output = (args.output or file.parent / "submission.zip").expanduser()
     written = write_submission(read_results(file), _truth(args, source), output)
     rows = read_results(written)
@@ -40,22 +38,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _truth(args: argparse.Namespace, source: Path) -> Mapping[str, Any]:
     """Pictures and categories that results may speak of."""
-    if _label_space(source) == "super":
+    about, config = (_content(source / name) for name in ("about.json", "config.json"))
+    if (about or config.get("data", {})).get("label_space") == "super":
         raise EvaluationError(
             f"{source} holds super-categories: the challenge wants its 34 categories, predict with "
             'a run of label_space "fine"'
         )
     if args.annotations is not None:
         return read_index(args.annotations, mode="predict", check_images=False).to_coco()
-    about = source / "about.json"
-    if not about.exists():
+    if not about:
         raise EvaluationError(f"{source}: add --annotations, to check pictures and categories")
-    return json.loads(about.read_text())
+    return about
 
 
-def _label_space(source: Path) -> str | None:
-    """Of a folder that `predict` made or of a run; None where nothing tells."""
-    about, config = source / "about.json", source / "config.json"
-    if about.exists():
-        return json.loads(about.read_text())["label_space"]
-    return json.loads(config.read_text())["data"]["label_space"] if config.exists() else None
+def _content(path: Path) -> dict[str, Any]:
+    """Of a JSON file; nothing where there is none."""
+    return json.loads(path.read_text()) if path.exists() else {}
