@@ -8,12 +8,15 @@ import sys
 from collections.abc import Sequence
 
 COMMANDS = {
-    "run": ("helpers.notebook_command", "make the scenes, run the notebooks, write the report"),
-    "doctor": ("helpers.doctor", "check this machine and say how to mend what is missing"),
+    "run": ("helpers.series.command", "make the scenes, run the notebooks, write the report"),
+    "doctor": ("helpers.tools.doctor", "check this machine and say how to mend what is missing"),
     "scenes": ("helpers.scenes.command", "make, measure or show generated scenes"),
-    "correct-masks": ("helpers.masks.command", "correct wrong pixel labels of a data set"),
-    "measure-correction": ("helpers.analysis.correction_command", "score methods on known noise"),
-    "apply-decisions": ("helpers.viz.review_command", "put accepted masks of a review into a file"),
+    "correct-masks": ("helpers.correction.command", "correct wrong pixel labels of a data set"),
+    "measure-correction": (
+        "helpers.series.analysis.correction_command",
+        "score methods on known noise",
+    ),
+    "apply-decisions": ("helpers.review.command", "put accepted masks of a review into a file"),
     "check": ("helpers.data.command", "validate a data set and say what will be done about it"),
     "split": ("helpers.data.split_command", "hold pictures out of a training split"),
     "train": ("helpers.training.command", "train a config, or continue where it stopped"),
@@ -23,8 +26,8 @@ COMMANDS = {
     "evaluate": ("helpers.evaluation.command", "score predictions, a run, or a data set itself"),
     "predict": ("helpers.inference.predict_command", "predict a data set with a trained run"),
     "submit": ("helpers.evaluation.submit_command", "make the challenge's file of predictions"),
-    "bench": ("helpers.bench.command", "time the fast paths against what others offer"),
-    "record": ("helpers.record_command", "put executed outputs into the committed notebooks"),
+    "bench": ("helpers.tools.bench.command", "time the fast paths against what others offer"),
+    "record": ("helpers.series.record", "put executed outputs into the committed notebooks"),
     "runs": ("helpers.runs_command", "list the runs of the run store, or compare two of them"),
 }
 PROG = "python -m helpers"

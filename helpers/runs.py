@@ -20,9 +20,9 @@ from helpers.config import DataConfig, ExperimentConfig, change
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import evaluate
 from helpers.inference.predict import predict_index
-from helpers.notebook import VERSIONS, hardware
 from helpers.paths import resolve
 from helpers.run_store import Run, RunError, store_dir
+from helpers.series.notebook import VERSIONS, hardware
 from helpers.training.data import read_splits
 from helpers.training.files import locked, make_folder, read_json, write_json
 from helpers.training.interrupt import Interrupted

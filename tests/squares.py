@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from helpers.data.rle import encode
 from helpers.evaluation.average_precision import evaluate
 from helpers.inference.calibration import Isotonic
 from helpers.ladder.ensemble import LETTERS, Learnt, Members, all_scores
@@ -16,7 +17,6 @@ from helpers.ladder.measure import by_size
 from helpers.ladder.reference import Entry, Reference, pack_results
 from helpers.ladder.rungs import MEMBERS, Rung, rung
 from helpers.ladder.soft import pack_soft, unpack_soft
-from helpers.masks.rle import encode
 from helpers.structures import Detections
 
 SIZE = (40, 60)

@@ -6,8 +6,8 @@ from importlib import metadata
 
 import pytest
 
-from helpers import doctor
 from helpers.__main__ import main
+from helpers.tools import doctor
 
 
 def test_this_environment_is_well() -> None:

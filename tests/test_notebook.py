@@ -10,16 +10,17 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import notebook, report, series
-from helpers.notebook import NotebookError, check_parameters, parameters_of, parse_parameter
 from helpers.paths import ROOT
+from helpers.series import execute as series
+from helpers.series import notebook, report
+from helpers.series.notebook import NotebookError, check_parameters, parameters_of, parse_parameter
 
 NAME = "90_example"
 START = f"""
 from pathlib import Path
-import helpers.notebook
-helpers.notebook.NOTEBOOKS = Path(r"{{folder}}")
-work = helpers.notebook.start("{NAME}", globals())
+import helpers.series.notebook
+helpers.series.notebook.NOTEBOOKS = Path(r"{{folder}}")
+work = helpers.series.notebook.start("{NAME}", globals())
 """
 FINISH = """
 import matplotlib.figure

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from helpers.parallel import WorkerError, available_cores, work_on
+from helpers.data.parallel import WorkerError, available_cores, work_on
 
 
 def square(number: int) -> int:

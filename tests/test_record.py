@@ -12,8 +12,8 @@ import pytest
 from nbformat import v4
 from PIL import Image
 
-from helpers.notebook import NotebookError
-from helpers.record_command import LARGEST, WIDGET, record
+from helpers.series.notebook import NotebookError
+from helpers.series.record import LARGEST, WIDGET, record
 
 
 def photograph(side: int) -> str:

@@ -14,8 +14,8 @@ from PIL import Image
 from helpers.__main__ import main
 from helpers.config import change, preset
 from helpers.data.errors import DataError
+from helpers.data.rle import encode
 from helpers.inference.predict import predict_index
-from helpers.masks.rle import encode
 from helpers.run_store import RunError, find_run, list_runs
 from helpers.runs import Preview, get_or_train
 from helpers.runs_command import runs_table

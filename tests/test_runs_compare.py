@@ -12,8 +12,8 @@ from PIL import Image
 from helpers.__main__ import main
 from helpers.config import TtaConfig, change, preset
 from helpers.data.coco import read_index
+from helpers.data.rle import bbox, encode
 from helpers.evaluation.average_precision import evaluate
-from helpers.masks.rle import bbox, encode
 from helpers.run_store import Run, RunError, find_run
 from helpers.runs_compare import compare, config_changes
 from helpers.training.files import read_json, write_json

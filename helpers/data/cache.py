@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.data import rle
 from helpers.data.errors import Finding
 from helpers.data.index import InstanceIndex
 from helpers.data.pictures import Header, read_header
 from helpers.data.taxonomy import Taxonomy
-from helpers.masks import rle
 from helpers.paths import outputs_dir
 
 log = logging.getLogger(__name__)

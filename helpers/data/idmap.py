@@ -12,7 +12,7 @@ from PIL import Image
 
 from helpers.data.errors import DataError, Findings
 from helpers.data.pictures import describe_sizes, open_picture
-from helpers.masks.rle import decode
+from helpers.data.rle import decode
 
 BLENDED = 0.002  # share of pixels whose colour is rare; a clean id-map has none
 

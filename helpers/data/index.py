@@ -19,8 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.data.errors import Finding
+from helpers.data.rle import Rle
 from helpers.data.taxonomy import Taxonomy
-from helpers.masks.rle import Rle
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from helpers.data.augment import (
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex, Instances
 from helpers.data.pictures import read_picture
-from helpers.masks.rle import decode_box
+from helpers.data.rle import decode_box
 from helpers.structures import Sample, Targets
 
 SHM = Path("/dev/shm")  # where Linux keeps what processes share

@@ -13,8 +13,8 @@ from typing import Any
 
 from helpers.data.errors import Findings
 from helpers.data.pictures import escapes
+from helpers.data.rle import MAX_PIXELS, MAX_SIDE, Rle
 from helpers.data.segmentation import Reading, read_segmentation
-from helpers.masks.rle import MAX_PIXELS, MAX_SIDE, Rle
 
 BOX_TOLERANCE = 1.0  # px
 AREA_TOLERANCE, AREA_FAR = 0.05, 0.2  # relative

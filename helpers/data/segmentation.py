@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from helpers.masks import rle as rles
-from helpers.masks.rle import Rle, RleError
+from helpers.data import rle as rles
+from helpers.data.rle import Rle, RleError
 
 
 @dataclass(frozen=True)

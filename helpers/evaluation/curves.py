@@ -18,7 +18,7 @@ from helpers.evaluation.overlaps import (
     mask_overlaps,
 )
 from helpers.evaluation.results import CheckedResults, Known
-from helpers.masks.packed import PackedMasks
+from helpers.inference.packed import PackedMasks
 
 Kind = Literal["segm", "boundary", "bbox"]
 KINDS: tuple[Kind, ...] = ("segm", "boundary", "bbox")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.masks.boundary import boundary_rle
-from helpers.masks.packed import PackedMasks
+from helpers.data.boundary import boundary_rle
+from helpers.inference.packed import PackedMasks
 
 Rows = NDArray[np.int64]
 

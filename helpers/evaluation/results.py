@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.data import rle as rles
+from helpers.data.rle import Rle, RleError
 from helpers.evaluation.errors import EvaluationError
-from helpers.masks import rle as rles
-from helpers.masks.packed import PackedMasks
-from helpers.masks.rle import Rle, RleError
+from helpers.inference.packed import PackedMasks
 
 Results = Sequence[Mapping[str, Any]] | Mapping[str, Any]
 _SHOWN = 10

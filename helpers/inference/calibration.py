@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from torch import Tensor
 
+from helpers.data.rle import iou
 from helpers.evaluation.results import Results, check_results
 from helpers.inference.errors import PredictionError
-from helpers.masks.rle import iou
 
 SLOPE = 0.01  # share of the raw score that stays, so that no two scores become equal
 QUANTILES = np.linspace(0.05, 0.95, 19)

@@ -14,15 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from helpers.inference.ensemble_masks import (
-    Box,
-    Cells,
-    Patch,
-    added,
-    reached,
-    render,
-    shared_cells,
-)
+from helpers.inference.ensemble_masks import Box, Cells, Patch, added, reached, render, shared_cells
 from helpers.inference.errors import PredictionError
 from helpers.models.matrix_nms import matrix_nms
 from helpers.structures import Detections

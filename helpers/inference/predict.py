@@ -18,10 +18,10 @@ from helpers.data.augment import resized_size, to_tensor
 from helpers.data.index import InstanceIndex
 from helpers.data.loader import WorkerLoader
 from helpers.data.pictures import read_picture
+from helpers.data.rle import area
 from helpers.data.taxonomy import Taxonomy
 from helpers.inference.paste import to_rle
 from helpers.inference.tta import predict_augmented
-from helpers.masks.rle import area
 from helpers.models.precision import autocast
 from helpers.structures import Detections
 

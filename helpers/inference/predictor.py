@@ -24,7 +24,7 @@ from helpers.inference.predict import predict_image
 from helpers.structures import Detections
 
 if TYPE_CHECKING:
-    from helpers.viz.style import Picture
+    from helpers.series.viz.style import Picture
 
 SHOWN_SCORE, SHOWN = 0.5, 20  # what a notebook draws
 
@@ -92,8 +92,8 @@ class Prediction(Detections):
 
     def draw(self, *, score: float = SHOWN_SCORE, limit: int = SHOWN) -> Picture:
         """The picture with the `limit` best instances of at least `score`."""
-        from helpers.viz.overlays import Panel, grid  # drawing is only for those who look
-        from helpers.viz.sources import detected
+        from helpers.drawing import Panel, grid  # drawing is only for those who look
+        from helpers.series.viz.sources import detected
 
         chosen = self.detections[self.scores >= score][:limit]
         panel = Panel(self.image, overlay=detected(chosen, self.taxonomy))

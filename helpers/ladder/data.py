@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from helpers.config import Preset
+from helpers.correction.files import correct_dataset
 from helpers.ladder.reference import LadderError, plain_name
 from helpers.ladder.scales import Masks, scale
-from helpers.masks.correct_files import correct_dataset
 from helpers.paths import resolve
 from helpers.scenes.config import SceneConfig, scene_preset
 from helpers.scenes.make import make_scenes

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 from scipy import ndimage
 
-from helpers.masks import rle
+from helpers.data import rle
 from helpers.paths import outputs_dir, resolve
 from helpers.scenes import statistics
 from helpers.scenes.config import SceneConfig, scene_preset

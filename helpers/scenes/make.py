@@ -18,7 +18,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from helpers.parallel import available_cores, work_on
+from helpers.data.parallel import available_cores, work_on
 from helpers.paths import outputs_dir
 from helpers.scenes import statistics, write
 from helpers.scenes.config import SceneConfig

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from helpers.masks.components import Runs
+from helpers.correction.components import Runs
 from helpers.scenes.random import Stream
 
 REFERENCE_SIZE = 1200  # px: side of the picture at which all lengths below are given

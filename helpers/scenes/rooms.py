@@ -12,13 +12,7 @@ from helpers.scenes.layout import Layout, Placed, make_walls
 from helpers.scenes.materials import MaterialTable, Palette
 from helpers.scenes.pieces import Piece
 from helpers.scenes.placing import place
-from helpers.scenes.programmes import (
-    PROGRAMMES,
-    RoomKind,
-    feature_of,
-    pick_category,
-    room_kind,
-)
+from helpers.scenes.programmes import PROGRAMMES, RoomKind, feature_of, pick_category, room_kind
 from helpers.scenes.random import Stream, stream
 from helpers.scenes.shell import (
     build_shell,

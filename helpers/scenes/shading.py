@@ -12,14 +12,7 @@ import numba
 import numpy as np
 
 from helpers.scenes.raycast import KERNEL, STACK, Bvh, pixel_ray, trace
-from helpers.scenes.textures import (
-    EMISSION,
-    ROUGHNESS,
-    SPECULAR,
-    Materials,
-    albedo,
-    hash_unit,
-)
+from helpers.scenes.textures import EMISSION, ROUGHNESS, SPECULAR, Materials, albedo, hash_unit
 
 #: Kinds of light (last column). A panel shines from a rectangle, a spot narrowly from a small one,
 #: the sun from a direction (its normal), a bulb equally all around.

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from helpers.data import rle
 from helpers.data.taxonomy import FUTURE3D
-from helpers.masks import rle
 from helpers.scenes import noise, render
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.random import stream

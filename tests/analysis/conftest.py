@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.masks import rle
 
 CATEGORIES = [
     {"id": 1, "name": "Nightstand", "supercategory": "Cabinet"},

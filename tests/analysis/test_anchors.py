@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.analysis.anchors import (
+from helpers.series.analysis.anchors import (
     AnchorSet,
     best_anchors,
     best_iou,

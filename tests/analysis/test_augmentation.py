@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.analysis.augmentation import Looks, disagreement, order_of
 from helpers.config import TtaConfig
 from helpers.inference.tta import View
+from helpers.series.analysis.augmentation import Looks, disagreement, order_of
 from helpers.structures import Detections
 
 VIEWS = tuple(View(size, flip) for size in (8, 10) for flip in (False, True))

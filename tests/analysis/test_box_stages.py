@@ -8,11 +8,17 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.analysis import box_stages
-from helpers.analysis.box_stages import RefinedBoxes, by_input, fits, most_refined, shares_above
 from helpers.config import LossConfig, TestConfig, preset
 from helpers.models.boxes import iou
 from helpers.models.build import build_model
+from helpers.series.analysis import box_stages
+from helpers.series.analysis.box_stages import (
+    RefinedBoxes,
+    by_input,
+    fits,
+    most_refined,
+    shares_above,
+)
 from helpers.structures import Sample, Targets
 
 TRUE = torch.tensor([[10.0, 10, 50, 50]])

@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 
 from helpers.__main__ import main
-from helpers.analysis import correction
-from helpers.analysis.correction import METHODS, METRICS, Scene, measure, payoff, readable, summary
-from helpers.masks.correct_measure import CorrectionScore
+from helpers.correction.measure import CorrectionScore
+from helpers.series.analysis import correction
+from helpers.series.analysis.correction import (
+    METHODS,
+    METRICS,
+    Scene,
+    measure,
+    payoff,
+    readable,
+    summary,
+)
 
 
 def drawn(seed: int) -> Scene:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from helpers.analysis.correction_goals import beside_goals
+from helpers.series.analysis.correction_goals import beside_goals
 
 REACHED = {"precision": 0.95, "recall": 0.84, "damage": 0.00008, "thin kept": 0.975}
 

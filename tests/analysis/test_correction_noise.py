@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.analysis.correction_noise import NOISES, add_noise, border
-from helpers.masks.components import Components, Runs
+from helpers.correction.components import Components, Runs
 from helpers.scenes.random import stream
+from helpers.series.analysis.correction_noise import NOISES, add_noise, border
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 
 from helpers.__main__ import COMMANDS
 from helpers.__main__ import parser as command_line
-from helpers.analysis import correction_training as effect
 from helpers.evaluation.average_precision import Evaluation
+from helpers.series.analysis import correction_training as effect
 
 
 def scores(value: float) -> Evaluation:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from helpers.analysis.dataset import open_split, split_paths
 from helpers.config import preset
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
+from helpers.series.analysis.dataset import open_split, split_paths
 
 from .conftest import IMAGES
 

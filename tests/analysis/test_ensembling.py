@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.analysis import ensembling
+from helpers.series.analysis import ensembling
 from tests import squares
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.analysis.failures import fate_shares, fates, worst_images
 from helpers.data.index import InstanceIndex
+from helpers.series.analysis.failures import fate_shares, fates, worst_images
 
 from .conftest import IMAGES, box_rle
 

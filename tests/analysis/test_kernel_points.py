@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.analysis.kernel_points import largest_of, places_on, readings, with_kernels
 from helpers.config import LossConfig, TestConfig, preset
 from helpers.models.build import Detector, build_model
 from helpers.models.deform import DeformConv
+from helpers.series.analysis.kernel_points import largest_of, places_on, readings, with_kernels
 from helpers.structures import Sample, Targets
 
 SIDE = 96
@@ -86,7 +86,7 @@ def test_places_are_on_the_mask_from_top_to_foot():
 def test_the_largest_whole_object_of_a_group_is_chosen(small_index, monkeypatch):
     frames = []
     monkeypatch.setattr(
-        "helpers.analysis.kernel_points.InstanceDataset.__getitem__",
+        "helpers.series.analysis.kernel_points.InstanceDataset.__getitem__",
         lambda self, row: frames.append(row) or fake_sample(row),
     )
     test = TestConfig(short_side=60, max_side=60)

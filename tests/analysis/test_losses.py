@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.analysis import losses
 from helpers.config import LossConfig, ModelConfig, TestConfig, change, preset
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
@@ -22,6 +21,7 @@ from helpers.ladder.rungs import rung
 from helpers.models.build import build_model
 from helpers.models.losses import focal_alpha
 from helpers.run_store import RunError
+from helpers.series.analysis import losses
 from helpers.training.command import parse
 
 from .conftest import IMAGES, box_rle

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.analysis.mask_grids import (
+from helpers.data.index import InstanceIndex
+from helpers.series.analysis.mask_grids import (
     BoxedMask,
     by_class,
     ceilings,
@@ -17,7 +18,6 @@ from helpers.analysis.mask_grids import (
     through_grid,
     through_points,
 )
-from helpers.data.index import InstanceIndex
 
 WAYS = ("14 x 14", "28 x 28")
 

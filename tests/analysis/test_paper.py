@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.analysis import paper
+from helpers.series.analysis import paper
 
 
 def test_the_ladder_adds_up():

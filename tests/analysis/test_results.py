@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from helpers.analysis import results, steps
 from helpers.evaluation.bootstrap import paired_difference
 from helpers.ladder import results as measured
 from helpers.ladder.reference import Reference
+from helpers.series.analysis import results, steps
 from tests import squares
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from helpers.analysis import rungs
-from helpers.analysis.rungs import PAPER, missing, rung_table
+from helpers.series.analysis import rungs
+from helpers.series.analysis.rungs import PAPER, missing, rung_table
 
 
 @pytest.fixture

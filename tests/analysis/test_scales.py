@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.analysis import scales
-from helpers.analysis.statistics import instance_table
 from helpers.config import TrainConfig
 from helpers.data.augment import Draw
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.data.loader import InstanceDataset
+from helpers.series.analysis import scales
+from helpers.series.analysis.statistics import instance_table
 
 from .conftest import IMAGES
 

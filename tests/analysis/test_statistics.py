@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.analysis.statistics import (
+from helpers.data.index import InstanceIndex
+from helpers.series.analysis.statistics import (
     PAPER,
     beside_paper,
     class_counts,
@@ -16,7 +17,6 @@ from helpers.analysis.statistics import (
     share_above,
     summarise,
 )
-from helpers.data.index import InstanceIndex
 
 
 def test_sizes_are_those_at_1200_pixels(small_index: InstanceIndex):

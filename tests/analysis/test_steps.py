@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers.analysis import steps
-from helpers.analysis.steps import measured_rungs, measured_steps
 from helpers.evaluation.average_precision import evaluate
 from helpers.ladder.reference import Entry, Reference, pack_results
 from helpers.ladder.rungs import rung
+from helpers.series.analysis import steps
+from helpers.series.analysis.steps import measured_rungs, measured_steps
 
 from .conftest import BOXES, IMAGES, box_rle
 

@@ -20,8 +20,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from helpers.notebook import NOTEBOOKS
 from helpers.paths import outputs_dir
+from helpers.series.notebook import NOTEBOOKS
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium")

@@ -16,7 +16,7 @@ CELL = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import numpy as np
-from helpers.viz.ensembling import member_toggles
+from helpers.series.viz.ensembling import member_toggles
 from tests import squares
 member_toggles(np.full((*squares.SIZE, 3), 180, np.uint8), squares.members(), 1, score=0.1)
 """

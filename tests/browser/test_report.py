@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from helpers.notebook import NOTEBOOKS
 from helpers.paths import outputs_dir
-from helpers.report import write_report
-from helpers.series import Executed
+from helpers.series.execute import Executed
+from helpers.series.notebook import NOTEBOOKS
+from helpers.series.report import write_report
 
 pytestmark = pytest.mark.browser
 

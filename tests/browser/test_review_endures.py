@@ -19,8 +19,8 @@ CELL = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from helpers.viz.review_widget import ReviewWidget
-from tests.viz.review_data import comparison
+from helpers.review.widget import ReviewWidget
+from tests.review.review_data import comparison
 folders = [Path({folder!r}) / split for split in ("train", "val")]
 for folder in folders:
     folder.mkdir(parents=True, exist_ok=True)

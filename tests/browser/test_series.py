@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from helpers.notebook import series
+from helpers.series.notebook import series
 from tests.browser.conftest import Lab
 from tests.browser.notebook_page import ANSWERS, NotebookPage
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from datafiles import Document, annotation, picture, rectangle, uncompressed, write
 
+from helpers.data import rle as rles
 from helpers.data.coco import read_index
 from helpers.data.segmentation import read_segmentation
 from helpers.data.taxonomy import FUTURE3D, slug
-from helpers.masks import rle as rles
 
 
 def future3d(doc: Document, folder: Path) -> None:

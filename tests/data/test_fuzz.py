@@ -16,9 +16,9 @@ from datafiles import Document, document
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers.data import rle as rles
 from helpers.data.coco import read_index
 from helpers.data.errors import DataError
-from helpers.masks import rle as rles
 
 NUMBERS = (0, 1, -1, 2, 3, 7, 11, 16, 24, 384, 10**6, 2**31, 2**32, 2**63, 2**64, 10**30)
 FLOATS = (0.5, -0.0, 1e-300, 1e9, 1e300, float("nan"), float("inf"), -float("inf"))

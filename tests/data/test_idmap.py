@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.data import rle as rles
 from helpers.data.errors import DataError, Findings
 from helpers.data.idmap import check_idmap, overlaps, read_idmap
-from helpers.masks import rle as rles
 
 IDS = np.array([[0, 1, 7, 255], [254, 128, 3, 2]])
 

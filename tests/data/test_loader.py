@@ -12,6 +12,7 @@ from datafiles import Document, annotation, picture, rectangle, uncompressed, wr
 from PIL import Image
 from torch.utils.data._utils.pin_memory import pin_memory
 
+from helpers.data import rle as rles
 from helpers.data.coco import read_index
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
@@ -22,7 +23,6 @@ from helpers.data.loader import (
     make_targets,
     repeat_factors,
 )
-from helpers.masks import rle as rles
 from helpers.structures import Sample
 
 

@@ -11,9 +11,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scipy import ndimage
 
+from helpers.data import rle
+from helpers.data.boundary import boundary_iou
 from helpers.evaluation.average_precision import PRESETS
-from helpers.masks import rle
-from helpers.masks.boundary import boundary_iou
 
 CATEGORIES = (0, 3, 5, 90)  # with gaps; the last one never occurs in the truth
 THRESHOLDS = np.linspace(0.5, 0.95, 10)

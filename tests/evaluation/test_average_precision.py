@@ -6,10 +6,10 @@ import logging
 import numpy as np
 import pytest
 
+from helpers.data import rle
 from helpers.evaluation.average_precision import PRESETS, Evaluation, evaluate
 from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import truth_as_results
-from helpers.masks import rle
 
 from .reference import make_truth, naive_boundary_ap, perturb, pycocotools_metrics
 

@@ -5,12 +5,12 @@ import time
 import numpy as np
 import pytest
 
+from helpers.data import rle
 from helpers.evaluation import bootstrap
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.bootstrap import interval, mean_difference, paired_difference
 from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import truth_as_results
-from helpers.masks import rle
 
 from .reference import make_truth, perturb
 

@@ -5,9 +5,9 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
+from helpers.data import rle
 from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import check_results
-from helpers.masks import rle
 
 from .reference import make_truth, perturb
 

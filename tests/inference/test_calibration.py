@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.data.rle import encode
 from helpers.inference.calibration import (
     Isotonic,
     calibration_of,
@@ -12,7 +13,6 @@ from helpers.inference.calibration import (
     right_or_wrong,
 )
 from helpers.inference.errors import PredictionError
-from helpers.masks.rle import encode
 
 
 def test_isotonic_finds_the_true_probability():

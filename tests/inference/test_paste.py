@@ -6,8 +6,8 @@ import torch
 from pycocotools import mask as coco_mask
 from torch.nn import functional
 
+from helpers.data.rle import decode
 from helpers.inference.paste import paste_masks, to_rle
-from helpers.masks.rle import decode
 from helpers.structures import Detections
 
 

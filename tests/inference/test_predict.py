@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from helpers.config import TtaConfig, change
+from helpers.data import rle
 from helpers.evaluation.average_precision import evaluate
 from helpers.inference.predict import predict_image, predict_index, to_results
-from helpers.masks import rle
 
 from .painted import CONFIG, PICTURES, ColourModel, paint
 from .tiny import TEST, noise_picture, tiny_model

@@ -11,7 +11,6 @@ from dataclasses import replace
 import pytest
 
 from helpers.__main__ import parser as command_line
-from helpers.analysis import paper
 from helpers.config import TestConfig, change
 from helpers.evaluation.average_precision import Evaluation
 from helpers.inference.stored import StoredPredictions
@@ -28,6 +27,7 @@ from helpers.ladder.reference import (
     unpacked,
 )
 from helpers.run_store import Run
+from helpers.series.analysis import paper
 from helpers.training.errors import RunBusyError
 
 PRESETS = ("quick", "bench", "paper")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from helpers.data.rle import bbox, encode
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
 from helpers.inference.predict import to_results
-from helpers.masks.rle import bbox, encode
 from helpers.models.build import Detector
 from helpers.models.solov2 import SOLOv2
 from helpers.structures import Targets

@@ -23,10 +23,10 @@ from helpers.models.checkpoints import (
     load_detectron2,
     read_detectron2,
 )
-from helpers.models.compare import GOLDEN
 from helpers.models.deform import DeformConv
 from helpers.models.detectron2_names import detectron2_keys, modern_name
 from helpers.models.errors import CheckpointError
+from helpers.tools.compare import GOLDEN
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.models import compare
-from helpers.models.compare import agreement
-from helpers.models.detectron2_live import has_detectron2, reference_detections
 from helpers.models.errors import ModelError
 from helpers.structures import Detections
+from helpers.tools import compare
+from helpers.tools.compare import agreement
+from helpers.tools.detectron2_live import has_detectron2, reference_detections
 
 
 def found(**changes) -> Detections:

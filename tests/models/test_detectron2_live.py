@@ -16,21 +16,21 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.bench import cases
 from helpers.config import ModelConfig
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.masks.rle import encode
-from helpers.models import compare
-from helpers.models.detectron2_live import (
+from helpers.data.rle import encode
+from helpers.models.errors import CheckpointError, ModelError
+from helpers.paths import ROOT
+from helpers.series.notebook import notebook_path, read_manifest
+from helpers.tools import compare
+from helpers.tools.bench import cases
+from helpers.tools.detectron2_live import (
     has_detectron2,
     reference_detections,
     reference_model,
     register_split,
 )
-from helpers.models.errors import CheckpointError, ModelError
-from helpers.notebook import notebook_path, read_manifest
-from helpers.paths import ROOT
 
 REAL = importlib.util.find_spec("detectron2") is not None
 STAND_IN = ROOT / "tests" / "stand_in"

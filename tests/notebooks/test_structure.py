@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.notebook import NOTEBOOKS, series
+from helpers.series.notebook import NOTEBOOKS, series
 
 LARGEST = 400_000  # bytes
 ABSOLUTE = re.compile(r"(?<![\w.:/~)])/(?:home|root|work|Users|tmp|usr|opt|mnt)/|\b[A-Z]:\\\\")

@@ -10,12 +10,7 @@ import pandas as pd
 import pytest
 
 from helpers.scenes.config import SceneConfig
-from helpers.scenes.statistics import (
-    category_table,
-    comparison,
-    label_statistics,
-    scene_statistics,
-)
+from helpers.scenes.statistics import category_table, comparison, label_statistics, scene_statistics
 from helpers.scenes.write import SceneError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.masks.rle import encode
+from helpers.data.rle import encode
 
 SIDE = 64
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.analysis.anchors import grid_anchors
-from helpers.viz.anchors import anchor_picture, anchor_view
+from helpers.series.analysis.anchors import grid_anchors
+from helpers.series.viz.anchors import anchor_picture, anchor_view
 
 IMAGE = np.full((200, 300, 3), 120, np.uint8)
 BOXES = np.array([[32.0, 32, 96, 96], [100, 20, 290, 190]])

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.analysis.augmentation import Looks
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.inference.tta import View
+from helpers.series.analysis.augmentation import Looks
+from helpers.series.viz.augmentation import cost_curve, disagreement_map, subset_viewer, view_panels
 from helpers.structures import Detections
-from helpers.viz.augmentation import cost_curve, disagreement_map, subset_viewer, view_panels
 
 CLASSES = Taxonomy((Category(1, "chair", "seat"),), "fine")
 IMAGE = np.full((40, 60, 3), 200, np.uint8)

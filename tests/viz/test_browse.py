@@ -8,8 +8,8 @@ import pytest
 
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.viz.browse import EVERY, image_browser, one_picture, rows_with
-from tests.viz.review_data import write_files
+from helpers.series.viz.browse import EVERY, image_browser, one_picture, rows_with
+from tests.review.review_data import write_files
 
 
 @pytest.fixture

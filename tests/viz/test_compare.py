@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
+from helpers.drawing import grid
+from helpers.series.viz.compare import LEAST, deviations, on_one_picture
 from helpers.structures import Detections
-from helpers.viz.compare import LEAST, deviations, on_one_picture
-from helpers.viz.overlays import grid
 
 
 def test_each_quantity_is_a_share_of_its_tolerance():

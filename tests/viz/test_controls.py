@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.viz import controls
-from helpers.viz.controls import Controlled, choice, slider, tick
-from helpers.viz.overlays import Panel, grid
-from helpers.viz.style import Picture
+from helpers.drawing import Panel, grid
+from helpers.series.viz import controls
+from helpers.series.viz.controls import Controlled, choice, slider, tick
+from helpers.series.viz.style import Picture
 
 LIVE = "application/vnd.jupyter.widget-view+json"
 

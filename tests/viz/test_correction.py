@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.analysis.correction import METRICS
-from helpers.masks.correct import CorrectionConfig
-from helpers.viz import correction as views
+from helpers.correction.correct import CorrectionConfig
+from helpers.series.analysis.correction import METRICS
+from helpers.series.viz import correction as views
 
 
 @pytest.fixture

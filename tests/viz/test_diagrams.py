@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.viz.diagrams import Stage, pipeline_map, step_ladder
-from helpers.viz.figures import shape_map
+from helpers.series.viz.diagrams import Stage, pipeline_map, step_ladder
+from helpers.series.viz.figures import shape_map
 
 
 def test_the_map_names_every_stage():

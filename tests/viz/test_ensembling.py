@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.analysis import ensembling
-from helpers.viz import ensembling as views
+from helpers.series.analysis import ensembling
+from helpers.series.viz import ensembling as views
 from tests import squares
 
 IMAGE = np.full((*squares.SIZE, 3), 180, np.uint8)

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.masks import rle
-from helpers.viz import gallery
-from helpers.viz.overlays import grid
-from helpers.viz.sources import truth
+from helpers.drawing import grid
+from helpers.series.viz import gallery
+from helpers.series.viz.sources import truth
 
 # image, category, x, y, side: the first chair is larger, but cut by the frame
 SQUARES = [(1, 1, 0, 0, 30), (1, 1, 40, 20, 20), (2, 2, 10, 10, 25), (2, 1, 70, 40, 8)]

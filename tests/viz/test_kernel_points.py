@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.analysis.kernel_points import Reading
-from helpers.viz.box_stages import boxes_by_step, fit_curves
-from helpers.viz.kernel_points import kernel_points
+from helpers.series.analysis.kernel_points import Reading
+from helpers.series.viz.box_stages import boxes_by_step, fit_curves
+from helpers.series.viz.kernel_points import kernel_points
 
 IMAGE = np.full((80, 90, 3), 120, np.uint8)
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from helpers.data.coco import read_index
-from helpers.viz.live import LiveCurve, someone_watches, training_curves
+from helpers.series.viz.live import LiveCurve, someone_watches, training_curves
 
 
 def row(step: int) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from helpers.viz.losses import alpha_bars, class_ap_by_run
+from helpers.series.viz.losses import alpha_bars, class_ap_by_run
 
 CLASSES = pd.DataFrame(
     {

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.analysis.mask_grids import BoxedMask, drawings
-from helpers.viz.mask_ceilings import ceiling_curves, masks_compared, outline_scatter
+from helpers.series.analysis.mask_grids import BoxedMask, drawings
+from helpers.series.viz.mask_ceilings import ceiling_curves, masks_compared, outline_scatter
 
 
 def test_ceilings_of_all_and_of_each_class():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from helpers.viz.overlays import Overlay, Panel, deepest_point, grid, id_map, tint
-from helpers.viz.style import class_colour
+from helpers.drawing import Overlay, Panel, deepest_point, grid, id_map, tint
+from helpers.series.viz.style import class_colour
 
 
 def rectangle(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from helpers.viz.results import ladder_figure
+from helpers.series.viz.results import ladder_figure
 
 NOTHING = float("nan")
 

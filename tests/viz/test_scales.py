@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers.analysis.steps import Step
+from helpers.data.rle import encode
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.bootstrap import Difference
-from helpers.masks.rle import encode
+from helpers.series.analysis.steps import Step
+from helpers.series.viz import scales
 from helpers.structures import Sample, Targets
-from helpers.viz import scales
 
 TAXONOMY = Taxonomy((Category(3, "Lamp", "Lighting"), Category(8, "Bed", "Bed")))
 

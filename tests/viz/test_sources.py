@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
+from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.masks import rle
+from helpers.series.viz.sources import detected, picture, predicted, spread_rows, truth
 from helpers.structures import Detections
-from helpers.viz.sources import detected, picture, predicted, spread_rows, truth
 
 CATEGORIES = [
     {"id": 3, "name": "Chair", "supercategory": "Seat"},

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from helpers.viz.style import (
+from helpers.series.viz.style import (
     CYCLE,
     INK,
     Picture,

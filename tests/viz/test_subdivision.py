@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from helpers.config import LossConfig, ModelConfig
+from helpers.drawing import Overlay
 from helpers.models.pointrend import PointRendHead
 from helpers.models.points import PointTable
-from helpers.viz.overlays import Overlay
-from helpers.viz.subdivision import _oracle, subdivide_truth, subdivision_view
+from helpers.series.viz.subdivision import _oracle, subdivide_truth, subdivision_view
 
 BOX = np.array([10.0, 6, 66, 62])
 

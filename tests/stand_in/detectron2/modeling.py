@@ -18,7 +18,7 @@ from detectron2.structures import Boxes, Instances
 from helpers.config import LossConfig, ModelConfig, TestConfig
 from helpers.models import build
 from helpers.models.checkpoints import InputFormat, load_detectron2
-from helpers.models.compare import GOLDEN
+from helpers.tools.compare import GOLDEN
 
 IncompatibleKeys = namedtuple("IncompatibleKeys", ("missing_keys", "unexpected_keys"))
 

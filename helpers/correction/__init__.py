@@ -1,0 +1,1 @@
+"""Mask correction: wrong pixel labels of an id-map found and put right."""

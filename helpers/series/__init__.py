@@ -1,0 +1,1 @@
+"""Running the notebooks, the report, and the studies and figures that they share."""

@@ -1,0 +1,108 @@
+"""Curves and predictions that grow while a notebook trains, for the person who watches.
+
+Nothing is drawn where nobody watches (papermill, a plain shell, a test): the log of the run has it
+all, and `figures.loss_curves` draws the finished curve.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import pandas as pd
+
+from helpers.data.index import InstanceIndex
+from helpers.drawing import grid
+from helpers.series.viz.figures import loss_columns
+from helpers.series.viz.gallery import truth_and_prediction
+from helpers.series.viz.style import CYCLE, STYLE, Picture
+from helpers.watching import someone_watches
+
+if TYPE_CHECKING:
+    from helpers.runs import Preview
+
+SCORE = 0.3  # predictions below it are not shown: an early model finds too much
+
+
+class LiveCurve:
+    """Callback for a training loop: `LiveCurve("quick")(row)` with one row of its log.
+
+    A row maps names to numbers; it must hold `step`, `lr` and `total`. The picture is renewed in
+    place at most every `seconds`; `close()`, or the end of a `with` block however it comes, removes
+    it, and that of `preview`. Wherever nobody watches (`watched` says so), calls cost nothing.
+    """
+
+    def __init__(self, title: str, *, seconds: float = 3.0) -> None:
+        self.title = title
+        self.seconds = seconds
+        self.rows: list[Mapping[str, float]] = []
+        self._handles: dict[str, Any] = {}
+        self._drawn = 0.0
+        self.watched = someone_watches()
+
+    def __enter__(self) -> LiveCurve:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __call__(self, row: Mapping[str, float]) -> None:
+        if not self.watched:
+            return
+        self.rows.append(dict(row))
+        if len(self.rows) > 1 and time.monotonic() - self._drawn >= self.seconds:
+            self._show("curves", training_curves(pd.DataFrame(self.rows), title=self.title))
+            self._drawn = time.monotonic()
+
+    def preview(self, *, every: int = 100, pictures: int = 3) -> Preview | None:
+        """For `get_or_train`: early predictions below the curves; None where nobody watches."""
+        from helpers.runs import Preview
+
+        return Preview(self.look, every, pictures) if self.watched else None
+
+    def look(self, step: int, index: InstanceIndex, results: Sequence[Mapping[str, Any]]) -> None:
+        """Show the pictures of `index`, each with its truth and with these COCO results."""
+        panels = truth_and_prediction(index, results, range(len(index)), score=SCORE)
+        panels[1::2] = [replace(p, title=f"step {step}: {p.title}") for p in panels[1::2]]
+        alt = f"{self.title}: truth and predictions of {len(index)} pictures after step {step}"
+        self._show("look", grid(panels, columns=min(len(panels), 6), alt=alt, cell=2.2))
+
+    def close(self) -> None:
+        """Take the live pictures away; the finished curve follows in its own cell."""
+        for handle in self._handles.values():
+            handle.update({"text/plain": ""}, raw=True)
+        self._handles = {}
+
+    def _show(self, place: str, picture: Picture) -> None:
+        from IPython.display import DisplayHandle
+
+        if place in self._handles:
+            self._handles[place].update(picture.bundle(), raw=True)
+        else:
+            self._handles[place] = DisplayHandle()
+            self._handles[place].display(picture.bundle(), raw=True)
+
+
+def training_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
+    """Two panels over the steps: the loss and its parts as moving averages, the learning rate.
+
+    log: rows of a training log; every column that `figures` does not name is a part of the loss.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Picture((9.2, 2.9), alt=f"{title}: loss and learning rate over {len(log)} steps")
+        loss, rate = figure.subplots(1, 2, width_ratios=(2, 1))
+        loss.plot(log["step"], log["total"], color=CYCLE[0], alpha=0.25, linewidth=0.8)
+        for name in ("total", *loss_columns(log)):
+            smooth = log[name].rolling(window, min_periods=1).mean()
+            style = "-" if name == "total" else (0, (4, 1.5))
+            loss.plot(log["step"], smooth, linestyle=style, label=name.removeprefix("loss_"))
+        loss.set(title=f"{title}: loss", xlabel="step")
+        loss.set_ylim(bottom=0)
+        loss.legend(ncols=2)
+        rate.plot(log["step"], log["lr"], color=CYCLE[2])
+        rate.set(title="learning rate", xlabel="step")
+        rate.set_ylim(bottom=0)
+    return figure

@@ -1,0 +1,83 @@
+"""From what the project holds (an index, results, detections) to what is drawn on a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from helpers.data import rle
+from helpers.data.index import InstanceIndex
+from helpers.data.pictures import read_picture
+from helpers.data.taxonomy import Taxonomy
+from helpers.drawing import Overlay
+from helpers.inference.paste import paste_masks
+from helpers.structures import Detections
+
+Result = Mapping[str, Any]
+
+
+def picture(index: InstanceIndex, row: int) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of picture number `row`. Raises DataError when it cannot be read."""
+    return np.asarray(read_picture(index.image_path(row), index.image_size(row)))
+
+
+def truth(index: InstanceIndex, row: int) -> Overlay:
+    """The annotated instances of picture number `row`, crowd regions left out."""
+    found = index.instances(row)
+    keep = np.flatnonzero(~found.crowd)
+    classes = [index.taxonomy.classes[label] for label in found.labels[keep]]
+    corners = found.boxes[keep].copy()
+    corners[:, 2:] += corners[:, :2]
+    return Overlay(
+        masks=_planes([found.rles[n] for n in keep], index.image_size(row)),
+        boxes=corners,
+        category_ids=np.array([c.id for c in classes], dtype=np.int64),
+        names=tuple(c.name for c in classes),
+    )
+
+
+def predicted(results: Sequence[Result], index: InstanceIndex, row: int) -> Overlay:
+    """The COCO results of picture number `row`, best first; `category_id`s of the index's space."""
+    image_id = int(index.image_ids[row])
+    mine = sorted(
+        (r for r in results if r["image_id"] == image_id), key=lambda r: r["score"], reverse=True
+    )
+    names = {c.id: c.name for c in index.taxonomy.classes}
+    boxes = np.array([rle.bbox(r["segmentation"]) for r in mine], dtype=float).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return Overlay(
+        masks=_planes([r["segmentation"] for r in mine], index.image_size(row)),
+        boxes=boxes,
+        category_ids=np.array([r["category_id"] for r in mine], dtype=np.int64),
+        names=tuple(names[r["category_id"]] for r in mine),
+        scores=np.array([r["score"] for r in mine], dtype=np.float64),
+    )
+
+
+def detected(detections: Detections, taxonomy: Taxonomy) -> Overlay:
+    """Detections of one picture as they leave a model."""
+    classes = [taxonomy.classes[label] for label in detections.labels.tolist()]
+    return Overlay(
+        masks=paste_masks(detections).cpu().numpy(),
+        boxes=detections.boxes.cpu().numpy(),
+        category_ids=np.array([c.id for c in classes], dtype=np.int64),
+        names=tuple(c.name for c in classes),
+        scores=detections.scores.cpu().numpy(),
+    )
+
+
+def spread_rows(index: InstanceIndex, count: int, *, least: int = 0) -> list[int]:
+    """Rows of `count` pictures spread evenly over the index among those of at least `least`
+    instances; all such rows when there are fewer."""
+    instances = np.bincount(index.image_rows[~index.crowd], minlength=len(index))
+    rows = np.flatnonzero(instances >= least)
+    if len(rows) <= count:
+        return rows.tolist()
+    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)].tolist()
+
+
+def _planes(rles: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> np.ndarray:
+    """(N, H, W) bool, also for N = 0."""
+    return np.array([rle.decode(one) for one in rles], dtype=bool).reshape(len(rles), *size)

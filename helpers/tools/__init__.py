@@ -1,0 +1,1 @@
+"""Around the package: the environment check, benchmarks, the comparison with detectron2."""

@@ -1,0 +1,69 @@
+"""`python -m helpers bench`: the fast paths against what others offer, timed on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from helpers.series.notebook import hardware
+from helpers.tools.bench.cases import cases
+from helpers.tools.bench.timing import measure, table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `bench`."""
+    parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name holds TEXT")
+    parser.add_argument("--repeats", type=_count, default=5, help="of each case (default: 5)")
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help="a case ends earlier after so many (default: 4)"
+    )
+    parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table. ValueError, before anything is timed, when the numbers can not be written;
+    and when no case is meant."""
+    if args.json and args.json.is_dir():
+        raise ValueError(f"--json {args.json} is a folder: give a file in it")
+    if args.json and not args.json.parent.is_dir():
+        raise ValueError(
+            f"--json {args.json}: there is no folder {args.json.parent}, make it first"
+        )
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    timings, names = [], []
+    for case in tqdm(cases(), desc="bench", unit="case", leave=False):
+        names.append(case.name)
+        if args.only.casefold() in case.name.casefold():
+            timings.append(measure(case, repeats=args.repeats, seconds=args.seconds))
+    if not timings:
+        known = "; ".join(dict.fromkeys(names))
+        raise ValueError(f"no case is called {args.only!r}: give a part of one of these: {known}")
+    machine = {
+        "hardware": hardware(),
+        "threads": torch.get_num_threads(),
+        "versions": {name: metadata.version(name) for name in ("torch", "torchvision", "numba")},
+    }
+    print(", ".join(f"{key}: {value}" for key, value in machine.items()))
+    print(table(timings).to_string(index=False, na_rep="-", float_format=_short))
+    if args.json:
+        rows = [{**asdict(timing), "ratio": timing.ratio} for timing in timings]
+        args.json.write_text(json.dumps({**machine, "cases": rows}, indent=1))
+    return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number, 1 or more")
+    return int(text)
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}" if value < 1 else f"{value:.1f}"

@@ -1,0 +1,161 @@
+"""Our models beside detectron2: against its stored numbers, and against the library itself.
+
+detectron2 is optional. Without it the golden files of the tests stand in: what it once answered
+for weights and a picture that are a pure function of a name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torchvision.ops import box_iou
+
+from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.inference.paste import paste_masks
+from helpers.models.build import Detector, build_model
+from helpers.models.checkpoints import export_detectron2, load_detectron2
+from helpers.models.errors import ModelError
+from helpers.paths import ROOT
+from helpers.structures import Detections
+from helpers.tools.bench.timing import Case, measure
+from helpers.tools.detectron2_live import reference_detections, reference_model
+
+GOLDEN = ROOT / "tests" / "golden"
+SAME_IOU = 0.5  # boxes of one class that overlap so much are taken for one detection
+
+
+def golden_table(name: str) -> pd.DataFrame:
+    """Each compared quantity of a golden file ("maskrcnn_r50"): worst deviation, tolerance, unit,
+    passed. Raises ModelError naming the files there are when there is none such."""
+    with _golden_script() as script:
+        rows = script.compare(_golden_file(name))
+    columns = {key: [getattr(row, key) for row in rows] for key in ("worst", "tolerance", "unit")}
+    index = pd.Index([row.name for row in rows], name="quantity")
+    return pd.DataFrame(columns | {"passed": [row.passed for row in rows]}, index=index)
+
+
+def golden_model(name: str) -> Detector:
+    """The model of a golden file, on its made-up weights. ModelError as `golden_table`."""
+    with _golden_script() as script, np.load(_golden_file(name)) as file:
+        golden = dict(file)
+        return script.load_model(json.loads(str(golden["meta"])), golden)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One set of weights in two implementations, both on the CPU and in evaluation mode."""
+
+    ours: Detector
+    theirs: nn.Module
+
+    def detect(self, image: Tensor) -> dict[str, Detections]:
+        """What each finds in an RGB picture (3, H, W), 0..255: "detectron2" and "here"."""
+        [found] = self.ours.predict([image])
+        return {"detectron2": reference_detections(self.theirs, image), "here": found}
+
+    def seconds(self, image: Tensor, *, repeats: int = 3) -> dict[str, float]:
+        """Median time each takes for a picture, in turns, after one run of each that only warms up.
+
+        Masks on their grids are included, pasting is not.
+        """
+        case = Case(
+            name="a picture",
+            ours=lambda: self.ours.predict([image]),
+            reference=lambda: reference_detections(self.theirs, image),
+            reference_name="detectron2",
+        )
+        timing = measure(case, repeats=repeats, seconds=float("inf"))
+        return {
+            "detectron2": timing.reference_milliseconds / 1000,
+            "here": timing.milliseconds / 1000,
+        }
+
+
+def golden_pair(name: str) -> Pair:
+    """Both on the made-up weights of a golden file, handed over as a detectron2 checkpoint."""
+    ours = golden_model(name)
+    with tempfile.TemporaryDirectory() as folder:
+        export_detectron2(ours, Path(folder) / "model.pkl")
+        theirs = reference_model(
+            Path(folder) / "model.pkl", ours.roi_heads.config, num_classes=ours.num_classes
+        )
+    return Pair(ours, theirs)
+
+
+def checkpoint_pair(
+    path: str | Path, *, mask_head: Literal["conv", "pointrend"], num_classes: int
+) -> Pair:
+    """Both on a checkpoint of detectron2's Mask R-CNN or PointRend R50-FPN (its MSRA weights).
+
+    Raises CheckpointError when the file does not hold exactly these weights.
+    """
+    config = ModelConfig(
+        pretrained=False,
+        stride_in_1x1=True,
+        anchor_sizes=(32.0, 64.0, 128.0, 256.0, 512.0),
+        mask_head=mask_head,
+        subdivision_points=784,
+    )
+    ours = build_model(config, LossConfig(), TestConfig(), num_classes)
+    load_detectron2(ours, path)
+    return Pair(ours.eval(), reference_model(path, config, num_classes=num_classes))
+
+
+def agreement(ours: Detections, theirs: Detections) -> dict[str, float]:
+    """How far two sets of detections of one picture are apart.
+
+    ours, theirs: numbers of detections; paired: those of one class and box (each of theirs with
+    the best of ours); box (px) and score: worst differences of the pairs; mask_iou: their lowest,
+    as full-size masks, 1 where both are empty. NaN where nothing is paired.
+    """
+    overlap = box_iou(theirs.boxes, ours.boxes)
+    overlap = overlap * (theirs.labels[:, None] == ours.labels)
+    pairs = overlap.max(dim=1) if len(ours) and len(theirs) else None
+    rows = torch.zeros(0, dtype=torch.int64) if pairs is None else _above(pairs.values)
+    result = {"ours": len(ours), "theirs": len(theirs), "paired": len(rows)}
+    if not len(rows):
+        return result | dict.fromkeys(("box", "score", "mask_iou"), float("nan"))
+    mine, other = ours[pairs.indices[rows]], theirs[rows]
+    a, b = paste_masks(mine), paste_masks(other)
+    union = (a | b).sum(dim=(1, 2))
+    ious = torch.where(union > 0, (a & b).sum(dim=(1, 2)) / union, torch.ones(()))
+    return result | {
+        "box": float((mine.boxes - other.boxes).abs().max()),
+        "score": float((mine.scores - other.scores).abs().max()),
+        "mask_iou": float(ious.min()),
+    }
+
+
+def _above(overlap: Tensor) -> Tensor:
+    return (overlap >= SAME_IOU).nonzero().squeeze(1)
+
+
+def _golden_file(name: str) -> Path:
+    path = GOLDEN / f"{name}.npz"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in GOLDEN.glob("*.npz"))) or "none at all"
+        raise ModelError(f"no golden file {name!r} in {GOLDEN}: there are {known}")
+    return path
+
+
+@contextlib.contextmanager
+def _golden_script() -> Iterator[ModuleType]:
+    """The script beside the golden files; its folder is on the path while it is in use."""
+    sys.path.insert(0, str(GOLDEN))
+    try:
+        yield importlib.import_module("compare")
+    finally:
+        sys.path.remove(str(GOLDEN))

@@ -1,0 +1,93 @@
+"""A small review: two pictures with squares, and the same with some of them changed."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from helpers.data import rle
+from helpers.data.coco import read_index
+from helpers.review.sources import Comparison, annotations_of
+
+SIZE = (60, 90)  # height, width
+# id, image, category, x, y, side
+SQUARES = [(1, 1, 1, 0, 0, 30), (2, 1, 1, 40, 20, 20), (3, 2, 2, 10, 10, 25), (4, 2, 1, 70, 40, 8)]
+
+
+def square(x: int, y: int, side: int) -> np.ndarray:
+    """(60, 90) bool."""
+    mask = np.zeros(SIZE, bool)
+    mask[y : y + side, x : x + side] = True
+    return mask
+
+
+def annotation(number: int, image: int, category: int, mask: np.ndarray) -> dict[str, Any]:
+    packed, area, box = rle.examine(rle.encode(mask))
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": category,
+        "segmentation": packed,
+        "area": area,
+        "bbox": list(box),
+        "iscrowd": 0,
+    }
+
+
+def before() -> dict[str, Any]:
+    """The annotations under review."""
+    return {
+        "images": [
+            {"id": n, "width": SIZE[1], "height": SIZE[0], "file_name": f"{n}.jpg"} for n in (1, 2)
+        ],
+        "annotations": [
+            annotation(number, image, category, square(*place))
+            for number, image, category, *place in SQUARES
+        ],
+        "categories": [
+            {"id": 1, "name": "Chair", "supercategory": "Chair"},
+            {"id": 2, "name": "Sofa", "supercategory": "Sofa"},
+        ],
+    }
+
+
+def after() -> dict[str, Any]:
+    """1 grows by a column of 30 px, 2 is as it was, 3 loses a pixel, 4 is gone, 9 is new."""
+    document = copy.deepcopy(before())
+    first, second, third, _ = document["annotations"]
+    grown = square(0, 0, 30)
+    grown[:30, 30] = True
+    chipped = square(10, 10, 25)
+    chipped[10, 10] = False
+    document["annotations"] = [
+        annotation(1, first["image_id"], 1, grown),
+        second,
+        annotation(3, third["image_id"], 2, chipped),
+        annotation(9, 2, 1, square(50, 5, 10)),
+    ]
+    return document
+
+
+def write_files(folder: Path) -> tuple[Path, Path]:
+    """before.json and after.json beside their pictures."""
+    rng = np.random.default_rng(0)
+    for n in (1, 2):
+        noise = rng.integers(0, 255, (*SIZE, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"{n}.jpg")
+    files = folder / "before.json", folder / "after.json"
+    for file, document in zip(files, (before(), after()), strict=True):
+        file.write_text(json.dumps(document))
+    return files
+
+
+def comparison(folder: Path, *, split: str = "train") -> Comparison:
+    """The two files as a comparison by annotation id."""
+    old, new = (read_index(file) for file in write_files(folder))
+    return Comparison(
+        old, annotations_of(old, name="old"), annotations_of(new, name="new"), split=split
+    )

@@ -1,0 +1,135 @@
+"""No decision is ever lost: not by a kill, a torn line, a second writer, or a wrong file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.review.store import DecisionStore, ItemKey, ReviewError
+
+KEYS = [f"train/1/{n}/{n}/abc" for n in range(1, 4)]
+WRITER = """
+import sys
+from helpers.review.store import DecisionStore
+store, name = DecisionStore(sys.argv[1]), sys.argv[2]
+for n in range(int(sys.argv[3])):
+    store.put(f"train/{n}/1/1/{name}", "accept", "x" * (n % 97))
+    print(n, flush=True)
+"""
+
+
+def writer(file: Path, name: str, count: int) -> subprocess.Popen:
+    arguments = [sys.executable, "-c", WRITER, str(file), name, str(count)]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+
+
+def test_the_last_line_about_an_item_counts(tmp_path: Path):
+    store = DecisionStore(tmp_path / "a" / "decisions.jsonl")
+    store.put(KEYS[0], "accept")
+    store.put(KEYS[1], "flag", "a leg is missing")
+    store.put(KEYS[0], "reject")
+    store.put(KEYS[1], None)
+    again = DecisionStore(store.path)
+    assert again.decisions == store.decisions
+    assert again.verdict(KEYS[0]) == "reject"
+    assert again.get(KEYS[1]) is None and again.get(KEYS[2]) is None
+    assert len(store.path.read_text().splitlines()) == 4
+
+
+def test_a_decision_is_in_the_file_when_put_returns(tmp_path: Path):
+    store = DecisionStore(tmp_path / "d.jsonl")
+    store.put(KEYS[0], "skip", "ümlaut →")
+    line = json.loads(store.path.read_text(encoding="utf-8"))
+    assert (line["key"], line["verdict"], line["note"]) == (KEYS[0], "skip", "ümlaut →")
+
+
+@pytest.mark.parametrize("cut", [1, 10, 60])
+def test_a_torn_last_line_costs_that_line_only(tmp_path: Path, cut: int):
+    store = DecisionStore(tmp_path / "d.jsonl")
+    store.put(KEYS[0], "accept")
+    store.put(KEYS[1], "accept")
+    store.path.write_bytes(store.path.read_bytes()[:-cut])
+    again = DecisionStore(store.path)
+    assert set(again.decisions) == {KEYS[0]}
+    again.put(KEYS[2], "reject")
+    last = DecisionStore(store.path)
+    torn_was_whole = cut == 1  # only the newline was missing
+    assert set(last.decisions) == {KEYS[0], KEYS[2]} | ({KEYS[1]} if torn_was_whole else set())
+    assert last.damaged == (0 if torn_was_whole else 1)
+
+
+def test_two_stores_see_each_other(tmp_path: Path):
+    one, other = (DecisionStore(tmp_path / "d.jsonl") for _ in range(2))
+    one.put(KEYS[0], "accept")
+    assert other.verdict(KEYS[0]) is None
+    assert other.refresh() == 1
+    other.put(KEYS[0], "reject")
+    one.refresh()
+    assert one.verdict(KEYS[0]) == other.verdict(KEYS[0]) == "reject"
+
+
+def test_two_writers_at_once_lose_nothing(tmp_path: Path):
+    file = tmp_path / "d.jsonl"
+    writers = [writer(file, name, 200) for name in "ab"]
+    assert [process.wait(60) for process in writers] == [0, 0]
+    store = DecisionStore(file)
+    assert len(store.decisions) == 400 and store.damaged == 0
+
+
+def test_a_killed_writer_loses_nothing_it_was_told_is_saved(tmp_path: Path):
+    file = tmp_path / "d.jsonl"
+    process = writer(file, "a", 1000)
+    for _ in range(50):
+        process.stdout.readline()
+    os.kill(process.pid, signal.SIGKILL)
+    said = 50 + len(process.stdout.read().splitlines())
+    process.wait(60)
+    assert said < 1000, "it was not killed in the middle"
+    assert len(DecisionStore(file).decisions) >= said
+
+
+def test_another_file_is_refused_and_left_alone(tmp_path: Path):
+    file = tmp_path / "annotations.json"
+    file.write_text('{"images": []}\n')
+    with pytest.raises(ReviewError, match="not a file of decisions"):
+        DecisionStore(file)
+    assert file.read_text() == '{"images": []}\n'
+
+
+def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path):
+    store = DecisionStore(tmp_path / "d.jsonl")
+    for key in KEYS:
+        store.put(key, "accept")
+    store.path.write_text(store.path.read_text().splitlines()[1] + "\n")
+    store.refresh()
+    assert set(store.decisions) == {KEYS[1]}
+
+
+@pytest.mark.parametrize("content", [b"5\n", b"[]\n", b"\xff\xfe\n", b'{"key": 3}\n'])
+def test_foreign_lines_are_passed_over(tmp_path: Path, content: bytes):
+    store = DecisionStore(tmp_path / "d.jsonl")
+    store.put(KEYS[0], "accept")
+    with store.path.open("ab") as file:
+        file.write(content)
+    again = DecisionStore(store.path)
+    assert set(again.decisions) == {KEYS[0]} and again.damaged == 1
+
+
+def test_wrong_verdicts_and_keys_are_refused_before_anything_is_written(tmp_path: Path):
+    store = DecisionStore(tmp_path / "d.jsonl")
+    with pytest.raises(ReviewError, match="no verdict 'maybe'"):
+        store.put(KEYS[0], "maybe")
+    with pytest.raises(ReviewError, match="not the key"):
+        store.put("chair 3", "accept")
+    assert store.path.read_bytes() == b""
+
+
+def test_keys_survive_their_text():
+    for key in (ItemKey("a/b", 7, 3, None, "x"), ItemKey("train", 1, None, 0, "y")):
+        assert ItemKey.parse(str(key)) == key
