@@ -17,8 +17,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from scipy import ndimage
 
-from helpers.series.viz.figures import short_name
-from helpers.series.viz.style import STYLE, Picture, class_colour, instance_colours, text_on
+from helpers.drawing_style import (
+    STYLE,
+    Picture,
+    class_colour,
+    instance_colours,
+    short_name,
+    text_on,
+)
 
 LABEL_SIZE = 6.2  # points
 TALLEST = 4.0  # height of a panel over its width: a narrower picture has margins

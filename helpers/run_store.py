@@ -26,9 +26,7 @@ from helpers.config import ExperimentConfig, TestConfig, from_dict
 from helpers.data.index import InstanceIndex
 from helpers.data.taxonomy import Taxonomy
 from helpers.evaluation.average_precision import Evaluation
-from helpers.paths import outputs_dir
-from helpers.training.errors import TrainingError
-from helpers.training.files import is_locked, read_json
+from helpers.files import UserError, is_locked, outputs_dir, read_json
 from helpers.training.log import read_log
 
 if TYPE_CHECKING:
@@ -37,10 +35,6 @@ if TYPE_CHECKING:
     from helpers.training.data import Split
 
 Status = Literal["finished", "running", "interrupted"]
-
-
-class RunError(TrainingError):
-    """A run that does not exist, is not finished, or does not fit what is asked."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ class Run:
 
     @property
     def evaluation(self) -> Evaluation:
-        """Scores on the validation split, with their preset. RunError if unfinished."""
+        """Scores on the validation split, with their preset. UserError if unfinished."""
         return Evaluation.from_dict(read_json(self._finished("metrics.json")))
 
     @property
@@ -96,7 +90,7 @@ class Run:
         return read_log(self.dir / "log.csv")
 
     def predictions(self) -> list[dict[str, Any]]:
-        """COCO results on the validation split. RunError if unfinished."""
+        """COCO results on the validation split. UserError if unfinished."""
         return read_json(self._finished("predictions.json"))
 
     def index(self, split: Split) -> InstanceIndex:
@@ -116,7 +110,7 @@ class Run:
 
         checkpoint = load_newest(self.dir / "checkpoints")
         if checkpoint is None:
-            raise RunError(f"run {self.name} has no checkpoint yet: train it first")
+            raise UserError(f"run {self.name} has no checkpoint yet: train it first")
         config = self.config
         architecture = replace(config.model, pretrained=False)
         test = test or config.test
@@ -126,7 +120,7 @@ class Run:
 
     def _finished(self, name: str) -> Path:
         if self.status != "finished":
-            raise RunError(
+            raise UserError(
                 f"run {self.name} is {self.status}, it has no {name} yet: "
                 "get_or_train (or `python -m helpers train`) with its config finishes it"
             )
@@ -146,7 +140,7 @@ def list_runs() -> list[Run]:
 def find_run(name: str) -> Run:
     """The run whose folder is called `name`, or the only one that starts with it.
 
-    Raises RunError naming the runs there are when there is none, or more than one.
+    Raises UserError naming the runs there are when there is none, or more than one.
     """
     runs = list_runs()
     found = [run for run in runs if run.name == name] or [
@@ -156,4 +150,4 @@ def find_run(name: str) -> Run:
         return found[0]
     known = ", ".join(run.name for run in found or runs) or "none at all"
     problem = "several runs start with" if found else "no run starts with"
-    raise RunError(f"{problem} {name!r}; there are: {known}")
+    raise UserError(f"{problem} {name!r}; there are: {known}")

@@ -19,12 +19,11 @@ from torch import nn
 from helpers.config import DataConfig, ExperimentConfig, change
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import evaluate
+from helpers.files import UserError, locked, make_folder, read_json, resolve, write_json
 from helpers.inference.predict import predict_index
-from helpers.paths import resolve
-from helpers.run_store import Run, RunError, store_dir
+from helpers.run_store import Run, store_dir
 from helpers.series.notebook import VERSIONS, hardware
 from helpers.training.data import read_splits
-from helpers.training.files import locked, make_folder, read_json, write_json
 from helpers.training.interrupt import Interrupted
 from helpers.training.loop import Look, OnLog, Watch, train
 from helpers.training.processes import anywhere, gathered, this_process
@@ -58,8 +57,8 @@ def get_or_train(
     written; preview: see there; tensorboard: keep the log as TensorBoard files too. None of them
     changes the result. On many processes all have to call it; they share the pictures, also those
     of the validation split, and the main one writes.
-    Raises RunError when the stored run is of other data, RunBusyError when another process is at
-    work on it, Interrupted (a KeyboardInterrupt) when asked to stop, DataError, TrainingError,
+    Raises UserError when the stored run is of other data, RunBusyError when another process is at
+    work on it, Interrupted (a KeyboardInterrupt) when asked to stop, DataError, UserError,
     StorageError.
     """
     here = this_process()
@@ -80,14 +79,14 @@ def get_or_train(
 def _open(config: ExperimentConfig) -> Run:
     """The folder of `config`, made if there is none, with what it was made for checked."""
     if not re.fullmatch(r"[\w.-]+", config.name):
-        raise RunError(
+        raise UserError(
             f"{config.name!r} is no name for a run: use letters, digits, dots, dashes, underscores"
         )
     run = Run(store_dir() / f"{config.name}-{config.hash()}")
     if not (run.dir / "config.json").exists():
         _create(run, config)
     if run.config != config:
-        raise RunError(f"{run.dir} belongs to another config: give yours another name")
+        raise UserError(f"{run.dir} belongs to another config: give yours another name")
     _check_data(run)
     return run
 
@@ -107,7 +106,7 @@ def _check_data(run: Run) -> None:
     now = _digests(run.config.data)
     for name, digest in read_json(run.dir / "data.json")["sha256"].items():
         if now[name] not in (digest, None):
-            raise RunError(
+            raise UserError(
                 f"{name} is not what run {run.name} was made with any more: bring the former file "
                 f"back, give the config another name, or move {run.dir} away"
             )

@@ -10,8 +10,8 @@ from helpers.config_fields import differences, flat
 from helpers.evaluation.average_precision import Evaluation, evaluate
 from helpers.evaluation.bootstrap import Difference, paired_difference
 from helpers.evaluation.tables import comparison_table
-from helpers.run_store import Run, RunError
-from helpers.training.files import read_json
+from helpers.files import UserError, read_json
+from helpers.run_store import Run
 
 _UNPRINTABLE = ("annotations", "classes")  # a digest, a whole taxonomy
 
@@ -49,7 +49,7 @@ class Comparison:
 def compare(a: Run, b: Run, *, samples: int = 1000, seed: int = 0) -> Comparison:
     """Compare two finished runs on their validation split, scored under a's evaluation preset.
 
-    Raises RunError when one is not finished or when they were validated on different data, classes
+    Raises UserError when one is not finished or when they were validated on different data, classes
     or pictures, and DataError when the data are not there any more.
     """
     found = [run.predictions() for run in (a, b)]
@@ -91,7 +91,7 @@ def _check_alike(a: Run, b: Run) -> None:
     for what, value in one.items():
         if value != other[what]:
             told = "" if what in _UNPRINTABLE else f" ({value} and {other[what]})"
-            raise RunError(
+            raise UserError(
                 f"{a.name} and {b.name} can not be compared: they were validated with different "
                 f"{what}{told}; evaluate both on one set with `python -m helpers evaluate --run`"
             )

@@ -10,10 +10,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.paths import ROOT
+from helpers.files import ROOT, UserError
 from helpers.series import execute as series
 from helpers.series import notebook, report
-from helpers.series.notebook import NotebookError, check_parameters, parameters_of, parse_parameter
+from helpers.series.notebook import check_parameters, parameters_of, parse_parameter
 
 NAME = "90_example"
 START = f"""
@@ -79,12 +79,12 @@ def test_given_values_replace_defaults(example: Path) -> None:
     ],
 )
 def test_wrong_parameters_say_what_is_known(example: Path, given: dict, message: str) -> None:
-    with pytest.raises(NotebookError, match=message):
+    with pytest.raises(UserError, match=message):
         check_parameters(NAME, given)
 
 
 def test_unknown_notebook_lists_the_series() -> None:
-    with pytest.raises(NotebookError, match=r"no notebook '77_nothing': choose one of .*01_"):
+    with pytest.raises(UserError, match=r"no notebook '77_nothing': choose one of .*01_"):
         notebook.notebook_path("77_nothing")
 
 
@@ -95,7 +95,7 @@ def test_rerunning_the_start_cell_in_a_live_kernel_is_fine(example: Path) -> Non
 
 def test_injected_name_that_is_unknown_fails(example: Path) -> None:
     namespace = {"steps": 5, "stepz": 9, "In": ["", "# Parameters\nstepz = 9\n"]}
-    with pytest.raises(NotebookError, match="no parameter 'stepz'"):
+    with pytest.raises(UserError, match="no parameter 'stepz'"):
         notebook.start(NAME, namespace)
 
 
@@ -137,7 +137,7 @@ def test_execute_returns_the_manifest_and_the_report_shows_it(example: Path) -> 
 )
 def test_broken_promises_are_errors(example: Path, finish: str, message: str) -> None:
     write_notebook(example.parent, finish=finish)
-    with pytest.raises(NotebookError, match=message):
+    with pytest.raises(UserError, match=message):
         series.execute(NAME)
 
 

@@ -12,7 +12,7 @@ import pytest
 from nbformat import v4
 from PIL import Image
 
-from helpers.series.notebook import NotebookError
+from helpers.files import UserError
 from helpers.series.record import LARGEST, WIDGET, record
 
 
@@ -64,7 +64,7 @@ def test_a_heavy_notebook_is_compressed_to_the_limit(files):
 def test_one_that_cannot_be_light_is_refused_and_the_old_one_kept(files):
     before = files[1].read_bytes()
     change(files[0], lambda c: c.outputs[1].data.update({"image/jpeg": photograph(1200)}))
-    with pytest.raises(NotebookError, match="stays above 400 kB"):
+    with pytest.raises(UserError, match="stays above 400 kB"):
         record(*files)
     assert files[1].read_bytes() == before
 
@@ -82,5 +82,5 @@ def test_one_that_cannot_be_light_is_refused_and_the_old_one_kept(files):
 )
 def test_what_is_not_one_clean_run_is_refused(files, edit, message):
     change(files[0], edit)
-    with pytest.raises(NotebookError, match=message):
+    with pytest.raises(UserError, match=message):
         record(*files)

@@ -15,14 +15,13 @@ from helpers.__main__ import main
 from helpers.config import change, preset
 from helpers.data.errors import DataError
 from helpers.data.rle import encode
+from helpers.files import RunBusyError, StorageError, UserError, locked
 from helpers.inference.predict import predict_index
-from helpers.run_store import RunError, find_run, list_runs
+from helpers.run_store import find_run, list_runs
 from helpers.runs import Preview, get_or_train
 from helpers.runs_command import runs_table
 from helpers.training.checkpoint import load_newest
 from helpers.training.command import command_of
-from helpers.training.errors import RunBusyError, StorageError
-from helpers.training.files import locked
 from helpers.training.interrupt import Interrupted
 
 SIDE = 64
@@ -212,7 +211,7 @@ def test_a_killed_run_goes_on_to_the_same_end(world, finished, monkeypatch):
             get_or_train(config, progress=False, on_log=kill_at(step))
     run = find_run("killed")
     assert run.status == "interrupted" and run.log().step.tolist() == [1, 2, 3]
-    with pytest.raises(RunError, match=r"killed-\w+ is interrupted, it has no metrics\.json yet"):
+    with pytest.raises(UserError, match=r"killed-\w+ is interrupted, it has no metrics\.json yet"):
         _ = run.metrics
 
     def killed(*args, **options):
@@ -271,7 +270,7 @@ def test_other_data_are_refused(world, finished, tmp_path):
     before = contents(run.dir)
     path = tmp_path / "val.json"
     path.write_text(path.read_text().replace("green thing", "blue thing"))
-    with pytest.raises(RunError, match=r"val\.json is not what run data-.* was made with"):
+    with pytest.raises(UserError, match=r"val\.json is not what run data-.* was made with"):
         get_or_train(config, progress=False)
     assert contents(run.dir) == before
 
@@ -281,7 +280,7 @@ def test_unusable_data_leave_no_folder(world, tmp_path):
     config = change(world[1], name="useless", **data_of(tmp_path))
     with pytest.raises(DataError, match=r"val\.json"):
         get_or_train(config)
-    with pytest.raises(RunError, match="no run starts with 'useless'"):
+    with pytest.raises(UserError, match="no run starts with 'useless'"):
         find_run("useless")
 
 
@@ -299,13 +298,13 @@ def test_a_folder_of_another_config_is_refused(world):
     folder = world[0] / "outputs" / "runs" / f"other-{config.hash()}"
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(world[1].to_dict()))
-    with pytest.raises(RunError, match="belongs to another config"):
+    with pytest.raises(UserError, match="belongs to another config"):
         get_or_train(config)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../a", "a b"])
 def test_names_that_are_no_folder(world, name):
-    with pytest.raises(RunError, match="no name for a run"):
+    with pytest.raises(UserError, match="no name for a run"):
         get_or_train(change(world[1], name=name))
 
 
@@ -313,18 +312,20 @@ def test_runs_are_found_by_name_or_prefix(finished):
     run, _ = finished
     assert run in list_runs()
     assert find_run(run.name) == find_run("whole") == run
-    with pytest.raises(RunError, match=rf"no run starts with 'nothing'; .*{run.name}"):
+    with pytest.raises(UserError, match=rf"no run starts with 'nothing'; .*{run.name}"):
         find_run("nothing")
 
 
 def test_an_ambiguous_prefix_and_an_empty_store(tmp_path, monkeypatch):
     monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path))
-    with pytest.raises(RunError, match="no run starts with 'a'; there are: none at all"):
+    with pytest.raises(UserError, match="no run starts with 'a'; there are: none at all"):
         find_run("a")
     for name in ("twin-1", "twin-2"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "config.json").write_text("{}")
-    with pytest.raises(RunError, match="several runs start with 'twin'; there are: twin-1, twin-2"):
+    with pytest.raises(
+        UserError, match="several runs start with 'twin'; there are: twin-1, twin-2"
+    ):
         find_run("twin")
 
 

@@ -14,9 +14,9 @@ from helpers.config import TtaConfig, change, preset
 from helpers.data.coco import read_index
 from helpers.data.rle import bbox, encode
 from helpers.evaluation.average_precision import evaluate
-from helpers.run_store import Run, RunError, find_run
+from helpers.files import UserError, read_json, write_json
+from helpers.run_store import Run, find_run
 from helpers.runs_compare import compare, config_changes
-from helpers.training.files import read_json, write_json
 
 SIDE, PICTURES = 64, 10
 
@@ -123,14 +123,14 @@ def test_another_preset_is_scored_anew(config):
 def test_runs_of_other_data_are_refused(config, changes, digest, message):
     a = stored(change(config, name="a"), shifts={})
     b = stored(change(config, name="b", **changes), shifts={}, digest=digest)
-    with pytest.raises(RunError, match=rf"{a.name} and {b.name} can not be compared.*{message}"):
+    with pytest.raises(UserError, match=rf"{a.name} and {b.name} can not be compared.*{message}"):
         compare(a, b)
 
 
 def test_an_unfinished_run_is_refused(config):
     a, b = (stored(change(config, name=name), shifts={}) for name in "ab")
     (b.dir / "status.json").unlink()
-    with pytest.raises(RunError, match=r"b-\w+ is interrupted, it has no predictions\.json yet"):
+    with pytest.raises(UserError, match=r"b-\w+ is interrupted, it has no predictions\.json yet"):
         compare(a, b)
 
 

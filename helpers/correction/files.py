@@ -27,16 +27,12 @@ from tqdm.auto import tqdm
 from helpers.correction.correct import CorrectionConfig
 from helpers.correction.instances import correct_image
 from helpers.data.parallel import available_cores, work_on
-from helpers.data.rle import RleError
+from helpers.files import UserError
 
 METHOD = 2  # raised whenever the same masks and config are corrected to others than before
 CHUNK = 16  # pictures per task
 WORK, REPORT = ".work", "report.json"
 PLACES = ("GT/*.json", "coco/*.json", "annotations/*.json", "*.json")  # of annotation files
-
-
-class CorrectionError(ValueError):
-    """A data set whose masks cannot be corrected as asked."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def correct_dataset(
     those in `<split>/image/` are looked at too, and all have to be there. Returns the report: per
     file the totals and, per picture that changed, what was done.
 
-    Raises CorrectionError when there is nothing to correct, a file is broken, or `target` holds
+    Raises UserError when there is nothing to correct, a file is broken, or `target` holds
     something else; nothing that exists is overwritten.
     """
     config = config or CorrectionConfig()
@@ -101,9 +97,7 @@ def _annotation_files(source: Path) -> list[Path]:
     files = [file for file in found if b'"annotations"' in file.read_bytes()]
     if not files:
         places = ", ".join(PLACES)
-        raise CorrectionError(
-            f"{source} has no annotation file (looked for {places}): give its path"
-        )
+        raise UserError(f"{source} has no annotation file (looked for {places}): give its path")
     return files
 
 
@@ -114,18 +108,18 @@ def _sha256(file: Path) -> str:
 def _is_finished(root: Path, target: Path, identity: dict[str, Any]) -> bool:
     """Whether the work is done; else prepares the folder, refusing one that is not of this work."""
     if target.resolve() == root.resolve():
-        raise CorrectionError(f"{target} holds the originals: give another folder to write to")
+        raise UserError(f"{target} holds the originals: give another folder to write to")
     for place, done in ((target / REPORT, True), (target / WORK / "identity.json", False)):
         if place.is_file():
             found = json.loads(place.read_text())
             if (found.get("identity") if done else found) != identity:
-                raise CorrectionError(
+                raise UserError(
                     f"{target} holds a correction of other files, with another config or by an "
                     "earlier version: give another folder or delete this one"
                 )
             return done
     if target.exists() and any(path.name != WORK for path in target.iterdir()):
-        raise CorrectionError(f"{target} is not empty: give an empty folder to write to")
+        raise UserError(f"{target} is not empty: give an empty folder to write to")
     _write(target, f"{WORK}/identity.json", json.dumps(identity))
     return False
 
@@ -134,14 +128,14 @@ def _load(file: Path) -> dict[str, Any]:
     try:
         data = json.loads(file.read_bytes())
     except ValueError as error:
-        raise CorrectionError(f"{file} is not JSON ({error}): export it again") from None
+        raise UserError(f"{file} is not JSON ({error}): export it again") from None
     lists = [isinstance(data, dict) and data.get(key) for key in ("images", "annotations")]
     if not all(isinstance(part, list) for part in lists):
-        raise CorrectionError(f"{file} has no lists 'images' and 'annotations': export it as COCO")
+        raise UserError(f"{file} has no lists 'images' and 'annotations': export it as COCO")
     ids = Counter(annotation.get("id") for annotation in data["annotations"])
     twice = [i for i, count in ids.items() if count > 1 or i is None]
     if twice:
-        raise CorrectionError(f"{file}: annotation ids missing or used twice: {twice[:10]}")
+        raise UserError(f"{file}: annotation ids missing or used twice: {twice[:10]}")
     return data
 
 
@@ -155,12 +149,12 @@ def _tasks(
     images = {image["id"]: image for image in data["images"]}
     unknown = by_image.keys() - images.keys()
     if unknown:
-        raise CorrectionError(f"{file}: annotations of undeclared images {sorted(unknown)[:10]}")
+        raise UserError(f"{file}: annotations of undeclared images {sorted(unknown)[:10]}")
     pictures = [(image, by_image[i]) for i, image in images.items() if i in by_image]
     split = root / file.stem.removesuffix("_set")
     idmaps, images = split / "idmap", split / "image"
     if look and not images.is_dir():
-        raise CorrectionError(f"{file}: no folder {images} with its pictures: correct without them")
+        raise UserError(f"{file}: no folder {images} with its pictures: correct without them")
     return [
         _Task(
             results / f"{start // CHUNK:06d}.json",
@@ -200,8 +194,8 @@ def _correct_chunk(config: CorrectionConfig, task: _Task) -> int:
             corrected, report = correct_image(
                 old, size, idmap=idmap, picture=picture, config=config
             )
-        except RleError as error:
-            raise CorrectionError(f"{task.file}: image {image['id']}: {error}") from None
+        except UserError as error:
+            raise UserError(f"{task.file}: image {image['id']}: {error}") from None
         found.append([image["id"], corrected, dataclasses.asdict(report)])
     folder = task.result.parent
     _write(folder.parent.parent, f"{WORK}/{folder.name}/{task.result.name}", json.dumps(found))
@@ -219,14 +213,14 @@ def _read_picture(folder: Path, image: Mapping[str, Any]) -> np.ndarray:
     path = folder / image["file_name"]
     path = path if path.suffix else path.with_suffix(".jpg")
     if not path.is_file():
-        raise CorrectionError(f"{path} is missing: correct without pictures, or add it")
+        raise UserError(f"{path} is missing: correct without pictures, or add it")
     return _read_rgb(path, image)
 
 
 def _read_rgb(path: Path, image: Mapping[str, Any]) -> np.ndarray:
     with Image.open(path) as picture:
         if picture.size != (image["width"], image["height"]):
-            raise CorrectionError(
+            raise UserError(
                 f"{path} is {picture.size} pixels, the annotation file says "
                 f"{(image['width'], image['height'])}: give the files of these pictures"
             )

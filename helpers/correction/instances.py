@@ -15,6 +15,7 @@ import numpy as np
 from helpers.correction.colours import decode_colours, exact_palette
 from helpers.correction.correct import REFERENCE_AREA, Correction, CorrectionConfig, correct_labels
 from helpers.data import rle
+from helpers.files import UserError
 
 DUPLICATE_IOU = 0.9
 BLENDED_SHARE = 1e-3  # an id-map with fewer blended pixels was not anti-aliased
@@ -55,7 +56,7 @@ def correct_image(
     idmap: its (H, W, 3) uint8 colour id-map, if there is one; it is used when every mask is found
     in it. picture: the (H, W, 3) uint8 picture itself, if it is to be looked at. Masks keep their
     kind of encoding (polygons become RLE), `area` and `bbox` are those of the new mask. Crowd
-    regions pass unchanged. Raises `rle.RleError` naming the annotation whose mask can not be read.
+    regions pass unchanged. Raises `UserError` naming the annotation whose mask can not be read.
     """
     config = config or CorrectionConfig()
     objects = [a for a in annotations if not a.get("iscrowd")]
@@ -143,9 +144,9 @@ def _read_mask(annotation: Annotation, size: tuple[int, int]) -> np.ndarray:
             segmentation = rle.from_polygons(segmentation, size)
         mask = rle.decode(segmentation)
         if mask.shape != tuple(size):
-            raise rle.RleError(f"the mask is {mask.shape} pixels, the picture {tuple(size)}")
-    except rle.RleError as error:
-        raise rle.RleError(f"annotation {annotation['id']}: {error}") from None
+            raise UserError(f"the mask is {mask.shape} pixels, the picture {tuple(size)}")
+    except UserError as error:
+        raise UserError(f"annotation {annotation['id']}: {error}") from None
     return mask
 
 

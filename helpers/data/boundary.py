@@ -61,7 +61,7 @@ def boundary_iou(
 def boundary_rle(rle: Mapping[str, Any], *, dilation_ratio: float = DILATION_RATIO) -> Rle:
     """The band of an encoded mask, encoded. Works on the box of the mask alone.
 
-    Raises RleError for a mask that can not be read.
+    Raises UserError for a mask that can not be read.
     """
     height, width = rle["size"]
     steps = band_width(height, width, dilation_ratio=dilation_ratio)

@@ -28,7 +28,7 @@ from helpers.data.errors import Finding
 from helpers.data.index import InstanceIndex
 from helpers.data.pictures import Header, read_header
 from helpers.data.taxonomy import Taxonomy
-from helpers.paths import outputs_dir
+from helpers.files import outputs_dir
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from helpers.files import UserError
+
 SHOWN = 10  # places listed of each kind
 
 
-class DataError(ValueError):
+class DataError(UserError):
     """A data set that can not be used as it is; the message says what, where and how to mend it.
 
     `findings` holds the defects by kind when there is more than one thing to say.

@@ -7,23 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.data.run_lengths import RleError
+from helpers.files import UserError
 
 MAX_COORDINATE = 1e9  # pixels; farther out is no position in a picture
 
 
 def checked_ring(ring: Sequence[float]) -> NDArray[np.float64]:
-    """(P, 2) finite points, P >= 3. Raises RleError for a ring that is none."""
+    """(P, 2) finite points, P >= 3. Raises UserError for a ring that is none."""
     if not isinstance(ring, list | tuple | np.ndarray):
-        raise RleError(f"polygon ring must be a list of numbers, found {type(ring).__name__}")
+        raise UserError(f"polygon ring must be a list of numbers, found {type(ring).__name__}")
     if len(ring) % 2:
-        raise RleError(f"polygon with an odd number of coordinates ({len(ring)})")
+        raise UserError(f"polygon with an odd number of coordinates ({len(ring)})")
     if len(ring) < 6:
-        raise RleError(f"polygon with {len(ring) // 2} points: three are the least")
+        raise UserError(f"polygon with {len(ring) // 2} points: three are the least")
     if any(isinstance(v, bool) or not isinstance(v, int | float | np.number) for v in ring):
-        raise RleError("polygon with a coordinate that is not a number")
+        raise UserError("polygon with a coordinate that is not a number")
     if not all(abs(v) <= MAX_COORDINATE for v in ring):  # false for NaN as well
-        raise RleError(f"polygon with a coordinate that is not within +-{MAX_COORDINATE:.0e}")
+        raise UserError(f"polygon with a coordinate that is not within +-{MAX_COORDINATE:.0e}")
     return np.asarray(ring, dtype=np.float64).reshape(-1, 2)
 
 

@@ -16,15 +16,8 @@ import pycocotools.mask as coco_mask
 from numpy.typing import NDArray
 
 from helpers.data.polygons import checked_ring, inside
-from helpers.data.run_lengths import (
-    RleError,
-    check_sum,
-    extent,
-    integers,
-    paint,
-    unpack,
-    without_empty_runs,
-)
+from helpers.data.run_lengths import check_sum, extent, integers, paint, unpack, without_empty_runs
+from helpers.files import UserError
 
 MAX_PIXELS = 2**28  # more than Pillow opens
 MAX_SIDE = 2**20
@@ -42,13 +35,13 @@ class Rle(TypedDict):
 def encode(mask: NDArray[Any]) -> Rle:
     """Compress a (H, W) mask; anything not zero is foreground."""
     if mask.ndim != 2:
-        raise RleError(f"a mask has two dimensions (H, W), this array has shape {mask.shape}")
+        raise UserError(f"a mask has two dimensions (H, W), this array has shape {mask.shape}")
     size = _checked_size(mask.shape)
     return _as_text(coco_mask.encode(np.asfortranarray(mask != 0, dtype=np.uint8)), size)
 
 
 def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """The (H, W) bool mask. Raises RleError when the runs do not fill the size exactly."""
+    """The (H, W) bool mask. Raises UserError when the runs do not fill the size exactly."""
     counts, (height, width) = runs(rle), _checked_size(rle["size"])
     return _painted(counts, (0, 0, width, height), height)
 
@@ -60,7 +53,7 @@ def decode_box(rle: Mapping[str, Any], box: Box) -> NDArray[np.bool_]:
     """
     (x, y, w, h), (height, width) = box, _checked_size(rle["size"])
     if not (0 <= x <= x + w <= width and 0 <= y <= y + h <= height):
-        raise RleError(f"box {tuple(box)} does not lie inside a mask of {width}x{height}")
+        raise UserError(f"box {tuple(box)} does not lie inside a mask of {width}x{height}")
     return _painted(runs(rle), (x, y, w, h), height)
 
 
@@ -74,10 +67,10 @@ def _painted(counts: NDArray[np.int64], box: Box, height: int) -> NDArray[np.boo
 def runs(rle: Mapping[str, Any]) -> NDArray[np.int64]:
     """Run lengths of 0, 1, 0, ... pixels, from any of the three forms: list, text, bytes.
 
-    Raises RleError when they are malformed, negative, or do not sum to height times width.
+    Raises UserError when they are malformed, negative, or do not sum to height times width.
     """
     if not isinstance(rle, Mapping) or "size" not in rle or "counts" not in rle:
-        raise RleError("an RLE mask needs the keys 'size' and 'counts'")
+        raise UserError("an RLE mask needs the keys 'size' and 'counts'")
     height, width = _checked_size(rle["size"])
     counts = rle["counts"]
     values = unpack(counts) if isinstance(counts, str | bytes) else integers(counts)
@@ -107,12 +100,12 @@ def from_polygons(rings: Sequence[Sequence[float]], size: Sequence[int]) -> Rle:
 
     Each ring is filled as pycocotools fills it (even-odd on a grid five times finer), so a ring
     that crosses itself leaves its doubly wound parts empty. Holes can not be said with polygons.
-    Raises RleError for a ring of fewer than three points, an odd number of coordinates, or one
+    Raises UserError for a ring of fewer than three points, an odd number of coordinates, or one
     that is not a finite number.
     """
     height, width = _checked_size(size)
     if not rings:
-        raise RleError("a mask of polygons needs at least one ring")
+        raise UserError("a mask of polygons needs at least one ring")
     parts = [inside(checked_ring(ring), height, width) for ring in rings]
     flat = [part.ravel().tolist() for part in parts if len(part) >= 3]
     if not flat:
@@ -142,10 +135,10 @@ def bbox(rle: Mapping[str, Any]) -> Box:
 
 
 def merge(rles: Sequence[Mapping[str, Any]], *, intersect: bool = False) -> Rle:
-    """Union (or intersection) of masks of one size; RleError for none, or for several sizes."""
+    """Union (or intersection) of masks of one size; UserError for none, or for several sizes."""
     checked = _same_size(rles)
     if not checked:
-        raise RleError("merge needs at least one mask")
+        raise UserError("merge needs at least one mask")
     return _as_text(coco_mask.merge(checked, intersect=intersect), tuple(checked[0]["size"]))
 
 
@@ -157,7 +150,7 @@ def iou(
 ) -> NDArray[np.float64]:
     """Intersection over union, (D, T); for a crowd truth, over the detection's area instead."""
     if crowd is not None and len(crowd) != len(truths):
-        raise RleError(f"{len(truths)} truths but {len(crowd)} crowd flags")
+        raise UserError(f"{len(truths)} truths but {len(crowd)} crowd flags")
     if not len(detections) or not len(truths):
         return np.zeros((len(detections), len(truths)))
     checked = _same_size([*detections, *truths])
@@ -177,13 +170,13 @@ def _normalised(rle: Mapping[str, Any], counts: NDArray[np.int64]) -> Rle:
 
 def _checked_size(size: Any) -> tuple[int, int]:
     if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
-        raise RleError(f"RLE size must be [height, width], found {size!r:.60}")
+        raise UserError(f"RLE size must be [height, width], found {size!r:.60}")
     for n in size:
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            raise RleError(f"RLE size must be two positive whole numbers, found {size!r:.60}")
+            raise UserError(f"RLE size must be two positive whole numbers, found {size!r:.60}")
     height, width = int(size[0]), int(size[1])
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
-        raise RleError(f"RLE size {width}x{height} is over the limit of {MAX_PIXELS} pixels")
+        raise UserError(f"RLE size {width}x{height} is over the limit of {MAX_PIXELS} pixels")
     return height, width
 
 
@@ -196,5 +189,5 @@ def _same_size(rles: Sequence[Mapping[str, Any]]) -> list[Rle]:
     checked = [normalise(rle) for rle in rles]
     sizes = {tuple(rle["size"]) for rle in checked}
     if len(sizes) > 1:
-        raise RleError(f"masks of different sizes (height, width): {sorted(sizes)[:5]}")
+        raise UserError(f"masks of different sizes (height, width): {sorted(sizes)[:5]}")
     return checked

@@ -11,12 +11,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.files import UserError
+
 _FOREIGN, _CUT_SHORT, _TOO_LONG = -1, -2, -3  # what can be wrong with compressed counts
 _OUTLIER = -1
-
-
-class RleError(ValueError):
-    """A mask that can not be read; the message says what is wrong with it."""
 
 
 def unpack(text: str | bytes) -> NDArray[np.int64]:
@@ -29,15 +27,15 @@ def unpack(text: str | bytes) -> NDArray[np.int64]:
     try:
         raw = text.encode("ascii") if isinstance(text, str) else text
     except UnicodeEncodeError:
-        raise RleError("compressed RLE counts hold characters that are not ASCII") from None
+        raise UserError("compressed RLE counts hold characters that are not ASCII") from None
     values = np.empty(len(raw), np.int64)
     size = read_counts(np.frombuffer(raw, np.uint8), values)
     if size == _FOREIGN:
-        raise RleError("compressed RLE counts hold characters outside of '0' to 'o'")
+        raise UserError("compressed RLE counts hold characters outside of '0' to 'o'")
     if size == _CUT_SHORT:
-        raise RleError("compressed RLE counts end in the middle of a number")
+        raise UserError("compressed RLE counts end in the middle of a number")
     if size == _TOO_LONG:
-        raise RleError("compressed RLE counts hold a number that is too large")
+        raise UserError("compressed RLE counts hold a number that is too large")
     return values[:size].copy()
 
 
@@ -62,28 +60,28 @@ def read_counts(raw, values):
 
 
 def integers(counts: Any) -> NDArray[np.int64]:
-    """Run lengths from a flat list of whole numbers. Raises RleError for anything else."""
+    """Run lengths from a flat list of whole numbers. Raises UserError for anything else."""
     if not isinstance(counts, list | tuple | np.ndarray):
-        raise RleError(f"RLE counts must be a list or text, found {type(counts).__name__}")
+        raise UserError(f"RLE counts must be a list or text, found {type(counts).__name__}")
     try:
         values = np.asarray(counts)
     except (ValueError, OverflowError):
-        raise RleError("RLE counts must be a flat list of whole numbers") from None
+        raise UserError("RLE counts must be a flat list of whole numbers") from None
     if values.ndim == 1 and not values.size:
         return np.zeros(0, dtype=np.int64)
     if values.ndim != 1 or values.dtype.kind not in "iu":
-        raise RleError("RLE counts must be a flat list of whole numbers")
+        raise UserError("RLE counts must be a flat list of whole numbers")
     return values.astype(np.int64)
 
 
 def check_sum(values: NDArray[np.int64], *, height: int, width: int) -> None:
-    """Raises RleError unless the runs are all of 0 or more pixels and fill height times width."""
+    """Raises UserError unless the runs are all of 0 or more pixels and fill height times width."""
     total = _total(values, height * width)
     if total == _OUTLIER:
         outlier = int(values.min() if values.min() < 0 else values.max())
-        raise RleError(f"RLE run of {outlier} pixels in a mask of {width}x{height}")
+        raise UserError(f"RLE run of {outlier} pixels in a mask of {width}x{height}")
     if total != height * width:
-        raise RleError(f"RLE runs sum to {values.sum()}, but {width}x{height} is {height * width}")
+        raise UserError(f"RLE runs sum to {values.sum()}, but {width}x{height} is {height * width}")
 
 
 @numba.njit(cache=True, nogil=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers.data import rle as rles
-from helpers.data.rle import Rle, RleError
+from helpers.data.rle import Rle
+from helpers.files import UserError
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def _read_rle(segmentation: dict[str, Any], size: tuple[int, int]) -> Reading:
         return _refused("rle-size", f"{_short(declared)}{swapped}, picture {list(size)}")
     try:
         return _measured(segmentation, ())
-    except RleError as error:
+    except UserError as error:
         return _refused("rle", str(error))
 
 
@@ -62,7 +63,7 @@ def _read_polygons(rings: Sequence[Any], size: tuple[int, int]) -> Reading:
         return Reading(None, (*remarks, ("mask-missing", "no ring of 3 points or more")))
     try:
         rle = rles.from_polygons(usable, size)
-    except RleError as error:
+    except UserError as error:
         return _refused("polygon", str(error))
     if _leaves(usable, size):
         remarks.append(("polygon-outside", f"field segmentation, picture {size[1]}x{size[0]}"))

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.curves import KINDS, Curves, Kind, make_curves
-from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import CheckedResults, Results, check_results
+from helpers.files import UserError
 
 _LARGEST = 1e10  # px, the end of the last area range
 _log = logging.getLogger(__name__)
@@ -121,14 +121,14 @@ def evaluate(
     Deterministic, also where scores are equal. For segm and boundary a detection's size is the area
     of its mask; for bbox, of its box. Boundary IoU is the lesser of mask IoU and the IoU of bands
     2 % of the diagonal wide. Detections above the preset's limit are ignored, with a warning.
-    Raises EvaluationError for an unknown preset or kind, for a truth without images, annotations or
+    Raises UserError for an unknown preset or kind, for a truth without images, annotations or
     categories, and for results that can not be scored.
     """
     if preset not in PRESETS:
-        raise EvaluationError(f"no preset {preset!r}: choose one of {', '.join(PRESETS)}")
+        raise UserError(f"no preset {preset!r}: choose one of {', '.join(PRESETS)}")
     unknown = set(kinds) - set(KINDS)
     if unknown or not kinds:
-        raise EvaluationError(f"kinds {sorted(unknown)}: choose among {', '.join(KINDS)}")
+        raise UserError(f"kinds {sorted(unknown)}: choose among {', '.join(KINDS)}")
     coco = truth if isinstance(truth, Mapping) else truth.to_coco()
     _check_truth(coco)
     rules = PRESETS[preset]
@@ -162,7 +162,7 @@ def percent(value: float) -> str:
 def _check_truth(coco: Mapping[str, Any]) -> None:
     missing = [name for name in ("images", "annotations", "categories") if name not in coco]
     if missing:
-        raise EvaluationError(
+        raise UserError(
             f"the truth has no {', '.join(missing)}: give an index, or the content of a COCO file"
         )
 

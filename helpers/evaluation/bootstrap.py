@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import PRESETS
 from helpers.evaluation.curves import Kind, compare
-from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.matching import RECALLS, match
 from helpers.evaluation.results import Results, check_results
+from helpers.files import UserError
 
 Truth = InstanceIndex | Mapping[str, Any]
 _ENDS = (2.5, 97.5)  # per cent of the samples below the ends of the interval
@@ -105,7 +105,7 @@ def paired_difference(
     """AP of `results_b` less that of `results_a`, both scored on the same drawn images each time.
 
     The interval is of these images alone: what another seed of the training would change is not in
-    it. Equal arguments give equal numbers. Raises EvaluationError for results that can not be
+    it. Equal arguments give equal numbers. Raises UserError for results that can not be
     scored, for a truth without anything to find, and for less than one sample.
     """
     coco = _plain(truth)
@@ -126,10 +126,10 @@ def mean_difference(
 
     Pairs are repetitions of one comparison, such as other seeds of the training: those on the same
     images are scored on the same drawn ones in each sample, and the interval is that of the mean.
-    Errors as for `paired_difference`, and EvaluationError without a pair.
+    Errors as for `paired_difference`, and UserError without a pair.
     """
     if not pairs:
-        raise EvaluationError("there is no pair of results to compare: give one or more")
+        raise UserError("there is no pair of results to compare: give one or more")
     means, drawn = [], []
     for truth, *results in pairs:
         coco = _plain(truth)
@@ -146,7 +146,7 @@ def _plain(truth: Truth) -> Mapping[str, Any]:
 
 def _matched(coco: Mapping[str, Any], results: Results, preset: str, kind: Kind) -> _Matched:
     if preset not in PRESETS:
-        raise EvaluationError(f"no preset {preset!r}: choose one of {', '.join(PRESETS)}")
+        raise UserError(f"no preset {preset!r}: choose one of {', '.join(PRESETS)}")
     rules, classes = PRESETS[preset], len(coco["categories"])
     checked = check_results(results, coco, masks=kind != "bbox")
     one = compare(coco, checked, (kind,), ignore_crowds=rules.ignore_crowds)[kind]
@@ -157,7 +157,7 @@ def _matched(coco: Mapping[str, Any], results: Results, preset: str, kind: Kind)
     positives = np.zeros((len(coco["images"]), classes), dtype=np.int64)
     np.add.at(positives, (one.true.image[counted], one.true.kind[counted]), 1)
     if not positives.any():
-        raise EvaluationError("the truth has no instance to find: there is nothing to score")
+        raise UserError("the truth has no instance to find: there is nothing to score")
     starts = np.searchsorted(one.found.kind[order], np.arange(classes + 1))
     # detections side by side: the inner loop runs over them
     outcomes = np.ascontiguousarray(outcomes[:, order])
@@ -167,7 +167,7 @@ def _matched(coco: Mapping[str, Any], results: Results, preset: str, kind: Kind)
 def _draws(images: int, samples: int, seed: int) -> NDArray[np.int64]:
     """(S, I) how often each image is drawn, with replacement, as many as there are."""
     if samples < 1:
-        raise EvaluationError(f"{samples} samples make no interval: draw one or more, say 1000")
+        raise UserError(f"{samples} samples make no interval: draw one or more, say 1000")
     return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), samples)
 
 

@@ -11,9 +11,9 @@ from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.data.taxonomy import Taxonomy
 from helpers.evaluation.average_precision import PRESETS, evaluate
-from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import truth_as_results
 from helpers.evaluation.submission import read_results, results_file
+from helpers.files import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the scores. EvaluationError, DataError, RunError when they can not be had."""
+    """Print the scores. UserError, DataError, UserError when they can not be had."""
     index, results = _from_run(args) if args.run_name else _from_files(args)
     evaluation = evaluate(index, results, preset=args.preset)
     print(json.dumps(evaluation.to_dict(), indent=2) if args.json else evaluation)
@@ -73,7 +73,7 @@ def _read(
     taxonomy: Taxonomy | None = None,
 ) -> InstanceIndex:
     if args.annotations is None:
-        raise EvaluationError("--annotations is missing: give the ground truth's file")
+        raise UserError("--annotations is missing: give the ground truth's file")
     return read_index(
         args.annotations,
         args.images,

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.data import rle as rles
-from helpers.data.rle import Rle, RleError
-from helpers.evaluation.errors import EvaluationError
+from helpers.data.rle import Rle
+from helpers.files import UserError
 from helpers.inference.packed import PackedMasks
 
 Results = Sequence[Mapping[str, Any]] | Mapping[str, Any]
@@ -98,7 +98,7 @@ def check_results(
     the file's order. `truth` is plain COCO ground truth. Without `masks`, those of results that
     have a box are not looked at.
 
-    Raises EvaluationError naming up to ten results that are of an unknown image or category, lack
+    Raises UserError naming up to ten results that are of an unknown image or category, lack
     a score in [0, 1], or have a mask or box that can not be read or does not fit the image.
     """
     rows, known = result_list(results), Known.of(truth)
@@ -110,11 +110,11 @@ def check_results(
 
 
 def result_list(results: Results) -> Sequence[Mapping[str, Any]]:
-    """The list of results in either shape of a file. EvaluationError for anything else."""
+    """The list of results in either shape of a file. UserError for anything else."""
     if isinstance(results, Mapping):
         results = results.get("annotations")
     if not isinstance(results, Sequence) or isinstance(results, str | bytes):
-        raise EvaluationError(
+        raise UserError(
             'results must be a list, or an object {"annotations": [...]}: '
             f"found {type(results).__name__}"
         )
@@ -169,23 +169,23 @@ def _boxes(boxes: Sequence[Any]) -> NDArray[np.float64]:
 def _mended(
     rows: Sequence[Any], known: Known, *, plain: NDArray[np.bool_], readable: NDArray[np.bool_]
 ) -> list[Any]:
-    """Rows, all plain. EvaluationError names those that can not be made so."""
+    """Rows, all plain. UserError names those that can not be made so."""
     mended, problems = list(rows), []
     for position in np.flatnonzero(~plain).tolist():
         row = rows[position]
         try:
             mended[position] = _plain(row, known, readable=readable[position])
-        except (EvaluationError, RleError) as error:
+        except UserError as error:
             where = row.get("image_id") if isinstance(row, Mapping) else None
             problems.append(f"result {position} (image_id {where!r:.40}): {error}")
     if problems:
-        raise EvaluationError(_joined(problems))
+        raise UserError(_joined(problems))
     return mended
 
 
 def _plain(result: Any, known: Known, *, readable: bool) -> dict[str, Any]:
     if not isinstance(result, Mapping):
-        raise EvaluationError(f"found {type(result).__name__}, not an object")
+        raise UserError(f"found {type(result).__name__}, not an object")
     image_id = _known(result.get("image_id"), known.images, "image_id", "an image")
     category_id = _known(result.get("category_id"), known.categories, "category_id", "a category")
     plain = {"image_id": image_id, "category_id": category_id, "score": _score(result)}
@@ -198,25 +198,25 @@ def _plain(result: Any, known: Known, *, readable: bool) -> dict[str, Any]:
 
 def _known(value: Any, known: Iterable[int], name: str, what: str) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or value not in known:
-        raise EvaluationError(f"{name} {value!r:.40} is not that of {what} of the ground truth")
+        raise UserError(f"{name} {value!r:.40} is not that of {what} of the ground truth")
     return int(value)
 
 
 def _score(result: Mapping[str, Any]) -> float:
     score = result.get("score")
     if not _is_number(score) or not 0 <= score <= 1:
-        raise EvaluationError(f"score is {score!r:.40}: it must be a number from 0 to 1")
+        raise UserError(f"score is {score!r:.40}: it must be a number from 0 to 1")
     return float(score)
 
 
 def _box(box: Any) -> list[float]:
     if not isinstance(box, Iterable) or isinstance(box, str | Mapping):
-        raise EvaluationError(f"bbox is {box!r:.60}: it must be [x, y, width, height]")
+        raise UserError(f"bbox is {box!r:.60}: it must be [x, y, width, height]")
     values = list(box)
     if len(values) != 4 or not all(_is_number(value) for value in values):
-        raise EvaluationError(f"bbox is {values!r:.60}: it must be four finite numbers")
+        raise UserError(f"bbox is {values!r:.60}: it must be four finite numbers")
     if values[2] < 0 or values[3] < 0:
-        raise EvaluationError(f"bbox is {values!r:.60}: width and height can not be negative")
+        raise UserError(f"bbox is {values!r:.60}: width and height can not be negative")
     return [float(value) for value in values]
 
 
@@ -238,11 +238,9 @@ def _mask(segmentation: Any, size: tuple[int, int]) -> Rle:
     elif isinstance(segmentation, Sequence) and not isinstance(segmentation, str | bytes):
         rle = rles.from_polygons(segmentation, size)
     else:
-        raise EvaluationError("segmentation is missing, or neither RLE nor polygons")
+        raise UserError("segmentation is missing, or neither RLE nor polygons")
     if tuple(rle["size"]) != size:
-        raise EvaluationError(
-            f"the mask is [height, width] {rle['size']}, its image is {list(size)}"
-        )
+        raise UserError(f"the mask is [height, width] {rle['size']}, its image is {list(size)}")
     return rle
 
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import Results, check_results, result_list
+from helpers.files import UserError
 
 MEMBER = "segmentation_results.json"
 _FIELDS = ("image_id", "category_id", "segmentation", "bbox", "score")
@@ -24,12 +24,12 @@ def write_submission(results: Results, truth: Mapping[str, Any], path: Path) -> 
     """Write `results` as a submission, checked against the images and categories of `truth`.
 
     `truth` is plain COCO; annotations are not needed. Equal results give equal bytes. Raises
-    EvaluationError for results that can not be scored, and if `path` exists or is no .zip.
+    UserError for results that can not be scored, and if `path` exists or is no .zip.
     """
     if path.suffix != ".zip":
-        raise EvaluationError(f"{path}: a submission is a .zip file, choose such a name")
+        raise UserError(f"{path}: a submission is a .zip file, choose such a name")
     if path.exists():
-        raise EvaluationError(f"{path} exists already: choose another name or move it away")
+        raise UserError(f"{path} exists already: choose another name or move it away")
     rows = [{field: row[field] for field in _FIELDS} for row in check_results(results, truth)]
     part = path.with_name(f"{path.name}.part")
     member = zipfile.ZipInfo(MEMBER)  # dated 1980, whenever it is made
@@ -37,16 +37,16 @@ def write_submission(results: Results, truth: Mapping[str, Any], path: Path) -> 
     with zipfile.ZipFile(part, "w") as archive:
         archive.writestr(member, json.dumps({"annotations": rows}))
     if read_results(part) != rows:
-        raise EvaluationError(f"{part} does not read back as written: is the disk full?")
+        raise UserError(f"{part} does not read back as written: is the disk full?")
     os.replace(part, path)
     return path
 
 
 def results_file(path: Path) -> Path:
-    """The file itself, or that of a folder that `predict` made. EvaluationError without one."""
+    """The file itself, or that of a folder that `predict` made. UserError without one."""
     file = path / "predictions.json" if path.is_dir() else path
     if not file.exists():
-        raise EvaluationError(
+        raise UserError(
             f"{file} is missing: give a file of results, or a folder of predictions, and let "
             "`python -m helpers predict` finish first"
         )
@@ -56,7 +56,7 @@ def results_file(path: Path) -> Path:
 def read_results(path: Path) -> list[dict[str, Any]]:
     """The results of a .json file (either shape) or a submission, as they are, unchecked.
 
-    Raises EvaluationError when the file holds no such thing.
+    Raises UserError when the file holds no such thing.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -66,8 +66,8 @@ def read_results(path: Path) -> list[dict[str, Any]]:
             content = json.loads(path.read_bytes())
         return list(result_list(content))
     except KeyError:
-        raise EvaluationError(f"{path}: the archive holds no {MEMBER}") from None
+        raise UserError(f"{path}: the archive holds no {MEMBER}") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise EvaluationError(f"{path} is not JSON ({error}): export the results again") from None
-    except EvaluationError as error:
-        raise EvaluationError(f"{path}: {error}") from None
+        raise UserError(f"{path} is not JSON ({error}): export the results again") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None

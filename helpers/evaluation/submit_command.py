@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers.data.coco import read_index
-from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.submission import MEMBER, read_results, results_file, write_submission
+from helpers.files import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,14 +40,14 @@ def _truth(args: argparse.Namespace, source: Path) -> Mapping[str, Any]:
     """Pictures and categories that results may speak of."""
     about, config = (_content(source / name) for name in ("about.json", "config.json"))
     if (about or config.get("data", {})).get("label_space") == "super":
-        raise EvaluationError(
+        raise UserError(
             f"{source} holds super-categories: the challenge wants its 34 categories, predict with "
             'a run of label_space "fine"'
         )
     if args.annotations is not None:
         return read_index(args.annotations, mode="predict", check_images=False).to_coco()
     if not about:
-        raise EvaluationError(f"{source}: add --annotations, to check pictures and categories")
+        raise UserError(f"{source}: add --annotations, to check pictures and categories")
     return about
 
 

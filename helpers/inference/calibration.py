@@ -18,7 +18,7 @@ from torch import Tensor
 
 from helpers.data.rle import iou
 from helpers.evaluation.results import Results, check_results
-from helpers.inference.errors import PredictionError
+from helpers.files import UserError
 
 SLOPE = 0.01  # share of the raw score that stays, so that no two scores become equal
 QUANTILES = np.linspace(0.05, 0.95, 19)
@@ -55,10 +55,10 @@ def fit_isotonic(
     """The rising function that fits best how often detections of each score are right.
 
     scores and hits: (D,), of held-out pictures. Detections are put into `bins` bins of equal
-    number first. Raises PredictionError with less than two detections a bin: use `fit_power`.
+    number first. Raises UserError with less than two detections a bin: use `fit_power`.
     """
     if len(scores) < 2 * bins:
-        raise PredictionError(
+        raise UserError(
             f"{len(scores)} held-out detections are too few for {bins} bins: give more pictures, "
             "or fit a power to another model's scores"
         )
@@ -95,7 +95,7 @@ def right_or_wrong(
 
     Right is: mask IoU of at least `threshold` with an instance of its class that no better result
     has taken. Results on crowds are neither and left out. truth: plain COCO ground truth. Raises
-    EvaluationError for results that do not fit it.
+    UserError for results that do not fit it.
     """
     instances: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for annotation in truth["annotations"]:

@@ -37,7 +37,7 @@ def fuse(
 
     weights: how much each model is trusted, over 0 (default: all alike). Scores should mean the
     same in every model: calibrate them before. The order of the models does not matter. A single
-    model comes back as it is: there is nothing to agree on. Raises PredictionError when there is
+    model comes back as it is: there is nothing to agree on. Raises UserError when there is
     no model, a weight is missing or not positive, sizes differ, or masks are missing.
     """
     weights = [1.0] * len(members) if weights is None else list(weights)

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from helpers.files import UserError
 from helpers.inference.ensemble_masks import Box, Cells, Patch, added, reached, render, shared_cells
-from helpers.inference.errors import PredictionError
 from helpers.models.matrix_nms import matrix_nms
 from helpers.structures import Detections
 
@@ -40,9 +40,9 @@ class EnsembleConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_score <= 1:
-            raise PredictionError(f"a least score of {self.min_score}: give one from 0 to 1")
+            raise UserError(f"a least score of {self.min_score}: give one from 0 to 1")
         if not (math.isfinite(self.coverage) and self.coverage >= 0):
-            raise PredictionError(f"a coverage of {self.coverage}: give an exponent of 0 or more")
+            raise UserError(f"a coverage of {self.coverage}: give an exponent of 0 or more")
 
 
 # Calibrated scores of a weak model are small, and members are cut to their best already: all take
@@ -55,7 +55,7 @@ def clusters_of(
 ) -> list[Cluster]:
     """Detections of one class whose masks agree, at most one of each model; best cluster first.
 
-    Raises PredictionError when there is no model, a weight is missing or not positive, sizes
+    Raises UserError when there is no model, a weight is missing or not positive, sizes
     differ, or masks are missing.
     """
     _check(members, weights)
@@ -145,16 +145,16 @@ def half(power: float) -> float:
 
 def _check(members: Sequence[Detections], weights: Sequence[float]) -> None:
     if not members:
-        raise PredictionError("an ensemble needs the detections of at least one model")
+        raise UserError("an ensemble needs the detections of at least one model")
     if len(weights) != len(members) or not all(w > 0 and math.isfinite(w) for w in weights):
-        raise PredictionError(f"weights are {list(weights)}: give {len(members)} numbers over 0")
+        raise UserError(f"weights are {list(weights)}: give {len(members)} numbers over 0")
     sizes = {member.image_size for member in members}
     if len(sizes) > 1:
-        raise PredictionError(
+        raise UserError(
             f"the models saw pictures of sizes {sorted(sizes)}: bring all detections into one frame"
         )
     if any(member.masks is None for member in members):
-        raise PredictionError("a model gave boxes without masks: an ensemble fuses soft masks")
+        raise UserError("a model gave boxes without masks: an ensemble fuses soft masks")
 
 
 def _candidates(

@@ -20,16 +20,15 @@ from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import PRESETS, evaluate
 from helpers.evaluation.submission import read_results
+from helpers.files import UserError, outputs_dir
 from helpers.inference.calibration import Isotonic, calibration_of
 from helpers.inference.ensemble import calibrated, fuse, model_weights
 from helpers.inference.ensemble_baselines import union_nms, weighted_soft_nms
 from helpers.inference.ensemble_clusters import CALIBRATED, EnsembleConfig
 from helpers.inference.ensemble_files import Member, check_alike, find_folder
-from helpers.inference.errors import PredictionError
 from helpers.inference.predict import to_results
 from helpers.inference.predict_command import parse_shard
 from helpers.inference.stored import StoredPredictions
-from helpers.paths import outputs_dir
 from helpers.structures import Detections
 
 
@@ -140,9 +139,9 @@ def _learnt(
 ) -> tuple[list[Isotonic | None] | None, tuple[float, ...]]:
     """Calibrations and weights: from held-out pictures, or none and those given or all alike."""
     if (args.held_out is None) != (args.truth is None):
-        raise PredictionError("--held-out and --truth go together: the pictures, and what is there")
+        raise UserError("--held-out and --truth go together: the pictures, and what is there")
     if args.weights and (len(args.weights) != len(members) or min(args.weights) <= 0):
-        raise PredictionError(f"--weights: give {len(members)} numbers over 0, one for each run")
+        raise UserError(f"--weights: give {len(members)} numbers over 0, one for each run")
     calibrations, weights = None, (1.0,) * len(members)
     if args.held_out is not None:
         space = members[0].about["label_space"]
@@ -159,14 +158,14 @@ def _held_out(member: Member, index: InstanceIndex, data: str) -> list[dict[str,
     """The member's results on the held-out pictures, which must not be those to fuse."""
     stored = StoredPredictions(member.stored.folder.parent / data)
     if {i["id"] for i in stored.about["images"]} != set(index.image_ids.tolist()):
-        raise PredictionError(f"--truth is not of the pictures of {stored.folder}: give its own")
+        raise UserError(f"--truth is not of the pictures of {stored.folder}: give its own")
     if stored.about["data"] == member.about["data"]:
-        raise PredictionError(
+        raise UserError(
             f"{stored.folder} holds the pictures to be fused: calibrate on others, or the result "
             "is no honest measurement"
         )
     if not stored.results_file.exists():
-        raise PredictionError(f"{stored.folder} is not complete: let `predict` come to its end")
+        raise UserError(f"{stored.folder} is not complete: let `predict` come to its end")
     return read_results(stored.results_file)
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers.data.taxonomy import Category, Taxonomy
-from helpers.inference.errors import PredictionError
+from helpers.files import UserError, outputs_dir
 from helpers.inference.stored import StoredPredictions, unpacked
-from helpers.paths import outputs_dir
 from helpers.structures import Detections
 
 _IMAGE_ID = re.compile(rb'\{"image_id":\s*(-?\d+)')
@@ -32,16 +31,16 @@ class Member:
 
     @staticmethod
     def open(folder: Path) -> Member:
-        """Raises PredictionError when the folder has no soft masks, or not of all pictures."""
+        """Raises UserError when the folder has no soft masks, or not of all pictures."""
         stored = StoredPredictions(folder)
         about = stored.about
         if not about.get("soft"):
-            raise PredictionError(f"{folder} has no soft masks: predict with --soft")
+            raise UserError(f"{folder} has no soft masks: predict with --soft")
         sizes = {image["id"]: (image["height"], image["width"]) for image in about["images"]}
         places = _places(folder)
         missing = len(sizes.keys() - places.keys())
         if missing:
-            raise PredictionError(
+            raise UserError(
                 f"{folder} lacks {missing} of {len(sizes)} pictures: let `predict` come to its end"
             )
         return Member(stored, about, sizes, places)
@@ -69,7 +68,7 @@ class Member:
 def find_folder(text: str, data: str) -> Path:
     """A folder of predictions itself, or that of the one run whose name begins so on `data`.
 
-    Raises PredictionError when there is none, or more than one.
+    Raises UserError when there is none, or more than one.
     """
     folder = Path(text).expanduser()
     if (folder / "about.json").exists():
@@ -82,29 +81,29 @@ def find_folder(text: str, data: str) -> Path:
         return found[0]
     if found:
         names = ", ".join(p.parent.name for p in found)
-        raise PredictionError(f"several predictions begin with {text!r}: {names}; say more of it")
-    raise PredictionError(
+        raise UserError(f"several predictions begin with {text!r}: {names}; say more of it")
+    raise UserError(
         f"{text!r} is neither a folder of predictions nor a run with predictions on {data!r}: make "
         f"them with `python -m helpers predict {text} --soft`"
     )
 
 
 def check_alike(members: Sequence[Member]) -> None:
-    """Raises PredictionError when two members are the same, or saw other pictures or classes."""
+    """Raises UserError when two members are the same, or saw other pictures or classes."""
     first = members[0]
     folders = [member.stored.folder.resolve() for member in members]
     if len(set(folders)) < len(folders):
-        raise PredictionError("a model is named twice: it would only outvote the others")
+        raise UserError("a model is named twice: it would only outvote the others")
     for member in members[1:]:
         if member.about["label_space"] != first.about["label_space"] or (
             member.about["categories"] != first.about["categories"]
         ):
-            raise PredictionError(
+            raise UserError(
                 f"{member.name} knows other categories than {first.name} "
                 f"({_difference(first, member)}): only models of the same classes can be fused"
             )
         if any(member.about[key] != first.about[key] for key in ("images", "data")):
-            raise PredictionError(
+            raise UserError(
                 f"{member.name} saw other data than {first.name} ({len(member.sizes)} and "
                 f"{len(first.sizes)} pictures): predict the same data set with both"
             )

@@ -51,7 +51,7 @@ class PackedMasks:
 
     @staticmethod
     def read(rles: Sequence[Mapping[str, Any]]) -> PackedMasks:
-        """Pack masks in any form, all sound then. RleError as from `rle.normalise`."""
+        """Pack masks in any form, all sound then. UserError as from `rle.normalise`."""
         packed = PackedMasks.of(rles)
         if packed.sound.all():
             return packed

@@ -21,12 +21,11 @@ from helpers.config import Precision, TestConfig, TtaConfig
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import find_dataset, picture_list
-from helpers.inference.errors import PredictionError
+from helpers.files import UserError, outputs_dir
 from helpers.inference.predict import detect_index, to_results
 from helpers.inference.predictor import checked_device
 from helpers.inference.stored import StoredPredictions
 from helpers.models.precision import autocast_dtype
-from helpers.paths import outputs_dir
 from helpers.run_store import Run, find_run
 
 
@@ -130,9 +129,7 @@ def _index(args: argparse.Namespace, trained: Run) -> InstanceIndex:
         pair = found.get("all", found.get(args.split))
         if pair is None:
             known = ", ".join(sorted(found))
-            raise PredictionError(
-                f"{annotations} has no split {args.split!r}: choose --split {known}"
-            )
+            raise UserError(f"{annotations} has no split {args.split!r}: choose --split {known}")
         annotations, images = pair[0], images or pair[1]
     return _read(annotations, images, trained)
 

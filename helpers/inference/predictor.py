@@ -19,12 +19,12 @@ from torch import nn
 from helpers.config import ExperimentConfig, TestConfig
 from helpers.data.pictures import read_picture, to_rgb
 from helpers.data.taxonomy import Taxonomy
-from helpers.inference.errors import PredictionError
+from helpers.files import UserError
 from helpers.inference.predict import predict_image
 from helpers.structures import Detections
 
 if TYPE_CHECKING:
-    from helpers.series.viz.style import Picture
+    from helpers.drawing_style import Picture
 
 SHOWN_SCORE, SHOWN = 0.5, 20  # what a notebook draws
 
@@ -48,11 +48,11 @@ class TrainedModel:
     taxonomy: Taxonomy
 
     def model(self, test: TestConfig | None = None) -> nn.Module:
-        """The module. PredictionError for other limits than it was built with."""
+        """The module. UserError for other limits than it was built with."""
         for name in ("score_threshold", "nms_threshold", "max_detections"):
             built, asked = (getattr(t, name) for t in (self.config.test, test or self.config.test))
             if built != asked:
-                raise PredictionError(
+                raise UserError(
                     f"the model was built with test.{name} {built}, not {asked}: build it with that"
                 )
         return self.module
@@ -124,7 +124,7 @@ class Predictor:
         device: torch.device | str | None = None,
     ) -> None:
         if not isinstance(getattr(trained, "config", None), ExperimentConfig):
-            raise PredictionError(
+            raise UserError(
                 f"a Predictor is made from a run, not from {trained!r}: Predictor(find_run(NAME))"
             )
         device = checked_device(device or default_device())
@@ -137,7 +137,7 @@ class Predictor:
 
         picture: a file, a PIL image of any mode (both are turned as their EXIF tag says), or an
         array (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, uint16 or bool. Alpha is
-        dropped, 16 bits become 8. Raises DataError or PredictionError when it can not be read.
+        dropped, 16 bits become 8. Raises DataError or UserError when it can not be read.
         """
         image = read_any(picture)
         found = predict_image(self.model, image, self.config)
@@ -150,13 +150,13 @@ def read_any(picture: str | Path | Image.Image | NDArray[Any]) -> Image.Image:
         return read_picture(Path(picture).expanduser())
     if isinstance(picture, Image.Image):
         if not picture.width or not picture.height:
-            raise PredictionError(f"the picture has {picture.width} x {picture.height} pixels")
+            raise UserError(f"the picture has {picture.width} x {picture.height} pixels")
         try:
             return to_rgb(picture)
         except (ValueError, OSError) as error:
-            raise PredictionError(f"the picture can not be read: {error}") from error
+            raise UserError(f"the picture can not be read: {error}") from error
     if not isinstance(picture, np.ndarray):
-        raise PredictionError(
+        raise UserError(
             f"a picture is a path, a PIL image or a numpy array, not {type(picture).__name__}"
         )
     return Image.fromarray(_eight_bit(picture))
@@ -168,14 +168,14 @@ def default_device() -> torch.device:
 
 
 def checked_device(device: torch.device | str) -> torch.device:
-    """A device that this machine has. Raises PredictionError for any other."""
+    """A device that this machine has. Raises UserError for any other."""
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         count = torch.cuda.device_count()
         there = ["cpu", *(f"cuda:{number}" for number in range(count))]
-        raise PredictionError(
+        raise UserError(
             f"device {str(device)!r} is not there: choose {' or '.join(there)}"
         ) from error
     return found
@@ -186,7 +186,7 @@ def _eight_bit(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not array.size:
-        raise PredictionError(
+        raise UserError(
             f"the array has shape {array.shape}: give (H, W), (H, W, 3) RGB or (H, W, 4) RGBA"
         )
     if array.dtype == np.uint16:
@@ -194,7 +194,7 @@ def _eight_bit(array: NDArray[Any]) -> NDArray[np.uint8]:
     elif array.dtype == bool:
         array = array * np.uint8(255)
     elif array.dtype != np.uint8:
-        raise PredictionError(
+        raise UserError(
             f"the array holds {array.dtype} values, whose white is unknown: give uint8 (0..255), "
             "e.g. (array * 255).round().astype('uint8') for values from 0 to 1"
         )

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
-from helpers.inference.errors import PredictionError
+from helpers.files import UserError
 from helpers.structures import Detections
 
 Line = Mapping[str, Any]
@@ -45,27 +45,27 @@ class StoredPredictions:
         """The folder for predictions of what `about` says, made if it is not there.
 
         about: plain values for JSON, with `images` and `categories` as in COCO. Raises
-        PredictionError, with old and new values, when the folder holds predictions of anything
+        UserError, with old and new values, when the folder holds predictions of anything
         else, and when it is no folder.
         """
         stored, about = StoredPredictions(folder), json.loads(json.dumps(about))
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            raise PredictionError(
+            raise UserError(
                 f"{folder} is a file, or would lie below one: give a folder with --output"
             ) from None
         with _locked(folder / "lock", wait=True):
             if not stored._about.exists():
                 if any(folder.glob("*.json*")):
-                    raise PredictionError(
+                    raise UserError(
                         f"{folder} holds other files: give another folder with --output"
                     )
                 _write_json(stored._about, about)
         was = stored.about
         other = _differences({key: was.get(key) for key in about}, about)
         if other:
-            raise PredictionError(
+            raise UserError(
                 f"{folder} holds predictions with {'; '.join(other)}: give another folder with "
                 "--output, or move that one away"
             )
@@ -73,16 +73,16 @@ class StoredPredictions:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What was predicted with what. PredictionError when there is no such file, or a damaged
+        """What was predicted with what. UserError when there is no such file, or a damaged
         one."""
         if not self._about.exists():
-            raise PredictionError(f"{self.folder} holds no predictions: make them with `predict`")
+            raise UserError(f"{self.folder} holds no predictions: make them with `predict`")
         try:
             about = json.loads(self._about.read_bytes())
         except ValueError:
             about = None
         if not (isinstance(about, dict) and {"images", "categories"} <= about.keys()):
-            raise PredictionError(
+            raise UserError(
                 f"{self._about} is damaged: move its folder away, and let `predict` make it anew"
             )
         return about
@@ -99,7 +99,7 @@ class StoredPredictions:
     def lines(self) -> Iterator[Line]:
         """Every whole line of every part, each picture once; a torn last line is passed over.
 
-        Raises PredictionError for a whole line that is damaged.
+        Raises UserError for a whole line that is damaged.
         """
         seen: set[int] = set()
         for path in sorted(self.folder.glob("part-*.jsonl")):
@@ -114,7 +114,7 @@ class StoredPredictions:
 
     @contextmanager
     def part(self, number: int, of: int) -> Iterator[Part]:
-        """The part of one process, to append to. PredictionError when another process has it and
+        """The part of one process, to append to. UserError when another process has it and
         keeps it for LOCK_SECONDS."""
         path = self.folder / f"part-{number}-of-{of}.jsonl"
         with _locked(path) as file:
@@ -122,11 +122,11 @@ class StoredPredictions:
             yield Part(file)
 
     def detections(self) -> Iterator[tuple[int, Detections]]:
-        """Image id and soft detections, picture by picture. PredictionError when none are kept."""
+        """Image id and soft detections, picture by picture. UserError when none are kept."""
         sizes = {image["id"]: (image["height"], image["width"]) for image in self.about["images"]}
         for line in self.lines():
             if "soft" not in line:
-                raise PredictionError(f"{self.folder} has no soft masks: predict with --soft")
+                raise UserError(f"{self.folder} has no soft masks: predict with --soft")
             yield line["image_id"], unpacked(line["soft"], sizes[line["image_id"]])
 
     def assemble(self) -> Path | None:
@@ -192,7 +192,7 @@ def _parsed(path: Path) -> Iterator[Line]:
             except ValueError:
                 line = None
             if not (isinstance(line, dict) and {"image_id", "results"} <= line.keys()):
-                raise PredictionError(
+                raise UserError(
                     f"{path}, line {number} is damaged: delete that line, and the `predict` that "
                     "made the folder makes its picture anew"
                 )
@@ -221,13 +221,13 @@ def _write_json(path: Path, content: Any) -> None:
 
 @contextmanager
 def _locked(path: Path, *, wait: bool = False) -> Iterator[BinaryIO]:
-    """The open file, held alone. PredictionError when another process has it for longer than
+    """The open file, held alone. UserError when another process has it for longer than
     LOCK_SECONDS and `wait` is off."""
     with path.open("a+b") as file:
         give_up = time.monotonic() + LOCK_SECONDS
         while not _lock(file, wait=wait):
             if time.monotonic() > give_up:
-                raise PredictionError(
+                raise UserError(
                     f"another process is writing {path}: wait for it, or give each its own --shard"
                 )
             time.sleep(0.05)

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import get_args
 
 from helpers.config import Preset
+from helpers.files import RunBusyError, UserError
 from helpers.ladder.data import commands, prepare
-from helpers.ladder.reference import Entry, LadderError, references
+from helpers.ladder.reference import Entry, references
 from helpers.ladder.results import results, stored
 from helpers.ladder.rungs import Rung, rungs
-from helpers.training.errors import RunBusyError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.check:
         return _check(args.preset)
     if args.seeds < 1:
-        raise LadderError(f"--seeds {args.seeds}: give 1 or more")
+        raise UserError(f"--seeds {args.seeds}: give 1 or more")
     chosen(args, 0)  # a wrong key is told before anything is made
     prepare(args.preset)
     measure_all([row for seed in range(args.seeds) for row in chosen(args, seed)])
@@ -66,12 +66,12 @@ def measure_all(rows: Sequence[Rung]) -> None:
 
 
 def chosen(args: argparse.Namespace, seed: int) -> list[Rung]:
-    """The rows to measure. Raises LadderError naming the known ones for a key that is none."""
+    """The rows to measure. Raises UserError naming the known ones for a key that is none."""
     rows = rungs(args.preset, seed=seed)
     known = [row.key for row in rows]
     unknown = sorted(set(args.only or ()) - set(known))
     if unknown:
-        raise LadderError(f"no rung {', '.join(unknown)}: choose among {', '.join(known)}")
+        raise UserError(f"no rung {', '.join(unknown)}: choose among {', '.join(known)}")
     if args.only:
         return [row for row in rows if row.key in args.only]
     return [row for row in rows if args.all or row.table != "table1" or row.key.endswith("_r50")]
@@ -108,7 +108,7 @@ def _check(preset: Preset) -> int:
 
     found = references(preset)
     if not found:
-        raise LadderError(f"no ladder of preset {preset} is stored: measure one first")
+        raise UserError(f"no ladder of preset {preset} is stored: measure one first")
     bad = 0
     for reference in found:
         today = [entry for file, entry in stored(preset) if file == reference]

@@ -10,9 +10,9 @@ from PIL import Image
 
 from helpers.config import Preset
 from helpers.correction.files import correct_dataset
-from helpers.ladder.reference import LadderError, plain_name
+from helpers.files import UserError, resolve
+from helpers.ladder.reference import plain_name
 from helpers.ladder.scales import Masks, scale
-from helpers.paths import resolve
 from helpers.scenes.config import SceneConfig, scene_preset
 from helpers.scenes.make import make_scenes
 from helpers.scenes.render import compose_view, render_image
@@ -48,8 +48,8 @@ def held_out(preset: Preset) -> HeldOut | None:
 def prepare(preset: Preset, *, jobs: int | None = None) -> None:
     """Make what is missing of scenes and corrected masks; at once when nothing is.
 
-    jobs: worker processes, default one per core. Raises LadderError naming the commands when real
-    data are not there, SceneError or CorrectionError when a folder holds something else.
+    jobs: worker processes, default one per core. Raises UserError naming the commands when real
+    data are not there, UserError or UserError when a folder holds something else.
     """
     masks, config = scale(preset).masks, scenes(preset)
     if config is None:
@@ -85,7 +85,7 @@ def commands(preset: Preset) -> list[str]:
 def validation_picture(preset: Preset, file_name: str) -> np.ndarray:
     """(H, W, 3) uint8: a picture of the validation set; a scene that is not on disk is rendered.
 
-    Raises LadderError when a picture of real data is not there, or its name leads elsewhere.
+    Raises UserError when a picture of real data is not there, or its name leads elsewhere.
     """
     masks, config = scale(preset).masks, scenes(preset)
     path = resolve(masks.val_images) / plain_name(file_name)
@@ -93,7 +93,7 @@ def validation_picture(preset: Preset, file_name: str) -> np.ndarray:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
     if config is None:
-        raise LadderError(f"{path} is missing: put the data set under {masks.folder}")
+        raise UserError(f"{path} is missing: put the data set under {masks.folder}")
     view = compose_view(config, "val", int(Path(file_name).stem))
     return render_image(view, config.size, config.quality)[0]
 
@@ -102,7 +102,7 @@ def _check_real(masks: Masks) -> None:
     missing = [path for path in (masks.noisy, masks.corrected) if not resolve(path).exists()]
     if missing:
         steps = "`, then `".join(commands("paper"))
-        raise LadderError(
+        raise UserError(
             f"missing: {' and '.join(missing)}; put the data set under {masks.folder} (see "
             f"data/README.md) and type `{steps}`"
         )

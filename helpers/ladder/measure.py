@@ -13,24 +13,21 @@ from helpers.config import DataConfig, ExperimentConfig
 from helpers.evaluation.average_precision import PRESETS, evaluate
 from helpers.evaluation.curves import make_curves
 from helpers.evaluation.results import check_results
-from helpers.inference.errors import PredictionError
+from helpers.files import RunBusyError, UserError, outputs_dir, read_json
 from helpers.inference.predict import detect_index, to_results
 from helpers.inference.stored import Part, StoredPredictions
 from helpers.ladder.data import HeldOut, held_out
 from helpers.ladder.ensemble import LETTERS, Learnt, Members, all_scores, short_scores
-from helpers.ladder.reference import REFERENCE, Entry, LadderError, Reference, pack_results
+from helpers.ladder.reference import REFERENCE, Entry, Reference, pack_results
 from helpers.ladder.results import trained_on
 from helpers.ladder.rungs import MEMBERS, Rung
 from helpers.ladder.rungs import rung as find_rung
 from helpers.ladder.scales import scale
 from helpers.ladder.soft import pack_soft, unpack_soft
 from helpers.ladder.two_pass import two_pass_results
-from helpers.paths import outputs_dir
 from helpers.run_store import Run
 from helpers.runs import get_or_train
 from helpers.training.data import read_split
-from helpers.training.errors import RunBusyError
-from helpers.training.files import read_json
 from helpers.training.processes import this_process
 
 CHALLENGE_SIDE = 1200  # px: the pictures for which the challenge's size ranges are meant
@@ -97,7 +94,7 @@ def _learnt(rows: Sequence[Rung], runs: Sequence[Run], progress: bool) -> Learnt
 
 def reference_of(rung: Rung, runs: Sequence[Run], folder: Path) -> Reference:
     """The reference file of the hardware the runs of a row were trained on, with the truth beside
-    it. Raises LadderError when that file is of other validation data."""
+    it. Raises UserError when that file is of other validation data."""
     reference, run = Reference.of(rung.preset, trained_on(runs), folder), runs[0]
     reference.keep_truth(truth_of(run), rung=rung.key, seed=rung.seed)
     if scale(rung.preset).masks.val_noisy is not None:
@@ -182,7 +179,7 @@ def newest_weights(run: Run) -> str:
     """sha256 of the run's newest checkpoint."""
     newest = max((run.dir / "checkpoints").glob("step_*.pt"), default=None)
     if newest is None:
-        raise LadderError(f"run {run.name} has no checkpoint any more: move it away to train anew")
+        raise UserError(f"run {run.name} has no checkpoint any more: move it away to train anew")
     with newest.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -191,7 +188,7 @@ def _part(stored: StoredPredictions, stack: ExitStack) -> Part:
     """The folder's only part, held alone."""
     try:
         return stack.enter_context(stored.part(1, 1))
-    except PredictionError as error:
+    except UserError as error:
         raise RunBusyError(
             f"another process looks at the pictures for {stored.folder}: wait until it has "
             "finished; the same call then goes on"

@@ -22,15 +22,10 @@ from typing import Any
 
 from helpers.config import Preset
 from helpers.evaluation.average_precision import Evaluation
-from helpers.paths import ROOT
-from helpers.training.files import read_json, replace_file, write_json
+from helpers.files import ROOT, UserError, read_json, replace_file, write_json
 
 REFERENCE = ROOT / "data" / "reference"
 LARGEST = 2**30  # bytes a stored file may unpack to
-
-
-class LadderError(ValueError):
-    """A ladder that can not be measured, read or checked as asked."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +81,13 @@ class Reference:
         return self.path.name.partition("-")[0]
 
     def entries(self) -> list[Entry]:
-        """All that is measured so far; none when there is no file. Raises LadderError for entries
+        """All that is measured so far; none when there is no file. Raises UserError for entries
         that have other fields than today's."""
         if not self.path.exists():
             return []
         rows, known = read_json(self.path)["entries"], {field.name for field in fields(Entry)}
         if any(set(row) != known for row in rows):
-            raise LadderError(
+            raise UserError(
                 f"{self.path} is of another version: move it away and measure its rows again "
                 "(finished runs are not trained again)"
             )
@@ -112,13 +107,13 @@ class Reference:
             write_json(self.path, {"preset": self.preset, "entries": [asdict(e) for e in rows]})
 
     def keep_truth(self, truth: Mapping[str, Any], *, rung: str, seed: int) -> None:
-        """Store the ground truth against which that rung will be scored. Raises LadderError when
+        """Store the ground truth against which that rung will be scored. Raises UserError when
         other entries were scored against another one."""
         with self._alone():
             others = [e for e in self.entries() if (e.rung, e.seed) != (rung, seed)]
             there = (self.folder / "truth.json.xz").exists()
             if others and there and self.truth() != json.loads(json.dumps(truth)):
-                raise LadderError(
+                raise UserError(
                     f"the {len(others)} other rows in {self.path} are of other validation data: "
                     f"bring those back, or move the file and {self.folder} away"
                 )
@@ -135,7 +130,7 @@ class Reference:
             self._write(name, content)
 
     def read(self, name: str) -> Any:
-        """What `write` stored. Raises LadderError for what is damaged or not in the folder."""
+        """What `write` stored. Raises UserError for what is damaged or not in the folder."""
         path = self.folder / plain_name(name)
         data = path.read_bytes()
         return json.loads(unpacked(data, LARGEST, str(path)) if name.endswith(".xz") else data)
@@ -167,21 +162,21 @@ def references(preset: Preset, folder: Path = REFERENCE) -> list[Reference]:
 
 
 def plain_name(name: str) -> str:
-    """The name of a file, as a JSON file gives it. Raises LadderError when it leads elsewhere."""
+    """The name of a file, as a JSON file gives it. Raises UserError when it leads elsewhere."""
     if Path(name).name != name or name == "..":
-        raise LadderError(f"{name!r} is not the plain name of a file: mend the JSON that has it")
+        raise UserError(f"{name!r} is not the plain name of a file: mend the JSON that has it")
     return name
 
 
 def unpacked(data: bytes, most: int, where: str) -> bytes:
-    """LZMA data unpacked. Raises LadderError when they are damaged or hold over `most` bytes."""
+    """LZMA data unpacked. Raises UserError when they are damaged or hold over `most` bytes."""
     packed = lzma.LZMADecompressor()
     try:
         content = packed.decompress(data, max_length=most + 1)
     except (lzma.LZMAError, EOFError) as error:
-        raise LadderError(f"{where} is damaged ({error}): measure its row again") from error
+        raise UserError(f"{where} is damaged ({error}): measure its row again") from error
     if len(content) > most or not packed.eof:
-        raise LadderError(f"{where} is cut off or too large: measure its row again")
+        raise UserError(f"{where} is cut off or too large: measure its row again")
     return content
 
 

@@ -24,7 +24,7 @@ from helpers.config import (
     change,
     preset,
 )
-from helpers.paths import resolve
+from helpers.files import resolve
 
 Changes = dict[str, Any]
 

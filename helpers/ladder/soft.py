@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from helpers.ladder.reference import LadderError, unpacked
+from helpers.files import UserError
+from helpers.ladder.reference import unpacked
 from helpers.structures import Detections
 
 LEVELS = 15  # masks are stored as 0..15
@@ -50,15 +51,15 @@ def pack_soft(found: Iterable[tuple[int, Detections]]) -> dict[str, Any]:
 
 
 def unpack_soft(packed: Mapping[str, Any]) -> dict[int, Detections]:
-    """What `pack_soft` stored. Raises LadderError when masks do not fit the detections."""
+    """What `pack_soft` stored. Raises UserError when masks do not fit the detections."""
     side = packed["side"]
     count = sum(len(image["scores"]) for image in packed["images"])
     size = (count * side * side + 1) // 2
     if not 0 < side <= LARGEST_SIDE:
-        raise LadderError(f"stored masks have a side of {side}: measure their ensemble again")
+        raise UserError(f"stored masks have a side of {side}: measure their ensemble again")
     data = unpacked(base64.b64decode(packed["masks"]), size, "a stored set of masks")
     if len(data) != size:
-        raise LadderError(f"{count} stored masks are incomplete: measure their ensemble again")
+        raise UserError(f"{count} stored masks are incomplete: measure their ensemble again")
     points = _whole(data, count * side * side)
     masks = torch.from_numpy(points.reshape(count, side, side).astype(np.float32) / LEVELS)
     found, start = {}, 0

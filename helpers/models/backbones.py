@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from helpers.files import UserError
 from helpers.models.deform import deform_stages
-from helpers.models.errors import ModelError
 
 STRIDES = [4, 8, 16, 32]
 CONVS = ("conv1", "conv2", "conv3")  # of a ResNet's bottleneck block
@@ -64,7 +64,7 @@ class Backbone(nn.Module):
         deformable: Sequence[int] = (),
         deform_groups: int = 1,
     ) -> None:
-        """Raises ModelError for a model unknown to timm, without the four strides, without the
+        """Raises UserError for a model unknown to timm, without the four strides, without the
         layers that `stride_in_1x1` or `deformable` change, or whose pretrained weights cannot be
         fetched."""
         super().__init__()
@@ -85,14 +85,14 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """(N, 3, H, W) normalised, sides divisible by 32 -> c2..c5, finest first.
 
-        Raises ModelError when a batch norm in training would see one value per channel.
+        Raises UserError when a batch norm in training would see one value per channel.
         """
         try:
             return self.net(images)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
-            raise ModelError(
+            raise UserError(
                 f"batch norm cannot train on {len(images)} picture of {tuple(images.shape[2:])} px "
                 "a process: somewhere (in a ResNeSt, inside every attention) a channel has a "
                 "single value; give each process two or more pictures (train__batch_size), "
@@ -133,20 +133,20 @@ def _freeze_norm(parent: nn.Module, name: str, child: nn.Module) -> None:
 def _create(name: str, *, pretrained: bool) -> nn.Module:
     if not timm.is_model(name):
         close = ", ".join(timm.list_models(f"*{name.split('.')[0]}*")[:5]) or "resnet50"
-        raise ModelError(f"timm knows no backbone {name!r}: try for example {close}")
+        raise UserError(f"timm knows no backbone {name!r}: try for example {close}")
     try:
         net = timm.create_model(
             name, pretrained=pretrained, features_only=True, out_indices=(-4, -3, -2, -1)
         )
     except Exception as error:  # hub, disk and format errors share no base class
         if not pretrained:
-            raise ModelError(f"timm cannot make features of {name!r}: {error}") from error
-        raise ModelError(
+            raise UserError(f"timm cannot make features of {name!r}: {error}") from error
+        raise UserError(
             f"the pretrained weights of {name!r} could not be fetched ({type(error).__name__}): "
             "go online once, or go on without them by model__pretrained=False"
         ) from error
     if net.feature_info.reduction() != STRIDES:
-        raise ModelError(
+        raise UserError(
             f"backbone {name!r} has strides {net.feature_info.reduction()}, but the FPN needs "
             f"{STRIDES}: choose a ResNet, ResNeXt, ResNeSt or the like"
         )
@@ -162,7 +162,7 @@ def _move_stride_to_1x1(net: nn.Module) -> None:
         if strides == [(2, 2), (1, 1), None]:
             continue
         if strides != [(1, 1), (2, 2), (1, 1)]:
-            raise ModelError(
+            raise UserError(
                 "stride_in_1x1 is for ResNets and ResNeXts: leave it False for this backbone"
             )
         block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.files import UserError
 from helpers.models.backbones import Backbone
-from helpers.models.errors import ModelError
 from helpers.models.fpn import FPN
 from helpers.models.images import ImageBatch, Normalise
 from helpers.models.inputs import check_targets
@@ -56,7 +56,7 @@ class Detector(nn.Module):
 
         Terms: rpn_cls, rpn_loc, cls, box_reg (in a cascade with _stage0.._stage2), mask, and
         mask_point for PointRend. Finite and connected to all weights even without any instance.
-        NaN where the training has diverged. Raises ModelError when the targets do not fit the
+        NaN where the training has diverged. Raises UserError when the targets do not fit the
         images.
         """
         check_targets(images, targets, self.num_classes)
@@ -97,12 +97,12 @@ def build_model(
 ) -> Detector | SOLOv2:
     """A detector for labels 0..num_classes-1, with pretrained backbone if the config says so.
 
-    Raises ModelError when the config cannot be built.
+    Raises UserError when the config cannot be built.
     """
     if num_classes < 1:
-        raise ModelError(f"num_classes is {num_classes}: a detector needs at least one class")
+        raise UserError(f"num_classes is {num_classes}: a detector needs at least one class")
     if loss.classes == "focal" and loss.alpha is not None and len(loss.alpha) != num_classes:
-        raise ModelError(
+        raise UserError(
             f"loss.alpha has {len(loss.alpha)} numbers, but the data have {num_classes} classes: "
             "give one for each, or None to weigh all alike"
         )

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from helpers.files import UserError
 from helpers.models.deform import ungrouped_offsets
 from helpers.models.detectron2_names import detectron2_keys, modern_name
-from helpers.models.errors import CheckpointError
 from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD
 from helpers.models.safe_pickle import load_arrays, load_tensors
 from helpers.models.solov2 import SOLOv2
@@ -57,7 +57,7 @@ def load_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat =
     were merged. Weights that stride in the 1x1 convolution (MSRA) need a model built with
     `stride_in_1x1`: nothing in the file tells. Grouped convolutions for offsets, as the ResNeSt
     fork has them, become plain ones (section 2).
-    Raises CheckpointError when the file cannot be read, or does not hold exactly the weights of
+    Raises UserError when the file cannot be read, or does not hold exactly the weights of
     the model in its shapes, and for a SOLOv2.
     """
     _check_known(model)
@@ -75,14 +75,14 @@ def read_detectron2(path: str | Path) -> dict[str, Tensor]:
     """Name -> tensor of a .pkl or .pth, in the file's own names and channel order.
 
     The `module.` that DistributedDataParallel puts before every name is left out.
-    Raises CheckpointError when the file is absent, broken, holds what could run code, or no
+    Raises UserError when the file is absent, broken, holds what could run code, or no
     weights, or weights that are sparse, quantized, complex or without content.
     """
     path = Path(path)
     try:
         return _weights(_content(path))
     except Exception as error:  # broken pickles raise almost anything, and arrays hold it
-        raise CheckpointError(
+        raise UserError(
             f"{path} cannot be read as a detectron2 checkpoint (.pkl or .pth): "
             f"{str(error) or type(error).__name__}"
         ) from error
@@ -93,13 +93,13 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
 
     Release 0.6 and later do, beside any numpy; before, PointRend's heads had other names.
     `inputs` is the format to write for: set INPUT.FORMAT, MODEL.PIXEL_MEAN and PIXEL_STD to it.
-    Raises CheckpointError when `model` normalises by other means or is a SOLOv2, or the file
+    Raises UserError when `model` normalises by other means or is a SOLOv2, or the file
     exists.
     """
     _check_known(model)
     path, state = Path(path), model.state_dict()
     if not torch.allclose(state["normalise.mean"].flatten().cpu(), inputs.rgb(inputs.mean)):
-        raise CheckpointError(f"the model's pixel means are not those of {inputs}: name its own")
+        raise UserError(f"the model's pixel means are not those of {inputs}: name its own")
     weights = {}
     for ours, theirs in detectron2_keys(state).items():
         value = state[ours].cpu()
@@ -112,12 +112,12 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
                 {"model": weights, "__author__": "spr-net-notebooks"}
             )
     except FileExistsError as error:
-        raise CheckpointError(f"{path} exists: choose another name or remove it") from error
+        raise UserError(f"{path} exists: choose another name or remove it") from error
 
 
 def _check_known(model: nn.Module) -> None:
     if isinstance(model, SOLOv2):
-        raise CheckpointError(
+        raise UserError(
             "detectron2 has no SOLOv2: take a Mask R-CNN or Cascade R-CNN, or read mmdet's SOLOv2 "
             "weights with helpers.models.mmdet_names.load_mmdet"
         )
@@ -134,10 +134,10 @@ def _weights(content: Any) -> dict[str, Tensor]:
     nested = isinstance(content, Mapping) and "model" in content
     state = content["model"] if nested else content
     if not isinstance(state, Mapping):
-        raise CheckpointError("it holds no dictionary of weights: is it a checkpoint at all?")
+        raise UserError("it holds no dictionary of weights: is it a checkpoint at all?")
     arrays = {str(k): v for k, v in state.items() if isinstance(v, Tensor | np.ndarray)}
     if not arrays:
-        raise CheckpointError(
+        raise UserError(
             f"it holds no arrays{' under the key model' * nested}, only the keys "
             f"{[str(key) for key in state][:5]}: have its weights saved alone, "
             'torch.save({"model": model.state_dict()}, FILE)'
@@ -150,7 +150,7 @@ def _dense(name: str, value: Tensor | np.ndarray) -> Tensor:
     tensor = torch.as_tensor(value)
     odd = tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta
     if odd or tensor.is_complex():
-        raise CheckpointError(
+        raise UserError(
             f"{name} is not a dense array of real numbers on the CPU: have it saved as one"
         )
     return tensor.clone()
@@ -166,7 +166,7 @@ class _ArrayPickler(pickle.Pickler):
 
 
 def _matched(model: nn.Module, theirs: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:
-    """Our names -> their tensors, or a CheckpointError that lists what does not fit."""
+    """Our names -> their tensors, or a UserError that lists what does not fit."""
     state, ours, problems = model.state_dict(), {}, []
     names = detectron2_keys(state)
     for name, key in names.items():
@@ -185,7 +185,7 @@ def _matched(model: nn.Module, theirs: dict[str, Tensor], path: str | Path) -> d
     problems += [f"{key} has no place" for key in sorted(surplus) if not IGNORED.search(key)]
     if problems:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" * (len(problems) > 5))
-        raise CheckpointError(
+        raise UserError(
             f"{path} does not fit the model ({shown}): build it with the checkpoint's backbone, "
             "heads and number of classes"
         )

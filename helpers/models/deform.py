@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
-from helpers.models.errors import ModelError
+from helpers.files import UserError
 from helpers.models.points import bilinear_taps, weighted_rows
 
 # The gathered taps of one call are 4 * T * C * P bytes an image: more images than fit in this go
@@ -132,12 +132,12 @@ def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> 
     """Make the 3x3 convolutions of stages c2..c5 of a timm ResNet or ResNeSt deformable.
 
     stages: numbers 2..5; weights are kept and the network's answer stays the same. Raises
-    ModelError for another kind of network, or channels that `groups` does not divide.
+    UserError for another kind of network, or channels that `groups` does not divide.
     """
     for stage in stages:
         layer = getattr(net, f"layer{stage - 1}", None)
         if layer is None:
-            raise ModelError(
+            raise UserError(
                 f"deform_stages has {stage}, but the backbone has no such ResNet stage: choose "
                 "numbers 2..5 and a ResNet, ResNeXt or ResNeSt"
             )
@@ -146,7 +146,7 @@ def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> 
             owner, name = (block, "conv2") if _is_conv(block.conv2) else (block.conv2, "conv")
             conv = getattr(owner, name)
             if conv.in_channels % groups:
-                raise ModelError(f"deform_groups {groups} does not divide {conv.in_channels}")
+                raise UserError(f"deform_groups {groups} does not divide {conv.in_channels}")
             setattr(owner, name, DeformConv(conv, groups=groups))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from helpers.models.errors import ModelError
+from helpers.files import UserError
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # RGB, 0..255
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -40,9 +40,9 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1))
 
     def forward(self, images: Sequence[Tensor]) -> ImageBatch:
-        """Raises ModelError when there is no picture, or one is not finite (3, h, w) numbers."""
+        """Raises UserError when there is no picture, or one is not finite (3, h, w) numbers."""
         if not images:
-            raise ModelError("the batch holds no image: give at least one of shape (3, H, W)")
+            raise UserError("the batch holds no image: give at least one of shape (3, H, W)")
         for number, image in enumerate(images):
             _check(image, number)
         sizes = tuple((image.shape[1], image.shape[2]) for image in images)
@@ -58,9 +58,9 @@ class Normalise(nn.Module):
 def _check(image: Tensor, number: int) -> None:
     if image.ndim != 3 or image.shape[0] != 3 or not image.numel():
         shape = tuple(image.shape)
-        raise ModelError(f"image {number} has shape {shape}: give RGB tensors of shape (3, H, W)")
+        raise UserError(f"image {number} has shape {shape}: give RGB tensors of shape (3, H, W)")
     if image.is_floating_point() and not torch.isfinite(image).all():
-        raise ModelError(f"image {number} holds NaN or infinite values: give numbers from 0 to 255")
+        raise UserError(f"image {number} holds NaN or infinite values: give numbers from 0 to 255")
 
 
 def _round_up(side: int) -> int:

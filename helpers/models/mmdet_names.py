@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from helpers.models.errors import CheckpointError
+from helpers.files import UserError
 from helpers.models.safe_pickle import load_tensors
 
 Rule = tuple[str, str]
@@ -61,7 +61,7 @@ def load_mmdet(model: nn.Module, path: str | Path) -> None:
     """Fill every weight of a SOLOv2 `model` from an mmdet .pth, old or new names.
 
     Both take RGB with ImageNet's statistics, so no weight changes. Reading never runs code from
-    the file. Raises CheckpointError when it cannot be read so, or does not hold exactly the weights
+    the file. Raises UserError when it cannot be read so, or does not hold exactly the weights
     of the model in its shapes.
     """
     theirs = _read(Path(path))
@@ -76,7 +76,7 @@ def load_mmdet(model: nn.Module, path: str | Path) -> None:
     ]
     if problems:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" * (len(problems) > 5))
-        raise CheckpointError(
+        raise UserError(
             f"{path} does not fit the model ({shown}): build it with the checkpoint's backbone, "
             "solov2 section and number of classes"
         )
@@ -87,10 +87,10 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         content = load_tensors(path)
     except (pickle.UnpicklingError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read as an mmdet checkpoint: {error}") from error
+        raise UserError(f"{path} cannot be read as an mmdet checkpoint: {error}") from error
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping):
-        raise CheckpointError(f"{path} holds no dictionary of weights: is it a checkpoint at all?")
+        raise UserError(f"{path} holds no dictionary of weights: is it a checkpoint at all?")
     return {
         modern_name(str(key)): value
         for key, value in state.items()

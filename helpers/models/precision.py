@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from helpers.config import Precision
-from helpers.models.errors import ModelError
+from helpers.files import UserError
 
 
 def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
     """The sixteen-bit type of `torch.autocast`; None is plain float32.
 
-    `auto` is bf16 on GPUs that have it, fp16 on other GPUs, float32 on the CPU. Raises ModelError
+    `auto` is bf16 on GPUs that have it, fp16 on other GPUs, float32 on the CPU. Raises UserError
     for fp16 on the CPU, where gradients cannot be scaled.
     """
     on_gpu = device.type == "cuda"
@@ -20,7 +20,7 @@ def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | 
             return None
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if precision == "fp16" and not on_gpu:
-        raise ModelError("precision fp16 needs a GPU: use auto, float32 or bf16")
+        raise UserError("precision fp16 needs a GPU: use auto, float32 or bf16")
     return {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 

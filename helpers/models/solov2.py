@@ -56,7 +56,7 @@ class SOLOv2(nn.Module):
     def losses(self, images: Sequence[Tensor], targets: Sequence[Targets]) -> dict[str, Tensor]:
         """Weighted loss terms, scalars: `cls` (focal, of cells) and `mask` (dice).
 
-        Finite and connected to all weights even without any instance. Raises ModelError when the
+        Finite and connected to all weights even without any instance. Raises UserError when the
         targets do not fit the images.
         """
         check_targets(images, targets, self.num_classes)

@@ -16,9 +16,10 @@ from typing import Any
 from helpers.data import rle as rles
 from helpers.data.coco import read_json
 from helpers.data.rle import Rle
+from helpers.files import UserError
 from helpers.review.queue import decisions_frame
 from helpers.review.sources import Item, Mask, item_key
-from helpers.review.store import DecisionStore, ItemKey, ReviewError
+from helpers.review.store import DecisionStore, ItemKey
 
 Document = Mapping[str, Any]
 
@@ -60,7 +61,7 @@ def apply_decisions(
     under a new id; one of `before` alone is taken out, and kept under `removed_annotations`. Each
     decided annotation carries `review` (verdict, note). Decisions are bound to the masks
     seen: where a mask is another one now, nothing is applied.
-    Raises ReviewError for documents without annotations, RleError for masks that can not be read.
+    Raises UserError for documents without annotations, UserError for masks that can not be read.
     """
     document = dict(_loaded(before))
     old = {a["id"]: dict(a) for a in _annotations(document, before)}
@@ -103,7 +104,7 @@ def apply_decisions(
 
 
 def export_coco(applied: Applied, path: Path | str) -> Path:
-    """Write reviewed annotations as a COCO file. Raises ReviewError when the file is there."""
+    """Write reviewed annotations as a COCO file. Raises UserError when the file is there."""
     return _write_new(Path(path), json.dumps(applied.document, ensure_ascii=False))
 
 
@@ -120,14 +121,14 @@ def _loaded(source: Any) -> Any:
 
 def _existing_store(path: Path) -> DecisionStore:
     if not path.is_file():
-        raise ReviewError(f"{path}: no such file; notebook 20_inspect_masks writes decisions")
+        raise UserError(f"{path}: no such file; notebook 20_inspect_masks writes decisions")
     return DecisionStore(path)
 
 
 def _annotations(document: Any, source: Any) -> list[Mapping[str, Any]]:
     name = source if isinstance(source, Path) else "the document"
     if not isinstance(document, Mapping) or not {"images", "annotations"} <= document.keys():
-        raise ReviewError(f"{name} has no 'images' and 'annotations': give a COCO annotation file")
+        raise UserError(f"{name} has no 'images' and 'annotations': give a COCO annotation file")
     return document["annotations"]
 
 
@@ -170,7 +171,7 @@ def _fields(mask: Mask) -> dict[str, Any]:
 
 def _write_new(path: Path, text: str) -> Path:
     if path.exists():
-        raise ReviewError(f"{path} is there already: give another name, or remove it")
+        raise UserError(f"{path} is there already: give another name, or remove it")
     _replace(path, text)
     return path
 

@@ -16,9 +16,8 @@ from helpers.data import rle as rles
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
 from helpers.data.pictures import open_picture, read_header, read_picture
+from helpers.drawing_style import GREY, INK, PAPER, class_colour, short_name, text_on
 from helpers.review.sources import Comparison, Item, Mask
-from helpers.series.viz.figures import short_name
-from helpers.series.viz.style import GREY, INK, PAPER, class_colour, text_on
 
 BROWSER_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png"}
 LARGEST_FILE = 6_000_000  # bytes sent as they are

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from helpers.files import UserError
 from helpers.review.scores import ORDERS
 from helpers.review.sources import Comparison, Item, Kind, Source
-from helpers.review.store import Decision, DecisionStore, ReviewError, Verdict
+from helpers.review.store import Decision, DecisionStore, Verdict
 
 __all__ = ["Comparison", "DecisionStore", "Filters", "Item", "ReviewQueue", "Source"]
 
@@ -107,7 +108,7 @@ class ReviewQueue:
     def sort(self, order: str) -> None:
         """Sort by one of `ORDERS`, highest first, and start at the first undecided item."""
         if order not in ORDERS:
-            raise ReviewError(f"no order {order!r}: choose one of {', '.join(ORDERS)}")
+            raise UserError(f"no order {order!r}: choose one of {', '.join(ORDERS)}")
         self.order = order
         if order not in self._values:
             self._values[order] = ORDERS[order](self.items)
@@ -195,7 +196,7 @@ class ReviewQueue:
     def undo(self) -> Item | None:
         """Take back the last verdict or note of this queue and go to its item.
 
-        Returns None when there is nothing (more) to take back. Raises ReviewError when somebody
+        Returns None when there is nothing (more) to take back. Raises UserError when somebody
         else has decided the item since: theirs stays.
         """
         if not self._done:
@@ -207,7 +208,7 @@ class ReviewQueue:
             self._cursor = self._visible.index(place)
         if self.store.decisions.get(written.key) != written:
             self._done.pop()
-            raise ReviewError("this item was decided elsewhere since: undo leaves that decision")
+            raise UserError("this item was decided elsewhere since: undo leaves that decision")
         old = (replaced.verdict, replaced.note) if replaced else (None, "")
         restored = self.store.put(written.key, *old)
         self._done.pop()

@@ -19,7 +19,8 @@ import numpy as np
 from helpers.data import rle as rles
 from helpers.data.index import InstanceIndex
 from helpers.data.rle import Rle
-from helpers.review.store import ItemKey, ReviewError
+from helpers.files import UserError
+from helpers.review.store import ItemKey
 
 SEEN = 0.1  # mask IoU from which two instances can be a pair
 SAME = 0.5  # and from which two of one class are paired before all others
@@ -168,14 +169,14 @@ def predictions_of(
 ) -> Source:
     """COCO results of at least `score` with category ids of the index's label space.
 
-    A result has no id: its position in `results` serves. Raises ReviewError for a class that the
-    index does not know, RleError for a mask that can not be read.
+    A result has no id: its position in `results` serves. Raises UserError for a class that the
+    index does not know, UserError for a mask that can not be read.
     """
     known = {c.id for c in index.taxonomy.classes}
     found: dict[int, list[Mask]] = defaultdict(list)
     for place, result in enumerate(results):
         if result["category_id"] not in known:
-            raise ReviewError(
+            raise UserError(
                 f"result {place} of {name} has the category {result['category_id']}, which the "
                 "annotations do not know: give the predictions of a model trained on these classes"
             )
@@ -189,11 +190,11 @@ def predictions_of(
 def correction_remarks(report: Path, file: str) -> dict[tuple[int, int], str]:
     """What a mask correction noted about single annotations, from its report.json.
 
-    file: name of the annotation file in the report. Raises ReviewError when it is not there.
+    file: name of the annotation file in the report. Raises UserError when it is not there.
     """
     files = json.loads(report.read_text())["files"]
     if file not in files:
-        raise ReviewError(f"{report} tells nothing of {file}: it knows {', '.join(files)}")
+        raise UserError(f"{report} tells nothing of {file}: it knows {', '.join(files)}")
     remarks = {}
     for image, told in files[file]["changed_images"].items():
         for number, share in told["review"].items():

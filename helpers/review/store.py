@@ -17,15 +17,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from helpers.files import UserError
+
 Verdict = Literal["accept", "reject", "skip", "flag"]
 VERDICTS: tuple[Verdict, ...] = ("accept", "reject", "skip", "flag")
 FIELDS = {"key", "verdict", "note", "time"}
 
 log = logging.getLogger(__name__)
-
-
-class ReviewError(ValueError):
-    """Something about a review that its user can mend."""
 
 
 class ItemKey(NamedTuple):
@@ -42,13 +40,13 @@ class ItemKey(NamedTuple):
 
     @staticmethod
     def parse(text: str) -> ItemKey:
-        """The key that reads `text`. Raises ReviewError when it is none."""
+        """The key that reads `text`. Raises UserError when it is none."""
         try:
             split, image, *ids, digest = text.rsplit("/", 4)
             before, after = (None if number == "-" else int(number) for number in ids)
             return ItemKey(split, int(image), before, after, digest)
         except ValueError:
-            raise ReviewError(f"{text!r} is not the key of a reviewed item") from None
+            raise UserError(f"{text!r} is not the key of a reviewed item") from None
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Decision:
 class DecisionStore:
     """All decisions of one file, of whichever program. Opening a file that is not there makes it.
 
-    Raises ReviewError when the file holds something else; nothing is ever overwritten.
+    Raises UserError when the file holds something else; nothing is ever overwritten.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -78,7 +76,7 @@ class DecisionStore:
             _sync_folder(self.path.parent)
         self.refresh()
         if self.damaged and not self._decisions:
-            raise ReviewError(f"{self.path} is not a file of decisions: give another path")
+            raise UserError(f"{self.path} is not a file of decisions: give another path")
 
     @property
     def decisions(self) -> Mapping[str, Decision]:
@@ -97,11 +95,11 @@ class DecisionStore:
     def put(self, key: str, verdict: Verdict | None, note: str = "") -> Decision:
         """Write a decision; it is on the disk when this returns. Raises OSError when it can not be.
 
-        verdict None withdraws. Raises ReviewError for an unknown verdict or key.
+        verdict None withdraws. Raises UserError for an unknown verdict or key.
         """
         ItemKey.parse(key)
         if verdict is not None and verdict not in VERDICTS:
-            raise ReviewError(f"no verdict {verdict!r}: choose one of {', '.join(VERDICTS)}")
+            raise UserError(f"no verdict {verdict!r}: choose one of {', '.join(VERDICTS)}")
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         decision = Decision(key, verdict, note, now)
         _append(self.path, json.dumps(asdict(decision), ensure_ascii=False).encode())
@@ -130,7 +128,7 @@ class DecisionStore:
                 entry = json.loads(line)
                 ItemKey.parse(entry["key"])
                 if entry["verdict"] not in (None, *VERDICTS):
-                    raise ReviewError(f"no verdict {entry['verdict']!r}")
+                    raise UserError(f"no verdict {entry['verdict']!r}")
                 yield Decision(**{name: entry[name] for name in FIELDS})
             except (ValueError, KeyError, TypeError, AttributeError):
                 self.damaged += 1

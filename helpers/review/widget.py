@@ -19,11 +19,12 @@ import anywidget
 import traitlets
 
 from helpers.data.errors import DataError
+from helpers.files import UserError
 from helpers.review.picture import contact_sheet, picture_bytes, scene_of
 from helpers.review.queue import Filters, ReviewQueue
 from helpers.review.scores import ORDERS
 from helpers.review.sources import KINDS, Comparison, Item
-from helpers.review.store import VERDICTS, DecisionStore, ReviewError
+from helpers.review.store import VERDICTS, DecisionStore
 from helpers.watching import someone_watches
 
 HERE = Path(__file__).parent
@@ -33,7 +34,7 @@ ON_SHEET = 9  # items
 class ReviewWidget(anywidget.AnyWidget):
     """Review the items of comparisons, decisions going to a store (or the file of one).
 
-    `queue` is the review itself, also without a browser. Raises ReviewError for comparisons without
+    `queue` is the review itself, also without a browser. Raises UserError for comparisons without
     a single instance, for two of one split, and for a store that holds something else.
     """
 
@@ -58,7 +59,7 @@ class ReviewWidget(anywidget.AnyWidget):
         self._comparisons = {comparison.split: comparison for comparison in comparisons}
         items = [item for comparison in comparisons for item in comparison.items()]
         if len(self._comparisons) < len(comparisons) or not items:
-            raise ReviewError(
+            raise UserError(
                 "give one comparison a split, with at least one instance in all of them"
             )
         store = store if isinstance(store, DecisionStore) else DecisionStore(store)
@@ -80,7 +81,7 @@ class ReviewWidget(anywidget.AnyWidget):
         """
         try:
             message = self._do(command)
-        except (ReviewError, OSError) as error:
+        except (UserError, OSError) as error:
             message = str(error)
         self._answer(command, message or "")
 
@@ -108,7 +109,7 @@ class ReviewWidget(anywidget.AnyWidget):
             case {"do": "refresh"}:
                 queue.store.refresh()
             case _:
-                raise ReviewError(f"the view asked for something unknown: {dict(command)}")
+                raise UserError(f"the view asked for something unknown: {dict(command)}")
         return None
 
     def _answer(self, command: Mapping[str, Any], message: str = "") -> None:

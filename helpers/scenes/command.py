@@ -12,11 +12,10 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from scipy import ndimage
 
 from helpers.data import rle
-from helpers.paths import outputs_dir, resolve
+from helpers.files import UserError, outputs_dir, resolve
 from helpers.scenes import statistics
 from helpers.scenes.config import SceneConfig, scene_preset
 from helpers.scenes.make import make_scenes
-from helpers.scenes.write import SceneError
 
 # Colours of the contours: Okabe and Ito's, which the colour-blind can tell apart.
 CONTOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
@@ -100,11 +99,11 @@ def _show(args: argparse.Namespace) -> None:
 def contact_sheet(folder: Path, split: str, *, count: int, columns: int = 4) -> Image.Image:
     """The first pictures of a split with the contours and categories of their annotations.
 
-    Raises SceneError when the folder has no annotations of that split.
+    Raises UserError when the folder has no annotations of that split.
     """
     file = folder / "coco" / f"{split}.json"
     if not file.is_file():
-        raise SceneError(f"no {file}: make the set first, or choose another split")
+        raise UserError(f"no {file}: make the set first, or choose another split")
     coco = json.loads(file.read_text())
     names = {category["id"]: category["name"] for category in coco["categories"]}
     images = coco["images"][:count]

@@ -19,10 +19,9 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from helpers.data.parallel import available_cores, work_on
-from helpers.paths import outputs_dir
+from helpers.files import UserError, outputs_dir
 from helpers.scenes import statistics, write
 from helpers.scenes.config import SceneConfig
-from helpers.scenes.write import SceneError
 
 GENERATOR = 1  # raised whenever the same config gives other bytes than before
 
@@ -37,11 +36,11 @@ def make_scenes(
     """Makes the set, or the rest of it, and returns its folder; at once when it is finished.
 
     folder: default `outputs/scenes/<config.name>`; jobs: worker processes, default one per core
-    this process may use. The bytes written depend on the config alone. Raises SceneError when the
+    this process may use. The bytes written depend on the config alone. Raises UserError when the
     config asks for no pictures, or the folder holds something else or a set of another config.
     """
     if not write.splits(config):
-        raise SceneError(
+        raise UserError(
             f"the set {config.name!r} has no pictures: raise train, val or test above 0"
         )
     folder = outputs_dir() / "scenes" / config.name if folder is None else Path(folder)
@@ -69,7 +68,7 @@ def _check_folder(folder: Path, identity: dict[str, Any]) -> None:
     known = [path for path in (folder / "meta.json", _identity_path(folder)) if path.is_file()]
     if not known:
         if folder.exists() and any(p.name != write.WORK for p in folder.iterdir()):
-            raise SceneError(
+            raise UserError(
                 f"{folder} holds files that are not of a set of scenes: give an empty folder"
             )
         (folder / write.WORK).mkdir(parents=True, exist_ok=True)
@@ -80,7 +79,7 @@ def _check_folder(folder: Path, identity: dict[str, Any]) -> None:
         for name, old, new in _flat_differences(found, identity)
     ]
     if different:
-        raise SceneError(
+        raise UserError(
             f"{folder} holds scenes of another config ({'; '.join(different)}): "
             "give the set another name or folder, or delete this one"
         )

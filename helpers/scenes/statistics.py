@@ -62,13 +62,13 @@ class SceneStatistics:
 def scene_statistics(source: Path | Index) -> SceneStatistics:
     """Statistics of a finished folder of scenes (all its splits), or of an index.
 
-    Raises SceneError when the folder has no `coco/` annotations.
+    Raises UserError when the folder has no `coco/` annotations.
     """
     if not isinstance(source, Path):
         return _statistics(source.frame(), images=len(source))
     files = sorted((source / "coco").glob("*.json"))
     if not files:
-        raise write.SceneError(f"{source} is no finished set of scenes: make it first")
+        raise write.UserError(f"{source} is no finished set of scenes: make it first")
     sets = [json.loads(file.read_text()) for file in files]
     rows = [row for one in sets for row in _annotation_rows(one)]
     return _statistics(pd.DataFrame(rows, columns=_COLUMNS), sum(len(s["images"]) for s in sets))

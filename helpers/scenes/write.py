@@ -34,10 +34,6 @@ WORK = ".work"  # hidden folder of an unfinished set: its config, records, files
 ANTIALIAS_FACTOR = 4  # samples per pixel side of an anti-aliased id-map
 
 
-class SceneError(ValueError):
-    """A set of scenes that cannot be made or read as asked."""
-
-
 Add = Callable[[dict[str, Any]], None]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from helpers import paths
+from helpers import files
 from helpers.config import preset
 from helpers.runs import get_or_train
 from helpers.scenes.config import scene_preset
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     executed = execute_series(args.notebooks or series(), parameters)
     report = write_report(executed)
     _say(f"done in {(time.time() - began) / 60:.1f} min: open {report}")
-    print(f"notebooks with results: {paths.outputs_dir() / 'notebooks'}")
+    print(f"notebooks with results: {files.outputs_dir() / 'notebooks'}")
     return 0
 
 

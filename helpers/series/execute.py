@@ -13,8 +13,9 @@ from jupyter_client import KernelManager
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from helpers import paths
-from helpers.series.notebook import NotebookError, check_parameters, notebook_path, read_manifest
+from helpers import files
+from helpers.files import UserError
+from helpers.series.notebook import check_parameters, notebook_path, read_manifest
 
 CELL_TIMEOUT = 6 * 3600  # seconds; a cell may train on a GPU for hours
 # Where it is known, or every kernel warns on the terminal that its traffic can be read.
@@ -34,25 +35,25 @@ class Executed:
 def execute(name: str, parameters: Mapping[str, Any] | None = None) -> Executed:
     """Run one notebook into outputs/notebooks/<name>.ipynb with a bar over its cells.
 
-    Raises NotebookError when a parameter is wrong, a cell fails (naming cell and error), or the
+    Raises UserError when a parameter is wrong, a cell fails (naming cell and error), or the
     notebook ends without the manifest and figures it should have written.
     """
     source, began = notebook_path(name), time.time()
     check_parameters(name, parameters or {})
-    target = paths.outputs_dir() / "notebooks" / source.name
+    target = files.outputs_dir() / "notebooks" / source.name
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
             source,
             target,
             parameters=dict(parameters or {}),
-            cwd=paths.ROOT,
+            cwd=files.ROOT,
             progress_bar={"desc": name, "ncols": 88, "leave": True},
             execution_timeout=CELL_TIMEOUT,
             config=ENCRYPTED if hasattr(KernelManager, "transport_encryption") else Config(),
         )
     except PapermillExecutionError as error:
-        raise NotebookError(
+        raise UserError(
             f"{name} stopped in cell {error.exec_count}: {error.ename}: {error.evalue}; "
             f"see the red cell in {target}"
         ) from error
@@ -63,11 +64,11 @@ def _promised(name: str, began: float) -> dict[str, Any]:
     """The manifest of this very execution, its figures present and not empty."""
     manifest = read_manifest(name)
     if manifest["started"] < began:
-        raise NotebookError(f"{name} ran to its end but wrote no manifest: call work.finish(...)")
-    folder = paths.outputs_dir() / "notebooks-data" / name
+        raise UserError(f"{name} ran to its end but wrote no manifest: call work.finish(...)")
+    folder = files.outputs_dir() / "notebooks-data" / name
     missing = [f for f in manifest["figures"] if not _has_content(folder / f)]
     if missing or not manifest["results"]:
-        raise NotebookError(f"{name} promised {missing or 'results'} and did not make them")
+        raise UserError(f"{name} promised {missing or 'results'} and did not make them")
     return manifest
 
 

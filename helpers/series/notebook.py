@@ -17,17 +17,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers import paths
+from helpers import files
+from helpers.files import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NOTEBOOKS = paths.ROOT / "notebooks"
+NOTEBOOKS = files.ROOT / "notebooks"
 VERSIONS = ("torch", "torchvision", "timm", "numpy", "numba", "pycocotools")
-
-
-class NotebookError(ValueError):
-    """A notebook was asked for something it does not know, or did not make what it promised."""
 
 
 def series() -> list[str]:
@@ -36,16 +33,16 @@ def series() -> list[str]:
 
 
 def notebook_path(name: str) -> Path:
-    """The notebook's file. Raises NotebookError with the known names when there is none."""
+    """The notebook's file. Raises UserError with the known names when there is none."""
     if name not in series():
-        raise NotebookError(f"no notebook {name!r}: choose one of {', '.join(series())}")
+        raise UserError(f"no notebook {name!r}: choose one of {', '.join(series())}")
     return NOTEBOOKS / f"{name}.ipynb"
 
 
 def parameters_of(path: Path) -> dict[str, Any]:
     """Names and default values of the cell tagged `parameters`.
 
-    Raises NotebookError when the notebook has not exactly one such cell.
+    Raises UserError when the notebook has not exactly one such cell.
     """
     cells = [
         "".join(cell["source"])
@@ -53,7 +50,7 @@ def parameters_of(path: Path) -> dict[str, Any]:
         if "parameters" in cell["metadata"].get("tags", [])
     ]
     if len(cells) != 1:
-        raise NotebookError(f"{path.name} has {len(cells)} cells tagged `parameters`, not one")
+        raise UserError(f"{path.name} has {len(cells)} cells tagged `parameters`, not one")
     statements = [node for node in ast.parse(cells[0]).body if isinstance(node, ast.Assign)]
     return {node.targets[0].id: ast.literal_eval(node.value) for node in statements}
 
@@ -61,19 +58,19 @@ def parameters_of(path: Path) -> dict[str, Any]:
 def check_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The notebook's parameters with the given values filled in.
 
-    Raises NotebookError naming the known parameters when one is unknown, and the wanted type when
+    Raises UserError naming the known parameters when one is unknown, and the wanted type when
     a value has another type than the default (an int passes for a float, None for anything).
     """
     known = parameters_of(notebook_path(name))
     unknown = sorted(set(given) - set(known))
     if unknown:
-        raise NotebookError(
+        raise UserError(
             f"{name} has no parameter {', '.join(map(repr, unknown))}: "
             f"it knows {', '.join(f'{key} = {value!r}' for key, value in known.items())}"
         )
     for key, value in given.items():
         if not _fits(value, known[key]):
-            raise NotebookError(
+            raise UserError(
                 f"parameter {key} of {name} is {value!r}: wanted is "
                 f"{type(known[key]).__name__}, like the default {known[key]!r}"
             )
@@ -106,7 +103,7 @@ def parse_parameter(text: str) -> tuple[str, Any]:
 def start(name: str, namespace: Mapping[str, Any]) -> Work:
     """First call of a notebook, straight after its parameters: `work = start("01_...", globals())`.
 
-    Papermill only logs a mistyped parameter; here it becomes a NotebookError: the cell papermill
+    Papermill only logs a mistyped parameter; here it becomes a UserError: the cell papermill
     injects is found in the kernel's history, and every name it sets must be a known parameter.
     """
     known = parameters_of(notebook_path(name))
@@ -134,7 +131,7 @@ class Work:
     @property
     def folder(self) -> Path:
         """outputs/notebooks-data/<name>, for whatever the notebook hands on."""
-        folder = paths.outputs_dir() / "notebooks-data" / self.name
+        folder = files.outputs_dir() / "notebooks-data" / self.name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -163,10 +160,10 @@ class Work:
 
 
 def read_manifest(name: str) -> dict[str, Any]:
-    """What a notebook last handed on. Raises NotebookError naming the notebook that makes it."""
-    path = paths.outputs_dir() / "notebooks-data" / name / "manifest.json"
+    """What a notebook last handed on. Raises UserError naming the notebook that makes it."""
+    path = files.outputs_dir() / "notebooks-data" / name / "manifest.json"
     if not path.exists():
-        raise NotebookError(f"{path} is missing: run {name} first (python -m helpers run {name})")
+        raise UserError(f"{path} is missing: run {name} first (python -m helpers run {name})")
     return json.loads(path.read_text())
 
 

@@ -15,8 +15,9 @@ import nbformat
 from nbformat import NotebookNode
 from PIL import Image
 
-from helpers import paths
-from helpers.series.notebook import NotebookError, notebook_path, series
+from helpers import files
+from helpers.files import UserError
+from helpers.series.notebook import notebook_path, series
 
 LARGEST = 400_000  # bytes of a committed notebook
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     for name in args.notebooks or series():
         target = notebook_path(name)
-        record(paths.outputs_dir() / "notebooks" / target.name, target)
+        record(files.outputs_dir() / "notebooks" / target.name, target)
         print(f"{name}: {target.stat().st_size / 1000:.0f} kB")
     return 0
 
@@ -39,16 +40,14 @@ def run(args: argparse.Namespace) -> int:
 def record(executed: Path, target: Path) -> None:
     """Copy the outputs of `executed` into `target`, the same notebook without its last run.
 
-    Raises NotebookError when the two differ in their cells, when a cell failed or was not run,
+    Raises UserError when the two differ in their cells, when a cell failed or was not run,
     or when the result stays above 400 kB.
     """
     if not executed.exists():
-        raise NotebookError(f"{executed} is missing: python -m helpers run {target.stem}")
+        raise UserError(f"{executed} is missing: python -m helpers run {target.stem}")
     done, ours = (nbformat.read(path, as_version=4) for path in (executed, target))
     if [cell.source for cell in done.cells] != [cell.source for cell in ours.cells]:
-        raise NotebookError(
-            f"{executed} was made of other cells: python -m helpers run {target.stem}"
-        )
+        raise UserError(f"{executed} was made of other cells: python -m helpers run {target.stem}")
     for cell, source in zip(ours.cells, done.cells, strict=True):
         if cell.cell_type == "code":
             _take(cell, source, target.stem)
@@ -61,7 +60,7 @@ def record(executed: Path, target: Path) -> None:
 def _take(cell: NotebookNode, source: NotebookNode, name: str) -> None:
     """One code cell's outputs and number, without what belongs to the runner."""
     if source.execution_count is None or any(o.output_type == "error" for o in source.outputs):
-        raise NotebookError(f"{name}: a cell failed or was not run, so nothing is recorded")
+        raise UserError(f"{name}: a cell failed or was not run, so nothing is recorded")
     cell.execution_count = source.execution_count
     cell.outputs = [o for o in source.outputs if WIDGET not in o.get("data", {})]
     for key in RUNNER_KEYS:
@@ -85,7 +84,7 @@ def _lighten(notebook: NotebookNode, name: str) -> None:
                 data["image/jpeg"] = _compressed(original, quality)
         if len(nbformat.writes(notebook).encode()) < LARGEST:
             return
-    raise NotebookError(f"{name} stays above {LARGEST // 1000} kB: show fewer or smaller pictures")
+    raise UserError(f"{name} stays above {LARGEST // 1000} kB: show fewer or smaller pictures")
 
 
 def _compressed(encoded: str, quality: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 from nbconvert import HTMLExporter
 
-from helpers import paths
+from helpers import files
 from helpers.series.execute import Executed
 
 STYLE = """
@@ -35,7 +35,7 @@ def write_report(executed: Sequence[Executed], folder: Path | None = None) -> Pa
 
     `folder` defaults to outputs/report and is made anew each time.
     """
-    folder = folder or paths.outputs_dir() / "report"
+    folder = folder or files.outputs_dir() / "report"
     folder.mkdir(parents=True, exist_ok=True)
     sections = [_section(item, folder) for item in executed]
     rows = [
@@ -78,7 +78,7 @@ def _section(item: Executed, folder: Path) -> str:
 
 
 def _figure(item: Executed, name: str, folder: Path) -> str:
-    source = paths.outputs_dir() / "notebooks-data" / item.name / name
+    source = files.outputs_dir() / "notebooks-data" / item.name / name
     target = folder / f"{item.name}-{name}"
     shutil.copyfile(source, target)
     caption = html.escape(Path(name).stem.replace("_", " "))

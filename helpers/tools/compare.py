@@ -24,11 +24,10 @@ from torch import Tensor, nn
 from torchvision.ops import box_iou
 
 from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.files import ROOT, UserError
 from helpers.inference.paste import paste_masks
 from helpers.models.build import Detector, build_model
 from helpers.models.checkpoints import export_detectron2, load_detectron2
-from helpers.models.errors import ModelError
-from helpers.paths import ROOT
 from helpers.structures import Detections
 from helpers.tools.bench.timing import Case, measure
 from helpers.tools.detectron2_live import reference_detections, reference_model
@@ -39,7 +38,7 @@ SAME_IOU = 0.5  # boxes of one class that overlap so much are taken for one dete
 
 def golden_table(name: str) -> pd.DataFrame:
     """Each compared quantity of a golden file ("maskrcnn_r50"): worst deviation, tolerance, unit,
-    passed. Raises ModelError naming the files there are when there is none such."""
+    passed. Raises UserError naming the files there are when there is none such."""
     with _golden_script() as script:
         rows = script.compare(_golden_file(name))
     columns = {key: [getattr(row, key) for row in rows] for key in ("worst", "tolerance", "unit")}
@@ -48,7 +47,7 @@ def golden_table(name: str) -> pd.DataFrame:
 
 
 def golden_model(name: str) -> Detector:
-    """The model of a golden file, on its made-up weights. ModelError as `golden_table`."""
+    """The model of a golden file, on its made-up weights. UserError as `golden_table`."""
     with _golden_script() as script, np.load(_golden_file(name)) as file:
         golden = dict(file)
         return script.load_model(json.loads(str(golden["meta"])), golden)
@@ -100,7 +99,7 @@ def checkpoint_pair(
 ) -> Pair:
     """Both on a checkpoint of detectron2's Mask R-CNN or PointRend R50-FPN (its MSRA weights).
 
-    Raises CheckpointError when the file does not hold exactly these weights.
+    Raises UserError when the file does not hold exactly these weights.
     """
     config = ModelConfig(
         pretrained=False,
@@ -147,7 +146,7 @@ def _golden_file(name: str) -> Path:
     path = GOLDEN / f"{name}.npz"
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in GOLDEN.glob("*.npz"))) or "none at all"
-        raise ModelError(f"no golden file {name!r} in {GOLDEN}: there are {known}")
+        raise UserError(f"no golden file {name!r} in {GOLDEN}: there are {known}")
     return path
 
 

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from helpers.config import ModelConfig
 from helpers.data.index import InstanceIndex
+from helpers.files import UserError
 from helpers.models.checkpoints import IGNORED, MSRA, InputFormat, read_detectron2
 from helpers.models.detectron2_names import modern_name
-from helpers.models.errors import CheckpointError, ModelError
 from helpers.structures import Detections
 
 DEPTHS = {"resnet50": 50, "resnet101": 101}
@@ -54,7 +54,7 @@ def reference_model(
 
     config: Mask R-CNN or Cascade R-CNN on a ResNet-50 or -101 with FPN, either mask head. Other
     settings than those of `ModelConfig` are detectron2's defaults, as are those of `TestConfig`.
-    Raises ModelError for an architecture that is not one of these, CheckpointError for weights
+    Raises UserError for an architecture that is not one of these, UserError for weights
     that do not fit it.
     """
     from detectron2.modeling import build_model
@@ -64,11 +64,11 @@ def reference_model(
     try:
         missing, surplus = model.load_state_dict(state, strict=False)
     except RuntimeError as error:  # other shapes
-        raise CheckpointError(f"{weights} does not fit detectron2's model: {error}") from error
+        raise UserError(f"{weights} does not fit detectron2's model: {error}") from error
     wrong = [f"{key} is missing" for key in missing]
     wrong += [f"{key} has no place" for key in surplus if not IGNORED.search(key)]
     if wrong:
-        raise CheckpointError(
+        raise UserError(
             f"{weights} does not fit detectron2's model ({'; '.join(wrong[:5])}; {len(wrong)} in "
             "all): it is a checkpoint of another architecture"
         )
@@ -79,7 +79,7 @@ def _reference_config(config: ModelConfig, num_classes: int, inputs: InputFormat
     from detectron2.config import get_cfg
 
     if config.backbone not in DEPTHS or config.architecture == "solov2":
-        raise ModelError(
+        raise UserError(
             f"{config.architecture} on {config.backbone} is not compared with detectron2: "
             f"choose mask_rcnn or cascade_rcnn on {' or '.join(DEPTHS)}"
         )
@@ -116,7 +116,7 @@ def _point_rend() -> ModuleType:
     try:
         return importlib.import_module("detectron2.projects.point_rend")
     except ImportError as error:
-        raise ModelError(
+        raise UserError(
             f"detectron2's PointRend cannot be imported ({error}): it needs OpenCV, "
             "`conda install py-opencv` or `pip install opencv-python-headless`"
         ) from error

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-from helpers import paths
+from helpers import files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,8 +151,8 @@ def _gpu() -> Finding:
 
 def _folders() -> Iterator[Finding]:
     for name, folder, variable in (
-        ("data", paths.data_dir(), "HELPERS_DATA"),
-        ("outputs", paths.outputs_dir(), "HELPERS_OUTPUTS"),
+        ("data", files.data_dir(), "HELPERS_DATA"),
+        ("outputs", files.outputs_dir(), "HELPERS_OUTPUTS"),
     ):
         existing = next(p for p in (folder, *folder.parents) if p.exists())
         writable = os.access(existing, os.W_OK)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.files import replace_file
 from helpers.structures import Sample
-from helpers.training.files import replace_file
 
 
 def save_batch(path: Path, samples: Sequence[Sample]) -> None:

@@ -14,8 +14,7 @@ from typing import Any
 
 import torch
 
-from helpers.training.errors import StorageError, TrainingError
-from helpers.training.files import TEMPORARY, replace_file
+from helpers.files import TEMPORARY, StorageError, UserError, replace_file
 
 KEPT = 2  # the newest and the one before it
 logger = logging.getLogger(__name__)
@@ -87,9 +86,9 @@ def load(path: Path, *, map_location: torch.device | str = "cpu") -> Checkpoint:
 
 
 def check_digest(checkpoint: Checkpoint, digest: str, folder: Path) -> None:
-    """Raises TrainingError when the run began with other training data than it has now."""
+    """Raises UserError when the run began with other training data than it has now."""
     if checkpoint.digest != digest:
-        raise TrainingError(
+        raise UserError(
             f"the training data of run {folder.name} changed since it began: bring the former data "
             "back, or give the run another name to train on the new ones"
         )

@@ -13,9 +13,8 @@ from helpers.data.index import InstanceIndex
 from helpers.data.loader import EpochSampler, InstanceDataset, make_loader, repeat_factors
 from helpers.data.splits import compare_classes
 from helpers.data.taxonomy import Taxonomy
-from helpers.paths import resolve
+from helpers.files import UserError, resolve
 from helpers.structures import Sample
-from helpers.training.errors import TrainingError
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ class TrainingBatches:
     """The batches of a whole training, as one process of `world` sees them; any step can be first.
 
     Batches are full: what remains of an epoch is left out, unless the data are fewer than a batch.
-    `epoch_steps` is the number of steps in one pass. Raises TrainingError for an empty training
+    `epoch_steps` is the number of steps in one pass. Raises UserError for an empty training
     set, and a batch size the processes cannot share evenly.
     """
 
@@ -80,9 +79,9 @@ class TrainingBatches:
         )
         images = len(self._dataset)
         if images == 0:
-            raise TrainingError("the training set has no picture with an instance: check its file")
+            raise UserError("the training set has no picture with an instance: check its file")
         if config.batch_size % world:
-            raise TrainingError(
+            raise UserError(
                 f"train.batch_size {config.batch_size} cannot be shared by {world} processes: "
                 f"use a multiple of {world}"
             )

@@ -1,19 +1,9 @@
-"""What can go wrong in training and be mended by the user."""
+"""The one error of training that is more than a message."""
 
 from __future__ import annotations
 
-
-class TrainingError(ValueError):
-    """Training cannot start or go on; the message says why and how to mend it."""
+from helpers.files import UserError
 
 
-class NonFiniteError(TrainingError):
+class NonFiniteError(UserError):
     """Losses or gradients were not finite too often in a row."""
-
-
-class RunBusyError(TrainingError):
-    """Another process is at work in the same run folder."""
-
-
-class StorageError(OSError):
-    """Something could not be written or read back; what was stored before is intact."""

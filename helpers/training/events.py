@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.training.errors import StorageError
+from helpers.files import StorageError
 
 VERSION = b"brain.Event:2"
 SKIPPED = ("step", "epoch")

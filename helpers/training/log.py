@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.training.errors import StorageError, TrainingError
-from helpers.training.files import replace_file
+from helpers.files import StorageError, UserError, replace_file
 
 Row = dict[str, float]
 
@@ -58,7 +57,7 @@ class StepLog:
         younger = {name for name in row if name.startswith("seconds_")}
         odd = sorted((set(row) ^ set(self.columns)) - younger)
         if odd:
-            raise TrainingError(
+            raise UserError(
                 f"step {row['step']} has other losses than {self._path} has columns "
                 f"({', '.join(odd)}): a model has to return the same losses at every step"
             )

@@ -17,15 +17,14 @@ from accelerate import Accelerator
 from torch import nn
 
 from helpers.config import ExperimentConfig
+from helpers.files import UserError, locked, make_folder
 from helpers.models.build import build_model
-from helpers.models.errors import ModelError
 from helpers.structures import Sample
 from helpers.training.bad_batch import save_batch
 from helpers.training.checkpoint import check_digest, load_newest, save
 from helpers.training.data import TrainingBatches, read_split
 from helpers.training.errors import NonFiniteError
 from helpers.training.events import EventLog
-from helpers.training.files import locked, make_folder
 from helpers.training.interrupt import Interrupted, Stop, stoppable
 from helpers.training.log import Row, StepLog
 from helpers.training.processes import anywhere, this_process
@@ -68,7 +67,7 @@ class Watch:
 def train(config: ExperimentConfig, run_dir: Path, *, watch: Watch | None = None) -> None:
     """Train what `config` says in `run_dir`, or go on with it; returns after the last step.
 
-    Raises DataError for data that cannot be used, ModelError for a model that cannot be built, and
+    Raises DataError for data that cannot be used, UserError for a model that cannot be built, and
     the errors of `fit`.
     """
     trainer, batches, digest = prepare(config)
@@ -111,8 +110,8 @@ def fit(
     batches(start): the batches of steps start, start + 1, ..., the same ones whenever asked;
     digest: names the training data; epoch_steps: steps in one pass over them.
     Asked to stop (Ctrl-C, Interrupt Kernel, SIGTERM; in any process), it finishes the step, stores
-    a checkpoint and raises Interrupted. Raises NonFiniteError, and ModelError for a batch the model
-    refuses, both naming a file with that batch; TrainingError, StorageError, RunBusyError.
+    a checkpoint and raises Interrupted. Raises NonFiniteError, and UserError for a batch the model
+    refuses, both naming a file with that batch; UserError, StorageError, RunBusyError.
     """
     main = trainer.accelerator.is_main_process
     with locked(folder) if main else nullcontext(), stoppable() as stop:
@@ -150,7 +149,7 @@ def _steps(
         fetched = time.perf_counter()
         try:
             values = trainer.train_step(samples)
-        except (NonFiniteError, ModelError) as error:
+        except (NonFiniteError, UserError) as error:
             name = f"bad_batch_step_{number:08d}_{trainer.accelerator.process_index}.npz"
             save_batch(folder / name, samples)
             raise type(error)(f"{error}; the batch is in {folder / name}") from error

@@ -16,11 +16,11 @@ from helpers.config import LossConfig, ModelConfig, TestConfig, change, preset
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import Evaluation, evaluate
+from helpers.files import UserError
 from helpers.ladder.reference import Entry, Reference
 from helpers.ladder.rungs import rung
 from helpers.models.build import build_model
 from helpers.models.losses import focal_alpha
-from helpers.run_store import RunError
 from helpers.series.analysis import losses
 from helpers.training.command import parse
 
@@ -119,7 +119,7 @@ def test_only_a_finished_run_of_the_same_config_counts(monkeypatch: pytest.Monke
     runs = [SimpleNamespace(config=config, status=status) for config, status in stored]
     monkeypatch.setattr(losses, "list_runs", lambda: runs)
     assert losses.finished_run(wanted) is None
-    with pytest.raises(RunError, match="notebook 04_x makes it"):
+    with pytest.raises(UserError, match="notebook 04_x makes it"):
         losses.required_run(wanted, made_by="04_x")
     assert losses.required_run(change(other, name="renamed"), made_by="04_x") is runs[0]
 

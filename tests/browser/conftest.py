@@ -20,7 +20,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from helpers.paths import outputs_dir
+from helpers.files import outputs_dir
 from helpers.series.notebook import NOTEBOOKS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from helpers.paths import outputs_dir
+from helpers.files import outputs_dir
 from helpers.series.execute import Executed
 from helpers.series.notebook import NOTEBOOKS
 from helpers.series.report import write_report

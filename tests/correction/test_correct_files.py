@@ -17,9 +17,10 @@ from PIL import Image
 from helpers.__main__ import main
 from helpers.correction import files as correct_files
 from helpers.correction.correct import CorrectionConfig
-from helpers.correction.files import CorrectionError, correct_dataset
+from helpers.correction.files import correct_dataset
 from helpers.correction.instances import correct_image
 from helpers.data import rle
+from helpers.files import UserError
 
 SIDE = 120
 IMAGES = 40
@@ -160,12 +161,12 @@ def test_a_finished_correction_is_returned_at_once(source, result, monkeypatch):
 
 def test_the_originals_and_foreign_files_are_never_overwritten(source, result, tmp_path):
     before = contents(source)
-    with pytest.raises(CorrectionError, match="originals"):
+    with pytest.raises(UserError, match="originals"):
         correct_dataset(source, source, progress=False)
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(CorrectionError, match="not empty"):
+    with pytest.raises(UserError, match="not empty"):
         correct_dataset(source, tmp_path, progress=False)
-    with pytest.raises(CorrectionError, match="other files"):
+    with pytest.raises(UserError, match="other files"):
         correct_dataset(source / "GT" / "train_set.json", result, progress=False)
     assert contents(source) == before
 
@@ -183,7 +184,7 @@ def test_the_originals_and_foreign_files_are_never_overwritten(source, result, t
 def test_broken_files_are_named(tmp_path, text, message):
     file = tmp_path / "bad.json"
     file.write_text(text)
-    with pytest.raises(CorrectionError, match=message):
+    with pytest.raises(UserError, match=message):
         correct_dataset(file, tmp_path / "out", progress=False)
 
 
@@ -194,12 +195,12 @@ def test_a_broken_mask_is_named(tmp_path):
     images = [{"id": 1, "width": 9, "height": 9, "file_name": "a.jpg"}]
     file = tmp_path / "bad.json"
     file.write_text(json.dumps({"images": images, "annotations": [bad]}))
-    with pytest.raises(CorrectionError, match=r"image 1: annotation 7: .*sum to 80"):
+    with pytest.raises(UserError, match=r"image 1: annotation 7: .*sum to 80"):
         correct_dataset(file, tmp_path / "out", jobs=1, progress=False)
 
 
 def test_a_folder_without_annotations_is_an_error(tmp_path):
-    with pytest.raises(CorrectionError, match="no annotation file"):
+    with pytest.raises(UserError, match="no annotation file"):
         correct_dataset(tmp_path, tmp_path / "out", progress=False)
 
 
@@ -218,7 +219,7 @@ def test_id_maps_are_used_where_they_lie_and_checked_for_size(tmp_path):
     report = correct_dataset(source, tmp_path / "out", jobs=1, progress=False)
     assert report["files"]["GT/train_set.json"]["changed_images"]["1"]["source"] == "id-map"
     Image.fromarray(colours[labels[:50]]).save(png)
-    with pytest.raises(CorrectionError, match=r"0000000.png is \(120, 50\) pixels"):
+    with pytest.raises(UserError, match=r"0000000.png is \(120, 50\) pixels"):
         correct_dataset(source, tmp_path / "again", jobs=1, progress=False)
 
 
@@ -292,10 +293,10 @@ def test_pictures_are_looked_at_when_asked_for_and_have_to_be_there(tmp_path):
     images = [{"id": 1, "width": side, "height": side, "file_name": "0000000"}]
     data = {"images": images, "annotations": [annotation(1, 1, noisy == 1)]}
     (source / "GT" / "train_set.json").write_text(json.dumps(data))
-    with pytest.raises(CorrectionError, match="correct without them"):
+    with pytest.raises(UserError, match="correct without them"):
         correct_dataset(source, tmp_path / "none", pictures=True, jobs=1, progress=False)
     (source / "train" / "image").mkdir(parents=True)
-    with pytest.raises(CorrectionError, match=r"0000000.jpg is missing"):
+    with pytest.raises(UserError, match=r"0000000.jpg is missing"):
         correct_dataset(source, tmp_path / "missing", pictures=True, jobs=1, progress=False)
     picture = np.where(labels[..., None] == 1, np.uint8(200), np.uint8(60)).repeat(3, 2)
     Image.fromarray(picture).save(source / "train" / "image" / "0000000.jpg", quality=95)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.data import rle as rles
-from helpers.data.rle import RleError
+from helpers.files import UserError
 
 
 def pictures() -> dict[str, np.ndarray]:
@@ -171,9 +171,9 @@ BAD_RLE = {
 @pytest.mark.parametrize("name", BAD_RLE)
 def test_bad_rle_is_refused(name: str) -> None:
     for function in (rles.runs, rles.normalise, rles.decode, rles.measure):
-        with pytest.raises(RleError):
+        with pytest.raises(UserError):
             function(BAD_RLE[name])
-    with pytest.raises(RleError):
+    with pytest.raises(UserError):
         rles.iou([BAD_RLE[name]], [rles.encode(np.ones((2, 2), dtype=bool))])
 
 
@@ -193,15 +193,15 @@ BAD_POLYGON = {
 
 @pytest.mark.parametrize("name", BAD_POLYGON)
 def test_bad_polygons_are_refused(name: str) -> None:
-    with pytest.raises(RleError):
+    with pytest.raises(UserError):
         rles.from_polygons(BAD_POLYGON[name], (6, 5))
 
 
 def test_masks_of_different_sizes_do_not_mix() -> None:
     wide, high = rles.encode(np.ones((2, 3), bool)), rles.encode(np.ones((3, 2), bool))
-    with pytest.raises(RleError, match="different sizes"):
+    with pytest.raises(UserError, match="different sizes"):
         rles.iou([wide], [high])
-    with pytest.raises(RleError, match="different sizes"):
+    with pytest.raises(UserError, match="different sizes"):
         rles.merge([wide, high])
 
 
@@ -209,7 +209,7 @@ def test_masks_of_different_sizes_do_not_mix() -> None:
 def test_any_text_is_a_mask_or_an_error(text: bytes, height: int, width: int) -> None:
     try:
         mask = rles.decode({"size": [height, width], "counts": text})
-    except RleError:
+    except UserError:
         return
     assert mask.shape == (height, width)
     assert np.array_equal(coco_mask.decode({"size": [height, width], "counts": text}), mask)

@@ -8,8 +8,8 @@ import pytest
 
 from helpers.data import rle
 from helpers.evaluation.average_precision import PRESETS, Evaluation, evaluate
-from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import truth_as_results
+from helpers.files import UserError
 
 from .reference import make_truth, naive_boundary_ap, perturb, pycocotools_metrics
 
@@ -129,25 +129,25 @@ def test_nothing_to_find_is_nan(annotations):
 )
 def test_bad_result_is_named(change, message):
     results = [one_square(), one_square(**change)]
-    with pytest.raises(EvaluationError, match=f"result 1 .*{message}"):
+    with pytest.raises(UserError, match=f"result 1 .*{message}"):
         evaluate(square_truth(), results)
 
 
 def test_missing_score_is_named_d49():
     result = one_square()
     del result["score"]
-    with pytest.raises(EvaluationError, match=r"result 0 \(image_id 1\): score is None"):
+    with pytest.raises(UserError, match=r"result 0 \(image_id 1\): score is None"):
         evaluate(square_truth(), [result])
 
 
 def test_many_bad_results_are_counted():
-    with pytest.raises(EvaluationError, match=r"result 9 .*; and 15 more"):
+    with pytest.raises(UserError, match=r"result 9 .*; and 15 more"):
         evaluate(square_truth(), [one_square(score=2)] * 25)
 
 
 @pytest.mark.parametrize("results", ["results.json", 3, {"images": []}, [[1]]])
 def test_other_shapes_are_refused(results):
-    with pytest.raises(EvaluationError, match="found"):
+    with pytest.raises(UserError, match="found"):
         evaluate(square_truth(), results)
 
 
@@ -261,9 +261,9 @@ def test_counts(truth, results):
 
 
 def test_unknown_preset_and_kind_are_refused():
-    with pytest.raises(EvaluationError, match="choose one of coco, future3d"):
+    with pytest.raises(UserError, match="choose one of coco, future3d"):
         evaluate(square_truth(), [], preset="lvis")
-    with pytest.raises(EvaluationError, match="choose among segm, boundary, bbox"):
+    with pytest.raises(UserError, match="choose among segm, boundary, bbox"):
         evaluate(square_truth(), [], kinds=("keypoints",))
 
 
@@ -271,9 +271,9 @@ def test_unknown_preset_and_kind_are_refused():
 def test_a_truth_that_is_none_is_refused(missing):
     truth = square_truth()
     del truth[missing]
-    with pytest.raises(EvaluationError, match=f"the truth has no {missing}: give"):
+    with pytest.raises(UserError, match=f"the truth has no {missing}: give"):
         evaluate(truth, [])
-    with pytest.raises(EvaluationError, match="has no images, annotations, categories"):
+    with pytest.raises(UserError, match="has no images, annotations, categories"):
         evaluate({}, [])
 
 

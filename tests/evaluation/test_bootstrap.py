@@ -9,8 +9,8 @@ from helpers.data import rle
 from helpers.evaluation import bootstrap
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.bootstrap import interval, mean_difference, paired_difference
-from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import truth_as_results
+from helpers.files import UserError
 
 from .reference import make_truth, perturb
 
@@ -122,7 +122,7 @@ def test_the_mean_of_pairs_is_drawn_on_the_same_images(truth, results):
     back_and_forth = [(truth, results, worse), (truth, worse, results)]
     both = mean_difference(back_and_forth, preset="coco", samples=50)
     assert (both.mean, both.low, both.high) == pytest.approx((0, 0, 0), abs=1e-12)
-    with pytest.raises(EvaluationError, match="no pair"):
+    with pytest.raises(UserError, match="no pair"):
         mean_difference([], preset="coco")
 
 
@@ -147,12 +147,12 @@ def test_they_print_in_per_cent():
     ],
 )
 def test_mistakes_are_named(truth, results, change, message):
-    with pytest.raises(EvaluationError, match=message):
+    with pytest.raises(UserError, match=message):
         interval(truth, results, **({"preset": "coco"} | change))
 
 
 def test_nothing_to_find_is_refused(truth):
-    with pytest.raises(EvaluationError, match="no instance to find"):
+    with pytest.raises(UserError, match="no instance to find"):
         interval(truth | {"annotations": []}, [], preset="coco")
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from helpers.data import rle
-from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.results import check_results
+from helpers.files import UserError
 
 from .reference import make_truth, perturb
 
@@ -110,7 +110,7 @@ def test_masks_that_are_not_asked_for_are_not_looked_at(truth, results):
     ]
     assert as_dicts(broken, truth, masks=False) == expected
     del broken[2]["bbox"]
-    with pytest.raises(EvaluationError, match=r"result 2 .*segmentation is missing"):
+    with pytest.raises(UserError, match=r"result 2 .*segmentation is missing"):
         check_results(broken, truth, masks=False)
 
 
@@ -132,7 +132,7 @@ def test_masks_that_are_not_asked_for_are_not_looked_at(truth, results):
 def test_a_bad_result_among_good_ones_is_named(truth, results, change, message):
     mixed = [row | {"score": 1} if n % 2 else row for n, row in enumerate(results)]
     mixed[5] = mixed[5] | change
-    with pytest.raises(EvaluationError, match=f"scored: result 5 .*{message}"):
+    with pytest.raises(UserError, match=f"scored: result 5 .*{message}"):
         check_results(mixed, truth)
 
 

@@ -6,8 +6,8 @@ import zipfile
 import pytest
 
 from helpers.evaluation.average_precision import evaluate
-from helpers.evaluation.errors import EvaluationError
 from helpers.evaluation.submission import MEMBER, read_results, write_submission
+from helpers.files import UserError
 
 from .reference import make_truth, perturb
 
@@ -68,7 +68,7 @@ def test_images_without_truth_can_be_submitted(truth, results, tmp_path):
 
 
 def test_bad_results_write_nothing(truth, results, tmp_path):
-    with pytest.raises(EvaluationError, match="image_id 5"):
+    with pytest.raises(UserError, match="image_id 5"):
         write_submission([results[0] | {"image_id": 5}], truth, tmp_path / "a.zip")
     assert not list(tmp_path.iterdir())
 
@@ -76,13 +76,13 @@ def test_bad_results_write_nothing(truth, results, tmp_path):
 def test_nothing_is_overwritten(truth, results, tmp_path):
     path = tmp_path / "a.zip"
     path.write_bytes(b"precious")
-    with pytest.raises(EvaluationError, match="exists already"):
+    with pytest.raises(UserError, match="exists already"):
         write_submission(results, truth, path)
     assert path.read_bytes() == b"precious"
 
 
 def test_another_ending_is_refused(truth, results, tmp_path):
-    with pytest.raises(EvaluationError, match=r"\.zip"):
+    with pytest.raises(UserError, match=r"\.zip"):
         write_submission(results, truth, tmp_path / "a.json")
 
 
@@ -105,7 +105,7 @@ def test_plain_json_of_both_shapes_is_read_d50(wrap, results, tmp_path):
 def test_other_files_are_refused_by_name(content, message, tmp_path):
     path = tmp_path / "odd.json"
     path.write_bytes(content)
-    with pytest.raises(EvaluationError, match=f"odd.json.*{message}"):
+    with pytest.raises(UserError, match=f"odd.json.*{message}"):
         read_results(path)
 
 
@@ -113,5 +113,5 @@ def test_an_archive_of_something_else_is_refused(tmp_path):
     path = tmp_path / "other.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "hello")
-    with pytest.raises(EvaluationError, match=r"holds no segmentation_results\.json"):
+    with pytest.raises(UserError, match=r"holds no segmentation_results\.json"):
         read_results(path)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from helpers.data.rle import encode
+from helpers.files import UserError
 from helpers.inference.calibration import (
     Isotonic,
     calibration_of,
@@ -12,7 +13,6 @@ from helpers.inference.calibration import (
     fit_power,
     right_or_wrong,
 )
-from helpers.inference.errors import PredictionError
 
 
 def test_isotonic_finds_the_true_probability():
@@ -45,7 +45,7 @@ def test_bins_of_equal_scores_are_one_point():
 
 
 def test_too_few_detections_are_refused():
-    with pytest.raises(PredictionError, match="39 held-out detections are too few for 20 bins"):
+    with pytest.raises(UserError, match="39 held-out detections are too few for 20 bins"):
         fit_isotonic(np.ones(39), np.ones(39, bool))
 
 

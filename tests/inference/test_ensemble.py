@@ -14,9 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.files import UserError
 from helpers.inference.ensemble import fuse, model_weights
 from helpers.inference.ensemble_clusters import EnsembleConfig
-from helpers.inference.errors import PredictionError
 from helpers.inference.paste import paste_masks
 from helpers.structures import Detections
 
@@ -222,16 +222,16 @@ def test_faint_and_surplus_detections_are_left_out(members):
 
 
 def test_what_cannot_be_fused_is_refused(members):
-    with pytest.raises(PredictionError, match="at least one model"):
+    with pytest.raises(UserError, match="at least one model"):
         fuse([])
-    with pytest.raises(PredictionError, match="give 2 numbers over 0"):
+    with pytest.raises(UserError, match="give 2 numbers over 0"):
         fuse(members[:2], weights=[1.0])
-    with pytest.raises(PredictionError, match="give 2 numbers over 0"):
+    with pytest.raises(UserError, match="give 2 numbers over 0"):
         fuse(members[:2], weights=[1.0, 0.0])
-    with pytest.raises(PredictionError, match="one frame"):
+    with pytest.raises(UserError, match="one frame"):
         fuse([members[0], members[1].resized((50, 50))])
     boxes = Detections(*(getattr(members[0], n) for n in ("boxes", "scores", "labels")), (120, 120))
-    with pytest.raises(PredictionError, match="boxes without masks"):
+    with pytest.raises(UserError, match="boxes without masks"):
         fuse([boxes, members[1]])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import __main__, paths
+from helpers import __main__, files
 from helpers.inference import ensemble_command
 from helpers.inference.ensemble import fuse
 from helpers.inference.paste import to_rle
@@ -32,7 +32,7 @@ def found(run: int, image_id: int):
 
 def store(run: int, *, data: str = "val", ids=IDS, shards: int = 1, **changes) -> Path:
     """A folder as `predict --soft` leaves it."""
-    folder = paths.outputs_dir() / "predictions" / f"run{run}-0000000{run}" / data
+    folder = files.outputs_dir() / "predictions" / f"run{run}-0000000{run}" / data
     folder.parent.mkdir(parents=True, exist_ok=True)
     content = about(ids, **changes)
     stored = StoredPredictions.open(folder, content)
@@ -63,7 +63,7 @@ def ensemble(*args) -> int:
 
 
 def made() -> StoredPredictions:
-    [folder] = paths.outputs_dir().glob("predictions/ensemble-*/val")
+    [folder] = files.outputs_dir().glob("predictions/ensemble-*/val")
     return StoredPredictions(folder)
 
 
@@ -120,7 +120,7 @@ def test_shards_together_make_the_whole(capsys):
     assert "1 of 3 pictures done" in capsys.readouterr().out
     assert ensemble("run0", "run1", "--shard", "1/2") == 0
     shared = made().results_file.read_bytes()
-    whole = paths.outputs_dir() / "whole"
+    whole = files.outputs_dir() / "whole"
     assert ensemble("run0", "run1", "--output", whole) == 0
     assert (whole / "predictions.json").read_bytes() == shared
 
@@ -161,7 +161,7 @@ def test_calibration_and_weights_are_learnt_on_held_out_pictures(tmp_path, capsy
     for run in (0, 2):
         store(run)
         store(run, data="fold", ids=ids, **{})
-        folder = paths.outputs_dir() / "predictions" / f"run{run}-0000000{run}" / "fold"
+        folder = files.outputs_dir() / "predictions" / f"run{run}-0000000{run}" / "fold"
         content = json.loads((folder / "about.json").read_text())
         (folder / "about.json").write_text(json.dumps({**content, "data": "held out"}))
     held_out_truth(tmp_path / "truth.json", ids)
@@ -198,7 +198,7 @@ def test_what_does_not_belong_together_is_refused_by_name(changes, words, capsys
     (folder / "about.json").write_text(json.dumps({**content, **changes}))
     assert ensemble("run0", "run1") == 2
     assert words in capsys.readouterr().err
-    assert not list(paths.outputs_dir().glob("predictions/ensemble-*"))
+    assert not list(files.outputs_dir().glob("predictions/ensemble-*"))
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from helpers.config import LossConfig, ModelConfig, Solov2Config
+from helpers.files import UserError
 from helpers.inference.ensemble_clusters import EnsembleConfig
 from helpers.inference.ensemble_two_pass import Look, fuse_two_pass, look
-from helpers.inference.errors import PredictionError
 from helpers.models.build import build_model
 from helpers.structures import Detections
 from tests.inference.test_ensemble import one_thing, scene
@@ -100,5 +100,5 @@ def test_nothing_found_and_no_model():
     nothing = one_thing((1, 1, 2, 2), 0.5)[:0]
     looks = [Look(nothing, head_of(0.5, [])), Look(nothing, None)]
     assert fuse_two_pass(looks).masks.shape == (0, 20, 20)
-    with pytest.raises(PredictionError, match="at least one model"):
+    with pytest.raises(UserError, match="at least one model"):
         fuse_two_pass([])

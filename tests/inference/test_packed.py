@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.data import rle
-from helpers.data.rle import RleError
+from helpers.files import UserError
 from helpers.inference.packed import PackedMasks
 
 SIZE = (9, 13)
@@ -94,7 +94,7 @@ def test_any_form_is_read_as_normalised_one_by_one():
     given = [*[rle.encode(mask) for mask in MASKS], with_empty_runs, as_text]
     packed = PackedMasks.read(given)
     assert [packed.rle(n) for n in range(len(given))] == [rle.normalise(one) for one in given]
-    with pytest.raises(RleError):
+    with pytest.raises(UserError):
         PackedMasks.read([*given, {"size": [9, 13], "counts": "5"}])
 
 

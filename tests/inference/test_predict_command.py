@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import __main__, paths
+from helpers import __main__, files
 from helpers.config import TtaConfig, change, preset
 from helpers.data.coco import read_index
 from helpers.evaluation.average_precision import evaluate
@@ -70,7 +70,7 @@ def predict(*args) -> int:
 
 
 def folder() -> Path:
-    [about] = paths.outputs_dir().glob("predictions/toy-12345678/*/about.json")
+    [about] = files.outputs_dir().glob("predictions/toy-12345678/*/about.json")
     return about.parent
 
 
@@ -242,12 +242,12 @@ def test_a_device_or_precision_that_is_not_there_makes_nothing(toy, capsys):
     for option, value in (("--device", "gpu"), ("--device", "cuda:77"), ("--precision", "fp16")):
         assert predict(option, value) == 2
         assert ("choose cpu" in (said := capsys.readouterr().err)) or "needs a GPU" in said
-    assert not (paths.outputs_dir() / "predictions").exists()
+    assert not (files.outputs_dir() / "predictions").exists()
 
 
 def test_pictures_are_checked_before_anything_is_predicted(toy, tmp_path, capsys):
     (tmp_path / "7.png").unlink()
     assert predict(tmp_path / "truth.json") == 2
     assert "7.png" in capsys.readouterr().err
-    assert not (paths.outputs_dir() / "predictions").exists()
+    assert not (files.outputs_dir() / "predictions").exists()
     assert read_index(tmp_path / "truth.json", check_images=False)

@@ -11,7 +11,7 @@ from PIL import Image
 from helpers.config import TestConfig, TtaConfig, preset
 from helpers.data.errors import DataError
 from helpers.data.taxonomy import Category, Taxonomy
-from helpers.inference.errors import PredictionError
+from helpers.files import UserError
 from helpers.inference.predictor import Prediction, Predictor, TrainedModel, read_any
 from helpers.structures import Detections
 
@@ -94,7 +94,7 @@ def test_arrays_of_any_sort(array, expected):
     ],
 )
 def test_what_is_no_picture_is_refused(wrong, message):
-    with pytest.raises(PredictionError, match=message):
+    with pytest.raises(UserError, match=message):
         read_any(wrong)
 
 
@@ -137,20 +137,20 @@ def test_limits_are_those_asked_for_or_refused(predictor):
         len(Predictor(Trainable(), test=test, device="cpu")(PICTURE)) <= 1 < len(predictor(PICTURE))
     )
     fixed = TrainedModel(tiny_model(), preset("quick"), CLASSES)
-    with pytest.raises(PredictionError, match=r"test.max_detections 100, not 1: build it with"):
+    with pytest.raises(UserError, match=r"test.max_detections 100, not 1: build it with"):
         Predictor(fixed, test=test, device="cpu")
 
 
 def test_a_name_is_no_run_and_a_device_must_be_there():
-    with pytest.raises(PredictionError, match=r"from a run, not from 'quick'.*find_run"):
+    with pytest.raises(UserError, match=r"from a run, not from 'quick'.*find_run"):
         Predictor("quick")
     fixed = TrainedModel(tiny_model(), preset("quick"), CLASSES)
-    with pytest.raises(PredictionError, match="device 'gpu' is not there: choose cpu"):
+    with pytest.raises(UserError, match="device 'gpu' is not there: choose cpu"):
         Predictor(fixed, device="gpu")
 
 
 def test_a_picture_without_pixels_is_refused():
-    with pytest.raises(PredictionError, match="0 x 5 pixels"):
+    with pytest.raises(UserError, match="0 x 5 pixels"):
         read_any(Image.new("RGB", (0, 5)))
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from helpers.inference.errors import PredictionError
+from helpers.files import UserError
 from helpers.inference.stored import StoredPredictions
 from helpers.structures import Detections
 
@@ -73,7 +73,7 @@ def test_a_damaged_line_is_named_and_can_be_deleted(stored, damaged):
     with path.open("ab") as file:
         file.write(damaged + b"\n")
     write(stored, 9)
-    with pytest.raises(PredictionError, match=r"part-1-of-1\.jsonl, line 2 is damaged: delete"):
+    with pytest.raises(UserError, match=r"part-1-of-1\.jsonl, line 2 is damaged: delete"):
         stored.done()
     whole = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(whole[0] + whole[2])
@@ -112,7 +112,7 @@ def test_a_killed_process_leaves_whole_pictures_and_no_lock(stored):
 
 def test_two_processes_can_not_write_one_part(stored, monkeypatch):
     monkeypatch.setattr("helpers.inference.stored.LOCK_SECONDS", 0.1)
-    busy = pytest.raises(PredictionError, match="another process is writing")
+    busy = pytest.raises(UserError, match="another process is writing")
     with stored.part(1, 2), stored.part(2, 2), busy:
         write(stored, 5, part=(1, 2))
     assert stored.done() == set()
@@ -134,9 +134,9 @@ def test_a_lock_that_a_killed_process_leaves_is_waited_for(stored):
 def test_other_predictions_are_not_mixed_in(stored):
     write(stored, 5)
     assert StoredPredictions.open(stored.folder, ABOUT).done() == {5}
-    with pytest.raises(PredictionError, match=r'with run "a", asked "b": .* --output'):
+    with pytest.raises(UserError, match=r'with run "a", asked "b": .* --output'):
         StoredPredictions.open(stored.folder, {**ABOUT, "run": "b"})
-    with pytest.raises(PredictionError, match="with other images: "):
+    with pytest.raises(UserError, match="with other images: "):
         StoredPredictions.open(stored.folder, {**ABOUT, "images": ABOUT["images"][:1]})
     assert stored.done() == {5}
 
@@ -156,9 +156,9 @@ def test_fields_that_differ_are_told_with_both_values(tmp_path, change, message)
     test = {"short_side": 160, "max_side": 320, "tta": None}
     about = {**ABOUT, "test": test, "weights": "0" * 64}
     StoredPredictions.open(tmp_path / "p", about)
-    with pytest.raises(PredictionError, match=re.escape(message)):
+    with pytest.raises(UserError, match=re.escape(message)):
         StoredPredictions.open(tmp_path / "p", {**about, "test": test | change})
-    with pytest.raises(PredictionError, match="with other weights: "):
+    with pytest.raises(UserError, match="with other weights: "):
         StoredPredictions.open(tmp_path / "p", {**about, "weights": "1" * 64})
 
 
@@ -167,7 +167,7 @@ def test_a_damaged_about_is_named(stored, damaged):
     write(stored, 5)
     (stored.folder / "about.json").write_bytes(damaged)
     for use in (lambda: stored.about, lambda: StoredPredictions.open(stored.folder, ABOUT)):
-        with pytest.raises(PredictionError, match=r"p/about\.json is damaged: move its folder"):
+        with pytest.raises(UserError, match=r"p/about\.json is damaged: move its folder"):
             use()
     assert stored.done() == {5}
 
@@ -175,16 +175,16 @@ def test_a_damaged_about_is_named(stored, damaged):
 @pytest.mark.parametrize("below", ["", "deeper"])
 def test_a_file_is_no_folder(tmp_path, below):
     (tmp_path / "precious").write_text("mine")
-    with pytest.raises(PredictionError, match=r"is a file, .* --output"):
+    with pytest.raises(UserError, match=r"is a file, .* --output"):
         StoredPredictions.open(tmp_path / "precious" / below, ABOUT)
     assert (tmp_path / "precious").read_text() == "mine"
 
 
 def test_a_foreign_folder_is_left_alone(tmp_path):
     (tmp_path / "precious.json").write_text("[]")
-    with pytest.raises(PredictionError, match="other files"):
+    with pytest.raises(UserError, match="other files"):
         StoredPredictions.open(tmp_path, ABOUT)
-    with pytest.raises(PredictionError, match="no predictions"):
+    with pytest.raises(UserError, match="no predictions"):
         StoredPredictions(tmp_path).about  # noqa: B018
 
 
@@ -208,5 +208,5 @@ def test_soft_masks_come_back_within_a_five_hundredth(stored):
 
 def test_soft_masks_that_were_not_kept(stored):
     write(stored, 5)
-    with pytest.raises(PredictionError, match="--soft"):
+    with pytest.raises(UserError, match="--soft"):
         list(stored.detections())

@@ -6,10 +6,10 @@ from itertools import islice
 
 import pytest
 
+from helpers.files import ROOT
 from helpers.ladder.check import check
 from helpers.ladder.reference import Reference, references, without_class_weights
 from helpers.ladder.rungs import rungs
-from helpers.paths import ROOT
 
 STORED = [r for preset in ("quick", "bench", "paper") for r in references(preset)]
 LARGEST = 8_000_000  # bytes of all of them together

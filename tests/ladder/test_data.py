@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from helpers.__main__ import parser as command_line
+from helpers.files import UserError
 from helpers.ladder import data
-from helpers.ladder.reference import LadderError
 from helpers.ladder.scales import scale
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
@@ -32,11 +32,11 @@ def test_the_command_makes_the_very_scenes_that_the_ladder_makes(preset):
 
 def test_real_data_that_are_not_there_are_asked_for_by_command(tmp_path, monkeypatch):
     monkeypatch.setenv("HELPERS_DATA", str(tmp_path))
-    with pytest.raises(LadderError, match="python -m helpers split data/3D-FUTURE"):
+    with pytest.raises(UserError, match="python -m helpers split data/3D-FUTURE"):
         data.prepare("paper")
-    with pytest.raises(LadderError, match="put the data set under data/3D-FUTURE"):
+    with pytest.raises(UserError, match="put the data set under data/3D-FUTURE"):
         data.validation_picture("paper", "0000000.jpg")
-    with pytest.raises(LadderError, match="not the plain name"):
+    with pytest.raises(UserError, match="not the plain name"):
         data.validation_picture("paper", "../secret.jpg")
     assert data.held_out("paper") is None
 

@@ -8,10 +8,10 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
+from helpers.files import UserError
 from helpers.inference.calibration import Isotonic
 from helpers.ladder.check import check, differing
 from helpers.ladder.ensemble import Learnt, Members, all_scores
-from helpers.ladder.reference import LadderError
 from helpers.ladder.soft import KEPT, LEVELS, pack_soft, unpack_soft
 from helpers.structures import Detections
 from tests import squares
@@ -95,7 +95,7 @@ def test_faint_detections_take_part_and_those_of_score_0_do_not(members):
 def test_masks_that_do_not_fit_the_detections_are_refused():
     packed = pack_soft({1: found(4)}.items())
     for side, message in ((8, "incomplete"), (6, "too large"), (10**6, "side of 1000000")):
-        with pytest.raises(LadderError, match=message):
+        with pytest.raises(UserError, match=message):
             unpack_soft({**packed, "side": side})
 
 

@@ -13,22 +13,15 @@ import pytest
 from helpers.__main__ import parser as command_line
 from helpers.config import TestConfig, change
 from helpers.evaluation.average_precision import Evaluation
+from helpers.files import RunBusyError, UserError
 from helpers.inference.stored import StoredPredictions
 from helpers.ladder import command as ladder_command
 from helpers.ladder import measure as ladder_measure
 from helpers.ladder import results as measured
 from helpers.ladder import rungs as ladder
-from helpers.ladder.reference import (
-    Entry,
-    LadderError,
-    Reference,
-    pack_results,
-    unpack_results,
-    unpacked,
-)
+from helpers.ladder.reference import Entry, Reference, pack_results, unpack_results, unpacked
 from helpers.run_store import Run
 from helpers.series.analysis import paper
-from helpers.training.errors import RunBusyError
 
 PRESETS = ("quick", "bench", "paper")
 
@@ -236,7 +229,7 @@ def test_entries_of_another_version_are_refused(tmp_path):
     content = json.loads(reference.path.read_text())
     content["entries"][0]["changes"] = content["entries"][0].pop("config")
     reference.path.write_text(json.dumps(content))
-    with pytest.raises(LadderError, match="of another version: move it away"):
+    with pytest.raises(UserError, match="of another version: move it away"):
         reference.entries()
 
 
@@ -246,7 +239,7 @@ def test_a_truth_is_kept_under_the_rows_scored_against_it(tmp_path):
     reference.add(entry("dcn"))
     reference.keep_truth({"images": [2]}, rung="dcn", seed=0)  # its only row is measured anew
     reference.keep_truth({"images": (2,)}, rung="focal", seed=0)
-    with pytest.raises(LadderError, match="are of other validation data: bring"):
+    with pytest.raises(UserError, match="are of other validation data: bring"):
         reference.keep_truth({"images": [3]}, rung="focal", seed=0)
     assert reference.truth() == {"images": [2]}
 
@@ -264,7 +257,7 @@ def test_equal_bytes_are_not_written_again(tmp_path):
 def test_names_that_lead_out_of_the_folder_are_refused(tmp_path):
     reference = Reference.of("quick", "cpu", tmp_path)
     for name in ("../a.json", "/etc/hostname", "sub/a.json", "..", "."):
-        with pytest.raises(LadderError, match="not the plain name"):
+        with pytest.raises(UserError, match="not the plain name"):
             reference.read(name)
 
 
@@ -272,7 +265,7 @@ def test_what_unpacks_to_too_much_or_too_little_is_refused():
     data = lzma.compress(bytes(1000))
     assert unpacked(data, 1000, "a") == bytes(1000)
     for bad, most in ((data, 999), (data[:-4], 1000), (data[:20], 1000), (b"no", 1000)):
-        with pytest.raises(LadderError, match="a is "):
+        with pytest.raises(UserError, match="a is "):
             unpacked(bad, most, "a")
 
 
@@ -315,7 +308,7 @@ def test_other_weights_are_other_predictions(tmp_path):
     folder = tmp_path / "run-1" / "checkpoints"
     folder.mkdir(parents=True)
     run = Run(folder.parent)
-    with pytest.raises(LadderError, match="run-1 has no checkpoint"):
+    with pytest.raises(UserError, match="run-1 has no checkpoint"):
         ladder_measure.newest_weights(run)
     (folder / "step_00000100.pt").write_bytes(b"old")
     (folder / "step_00000450.pt").write_bytes(b"new")

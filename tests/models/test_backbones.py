@@ -5,8 +5,8 @@ import timm
 import torch
 from torch import nn
 
+from helpers.files import UserError
 from helpers.models.backbones import Backbone, FrozenBatchNorm
-from helpers.models.errors import ModelError
 
 
 def norms(module: nn.Module, kind: type) -> list[nn.Module]:
@@ -107,7 +107,7 @@ def test_blocks_without_a_1x1_keep_their_stride_as_in_detectron2():
 
 @pytest.mark.parametrize("name", ["resnest14d", "convnext_atto"])
 def test_stride_in_1x1_is_refused_where_no_block_has_it(name):
-    with pytest.raises(ModelError, match=r"stride_in_1x1 is for .* leave it False"):
+    with pytest.raises(UserError, match=r"stride_in_1x1 is for .* leave it False"):
         Backbone(name, stride_in_1x1=True)
 
 
@@ -125,12 +125,12 @@ def test_checkpointing_gives_the_same_gradient():
 
 
 def test_an_unknown_name_is_refused_with_suggestions():
-    with pytest.raises(ModelError, match="timm knows no backbone 'resnet5'"):
+    with pytest.raises(UserError, match="timm knows no backbone 'resnet5'"):
         Backbone("resnet5")
 
 
 def test_a_model_without_the_four_strides_is_refused():
-    with pytest.raises(ModelError, match="vit_tiny_patch16_224"):
+    with pytest.raises(UserError, match="vit_tiny_patch16_224"):
         Backbone("vit_tiny_patch16_224")
 
 
@@ -139,14 +139,14 @@ def test_weights_that_cannot_be_fetched_say_how_to_go_on(monkeypatch):
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(ModelError, match="model__pretrained=False"):
+    with pytest.raises(UserError, match="model__pretrained=False"):
         Backbone("resnet50", pretrained=True)
 
 
 @pytest.mark.parametrize("norm", ["bn", "sync"])
 def test_one_value_per_channel_is_refused_in_words(norm):
     backbone = Backbone("resnest14d", norm=norm).train()
-    with pytest.raises(ModelError, match=r"two or more pictures.*train__batch_size.*frozen"):
+    with pytest.raises(UserError, match=r"two or more pictures.*train__batch_size.*frozen"):
         backbone(torch.randn(1, 3, 64, 64))
     backbone(torch.randn(2, 3, 64, 64))
     backbone.eval()(torch.randn(1, 3, 64, 64))

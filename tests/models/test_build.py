@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from helpers.config import LossConfig, ModelConfig, TestConfig, preset
+from helpers.files import UserError
 from helpers.inference.paste import paste_masks
 from helpers.models.build import build_model
-from helpers.models.errors import ModelError
 from helpers.structures import Targets
 from tests.models.scoring import mask_ap
 
@@ -158,12 +158,12 @@ def test_mask_rois_caps_the_rois_of_the_mask_loss(tiny, make_model, make_targets
 )
 def test_targets_that_do_not_fit_are_refused(tiny, make_model, make_targets, labels, size, words):
     targets = make_targets(*((1, 1, 9, 9, label) for label in labels), size=size)
-    with pytest.raises(ModelError, match=words):
+    with pytest.raises(UserError, match=words):
         make_model(tiny).losses(pictures((64, 64)), [targets])
 
 
 def test_a_box_without_area_is_refused(tiny, make_model, make_targets):
-    with pytest.raises(ModelError, match="image 0 has a box without area"):
+    with pytest.raises(UserError, match="image 0 has a box without area"):
         make_model(tiny).losses(pictures((64, 64)), [make_targets((5, 5, 5, 9, 0))])
 
 
@@ -171,7 +171,7 @@ def test_a_box_without_area_is_refused(tiny, make_model, make_targets):
 def test_a_box_that_is_not_finite_is_refused(tiny, make_model, make_targets, value):
     targets = make_targets((5, 5, 40, 50, 0))
     targets.boxes[0, 2] = value
-    with pytest.raises(ModelError, match="image 0 has a box that is not finite"):
+    with pytest.raises(UserError, match="image 0 has a box that is not finite"):
         make_model(tiny).losses(pictures((64, 64)), [targets])
 
 
@@ -179,24 +179,24 @@ def test_a_box_that_is_not_finite_is_refused(tiny, make_model, make_targets, val
 def test_boxes_labels_and_masks_must_be_as_many(tiny, make_model, make_targets, name):
     targets = make_targets((5, 5, 40, 50, 0), (8, 8, 20, 20, 1))
     targets = dataclasses.replace(targets, **{name: getattr(targets, name)[:1]})
-    with pytest.raises(ModelError, match=rf"image 0 has .*\b1 {name}\b.*: give one of each"):
+    with pytest.raises(UserError, match=rf"image 0 has .*\b1 {name}\b.*: give one of each"):
         make_model(tiny).losses(pictures((64, 64)), [targets])
 
 
 def test_counts_of_images_and_targets_must_agree(tiny, make_model):
-    with pytest.raises(ModelError, match="1 images but 0 targets"):
+    with pytest.raises(UserError, match="1 images but 0 targets"):
         make_model(tiny).losses(pictures((64, 64)), [])
 
 
 def test_a_detector_needs_a_class(tiny):
-    with pytest.raises(ModelError, match="at least one class"):
+    with pytest.raises(UserError, match="at least one class"):
         build_model(tiny, LossConfig(), TestConfig(), 0)
 
 
 @pytest.mark.parametrize("alpha", [(1.0, 2.0), (1.0, 2.0, 1.0, 2.0)])
 def test_class_weights_of_another_number_of_classes_are_refused(tiny, alpha):
     loss = LossConfig(classes="focal", alpha=alpha)
-    with pytest.raises(ModelError, match=rf"loss\.alpha has {len(alpha)} .* have 3 classes"):
+    with pytest.raises(UserError, match=rf"loss\.alpha has {len(alpha)} .* have 3 classes"):
         build_model(tiny, loss, TestConfig(), 3)
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.files import UserError
 from helpers.models.build import build_model
 from helpers.models.checkpoints import (
     MSRA,
@@ -25,7 +26,6 @@ from helpers.models.checkpoints import (
 )
 from helpers.models.deform import DeformConv
 from helpers.models.detectron2_names import detectron2_keys, modern_name
-from helpers.models.errors import CheckpointError
 from helpers.tools.compare import GOLDEN
 
 
@@ -87,10 +87,10 @@ def test_a_written_file_names_nothing_that_only_one_numpy_has(model, tmp_path):
 
 def test_solov2_is_refused_both_ways(tiny, tmp_path, make_model):
     model = make_model(dataclasses.replace(tiny, architecture="solov2"))
-    with pytest.raises(CheckpointError, match=r"detectron2 has no SOLOv2: .*load_mmdet"):
+    with pytest.raises(UserError, match=r"detectron2 has no SOLOv2: .*load_mmdet"):
         export_detectron2(model, tmp_path / "m.pkl")
     assert not (tmp_path / "m.pkl").exists()
-    with pytest.raises(CheckpointError, match="detectron2 has no SOLOv2"):
+    with pytest.raises(UserError, match="detectron2 has no SOLOv2"):
         load_detectron2(model, write(tmp_path / "n.pkl", {"model": {"w": np.zeros(1)}}))
 
 
@@ -111,7 +111,7 @@ def test_other_means_move_into_the_model(model, tmp_path, make_model, tiny):
     path = write(tmp_path / "m.pkl", {"model": exported(model)})
     load_detectron2(model, path, inputs=RESNEST)
     assert model.normalise.mean.flatten().tolist() == pytest.approx(list(RESNEST.mean))
-    with pytest.raises(CheckpointError, match="pixel means"):
+    with pytest.raises(UserError, match="pixel means"):
         export_detectron2(model, tmp_path / "n.pkl", inputs=MSRA)
 
 
@@ -145,7 +145,7 @@ def test_grouped_convolutions_for_offsets_become_plain_ones(tiny, make_model, tm
         torch.conv2d(x, ours.offset.weight, ours.offset.bias, padding=1), grouped(x)
     )
     state[key] = state[key][:, :-1]
-    with pytest.raises(CheckpointError, match=re.escape(f"{key} is ({rows}, {channels // 2 - 1}")):
+    with pytest.raises(UserError, match=re.escape(f"{key} is ({rows}, {channels // 2 - 1}")):
         load_detectron2(model, write(tmp_path / "m.pkl", {"model": state}))
 
 
@@ -171,14 +171,14 @@ def test_a_suffix_in_capitals_is_a_pickle_too(tmp_path):
     ],
 )
 def test_a_file_without_usable_weights_says_what_it_has(tmp_path, content, message):
-    with pytest.raises(CheckpointError, match=rf"m\.pkl .*{message}"):
+    with pytest.raises(UserError, match=rf"m\.pkl .*{message}"):
         read_detectron2(write(tmp_path / "m.pkl", content))
 
 
 @pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 def test_sparse_weights_are_refused_in_words(tmp_path):
     torch.save({"model": {"fc.weight": torch.eye(3).to_sparse()}}, tmp_path / "m.pth")
-    with pytest.raises(CheckpointError, match=r"m\.pth .*fc\.weight is not a dense array"):
+    with pytest.raises(UserError, match=r"m\.pth .*fc\.weight is not a dense array"):
         read_detectron2(tmp_path / "m.pth")
 
 
@@ -200,7 +200,7 @@ def test_what_does_not_fit_is_listed(model, tmp_path, change):
         key = "roi_heads.keypoint_head.weight"
         state[key] = np.zeros(3, np.float32)
     before = model.rpn.head.conv.weight.clone()
-    with pytest.raises(CheckpointError, match=key):
+    with pytest.raises(UserError, match=key):
         load_detectron2(model, write(tmp_path / "m.pkl", {"model": state}))
     assert torch.equal(model.rpn.head.conv.weight, before)
 
@@ -242,7 +242,7 @@ class Hostile:
 def test_a_hostile_pickle_runs_nothing(tmp_path, suffix):
     marker = tmp_path / "marker"
     path = write(tmp_path / f"evil{suffix}", {"model": {"w": Hostile(marker)}})
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         read_detectron2(path)
     assert not marker.exists()
     pickle.loads(path.read_bytes())  # the same file does run under a plain unpickler
@@ -256,7 +256,7 @@ def test_a_refused_pth_is_told_without_advice_to_trust_it(tmp_path, new_format):
     torch.save(content, path, _use_new_zipfile_serialization=new_format)
     with pytest.raises(pickle.UnpicklingError, match="with `weights_only` set to `False`"):
         torch.load(path, weights_only=True)
-    with pytest.raises(CheckpointError, match=r"model\.pth .* save the weights alone") as caught:
+    with pytest.raises(UserError, match=r"model\.pth .* save the weights alone") as caught:
         read_detectron2(path)
     assert "weights_only" not in f"{caught.value} {caught.value.__cause__}"
     assert caught.value.__cause__.__suppress_context__  # no part of what is shown
@@ -268,7 +268,7 @@ def test_a_damaged_pth_says_how_to_mend_it(tmp_path, kept):
     path = tmp_path / "model.pth"
     torch.save({"model": {"w": torch.ones(9)}}, path)
     path.write_bytes(b"text" if kept is None else path.read_bytes()[:kept])
-    with pytest.raises(CheckpointError, match=r"model\.pth .* is damaged, .* Fetch it again"):
+    with pytest.raises(UserError, match=r"model\.pth .* is damaged, .* Fetch it again"):
         read_detectron2(path)
 
 
@@ -276,13 +276,13 @@ def test_a_damaged_pth_says_how_to_mend_it(tmp_path, kept):
 def test_a_broken_file_says_which(tmp_path, content):
     path = tmp_path / "broken.pkl"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"broken\.pkl .*(damaged|no dictionary)"):
+    with pytest.raises(UserError, match=r"broken\.pkl .*(damaged|no dictionary)"):
         read_detectron2(path)
 
 
 def test_an_absent_file_and_an_existing_target(model, tmp_path):
-    with pytest.raises(CheckpointError, match=r"none\.pkl"):
+    with pytest.raises(UserError, match=r"none\.pkl"):
         read_detectron2(tmp_path / "none.pkl")
     export_detectron2(model, tmp_path / "m.pkl")
-    with pytest.raises(CheckpointError, match="exists"):
+    with pytest.raises(UserError, match="exists"):
         export_detectron2(model, tmp_path / "m.pkl")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.models.errors import ModelError
+from helpers.files import UserError
 from helpers.structures import Detections
 from helpers.tools import compare
 from helpers.tools.compare import agreement
@@ -111,7 +111,7 @@ def test_both_are_timed_in_turns_after_a_first_run_each():
 
 def test_an_unknown_golden_file_names_those_there_are():
     before = list(sys.path)
-    with pytest.raises(ModelError, match="there are cascade_r50, maskrcnn_r50, pointrend_r50"):
+    with pytest.raises(UserError, match="there are cascade_r50, maskrcnn_r50, pointrend_r50"):
         compare.golden_table("resnet")
     assert sys.path == before
 

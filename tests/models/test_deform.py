@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from helpers.files import UserError
 from helpers.models.backbones import Backbone
 from helpers.models.deform import DeformConv, deform_stages
-from helpers.models.errors import ModelError
 
 # channels in, out, groups, stride, dilation, deform groups
 GEOMETRIES = [
@@ -139,7 +139,7 @@ def test_a_backbone_is_built_with_its_deformable_stages():
 
 
 def test_other_networks_and_uneven_groups_are_refused():
-    with pytest.raises(ModelError, match="no such ResNet stage"):
+    with pytest.raises(UserError, match="no such ResNet stage"):
         Backbone("convnext_atto", deformable=(3,))
-    with pytest.raises(ModelError, match="does not divide"):
+    with pytest.raises(UserError, match="does not divide"):
         Backbone("resnet18", deformable=(3,), deform_groups=3)

@@ -20,8 +20,7 @@ from helpers.config import ModelConfig
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.data.rle import encode
-from helpers.models.errors import CheckpointError, ModelError
-from helpers.paths import ROOT
+from helpers.files import ROOT, UserError
 from helpers.series.notebook import notebook_path, read_manifest
 from helpers.tools import compare
 from helpers.tools.bench import cases
@@ -87,28 +86,28 @@ def test_names_of_before_pointrend_s_renaming_are_taken(tmp_path):
 
 def test_weights_of_another_model_are_refused(tmp_path):
     path = saved(zeros("maskrcnn"), tmp_path / "m.pth")
-    with pytest.raises(CheckpointError, match=r"point_head\.fc1\.weight is missing"):
+    with pytest.raises(UserError, match=r"point_head\.fc1\.weight is missing"):
         reference_model(path, CONFIGS["pointrend"], num_classes=34)
     offset = {"backbone.bottom_up.res3.0.conv2_offset.bias": torch.zeros(1)}
-    with pytest.raises(CheckpointError, match=r"conv2_offset\.bias has no place"):
+    with pytest.raises(UserError, match=r"conv2_offset\.bias has no place"):
         other = saved(zeros("maskrcnn") | offset, tmp_path / "n.pth")
         reference_model(other, CONFIGS["maskrcnn"], num_classes=34)
     narrow = {"roi_heads.box_head.fc1.weight": torch.zeros(2, 2)}
-    with pytest.raises(CheckpointError, match="size mismatch"):
+    with pytest.raises(UserError, match="size mismatch"):
         other = saved(zeros("maskrcnn") | narrow, tmp_path / "o.pth")
         reference_model(other, CONFIGS["maskrcnn"], num_classes=34)
 
 
 def test_architectures_that_are_not_compared_say_so(tmp_path):
     for changes in ({"architecture": "solov2"}, {"backbone": "resnest50d"}):
-        with pytest.raises(ModelError, match="is not compared with detectron2"):
+        with pytest.raises(UserError, match="is not compared with detectron2"):
             config = dataclasses.replace(ModelConfig(), **changes)
             reference_model(tmp_path / "none", config, num_classes=3)
 
 
 def test_pointrend_without_opencv_says_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "detectron2.projects.point_rend", None)
-    with pytest.raises(ModelError, match="needs OpenCV, `conda install py-opencv`"):
+    with pytest.raises(UserError, match="needs OpenCV, `conda install py-opencv`"):
         reference_model(tmp_path / "none", CONFIGS["pointrend"], num_classes=3)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.models.errors import ModelError
+from helpers.files import UserError
 from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD, Normalise
 
 
@@ -32,5 +32,5 @@ def test_each_channel_has_its_own_statistics():
     ],
 )
 def test_what_is_no_picture_is_refused(images, words):
-    with pytest.raises(ModelError, match=words):
+    with pytest.raises(UserError, match=words):
         Normalise()(images)

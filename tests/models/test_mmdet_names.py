@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from helpers.config import LossConfig, Solov2Config, TestConfig
+from helpers.files import UserError
 from helpers.models.build import build_model
-from helpers.models.errors import CheckpointError
 from helpers.models.mmdet_names import load_mmdet, mmdet_keys, modern_name
 from tests.models.test_solov2 import SMALL
 
@@ -105,7 +105,7 @@ def test_what_does_not_fit_is_named_and_changes_nothing(tiny, tmp_path):
     content["bbox_head.fc.weight"] = torch.zeros(1)
     torch.save(content, tmp_path / "other.pth")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(UserError) as caught:
         load_mmdet(model, tmp_path / "other.pth")
     for words in (
         "mask_head.conv_kernel.bias is missing",
@@ -119,5 +119,5 @@ def test_what_does_not_fit_is_named_and_changes_nothing(tiny, tmp_path):
 
 def test_a_file_that_is_no_checkpoint(tiny, tmp_path):
     (tmp_path / "text.pth").write_text("no")
-    with pytest.raises(CheckpointError, match=r"text\.pth cannot be read"):
+    with pytest.raises(UserError, match=r"text\.pth cannot be read"):
         load_mmdet(build(tiny), tmp_path / "text.pth")

@@ -7,8 +7,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from helpers.files import UserError
 from helpers.models.checkpoints import read_detectron2
-from helpers.models.errors import CheckpointError
 from helpers.models.safe_pickle import load_arrays
 
 
@@ -33,7 +33,7 @@ from helpers.models.safe_pickle import load_arrays
 def test_everything_but_arrays_is_refused(tmp_path, pickled):
     path = tmp_path / "evil.pkl"
     path.write_bytes(pickled)
-    with pytest.raises(CheckpointError):
+    with pytest.raises(UserError):
         read_detectron2(path)
 
 

@@ -20,9 +20,9 @@ from helpers.config import (
     from_dict,
     preset,
 )
+from helpers.files import UserError
 from helpers.inference.paste import paste_masks
 from helpers.models.build import build_model
-from helpers.models.errors import ModelError
 from helpers.models.solov2 import SOLOv2, dice_loss
 from helpers.models.solov2_head import InstanceBranch, MaskBranch, with_coordinates
 from helpers.models.solov2_masks import box_relative, points_nms, tight_boxes
@@ -118,7 +118,7 @@ def test_only_the_bounded_candidates_get_masks(tiny, monkeypatch):
 
 def test_targets_that_do_not_fit_are_refused(tiny, make_targets):
     model = build(dataclasses.replace(tiny, architecture="solov2", solov2=SMALL))
-    with pytest.raises(ModelError, match=r"labels outside 0\.\.2"):
+    with pytest.raises(UserError, match=r"labels outside 0\.\.2"):
         model.losses(pictures((64, 64)), [make_targets((1, 1, 9, 9, 3))])
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.files import UserError
 from helpers.review.queue import Filters, ReviewQueue
 from helpers.review.scores import ORDERS
-from helpers.review.store import DecisionStore, ReviewError
+from helpers.review.store import DecisionStore
 from tests.review import review_data
 
 
@@ -48,7 +49,7 @@ def test_every_order_gives_one_number_an_item(queue: ReviewQueue, order: str):
 
 
 def test_an_unknown_order_names_those_there_are(queue: ReviewQueue):
-    with pytest.raises(ReviewError, match="choose one of disagreement"):
+    with pytest.raises(UserError, match="choose one of disagreement"):
         queue.sort("beauty")
 
 
@@ -97,7 +98,7 @@ def test_undo_restores_what_was_there_and_returns(queue: ReviewQueue):
 def test_undo_leaves_what_somebody_else_decided(queue: ReviewQueue):
     item = queue.decide("accept")
     DecisionStore(queue.store.path).put(item.key, "reject")
-    with pytest.raises(ReviewError, match="elsewhere"):
+    with pytest.raises(UserError, match="elsewhere"):
         queue.undo()
     assert queue.store.verdict(item.key) == "reject" and queue.undo() is None
 

@@ -12,9 +12,10 @@ import pytest
 from helpers.__main__ import main
 from helpers.data import rle
 from helpers.data.coco import read_index
+from helpers.files import UserError
 from helpers.review.export import apply_decisions, export_coco, export_csv
 from helpers.review.sources import Comparison, annotations_of, predictions_of
-from helpers.review.store import DecisionStore, ReviewError
+from helpers.review.store import DecisionStore
 from tests.review import review_data
 
 
@@ -112,9 +113,9 @@ def test_the_command_writes_a_file_that_training_reads(
 
 
 def test_what_is_no_annotation_file_is_refused(tmp_path: Path, decided: DecisionStore):
-    with pytest.raises(ReviewError, match="no 'images' and 'annotations'"):
+    with pytest.raises(UserError, match="no 'images' and 'annotations'"):
         apply_decisions({"images": []}, review_data.after(), decided)
-    with pytest.raises(ReviewError, match="no such file"):
+    with pytest.raises(UserError, match="no such file"):
         apply_decisions(review_data.before(), review_data.after(), tmp_path / "none.jsonl")
     assert not (tmp_path / "none.jsonl").exists()
 

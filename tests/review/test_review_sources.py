@@ -10,6 +10,7 @@ import pytest
 
 from helpers.data import rle
 from helpers.data.coco import read_index
+from helpers.files import UserError
 from helpers.review.scores import ap_losses, defect_score
 from helpers.review.sources import (
     Comparison,
@@ -19,7 +20,6 @@ from helpers.review.sources import (
     correction_remarks,
     predictions_of,
 )
-from helpers.review.store import ReviewError
 from tests.review import review_data
 
 
@@ -87,7 +87,7 @@ def test_a_pair_of_two_classes_says_so(tmp_path: Path):
 
 def test_results_of_other_classes_are_refused(tmp_path: Path):
     index = read_index(review_data.write_files(tmp_path)[0])
-    with pytest.raises(ReviewError, match="category 7"):
+    with pytest.raises(UserError, match="category 7"):
         predictions_of([{"category_id": 7, "score": 1.0}], index, name="model")
 
 
@@ -98,7 +98,7 @@ def test_remarks_of_a_correction(tmp_path: Path):
     remarks = correction_remarks(report, "a.json")
     assert remarks[8, 3] == "changes by 41%: please look"
     assert remarks[8, 2] == "duplicate of annotation 1" and (8, 5) in remarks
-    with pytest.raises(ReviewError, match="knows a"):
+    with pytest.raises(UserError, match="knows a"):
         correction_remarks(report, "b.json")
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.review.store import DecisionStore, ItemKey, ReviewError
+from helpers.files import UserError
+from helpers.review.store import DecisionStore, ItemKey
 
 KEYS = [f"train/1/{n}/{n}/abc" for n in range(1, 4)]
 WRITER = """
@@ -97,7 +98,7 @@ def test_a_killed_writer_loses_nothing_it_was_told_is_saved(tmp_path: Path):
 def test_another_file_is_refused_and_left_alone(tmp_path: Path):
     file = tmp_path / "annotations.json"
     file.write_text('{"images": []}\n')
-    with pytest.raises(ReviewError, match="not a file of decisions"):
+    with pytest.raises(UserError, match="not a file of decisions"):
         DecisionStore(file)
     assert file.read_text() == '{"images": []}\n'
 
@@ -123,9 +124,9 @@ def test_foreign_lines_are_passed_over(tmp_path: Path, content: bytes):
 
 def test_wrong_verdicts_and_keys_are_refused_before_anything_is_written(tmp_path: Path):
     store = DecisionStore(tmp_path / "d.jsonl")
-    with pytest.raises(ReviewError, match="no verdict 'maybe'"):
+    with pytest.raises(UserError, match="no verdict 'maybe'"):
         store.put(KEYS[0], "maybe")
-    with pytest.raises(ReviewError, match="not the key"):
+    with pytest.raises(UserError, match="not the key"):
         store.put("chair 3", "accept")
     assert store.path.read_bytes() == b""
 

@@ -16,9 +16,10 @@ from PIL import Image
 
 from helpers.data import rle
 from helpers.data.coco import read_index
+from helpers.files import UserError
 from helpers.review.picture import picture_bytes
 from helpers.review.sources import Comparison, annotations_of
-from helpers.review.store import DecisionStore, ReviewError
+from helpers.review.store import DecisionStore
 from helpers.review.widget import ReviewWidget
 from tests.review import review_data
 
@@ -139,7 +140,7 @@ def test_several_splits_are_one_review(tmp_path: Path):
     assert widget.choices["splits"] == ["train", "val"] and widget.status["total"] == 10
     widget.handle({"do": "filter", "filters": {"split": "val"}})
     assert widget.scene["picture"] == "val/2" and widget.status["total"] == 5
-    with pytest.raises(ReviewError, match="one comparison a split"):
+    with pytest.raises(UserError, match="one comparison a split"):
         ReviewWidget([parts[0], parts[0]], tmp_path / "d.jsonl")
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.files import UserError
 from helpers.scenes import make, write
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
-from helpers.scenes.write import SceneError
 
 CONFIG = SceneConfig(name="tiny", size=48, train=5, val=3, noise="statistical")
 
@@ -88,7 +88,7 @@ def test_a_smaller_set_is_the_beginning_of_a_larger_one(finished, tmp_path):
 def test_a_set_of_another_config_is_refused_and_kept(finished):
     before = contents(finished)
     other = dataclasses.replace(CONFIG, seed=7, noise_level=1.0)
-    with pytest.raises(SceneError, match=r"noise_level 0.5 there, 1.0 wanted; seed 0 there, 7"):
+    with pytest.raises(UserError, match=r"noise_level 0.5 there, 1.0 wanted; seed 0 there, 7"):
         make_scenes(other, folder=finished, progress=False)
     assert contents(finished) == before
 
@@ -97,13 +97,13 @@ def test_an_unfinished_set_of_another_config_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(write, "write_scene", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_scenes(CONFIG, folder=tmp_path, jobs=1, progress=False)
-    with pytest.raises(SceneError, match="size 48 there, 64 wanted"):
+    with pytest.raises(UserError, match="size 48 there, 64 wanted"):
         make_scenes(dataclasses.replace(CONFIG, size=64), folder=tmp_path, progress=False)
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(SceneError, match="empty folder"):
+    with pytest.raises(UserError, match="empty folder"):
         make_scenes(CONFIG, folder=tmp_path, progress=False)
     assert contents(tmp_path) == {"thesis.txt": b"mine"}
 
@@ -117,7 +117,7 @@ def test_the_default_folder_is_named_after_the_set(tmp_path, monkeypatch):
 
 def test_a_set_without_pictures_is_refused(tmp_path):
     empty = dataclasses.replace(CONFIG, train=0, val=0)
-    with pytest.raises(SceneError, match="has no pictures"):
+    with pytest.raises(UserError, match="has no pictures"):
         make_scenes(empty, folder=tmp_path / "empty", progress=False)
     assert not (tmp_path / "empty").exists()
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.files import UserError
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.statistics import category_table, comparison, label_statistics, scene_statistics
-from helpers.scenes.write import SceneError
 
 
 def annotation(category: int, area: int, *bbox: int, image: int = 1) -> dict:
@@ -82,7 +82,7 @@ def test_no_annotations_at_all_give_no_numbers_but_no_error(tmp_path):
 
 
 def test_a_folder_without_annotations_is_an_error(tmp_path):
-    with pytest.raises(SceneError, match="no finished set of scenes"):
+    with pytest.raises(UserError, match="no finished set of scenes"):
         scene_statistics(tmp_path)
 
 

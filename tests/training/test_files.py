@@ -17,9 +17,16 @@ from contextlib import closing
 import pytest
 import torch
 
+from helpers.files import (
+    RunBusyError,
+    StorageError,
+    is_locked,
+    locked,
+    read_json,
+    replace_file,
+    write_json,
+)
 from helpers.training.checkpoint import Checkpoint, load_newest, save
-from helpers.training.errors import RunBusyError, StorageError
-from helpers.training.files import is_locked, locked, read_json, replace_file, write_json
 from helpers.training.log import StepLog, read_log
 
 
@@ -178,7 +185,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import toy
-from helpers.training.errors import StorageError
+from helpers.files import StorageError
 
 disk = Path(sys.argv[2])
 filler = disk / "filler"

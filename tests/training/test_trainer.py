@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from helpers.config import TrainConfig
-from helpers.models.errors import ModelError
+from helpers.files import UserError
 from helpers.training.errors import NonFiniteError
 from helpers.training.log import read_log
 from helpers.training.optimizer import build_optimizer, set_learning_rate
@@ -77,10 +77,10 @@ def test_ten_non_finite_steps_in_a_row_end_the_run(toy, tmp_path):
 
 def test_a_batch_the_model_refuses_is_kept(toy, tmp_path, monkeypatch):
     def refuse(*args):
-        raise ModelError("the training has diverged")
+        raise UserError("the training has diverged")
 
     monkeypatch.setattr(toy.ToyModel, "forward", refuse)
-    with pytest.raises(ModelError, match=r"has diverged; the batch is in .*00000001_0\.npz"):
+    with pytest.raises(UserError, match=r"has diverged; the batch is in .*00000001_0\.npz"):
         toy.train_toy(tmp_path)
     [path] = tmp_path.glob("*.npz")
     assert np.load(path, allow_pickle=False)["image_ids"].tolist() == [1, 1]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from helpers.drawing import Panel, grid
+from helpers.drawing_style import Picture
 from helpers.series.viz import controls
 from helpers.series.viz.controls import Controlled, choice, slider, tick
-from helpers.series.viz.style import Picture
 
 LIVE = "application/vnd.jupyter.widget-view+json"
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.drawing_style import Picture, class_colour
 from helpers.series.viz import figures
-from helpers.series.viz.style import Picture, class_colour
 
 
 @pytest.fixture(autouse=True)

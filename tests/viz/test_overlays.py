@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from helpers.drawing import Overlay, Panel, deepest_point, grid, id_map, tint
-from helpers.series.viz.style import class_colour
+from helpers.drawing_style import class_colour
 
 
 def rectangle(

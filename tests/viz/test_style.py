@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from helpers.series.viz.style import (
+from helpers.drawing_style import (
     CYCLE,
     INK,
     Picture,

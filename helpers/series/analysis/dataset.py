@@ -9,7 +9,7 @@ from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import find_dataset
 from helpers.data.taxonomy import LabelSpace
-from helpers.paths import resolve
+from helpers.files import resolve
 
 
 def split_paths(folder: str | Path) -> dict[str, str]:

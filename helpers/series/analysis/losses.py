@@ -20,6 +20,7 @@ from helpers.data.index import InstanceIndex
 from helpers.data.loader import InstanceDataset
 from helpers.evaluation.average_precision import Evaluation
 from helpers.evaluation.tables import class_table
+from helpers.files import UserError
 from helpers.ladder.reference import REFERENCE, Entry
 from helpers.ladder.results import stored
 from helpers.models.box_head import POOL
@@ -28,7 +29,7 @@ from helpers.models.cascade import FIRST_IOU
 from helpers.models.losses import class_loss, focal_alpha, mask_loss
 from helpers.models.roi_pool import pool_rois
 from helpers.models.rois import cat_labels, sample_rois
-from helpers.run_store import Run, RunError, list_runs
+from helpers.run_store import Run, list_runs
 from helpers.series.analysis.statistics import instance_table
 from helpers.structures import Sample
 from helpers.training.command import command_of
@@ -174,10 +175,10 @@ def finished_run(config: ExperimentConfig) -> Run | None:
 
 
 def required_run(config: ExperimentConfig, *, made_by: str) -> Run:
-    """As `finished_run`. Raises RunError naming the notebook that makes it when there is none."""
+    """As `finished_run`. Raises UserError naming the notebook that makes it when there is none."""
     run = finished_run(config)
     if run is None:
-        raise RunError(
+        raise UserError(
             f"there is no finished run {config.name}-{config.hash()}: notebook {made_by} makes it "
             "when it gets the same parameters"
         )

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from helpers.drawing_style import CYCLE, INK, STYLE, Picture
 from helpers.series.analysis.anchors import LEVELS, AnchorSet, best_anchors, resize_scale
 from helpers.series.viz.controls import Controlled, choice, slider
-from helpers.series.viz.style import CYCLE, INK, STYLE, Picture
 
 POSITIVE = 0.7  # IoU from which on an anchor is a positive of the RPN
 

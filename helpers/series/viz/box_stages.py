@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
+from helpers.drawing_style import CYCLE, GREY, STYLE, Picture, shade
 from helpers.series.viz.gallery import square_window
-from helpers.series.viz.style import CYCLE, GREY, STYLE, Picture, shade
 
 THRESHOLDS = (0.5, 0.6, 0.7)  # of a cascade's stages
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from helpers.data.index import InstanceIndex
 from helpers.drawing import Panel, grid
+from helpers.drawing_style import Picture
 from helpers.series.viz.controls import Controlled, choice, slider, tick
 from helpers.series.viz.sources import picture, truth
-from helpers.series.viz.style import Picture
 
 EVERY = -1  # in the place of a category id: all classes
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.drawing import Overlay, Panel
+from helpers.drawing_style import CYCLE, INK, STYLE, Picture
 from helpers.inference.paste import paste_masks
-from helpers.series.viz.style import CYCLE, INK, STYLE, Picture
 from helpers.structures import Detections
 
 LEAST = 1e-9  # share of the tolerance at which a mark for "no difference at all" is drawn

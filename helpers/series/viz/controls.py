@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets
 
-from helpers.series.viz.style import Picture
+from helpers.drawing_style import Picture
 from helpers.watching import someone_watches
 
 LABELS = {"description_width": "8em"}

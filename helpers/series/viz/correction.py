@@ -18,8 +18,8 @@ from scipy import ndimage
 
 from helpers.correction.correct import CorrectionConfig, correct_labels
 from helpers.drawing import Panel, grid
+from helpers.drawing_style import CYCLE, INK, STYLE, Picture, instance_colours
 from helpers.series.viz.controls import Controlled, slider, tick
-from helpers.series.viz.style import CYCLE, INK, STYLE, Picture, instance_colours
 
 Window = tuple[slice, slice]
 MARKERS = "osD^vPX"

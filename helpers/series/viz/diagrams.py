@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
-from helpers.series.viz.style import CYCLE, GREY, INK, STYLE, Picture, shade
+from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture, shade
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 
 from helpers.data import rle
 from helpers.drawing import Overlay, Panel, grid
+from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture
 from helpers.inference.ensemble_masks import render
 from helpers.ladder.ensemble import Members
 from helpers.series.analysis.ensembling import NAMES, truths_of
 from helpers.series.viz.controls import Controlled, slider, tick
 from helpers.series.viz.sources import detected
-from helpers.series.viz.style import CYCLE, GREY, INK, STYLE, Picture
 from helpers.structures import Detections
 
 

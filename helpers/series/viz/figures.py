@@ -11,12 +11,10 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from helpers.series.viz.style import CYCLE, GREY, INK, STYLE, Picture, class_colour, shade
+from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture, class_colour, shade, short_name
 
 # Columns of a training log that are not parts of the loss, beside the times.
 NOT_LOSSES = {"step", "epoch", "lr", "total", "grad_norm", "skipped"}
-# Where the first alternative alone does not say what the thing is.
-SHORT_NAMES = {"Three-Seat / Multi-person sofa": "Three-Seat Sofa"}
 
 
 def class_bars(counts: pd.DataFrame, *, title: str) -> Picture:
@@ -251,12 +249,6 @@ def class_ap_bars(table: pd.DataFrame, *, title: str) -> Picture:
         axes.set_ylim(-0.7, len(table) - 0.3)
         axes.margins(x=0.1)
     return figure
-
-
-def short_name(name: str, *, length: int = 26) -> str:
-    """The first of a name's alternatives ("Sideboard / Side Cabinet / Console" -> "Sideboard")."""
-    first = SHORT_NAMES.get(name, name.split(" / ")[0].strip())
-    return first if len(first) <= length else first[: length - 1] + "…"
 
 
 def _row(figure: Picture, count: int) -> list[Axes]:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from helpers.data.index import InstanceIndex
 from helpers.drawing import Overlay, Panel, id_map
+from helpers.drawing_style import short_name
 from helpers.series.analysis.statistics import instance_table
-from helpers.series.viz.figures import short_name
 from helpers.series.viz.sources import picture, predicted, truth
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 
+from helpers.drawing_style import CYCLE, INK, STYLE, Picture
 from helpers.series.analysis.kernel_points import Reading
 from helpers.series.viz.gallery import square_window
-from helpers.series.viz.style import CYCLE, INK, STYLE, Picture
 
 OUTLINE = [patheffects.withStroke(linewidth=2.2, foreground="white")]
 

@@ -16,9 +16,9 @@ import pandas as pd
 
 from helpers.data.index import InstanceIndex
 from helpers.drawing import grid
+from helpers.drawing_style import CYCLE, STYLE, Picture
 from helpers.series.viz.figures import loss_columns
 from helpers.series.viz.gallery import truth_and_prediction
-from helpers.series.viz.style import CYCLE, STYLE, Picture
 from helpers.watching import someone_watches
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import StrMethodFormatter
 
-from helpers.series.viz.figures import short_name
-from helpers.series.viz.style import CYCLE, GREY, STYLE, Picture, class_colour, shade
+from helpers.drawing_style import CYCLE, GREY, STYLE, Picture, class_colour, shade, short_name
 
 
 def alpha_bars(table: pd.DataFrame, *, title: str) -> Picture:

@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture, shade, short_name
 from helpers.series.analysis.mask_grids import Drawing
-from helpers.series.viz.figures import short_name
-from helpers.series.viz.style import CYCLE, GREY, INK, STYLE, Picture, shade
 
 MEASURES = {
     "mean_iou": "mean IoU",

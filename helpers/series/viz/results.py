@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from helpers.series.viz.style import CYCLE, GREY, INK, STYLE, Picture
+from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture
 
 
 def ladder_figure(table: pd.DataFrame, *, data: str) -> Picture:

@@ -14,11 +14,11 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from helpers.data import rle
 from helpers.data.taxonomy import Taxonomy
 from helpers.drawing import Overlay, Panel
+from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture, shade
 from helpers.evaluation.results import Results
 from helpers.series.analysis.anchors import resize_scale, roi_levels
 from helpers.series.analysis.scales import LEVEL_EDGES, ROI_LEVELS
 from helpers.series.analysis.steps import Step
-from helpers.series.viz.style import CYCLE, GREY, INK, STYLE, Picture, shade
 from helpers.structures import Sample
 
 

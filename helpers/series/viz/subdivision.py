@@ -17,12 +17,12 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from helpers.drawing import Overlay
+from helpers.drawing_style import CYCLE, INK, STYLE, Picture
 from helpers.inference.paste import paste_masks
 from helpers.models.pointrend import subdivision
 from helpers.models.points import PointTable, in_image
 from helpers.series.analysis.mask_grids import mask_iou
 from helpers.series.viz.controls import Controlled, choice, slider
-from helpers.series.viz.style import CYCLE, INK, STYLE, Picture
 from helpers.structures import Detections
 
 BUDGETS = (49, 100, 196, 400, 784, 1600, 3136)  # points a step

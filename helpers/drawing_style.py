@@ -50,6 +50,8 @@ STYLE = {
     "ytick.color": INK,
     "ytick.labelsize": 8.5,
 }
+# Where the first alternative alone does not say what the thing is.
+SHORT_NAMES = {"Three-Seat / Multi-person sofa": "Three-Seat Sofa"}
 
 
 class Picture(Figure):
@@ -118,3 +120,9 @@ def instance_colours(count: int) -> list[str]:
         to_hex(colorsys.hsv_to_rgb((i * golden) % 1.0, 0.62 if i % 2 else 0.78, 0.86))
         for i in range(count)
     ]
+
+
+def short_name(name: str, *, length: int = 26) -> str:
+    """The first of a name's alternatives ("Sideboard / Side Cabinet / Console" -> "Sideboard")."""
+    first = SHORT_NAMES.get(name, name.split(" / ")[0].strip())
+    return first if len(first) <= length else first[: length - 1] + "…"

@@ -1,8 +1,9 @@
-"""Files that are whole or absent, and a lock on a run folder.
+"""Where things lie, files that are whole or absent, one lock a folder, and the error for users.
 
 A file is written under a temporary name, flushed to the disk and renamed, so that a kill at any
 moment leaves either the former file or the new one. The lock belongs to the process: the system
-frees it when the process ends, however it ends.
+frees it when the process ends, however it ends. Folders are found from this file, so that of the
+caller never matters.
 """
 
 from __future__ import annotations
@@ -18,10 +19,42 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from helpers.training.errors import RunBusyError, StorageError
-
+ROOT = Path(__file__).resolve().parent.parent
 TEMPORARY = ".part"  # suffix of a file that is being written
 ORPHAN_SECONDS = 15.0  # loader workers of a killed process hold its lock until they notice
+
+
+class UserError(ValueError):
+    """What a user can put right; the message says what is wrong, where, and how to fix it."""
+
+
+class RunBusyError(UserError):
+    """Another process is at work in the same folder."""
+
+
+class StorageError(OSError):
+    """Something could not be written or read back; what was stored before is intact."""
+
+
+def data_dir() -> Path:
+    """Folder of data sets brought by the user: `$HELPERS_DATA`, else `data/` of the project."""
+    return Path(os.environ.get("HELPERS_DATA", ROOT / "data")).expanduser().resolve()
+
+
+def outputs_dir() -> Path:
+    """Folder of all that is made: `$HELPERS_OUTPUTS`, else `outputs/` of the project."""
+    return Path(os.environ.get("HELPERS_OUTPUTS", ROOT / "outputs")).expanduser().resolve()
+
+
+def resolve(path: str | Path) -> Path:
+    """An absolute path stays; `outputs/...` and `data/...` follow the folders above; the rest is
+    relative to the project root."""
+    path = Path(path).expanduser()
+    if path.is_absolute():
+        return path
+    first, *rest = path.parts or ("",)
+    bases = {"outputs": outputs_dir, "data": data_dir}
+    return bases[first]().joinpath(*rest) if first in bases else ROOT / path
 
 
 def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
