@@ -31,7 +31,6 @@ class Detector(nn.Module):
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.normalise = Normalise()
         self.backbone = Backbone(
             config.backbone,
             pretrained=config.pretrained,
@@ -42,6 +41,7 @@ class Detector(nn.Module):
             deformable=config.deform_stages,
             deform_groups=config.deform_groups,
         )
+        self.normalise = Normalise(self.backbone.mean, self.backbone.std)
         self.fpn = FPN(self.backbone.channels, config.fpn_channels, norm=config.head_norm)
         self.rpn = RPN(config)
         self.roi_heads = RoIHeads(config, loss, test, num_classes)

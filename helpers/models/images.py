@@ -28,16 +28,18 @@ class ImageBatch:
 
 
 class Normalise(nn.Module):
-    """RGB pictures (3, h, w), values 0..255, to an `ImageBatch` (specification section 1.4).
+    """RGB pictures (3, h, w), values 0..255, to an `ImageBatch`.
 
     Padding follows normalisation, so a padded pixel is 0 for the network. Mean and deviation are
     buffers: they travel with the weights they belong to.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+    ) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
 
     def forward(self, images: Sequence[Tensor]) -> ImageBatch:
         """Raises UserError when there is no picture, or one is not finite (3, h, w) numbers."""

@@ -33,7 +33,6 @@ class SOLOv2(nn.Module):
     def __init__(self, config: ModelConfig, test: TestConfig, num_classes: int) -> None:
         super().__init__()
         self.config, self.test, self.num_classes = config.solov2, test, num_classes
-        self.normalise = Normalise()
         self.backbone = Backbone(
             config.backbone,
             pretrained=config.pretrained,
@@ -44,6 +43,7 @@ class SOLOv2(nn.Module):
             deformable=config.deform_stages,
             deform_groups=config.deform_groups,
         )
+        self.normalise = Normalise(self.backbone.mean, self.backbone.std)
         self.fpn = FPN(self.backbone.channels, config.fpn_channels, norm=config.head_norm)
         self.instances = InstanceBranch(config.fpn_channels, config.solov2, num_classes)
         self.masks = MaskBranch(config.fpn_channels, config.solov2)

@@ -112,7 +112,7 @@ def test_any_number_of_processes_gives_the_same_files(source, result, tmp_path):
 def test_killed_in_the_middle_it_goes_on_to_the_same_files(source, result, tmp_path):
     target = tmp_path / "killed"
     code = (
-        "import sys, time; from pathlib import Path; from helpers.masks import correct_files as c;"
+        "import sys, time; from pathlib import Path; from helpers.correction import files as c;"
         "write = c._write; c._write = lambda *a: (write(*a), time.sleep(0.5));"
         "c.correct_dataset(Path(sys.argv[1]), Path(sys.argv[2]), jobs=1, progress=False)"
     )
