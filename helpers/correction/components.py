@@ -15,12 +15,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 
-def level_squares(labels: np.ndarray) -> np.ndarray:
-    """(H - 2, W - 2) bool: where all of the 3 x 3 pixels around an inner pixel are equal."""
-    level = labels[:, 1:] == labels[:, :-1]
-    level = level[:, 1:] & level[:, :-1]
-    upright = labels[1:, 1:-1] == labels[:-1, 1:-1]
-    return level[2:] & level[1:-1] & level[:-2] & upright[1:] & upright[:-1]
+def support(padded: np.ndarray) -> np.ndarray:
+    """(H - 2, W - 2) int8: how many of the four direct neighbours of an inner pixel are equal."""
+    centre = padded[1:-1, 1:-1]
+    sides = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    return sum((side == centre).view(np.int8) for side in sides)
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Runs:
         np.not_equal(labels[:, 1:], labels[:, :-1], out=first[:, 1:])
         at = np.flatnonzero(first)
         stop = np.append(at[1:], labels.size)
-        row = at // max(width, 1)
+        row = at // width
         return Runs(row, at - row * width, stop - row * width, labels.ravel()[at], (height, width))
 
     @cached_property
@@ -106,9 +105,7 @@ class Components:
         first = np.full(count, size)
         np.minimum.at(first, found, np.arange(size))
         order = np.argsort(first)
-        number = np.empty(count, np.int64)
-        number[order] = np.arange(count)
-        of_run = number[found]
+        of_run = np.argsort(order)[found]
         return Components(
             runs,
             of_run,
@@ -121,6 +118,10 @@ class Components:
     def paint(self, values: np.ndarray) -> np.ndarray:
         """(H, W) map with one of the (C,) values per component."""
         return self.runs.paint(values[self.of_run])
+
+    def give(self, which: np.ndarray, winner: np.ndarray) -> np.ndarray:
+        """(H, W) map of labels, each of the components `which` with its `winner`, both (C,)."""
+        return self.paint(np.where(which, winner, self.label).astype(self.label.dtype))
 
     def largest(self, labels: int) -> np.ndarray:
         """(labels,) int64: area of the largest component of every label 0..labels-1."""
