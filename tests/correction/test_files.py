@@ -140,20 +140,14 @@ def test_killed_with_its_workers_at_work_it_goes_on_to_the_same_files(
     process.send_signal(signal.SIGKILL)  # of the command alone: its workers have to end themselves
     assert process.wait() == -signal.SIGKILL and done
     assert not (target / "report.json").exists()
-    seen: list[Path] = []
-    one = files._correct_one
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            files, "_correct_one", lambda c, task: (seen.append(task.result), one(c, task))
-        )
-        correct(source, target)
-    assert not stamps.keys() & set(seen)  # what was done is not done again
+    again, one = [], files._correct_one
+    monkeypatch.setattr(files, "_correct_one", lambda c, task: (again.append(task), one(c, task)))
+    correct(source, target)
+    assert again and not {task.result for task in again} & set(done)  # done is done
     assert contents(target) == contents(result)
 
 
-def test_finished_work_is_returned_and_nothing_is_overwritten(
-    source, result, tmp_path, monkeypatch
-):
+def test_finished_work_is_returned_nothing_overwritten(source, result, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "correct_image", None)  # any use would fail
     before = contents(source), contents(result)
     assert correct(source, result) == json.loads((result / "report.json").read_text())
