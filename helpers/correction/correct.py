@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.correction.components import Components, Runs, support
+from helpers.correction.components import Components, Runs, neighbours, support
 from helpers.correction.picture import View
 
 REFERENCE_AREA = 1200 * 1200  # px: picture at which the thresholds are given
@@ -94,7 +94,14 @@ def correct_labels(
     ground = int(np.flatnonzero(values == 0)[0]) if (values == 0).any() else -1
     scale, view = labels.size / REFERENCE_AREA, None
     if picture is not None:
-        view = View(picture.astype(np.float32), len(values), scale**0.5)
+        view = View(
+            picture.astype(np.float32),
+            len(values),
+            scale**0.5,
+            largest=max(2, config.speck_max * scale),
+            component=config.alike_component,
+            line=config.alike_line,
+        )
     stages = _Stages(config, scale, len(values), ground, view)
     work, causes = ranked, np.full(labels.shape, ISLAND, np.uint8)
     passes, settled = 0, False
@@ -105,7 +112,7 @@ def correct_labels(
             sieved, work = work, stages.smooth_border(work)
             causes[work != sieved] = BORDER
         if view is not None:
-            smoothed, work = work, stages.match_surroundings(work)
+            smoothed, work = work, view.match_surroundings(work)
             causes[work != smoothed] = PICTURE
         settled = np.array_equal(work, before)
     causes[(causes == ISLAND) & (ranked == ground)] = HOLE
@@ -141,7 +148,7 @@ class _Stages:
     def sieve(self, labels: np.ndarray) -> np.ndarray:
         """Give components that are too small to the label they share most border with."""
         for _ in range(SIEVE_ROUNDS):
-            parts = Components.of(Runs.of(labels))
+            parts = Components.of(labels)
             noisy = parts.area < self._limits(parts.largest(self.count))[parts.label]
             noisy &= ~self._thin_fragments(parts, noisy)
             if not noisy.any():
@@ -154,15 +161,6 @@ class _Stages:
                 break
             labels = parts.give(given, winner)
         return labels
-
-    def match_surroundings(self, labels: np.ndarray) -> np.ndarray:
-        """Give what looks in the picture like its surroundings to them."""
-        return self.view.match_surroundings(
-            labels,
-            area=self._pixels(self.config.speck_max, least=2),
-            component=self.config.alike_component,
-            line=self.config.alike_line,
-        )
 
     def _pixels(self, area: float, *, least: int) -> float:
         return max(least, area * self.scale)
@@ -184,17 +182,14 @@ class _Stages:
 
         They may do so through each other, as the dashes of a broken rod do.
         """
-        runs, config = parts.runs, self.config
         diagonal = np.sqrt(parts.height**2 + parts.width**2)
-        long = noisy & (parts.area >= self._pixels(config.fragment, least=3))
-        long &= diagonal >= config.elongation * np.sqrt(parts.area)
-        which = np.flatnonzero(long[parts.of_run])
-        gap = max(1, round(config.gap * self.scale**0.5))
-        links = []
-        for rows in range(-gap, gap + 1):
-            i, j = runs.near(which, rows=rows, reach=gap)
-            a, b = parts.of_run[i], parts.of_run[j]
-            same = (runs.label[i] == runs.label[j]) & (a != b) & (long[b] | ~noisy[b])
+        long = noisy & (parts.area >= self._pixels(self.config.fragment, least=3))
+        long &= diagonal >= self.config.elongation * np.sqrt(parts.area)
+        at, gap = np.nonzero(long[parts.number]), max(1, round(self.config.gap * self.scale**0.5))
+        of, links = parts.number[at], []
+        for which, near in neighbours(at, parts.number.shape, gap):
+            a, b = of[which], parts.number[near]
+            same = (parts.label[a] == parts.label[b]) & (a != b) & (long[b] | ~noisy[b])
             links.append((a[same], b[same]))
         a, b = (np.concatenate(side) for side in zip(*links, strict=True))
         trusted = ~noisy

@@ -86,7 +86,7 @@ def correct_image(
         new |= {n: labels == label for label, n in enumerate(ids, start=1)}
     pixels = {n: int((new[n] ^ old[n]).sum()) for n in old}
     review = {n: round(pixels[n] / area[n], 4) for n in old if pixels[n] > config.review * area[n]}
-    least = config.vanished * new[ids[0]].size / REFERENCE_AREA
+    least = config.vanished * labels.size / REFERENCE_AREA
     after = {n: int(new[n].sum()) for n in old}
     report = ImageReport(
         changed=dict(changed),

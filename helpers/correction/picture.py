@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from helpers.correction.components import Components, Runs, support
+from helpers.correction.components import At, Components, neighbours, support, window
 
 WINDOW = 3  # px at 1200 x 1200: how far around a pixel of a line or border is looked
 ROOM = 4  # px: and so much farther around one of a component
@@ -31,20 +31,22 @@ UNLIKE = 0.15  # a component less alike to its surroundings than this is somethi
 PLAIN = 0.1  # if they are alike to themselves at least so much
 SPECK = 2  # px: a single pixel that looks like nothing around it is noise all the same
 
-At = tuple[np.ndarray, np.ndarray]  # rows and columns of P pixels
-
 
 @dataclass(frozen=True)
 class View:
     """The picture of a label map.
 
     colours: (H, W, 3) float32 in 0..255; count: labels are 0..count-1; side: pixels per pixel at
-    1200 x 1200.
+    1200 x 1200; largest: components from so many pixels on are not asked about; component, line:
+    mean likeness (0..1) from which on they, or lines, are given to what is around them.
     """
 
     colours: np.ndarray
     count: int
     side: float
+    largest: float
+    component: float
+    line: float
 
     @cached_property
     def contrast(self) -> float:
@@ -62,16 +64,10 @@ class View:
         """px: how far around a pixel of a component is looked."""
         return self.reach + max(1, round(ROOM * self.side))
 
-    def match_surroundings(
-        self, labels: np.ndarray, *, area: float, component: float, line: float
-    ) -> np.ndarray:
-        """The (H, W) map of labels with what looks like its surroundings given to them.
-
-        area: components below so many pixels are asked about; component, line: mean likeness (0..1)
-        from which on they are given.
-        """
-        labels = self._match_components(labels, area, component)
-        return self._match_lines(labels, line) if self.side >= SMALLEST else labels
+    def match_surroundings(self, labels: np.ndarray) -> np.ndarray:
+        """The (H, W) map of labels with what looks like its surroundings given to them."""
+        labels = self._match_components(labels)
+        return self._match_lines(labels) if self.side >= SMALLEST else labels
 
     def looks_like(
         self, labels: np.ndarray, *, at: At, other: np.ndarray, margin: np.ndarray
@@ -93,22 +89,22 @@ class View:
         if not apart.any():
             return apart
         of, ring = _ring(labels, parts, apart, winner)
-        near, alike = self._sums(labels, of, ring, winner, self.reach, len(parts))
+        near, alike = self._sums(labels, of, ring, winner, self.reach)
         return apart & (alike >= PLAIN * near)
 
-    def _match_components(self, labels: np.ndarray, area: float, least: float) -> np.ndarray:
+    def _match_components(self, labels: np.ndarray) -> np.ndarray:
         """Small components, but no label's largest, whose pixels look like those around them."""
-        parts = Components.of(Runs.of(labels))
-        small = (parts.area < area) & (parts.area < parts.largest(self.count)[parts.label])
+        parts = Components.of(labels)
+        small = (parts.area < self.largest) & (parts.area < parts.largest(self.count)[parts.label])
         if not small.any():
             return labels
         votes = parts.border_votes(small, self.count)
         winner = votes.argmax(1)
         near, alike = self._resemblance(labels, parts, small, winner, self.wide_reach)
-        given = small & votes.any(1) & (near >= FEWEST) & (alike >= least * near)
+        given = small & votes.any(1) & (near >= FEWEST) & (alike >= self.component * near)
         return parts.give(given, winner)
 
-    def _match_lines(self, labels: np.ndarray, least: float) -> np.ndarray:
+    def _match_lines(self, labels: np.ndarray) -> np.ndarray:
         """Pixels of thin lines that look like the one label they lie in."""
         for _ in range(LINE_ROUNDS):
             rows, columns = _thin_pixels(labels, self.reach)
@@ -116,8 +112,8 @@ class View:
             at = np.arange(len(rows))
             others[at, labels[rows, columns]] = 0
             winner = others.argmax(1)
-            given = others[at, winner] > SURROUNDING * len(_window(self.reach))
-            given &= alike[at, winner] >= least
+            given = others[at, winner] > SURROUNDING * len(window(self.reach))
+            given &= alike[at, winner] >= self.line
             if not given.any():
                 break
             labels = labels.copy()
@@ -133,26 +129,19 @@ class View:
         reach: int,
     ) -> tuple[np.ndarray, np.ndarray]:
         """`_sums` of the pixels of the components `which`, which count for no label themselves."""
-        number = parts.paint(np.arange(len(parts)))
-        at = np.nonzero(which[number])
-        trusted = np.where(which[number], self.count, labels)
-        return self._sums(trusted, number[at], at, winner, reach, len(parts))
+        asked = which[parts.number]
+        at, trusted = np.nonzero(asked), np.where(asked, self.count, labels)
+        return self._sums(trusted, parts.number[at], at, winner, reach)
 
     def _sums(
-        self,
-        labels: np.ndarray,
-        of: np.ndarray,
-        at: At,
-        winner: np.ndarray,
-        reach: int,
-        components: int,
+        self, labels: np.ndarray, of: np.ndarray, at: At, winner: np.ndarray, reach: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """(C,) pairs of a pixel of a component and one of its winner around it, and the sum of
         their likeness; of: (P,) the component of each pixel."""
         pixels, alike = self._likeness(labels, at, reach)
         mine = np.arange(len(of)), winner[of]
-        near = np.bincount(of, pixels[mine], components)
-        return near, np.bincount(of, (alike * pixels)[mine], components)
+        near = np.bincount(of, pixels[mine], len(winner))
+        return near, np.bincount(of, (alike * pixels)[mine], len(winner))
 
     def _likeness(self, labels: np.ndarray, at: At, reach: int) -> tuple[np.ndarray, np.ndarray]:
         """(P, K + 1) int32, how many pixels of each label lie in the window around each of the
@@ -163,7 +152,7 @@ class View:
         (rows, columns), size, count = at, len(at[0]), self.count + 1
         row = np.arange(size) * count
         pixels, total = np.zeros(size * count, np.int32), np.zeros(size * count, np.float32)
-        for dy, dx in _window(reach):
+        for dy, dx in window(reach):
             y, x = rows + reach + dy, columns + reach + dx
             place = row + padded[y, x]
             distance = ((around[y, x] - self.colours[rows, columns]) ** 2).sum(1)
@@ -177,14 +166,11 @@ def _ring(
     labels: np.ndarray, parts: Components, which: np.ndarray, winner: np.ndarray
 ) -> tuple[np.ndarray, At]:
     """The pixels of its winner around each of the components: its number, and where they are."""
-    number = parts.paint(np.arange(len(parts)))
-    rows, columns = np.nonzero(which[number])
-    of = number[rows, columns]
-    found = []
-    for dy, dx in _window(1):
-        y, x = rows + dy, columns + dx
-        kept = (y >= 0) & (y < labels.shape[0]) & (x >= 0) & (x < labels.shape[1])
-        kept[kept] = labels[y[kept], x[kept]] == winner[of[kept]]
+    at = np.nonzero(which[parts.number])
+    number, found = parts.number[at], []
+    for beside, (y, x) in neighbours(at, labels.shape):
+        of = number[beside]
+        kept = labels[y, x] == winner[of]
         found.append((of[kept], y[kept], x[kept]))
     of, y, x = (np.concatenate(part) for part in zip(*found, strict=True))
     return of, (y, x)
@@ -195,12 +181,7 @@ def _thin_pixels(labels: np.ndarray, reach: int) -> At:
     padded = np.pad(labels, reach, mode="edge")
     rows, columns = np.nonzero(support(np.pad(labels, 1, mode="edge")) < 4)
     own, equal = labels[rows, columns], np.zeros(len(rows), np.int32)
-    for dy, dx in _window(reach):
+    for dy, dx in window(reach):
         equal += padded[rows + reach + dy, columns + reach + dx] == own
-    few = equal < THIN * len(_window(reach))
+    few = equal < THIN * len(window(reach))
     return rows[few], columns[few]
-
-
-def _window(reach: int) -> list[tuple[int, int]]:
-    side = range(-reach, reach + 1)
-    return [(dy, dx) for dy in side for dx in side if dy or dx]

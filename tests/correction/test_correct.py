@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.correction.correct import CorrectionConfig, correct_labels
+from helpers.correction.correct import correct_labels
 
 SIZE = 1200  # at which thresholds are not scaled
 Box = tuple[int, int, int, int, int]
@@ -60,12 +60,6 @@ def test_noise_goes_and_is_counted_by_cause(boxes: tuple[Box, ...], noise: Box, 
     assert {k: n for k, n in found.changed.items() if n} == {cause: (noisy != clean).sum()}
 
 
-def test_borders_stay_when_told_so():
-    labels = room(SEAT, (1, 299, 450, 300, 451))
-    kept = correct_labels(labels, CorrectionConfig(smooth_border=False))
-    assert np.array_equal(kept.labels, labels)
-
-
 def test_a_speck_between_two_goes_to_the_longer_side():
     left, right = (1, 300, 300, 500, 500), (2, 300, 500, 500, 700)
     for speck, winner in (((7, 400, 497, 402, 501), 1), ((7, 400, 499, 402, 503), 2)):
@@ -95,9 +89,9 @@ def test_the_size_of_the_picture_does_not_matter():
         assert (correct_labels(large).labels[702, 502] == 1) == kept
 
 
-def noisy_room(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def noisy_room() -> tuple[np.ndarray, np.ndarray]:
     """A room, and the same with 3,000 wrong pixels, among them ties to be broken."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     clean = room(SEAT, BED, (3, 500, 350, 640, 352), (4, 100, 800, 500, 1200))
     noisy = clean.copy()
     noisy.ravel()[rng.integers(0, noisy.size, 3000)] = rng.integers(0, 5, 3000)
@@ -117,21 +111,14 @@ def test_wrong_pixels_are_found_and_right_ones_left_alone():
     )
 
 
-def test_numbering_does_not_matter_and_the_input_stays():
+def test_a_fixed_point_is_reached_however_labels_are_numbered():
     _, labels = noisy_room()
-    labels = labels.astype(np.uint8)
     before, other = labels.copy(), np.array([0, 30, 2, 9, 1])
-    found = correct_labels(labels).labels
-    assert found.dtype == np.uint8 and np.array_equal(labels, before)
-    assert np.array_equal(correct_labels(other[labels]).labels, other[found])
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_fixed_point_is_reached(seed: int):
-    found = correct_labels(noisy_room(seed)[1])
-    assert found.settled and 1 < found.passes <= 5
-    again = correct_labels(found.labels)
-    assert again.passes == 1 and np.array_equal(again.labels, found.labels)
+    found = correct_labels(labels)
+    assert found.settled and 1 < found.passes <= 5 and np.array_equal(labels, before)
+    again = correct_labels(other[found.labels])
+    assert again.passes == 1 and np.array_equal(again.labels, other[found.labels])
+    assert np.array_equal(correct_labels(other[labels]).labels, other[found.labels])
 
 
 # With the picture: what looks like its surroundings goes, all else stays.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from helpers.correction.correct import CorrectionConfig
 from helpers.series.analysis.correction import METRICS
@@ -27,16 +26,15 @@ def test_labels_have_colours_and_wrong_pixels_are_red():
     assert (wrong == views.WRONG).all(-1).nonzero() == (np.array([5]), np.array([7]))
 
 
-@pytest.mark.parametrize("at", [(0, 0), (119, 159), (60, 80)])
-def test_the_busiest_window_holds_the_marks_lies_inside_and_is_enlarged(at):
-    marked = np.zeros(LABELS.shape, bool)
-    marked[at] = True
-    window = views.busiest_window(marked, 30)
-    assert marked[window].any() and marked[window].shape == (30, 30)
-    assert marked[views.busiest_window(marked, 500)].shape == (120, 160)
+def test_the_busiest_window_holds_the_marks_lies_inside_and_is_enlarged():
     image = views.in_colours(LABELS)
-    large = views.enlarged(image, window, factor=7, lines=True)
-    assert np.array_equal(large[3::7, 3::7], image[window])
+    for at in ((0, 0), (119, 159), (60, 80)):
+        marked = np.zeros(LABELS.shape, bool)
+        marked[at] = True
+        window = views.busiest_window(marked, 30)
+        assert marked[window].any() and marked[window].shape == (30, 30)
+        large = views.enlarged(image, window, factor=7, lines=True)
+        assert np.array_equal(large[3::7, 3::7], image[window])
 
 
 def test_the_comparison_is_drawn():
