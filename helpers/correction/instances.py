@@ -178,7 +178,8 @@ def _meant_overlaps(
             large, small = sorted(pair, key=lambda n: -area[n])
             both = masks[large] & masks[small]
             width = max(THINNEST, config.overlap_width * (both.size / REFERENCE_AREA) ** 0.5)
-            if pixels >= config.overlap_share * area[small] or _widest(both) >= width:
+            wide = pixels >= width**2 and _widest(both) >= width
+            if wide or pixels >= config.overlap_share * area[small]:
                 found.append((large, small, pixels))
     return found
 

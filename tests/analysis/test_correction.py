@@ -51,20 +51,6 @@ def test_noise_is_repeatable_and_of_the_amount_and_kind_it_says():
         add_noise(truth, "fog", stream(0))
 
 
-def test_the_baselines_do_what_they_are_called():
-    s = drawn(0)
-    noisy = s.labels.copy()
-    noisy[120, 100] = 0
-    noisy[20, 20:22] = 2
-    found = {name: method(noisy, s.picture) for name, method in METHODS.items()}
-    assert np.array_equal(found["nothing"], noisy)
-    assert (found["opening + closing"][150:230, 60] == 0).all()  # the legs are gone
-    assert not found["largest component"][20].any() and found["largest component"][120, 100] == 0
-    assert not found["majority 3 x 3"][20].any() and found["majority 3 x 3"][120, 100] == 1
-    assert np.array_equal(found["plain sieve 64"], s.labels)
-    assert correction.legs(s)[210:239, 60].all() and not correction.legs(s)[:180].any()
-
-
 def test_pixels_are_counted_on_a_map_drawn_by_hand():
     labels = np.zeros((24, 24), int)
     labels[2:22, 2:22] = 1

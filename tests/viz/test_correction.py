@@ -37,25 +37,18 @@ def test_the_busiest_window_holds_the_marks_lies_inside_and_is_enlarged():
         assert np.array_equal(large[3::7, 3::7], image[window])
 
 
-def test_the_comparison_is_drawn():
+def test_the_comparison_and_the_preview_are_drawn():
     ends = (("", 0), (" low", -0.1), (" high", 0.1))
-    rows = [
-        {"noise": "leak", "method": method} | {f"{m}{e}": 0.5 + d for m in METRICS for e, d in ends}
-        for method in ("nothing", "ours")
-    ]
+    row = {f"{m}{end}": 0.5 + d for m in METRICS for end, d in ends}
+    rows = [row | {"noise": "leak", "method": method} for method in ("nothing", "ours")]
     rows[0]["precision"] = rows[0]["precision low"] = rows[0]["precision high"] = np.nan
-    figure = views.comparison(
-        pd.DataFrame(rows), metrics=("precision", "recall"), goals={"recall": 0.9}, title="Here"
-    )
+    table, metrics = pd.DataFrame(rows), ("precision", "recall")
+    figure = views.comparison(table, metrics=metrics, goals={"recall": 0.9}, title="Here")
     assert figure.encoded()[0] == "image/png"
-
-
-def test_the_preview_answers_to_its_thresholds():
     noisy, config = LABELS.copy(), CorrectionConfig(smooth_border=False)
     noisy[50, 50:53] = 0
     window = (slice(30, 70), slice(30, 70))
     preview = views.correction_preview(noisy, picture=GREY, window=window, config=config)
-    preview.controls["use_picture"].value = False
-    preview.controls["hole"].value = 0
-    assert "hole 0" in preview.draw(**preview.values).alt
-    assert "hole 3" in preview.draw(**preview.values | {"hole": 64 * 100}).alt
+    values = preview.values | {"use_picture": False}
+    assert "hole 0" in preview.draw(**values | {"hole": 0}).alt
+    assert "hole 3" in preview.draw(**values | {"hole": 64 * 100}).alt

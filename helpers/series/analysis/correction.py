@@ -49,7 +49,7 @@ BAND, THIN = 5, 4  # px of a 1200 x 1200 picture: width of the compared boundary
 RESAMPLES = 1000
 CROSS = ndimage.generate_binary_structure(2, 1)
 SQUARE = np.ones((3, 3), bool)
-PLAIN_SIEVE = CorrectionConfig(
+PLAIN_SIEVE = CorrectionConfig(  # components below 64 px, whatever their shape or label
     speck_min=64, speck_max=64, hole=64, elongation=np.inf, smooth_border=False, max_passes=1
 )
 
@@ -118,10 +118,6 @@ def decoding(seed: int, size: int) -> Decoding:
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def _nothing(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    return labels
-
-
 def _open_and_close(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """Each instance by itself, opened and then closed with a cross of radius 1."""
     result = np.zeros_like(labels)
@@ -152,27 +148,14 @@ def _majority(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return result
 
 
-def _plain_sieve(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Components below 64 px to the label around them, whatever their shape or label."""
-    return correct_labels(labels, PLAIN_SIEVE).labels
-
-
-def _ours(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    return correct_labels(labels).labels
-
-
-def _ours_with_picture(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    return correct_labels(labels, picture=picture).labels
-
-
 METHODS: dict[str, Method] = {
-    "nothing": _nothing,
+    "nothing": lambda labels, picture: labels,
     "opening + closing": _open_and_close,
     "largest component": _largest_component,
     "majority 3 x 3": _majority,
-    "plain sieve 64": _plain_sieve,
-    "ours": _ours,
-    "ours with picture": _ours_with_picture,
+    "plain sieve 64": lambda labels, picture: correct_labels(labels, PLAIN_SIEVE).labels,
+    "ours": lambda labels, picture: correct_labels(labels).labels,
+    "ours with picture": lambda labels, picture: correct_labels(labels, picture=picture).labels,
 }
 
 
