@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     )
     for name, told in report["files"].items():
         print(f"{args.target / name}: {_summary(told)}")
+    if report["left_out"]:
+        print(f"left out, without annotations: {', '.join(report['left_out'])}")
     print(args.target / REPORT)
     return 0
 
@@ -65,7 +67,7 @@ def _summary(told: dict[str, Any]) -> str:
         text += f"{passed['total']}, ids {first}"
     if overlaps["total"]:
         image, large, small, pixels = overlaps["largest"][0]
-        text += f"\n  {overlaps['total']} overlaps on purpose kept, {overlaps['pixels']:,} pixels; "
-        text += f"largest: {pixels:,} pixels of annotations {large} and {small} (image {image}). "
-        text += "With --overlaps resolve they go to the smaller mask."
+        text += f"\n  overlaps on purpose, kept: {overlaps['total']} pairs, {overlaps['pixels']:,} "
+        text += f"pixels, {pixels:,} of them of annotations {large} and {small} in image {image}; "
+        text += "with --overlaps resolve the larger masks lose them"
     return text

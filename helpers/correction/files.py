@@ -83,18 +83,19 @@ def correct_dataset(
     }
     if _is_finished(root, target, identity):
         return read_json(target / REPORT)
-    reports = {}
+    reports, left_out = {}, []
     for name, (file, folder) in pairs.items():
         document = read_document(file, "predict")
         if not document.get("annotations") and source.is_dir():
-            continue  # a test split
+            left_out.append(name)
+            continue
         index = read_index(file, folder, check_images=pictures)
         tasks = _tasks(index, document, folder, target / WORK / name.replace("/", "-"), pictures)
         _work(tasks, config, name, jobs or available_cores(), progress)
         reports[name] = _join(document, tasks, target / name)
     if not reports:
         raise UserError(f"{source}: no annotations in {', '.join(pairs)}. Give another data set.")
-    report = {"identity": identity, "files": reports}
+    report = {"identity": identity, "left_out": left_out, "files": reports}
     write_json(target / REPORT, report)
     shutil.rmtree(target / WORK, ignore_errors=True)
     return report

@@ -103,7 +103,9 @@ def test_masks_change_and_all_else_stays(source: Path, result: Path):
         for content in (before, after)
     ]
     assert stripped[0] == stripped[1]
-    report = json.loads((result / "report.json").read_text())["files"]["GT/train_set.json"]
+    report = json.loads((result / "report.json").read_text())
+    assert report["left_out"] == ["GT/test_set.json"]
+    report = report["files"]["GT/train_set.json"]
     assert report["changed_images"]["0"]["instances"].keys() == {"0", "1000"}  # the file's own ids
     for old, new in zip(before["annotations"], after["annotations"], strict=True):
         area, bbox = rle.measure(new["segmentation"])
