@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.data.coco import Mode, Pictures, build_index, read_json
+from helpers.data.coco import Mode, build_index
 from helpers.data.errors import DataError, Finding, Findings
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import Pair
@@ -19,7 +19,7 @@ from helpers.data.taxonomy import Taxonomy
 
 @dataclass(frozen=True)
 class Counts:
-    """What one split holds, once what can not be used is left out."""
+    """What one split holds, once what cannot be used is left out; crowds are no instances."""
 
     pictures: int
     pictures_without_instances: int
@@ -33,12 +33,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """One annotation file with its pictures. `error` says in full why it can not be used."""
+    """One annotation file with its pictures. `error` says in full why it cannot be used."""
 
     split: str
     annotations: Path
     images: Path
-    mode: Mode
     counts: Counts | None
     findings: tuple[Finding, ...]
     error: str | None
@@ -50,7 +49,11 @@ class SplitReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         paths = {"annotations": str(self.annotations), "images": str(self.images)}
-        return {**asdict(self), **paths, "usable": self.usable}
+        findings = [
+            {**asdict(f), "severity": f.severity, "what": f.what, "remedy": f.remedy}
+            for f in self.findings
+        ]
+        return {**asdict(self), **paths, "findings": findings, "usable": self.usable}
 
 
 def check_dataset(
@@ -68,15 +71,12 @@ def check_dataset(
     """
     reports: list[SplitReport] = []
     indexes: dict[str, InstanceIndex] = {}
+    pictures = "decode" if decode else "header"
     for split, (file, images) in pairs.items():
         findings = Findings(file)
-        how, index, error = mode or "train", None, None
-        pictures: Pictures = "decode" if decode else "header"
+        index, error = None, None
         try:
-            how = mode or _mode_of(file)
-            index = build_index(
-                findings, images, mode=how, label_space="fine", pictures=pictures, taxonomy=taxonomy
-            )
+            index = build_index(findings, images, mode=mode, pictures=pictures, taxonomy=taxonomy)
             for other, earlier in indexes.items():
                 for left, right in same_pictures(earlier, index):
                     findings.add("split-leak", f"{split} {right} is {other} {left}")
@@ -86,12 +86,12 @@ def check_dataset(
         except DataError as problem:
             error = str(problem)
         counts = None if index is None else count(index)
-        reports.append(SplitReport(split, file, images, how, counts, findings.report(), error))
+        reports.append(SplitReport(split, file, images, counts, findings.report(), error))
     return reports
 
 
 def count(index: InstanceIndex) -> Counts:
-    """Numbers of an index; crowd regions are no instances."""
+    """Numbers of an index."""
     instances = np.bincount(index.image_rows[~index.crowd], minlength=len(index))
     groups = {category.supercategory for category in index.taxonomy.categories}
     return Counts(
@@ -101,7 +101,7 @@ def count(index: InstanceIndex) -> Counts:
         crowds=int(index.crowd.sum()),
         most_instances=int(instances.max(initial=0)),
         categories=len(index.taxonomy.categories),
-        categories_used=len(np.unique(index.category_ids)),
+        categories_used=len(np.unique(index.category_ids[~index.crowd])),
         supercategories=len(groups),
     )
 
@@ -109,12 +109,6 @@ def count(index: InstanceIndex) -> Counts:
 def describe(reports: Sequence[SplitReport]) -> str:
     """The reports as text for people."""
     return "\n\n".join("\n".join(_lines(report)) for report in reports)
-
-
-def _mode_of(annotations: Path) -> Mode:
-    document = read_json(annotations)
-    bare = isinstance(document, dict) and "images" in document and not document.get("annotations")
-    return "predict" if bare and "categories" not in document else "train"
 
 
 def _lines(report: SplitReport) -> list[str]:

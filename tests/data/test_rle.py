@@ -163,7 +163,7 @@ BAD_RLE = {
     "size zero": {"size": [0, 4], "counts": []},
     "size of one": {"size": [4], "counts": [4]},
     "size of text": {"size": "22", "counts": [4]},
-    "size a fraction": {"size": [2.0, 2.0], "counts": [4]},
+    "size a fraction": {"size": [2.5, 2.0], "counts": [4]},
     "size beyond all pictures": {"size": [10**6, 10**6], "counts": [10**12]},
 }
 
