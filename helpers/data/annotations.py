@@ -101,7 +101,7 @@ def read_annotations(
     out without a word, as the image's own defect is told."""
     records: list[AnnotationRecord] = []
     seen: set[int] = set()
-    boxes = _BoxCheck(findings)
+    corners: list[bool] = []  # of each box: does it look like [x1, y1, x2, y2]?
     for position, entry in enumerate(entries):
         number = whole(entry.get("id")) if isinstance(entry, dict) else None
         if number is None:
@@ -120,13 +120,15 @@ def read_annotations(
         reading = read_segmentation(entry.get("segmentation"), (image.height, image.width))
         for kind, detail in reading.remarks:
             findings.add(kind, f"{place}, field segmentation: {detail}")
-        boxes.check(entry.get("bbox"), reading, image, place)
+        if entry.get("bbox") is not None:
+            corners += _check_box(entry["bbox"], reading, image, place, findings)
         if reading.rle is not None:
             _check_area(entry.get("area"), reading.area, place, findings)
             crowd, category = bool(entry.get("iscrowd")), whole(entry["category_id"])
             mask = (reading.rle, reading.area, reading.box)
             records.append(AnnotationRecord(number, image.id, category, crowd, *mask))
-    boxes.conclude()
+    if sum(corners) * 2 > len(corners):
+        findings.add("box-corners", f"field bbox: {sum(corners)} of {len(corners)} boxes")
     _note_copies(records, findings)
     return records
 
@@ -276,45 +278,26 @@ def _note_copies(records: Sequence[AnnotationRecord], findings: Findings) -> Non
             findings.add("mask-twice", place)
 
 
-class _BoxCheck:
-    """Compares boxes with masks, one by one and, for a wrong convention, all together."""
-
-    def __init__(self, findings: Findings) -> None:
-        self.findings = findings
-        self.seen = self.corners = 0
-        self.first_corners = ""
-
-    def check(self, box: Any, reading: Reading, image: ImageRecord, place: str) -> None:
-        if box is None:
-            return
-        found = f"{place}, field bbox: {_short(box)}"
-        if not isinstance(box, list | tuple) or len(box) != 4 or not all(map(_is_number, box)):
-            self.findings.add("field", f"{found} is not four finite numbers")
-            return
-        self.seen += 1
-        off = reading.rle is not None and _is_off(box, reading.box)
-        if off and _looks_like_corners(box, reading.box, image):
-            self.corners += 1
-            self.first_corners = self.first_corners or found
-        if off or box[2] <= 0 or box[3] <= 0:
-            self.findings.add("box-differs", f"{found}, mask {list(reading.box)}")
-
-    def conclude(self) -> None:
-        if self.corners * 2 > self.seen:
-            self.findings.add("box-corners", f"{self.corners} of {self.seen}: {self.first_corners}")
+def _check_box(
+    box: Any, reading: Reading, image: ImageRecord, place: str, findings: Findings
+) -> list[bool]:
+    """Whether a box looks like corners, in a list; an empty one for what is no box at all."""
+    found = f"{place}, field bbox: {_short(box)}"
+    if not isinstance(box, list | tuple) or len(box) != 4 or not all(map(_is_number, box)):
+        findings.add("field", f"{found} is not four finite numbers")
+        return []
+    off = reading.rle is not None and _is_off(_corners(box), reading.box)
+    if off or box[2] <= 0 or box[3] <= 0:
+        findings.add("box-differs", f"{found}, mask {list(reading.box)}")
+    _, _, right, bottom = _corners(box)
+    outside = right > image.width + 1 and bottom > image.height + 1
+    return [off and (outside or not _is_off(box, reading.box))]
 
 
-def _is_off(box: Sequence[float], mask_box: Box) -> bool:
-    """Is any side of the box more than the tolerance away from the mask's?"""
-    sides = zip(_corners(box), _corners(mask_box), strict=True)
+def _is_off(corners: Sequence[float], mask_box: Box) -> bool:
+    """Is any side more than the tolerance away from the mask's?"""
+    sides = zip(corners, _corners(mask_box), strict=True)
     return any(abs(given - true) > BOX_TOLERANCE for given, true in sides)
-
-
-def _looks_like_corners(box: Sequence[float], mask_box: Box, image: ImageRecord) -> bool:
-    x, y, w, h = box
-    sides = zip(box, _corners(mask_box), strict=True)
-    fits = all(abs(given - true) <= BOX_TOLERANCE for given, true in sides)
-    return fits or (x + w > image.width + 1 and y + h > image.height + 1)
 
 
 def _corners(box: Sequence[float]) -> tuple[float, float, float, float]:

@@ -7,15 +7,10 @@ the inside of a large mask cannot hide a wrong edge.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-
-from helpers.data import rle as rles
-from helpers.data.rle import Rle
 
 DILATION_RATIO = 0.02  # of the picture's diagonal
 
@@ -32,7 +27,9 @@ def boundary_band(
 
     Distance is chessboard distance. The outside of the picture counts as outside of the mask.
     """
-    return _band(mask, band_width(*mask.shape, dilation_ratio=dilation_ratio))
+    window = 2 * band_width(*mask.shape, dilation_ratio=dilation_ratio) + 1
+    inner = ndimage.minimum_filter(mask.astype(np.uint8), window, mode="constant", cval=0)
+    return mask & (inner == 0)
 
 
 def boundary_iou(
@@ -47,18 +44,3 @@ def boundary_iou(
     other_band = boundary_band(other, dilation_ratio=dilation_ratio)
     union = np.count_nonzero(band | other_band)
     return np.count_nonzero(band & other_band) / union if union else 0.0
-
-
-def boundary_rle(rle: Mapping[str, Any], *, dilation_ratio: float = DILATION_RATIO) -> Rle:
-    """The band of an encoded mask, encoded."""
-    mask, (x, y, w, h) = rles.decode(rle), rles.bbox(rle)
-    box = (slice(y, y + h), slice(x, x + w))
-    mask[box] = _band(mask[box], band_width(*mask.shape, dilation_ratio=dilation_ratio))
-    return rles.encode(mask)
-
-
-def _band(mask: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
-    if not mask.size:
-        return mask
-    inner = ndimage.minimum_filter(mask.astype(np.uint8), 2 * steps + 1, mode="constant", cval=0)
-    return mask & (inner == 0)

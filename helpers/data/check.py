@@ -18,27 +18,13 @@ from helpers.data.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What one split holds, once what cannot be used is left out; crowds are no instances."""
-
-    pictures: int
-    pictures_without_instances: int
-    instances: int
-    crowds: int
-    most_instances: int
-    categories: int
-    categories_used: int
-    supercategories: int
-
-
-@dataclass(frozen=True)
 class SplitReport:
     """One annotation file with its pictures. `error` says in full why it cannot be used."""
 
     split: str
     annotations: Path
     images: Path
-    counts: Counts | None
+    counts: dict[str, int] | None
     findings: tuple[Finding, ...]
     error: str | None
 
@@ -90,20 +76,19 @@ def check_dataset(
     return reports
 
 
-def count(index: InstanceIndex) -> Counts:
-    """Numbers of an index."""
+def count(index: InstanceIndex) -> dict[str, int]:
+    """What an index holds; crowds are no instances."""
     instances = np.bincount(index.image_rows[~index.crowd], minlength=len(index))
-    groups = {category.supercategory for category in index.taxonomy.categories}
-    return Counts(
-        pictures=len(index),
-        pictures_without_instances=int((instances == 0).sum()),
-        instances=int(instances.sum()),
-        crowds=int(index.crowd.sum()),
-        most_instances=int(instances.max(initial=0)),
-        categories=len(index.taxonomy.categories),
-        categories_used=len(np.unique(index.category_ids[~index.crowd])),
-        supercategories=len(groups),
-    )
+    return {
+        "pictures": len(index),
+        "pictures_without_instances": int((instances == 0).sum()),
+        "instances": int(instances.sum()),
+        "most_instances": int(instances.max(initial=0)),
+        "crowds": int(index.crowd.sum()),
+        "categories_used": len(np.unique(index.category_ids[~index.crowd])),
+        "categories": len(index.taxonomy.categories),
+        "supercategories": len({c.supercategory for c in index.taxonomy.categories}),
+    }
 
 
 def describe(reports: Sequence[SplitReport]) -> str:
@@ -114,7 +99,7 @@ def describe(reports: Sequence[SplitReport]) -> str:
 def _lines(report: SplitReport) -> list[str]:
     lines = [f"{report.split}: {report.annotations}, pictures in {report.images}"]
     if report.counts is not None:
-        lines.append(f"  {_summary(report.counts)}")
+        lines.append(f"  {_SUMMARY.format(**report.counts)}")
     if report.error is not None and not any(f.severity == "error" for f in report.findings):
         lines.append(f"  ERROR {report.error}")
     for finding in report.findings:
@@ -127,10 +112,8 @@ def _lines(report: SplitReport) -> list[str]:
     return lines
 
 
-def _summary(counts: Counts) -> str:
-    return (
-        f"{counts.pictures} pictures ({counts.pictures_without_instances} without instances), "
-        f"{counts.instances} instances (at most {counts.most_instances} in one picture), "
-        f"{counts.crowds} crowd regions, {counts.categories_used} of {counts.categories} "
-        f"categories used, in {counts.supercategories} groups"
-    )
+_SUMMARY = (
+    "{pictures} pictures ({pictures_without_instances} without instances), {instances} instances "
+    "(at most {most_instances} in one picture), {crowds} crowd regions, {categories_used} of "
+    "{categories} categories used, in {supercategories} groups"
+)

@@ -13,96 +13,92 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _AT_MOST = 20  # files of a kind that are looked into
 _HEAD = 200_000  # bytes of a file that are looked at
 
+_DATUMARO = (
+    "pip install datumaro && datum convert -if {kind} -i '{folder}' -f coco_instances "
+    "-o '{folder}-coco' -- --save-media"
+)
+_VIA = (
+    "This is a project of the VGG Image Annotator (VIA): open it there and choose "
+    "Annotation > Export Annotations (COCO format)."
+)
+_LABEL_STUDIO = (
+    "This is an export of Label Studio, not COCO: choose COCO in its Export dialog, or "
+    "pip install label-studio-converter && label-studio-converter export -i '{path}' "
+    "-c LABELING_CONFIG.xml -o '{folder}/coco' -f COCO"
+)
+
+# (suffix of a file, words in it, what to say)
+_BY_WORDS = (
+    (
+        ".json",
+        ('"shapes"', '"imagePath"'),
+        "These are labelme files, one a picture. Convert them to COCO: "
+        "pip install labelme2coco && labelme2coco '{folder}'",
+    ),
+    (".json", ('"_via_img_metadata"',), _VIA),
+    (".json", ('"regions"', '"shape_attributes"'), _VIA),
+    (".json", ('"from_name"', '"to_name"'), _LABEL_STUDIO),
+    (".json", ('"annotation_id"', '"lead_time"'), _LABEL_STUDIO),
+    (
+        ".xml",
+        ("<annotations", "<image "),
+        "This is CVAT's XML, not COCO: choose COCO 1.0 in its Export dialog, or "
+        + _DATUMARO.replace("{kind}", "cvat"),
+    ),
+)
+
 
 def advice(path: Path) -> str:
     """What a file or folder that is not COCO is, and how to make COCO of it; "" when unknown."""
     if path.suffix.lower() in PICTURES and path.is_file():
         return "This is a picture: give an annotation file, or the picture to `predict`."
     folder = path if path.is_dir() else path.parent
-    by_file = {".json": (_labelme, _via, _label_studio), ".xml": (_cvat, _voc)}
-    everything = (_labelme, _via, _label_studio, _cvat, _voc, _yolo, _masks)
-    kind = "" if path.is_dir() else path.suffix.lower()
     try:
-        for recognise in by_file.get(kind, everything):
-            found = recognise(path, folder)
-            if found:
-                return found
+        for suffix, words, text in _BY_WORDS:
+            if _mentions(path, suffix, words):
+                return text.format(path=path, folder=folder)
+        if path.suffix.lower() == ".json" and path.is_file():
+            return ""
+        return _voc(path, folder) or _yolo(folder) or _masks(folder)
     except OSError:
         return ""
-    return ""
 
 
-def _labelme(path: Path, folder: Path) -> str | None:
-    if _mentions(path, ".json", '"shapes"', '"imagePath"'):
-        return _convert(
-            "labelme files, one a picture", f"pip install labelme2coco && labelme2coco '{folder}'"
-        )
-    return None
-
-
-def _via(path: Path, folder: Path) -> str | None:
-    whole = _mentions(path, ".json", '"_via_img_metadata"')
-    if whole or _mentions(path, ".json", '"regions"', '"shape_attributes"'):
-        return (
-            "This is a project of the VGG Image Annotator (VIA): open it there and choose "
-            "Annotation > Export Annotations (COCO format)."
-        )
-    return None
-
-
-def _label_studio(path: Path, folder: Path) -> str | None:
-    minimal = _mentions(path, ".json", '"annotation_id"', '"lead_time"')
-    if minimal or _mentions(path, ".json", '"from_name"', '"to_name"'):
-        return _convert(
-            "an export of Label Studio (choose COCO in its Export dialog)",
-            "pip install label-studio-converter && label-studio-converter export "
-            f"-i '{path}' -c LABELING_CONFIG.xml -o '{folder / 'coco'}' -f COCO",
-        )
-    return None
-
-
-def _cvat(path: Path, folder: Path) -> str | None:
-    if _mentions(path, ".xml", "<annotations", "<image "):
-        return _convert(
-            "CVAT's XML (choose COCO 1.0 in its Export dialog)", _datumaro("cvat", folder)
-        )
-    return None
-
-
-def _voc(path: Path, folder: Path) -> str | None:
+def _voc(path: Path, folder: Path) -> str:
     roots = (folder, *folder.glob("VOCdevkit/*"), folder.parent)
     root = next((r for r in roots if (r / "SegmentationObject").is_dir()), None)
     if root is not None:
-        return _convert("Pascal VOC with SegmentationObject", _datumaro("voc", root))
-    if _mentions(path, ".xml", "<annotation", "<object>"):
+        convert = _DATUMARO.format(kind="voc", folder=root)
+        return f"This is Pascal VOC with SegmentationObject. Convert it to COCO: {convert}"
+    if _mentions(path, ".xml", ("<annotation", "<object>")):
         return "These are Pascal VOC boxes without masks: there is nothing to learn masks from."
-    return None
+    return ""
 
 
-def _yolo(path: Path, folder: Path) -> str | None:
+def _yolo(folder: Path) -> str:
     below = folder.name in ("train", "val", "valid", "test", "images", "labels")
     roots = (folder, folder.parent) if below else (folder,)
-    settings = next((f for r in roots for f in r.glob("*.y*ml") if _has(f, "names:")), None)
+    settings = next((f for r in roots for f in r.glob("*.y*ml") if _has(f, ("names:",))), None)
     root = settings.parent if settings else folder
     labels = next((f.parent for f in root.rglob("*.txt") if _is_yolo(f)), None)
     if labels is None:
-        return None
+        return ""
     parts = ["images" if part == "labels" else part for part in labels.relative_to(root).parts]
     images, yaml = root.joinpath(*parts), settings or root / "data.yaml"
-    return _convert(
-        "YOLO labels, one .txt a picture (once for each split)",
+    return (
+        "These are YOLO labels, one .txt a picture. Convert each split to COCO: "
         'pip install supervision && python -c "import supervision as sv; '
         f"sv.DetectionDataset.from_yolo('{images}', '{labels}', '{yaml}', force_masks=True)"
-        f".as_coco(annotations_path='{images / '_annotations.coco.json'}')\"",
+        f".as_coco(annotations_path='{images / '_annotations.coco.json'}')\""
     )
 
 
-def _masks(path: Path, folder: Path) -> str | None:
+def _masks(folder: Path) -> str:
     named = [d for d in _folders(folder) if d.name.lower().startswith(("mask", "label", "idmap"))]
     files = chain.from_iterable(d.glob("*.png") for d in named)
     pairs = (f for f in folder.glob("*.png") if f.with_suffix(".jpg").is_file())
     if next(chain(files, folder.glob("*_mask.png"), pairs), None) is None:
-        return None
+        return ""
     return (
         "These are masks as PNG files. COCO wants one annotation for each value of an instance: "
         "segmentation = pycocotools.mask.encode(numpy.asfortranarray(mask == value, 'uint8')), "
@@ -110,32 +106,20 @@ def _masks(path: Path, folder: Path) -> str | None:
     )
 
 
-def _convert(what: str, command: str) -> str:
-    return f"This looks like {what}, not COCO. Convert it, e.g.: {command}"
-
-
-def _datumaro(kind: str, folder: Path) -> str:
-    out = folder.parent / f"{folder.name}-coco"
-    return (
-        f"pip install datumaro && datum convert -if {kind} -i '{folder}' -f coco_instances "
-        f"-o '{out}' -- --save-media"
-    )
-
-
-def _mentions(path: Path, suffix: str, *words: str) -> bool:
+def _mentions(path: Path, suffix: str, words: tuple[str, ...]) -> bool:
     """Does the file, or one of the first files of that kind in the folder, hold all these words?"""
     if not path.is_dir():
-        return path.suffix.lower() == suffix and _has(path, *words)
+        return path.suffix.lower() == suffix and _has(path, words)
     places = (f for d in (path, *_folders(path)) for f in d.glob(f"*{suffix}"))
     visible = (file for file in places if not file.name.startswith("."))
-    return any(_has(file, *words) for file in islice(visible, _AT_MOST))
+    return any(_has(file, words) for file in islice(visible, _AT_MOST))
 
 
 def _folders(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.iterdir()) if path.is_dir())
 
 
-def _has(file: Path, *words: str) -> bool:
+def _has(file: Path, words: tuple[str, ...]) -> bool:
     try:
         with file.open("rb") as stream:
             head = stream.read(_HEAD)

@@ -19,7 +19,7 @@ from helpers.files import UserError
 
 MAX_PIXELS = 2**28  # more than Pillow opens
 MAX_SIDE = 2**20
-MAX_COORDINATE = 1e9  # pixels; farther out is no position in a picture
+FAR = 10  # times the picture's longer side: no position in it, and it would take too much memory
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -117,15 +117,12 @@ def from_polygons(rings: Sequence[Sequence[float]], size: Sequence[int]) -> Rle:
     Each ring is filled as pycocotools fills it (even-odd on a grid five times finer), so a ring
     that crosses itself leaves its doubly wound parts empty. Holes cannot be said with polygons.
     Raises UserError for a ring of fewer than three points, an odd number of coordinates, or one
-    that is not a finite number.
+    that is not a number or farther out than `FAR` times the picture.
     """
     height, width = _checked_size(size)
     if not rings:
         raise UserError("a mask of polygons needs at least one ring")
-    parts = [_cut(_checked_ring(ring), height, width) for ring in rings]
-    flat = [part.ravel().tolist() for part in parts if len(part) >= 3]
-    if not flat:
-        return from_runs([height * width], (height, width))
+    flat = [_checked_ring(ring, FAR * max(height, width)) for ring in rings]
     packed = coco_mask.merge(coco_mask.frPyObjects(flat, height, width), intersect=False)
     return normalise(_as_text(packed))
 
@@ -242,8 +239,8 @@ def _same_size(rles: Sequence[Mapping[str, Any]]) -> list[Rle]:
     return checked
 
 
-def _checked_ring(ring: Sequence[float]) -> NDArray[np.float64]:
-    """(P, 2) finite points, P >= 3. Raises UserError for a ring that is none."""
+def _checked_ring(ring: Sequence[float], most: float) -> list[float]:
+    """A ring of three points or more within +-`most` px. Raises UserError for anything else."""
     if not isinstance(ring, list | tuple | np.ndarray):
         raise UserError(f"polygon ring must be a list of numbers, found {type(ring).__name__}")
     if len(ring) % 2:
@@ -252,31 +249,6 @@ def _checked_ring(ring: Sequence[float]) -> NDArray[np.float64]:
         raise UserError(f"polygon with {len(ring) // 2} points: three are the least")
     if any(isinstance(v, bool) or not isinstance(v, int | float | np.number) for v in ring):
         raise UserError("polygon with a coordinate that is not a number")
-    if not all(abs(v) <= MAX_COORDINATE for v in ring):  # false for NaN as well
-        raise UserError(f"polygon with a coordinate that is not within +-{MAX_COORDINATE:.0e}")
-    return np.asarray(ring, dtype=np.float64).reshape(-1, 2)
-
-
-def _cut(points: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """Cut a ring at twice the picture around it, so that far points cost no memory.
-
-    pycocotools itself clips the raster to the picture; edges that this cut adds lie outside.
-    """
-    for axis, side in ((0, width), (1, height)):
-        for sign, limit in ((1.0, 2.0 * side), (-1.0, 1.0 * side)):
-            distance = limit - sign * points[:, axis]
-            if (distance < 0).any():
-                points = _half_plane(points, distance)
-    return points
-
-
-def _half_plane(points: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sutherland-Hodgman: the part of a ring where `distance` >= 0."""
-    kept: list[NDArray[np.float64]] = []
-    for i in range(len(points)):
-        before, here = distance[i - 1], distance[i]
-        if (before < 0) != (here < 0):
-            kept.append(points[i - 1] + (points[i] - points[i - 1]) * (before / (before - here)))
-        if here >= 0:
-            kept.append(points[i])
-    return np.array(kept).reshape(-1, 2)
+    if not all(abs(v) <= most for v in ring):  # false for NaN as well
+        raise UserError(f"polygon with a coordinate that is not within +-{most} pixels")
+    return [float(v) for v in ring]
