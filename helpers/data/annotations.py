@@ -97,8 +97,8 @@ def read_annotations(
     *,
     declared: Collection[Any],
 ) -> list[AnnotationRecord]:
-    """Usable annotations. `images` may lack some of the ids `declared`: their annotations are left
-    out without a word, as the image's own defect is told."""
+    """Usable annotations. `images` may lack some of the ids `declared`: the images' own defects are
+    told, so their annotations are left out without another error."""
     records: list[AnnotationRecord] = []
     seen: set[int] = set()
     corners: list[bool] = []  # of each box: does it look like [x1, y1, x2, y2]?

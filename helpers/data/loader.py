@@ -97,7 +97,7 @@ class InstanceDataset(Dataset[Sample]):
         self._epoch.fill_(epoch)
 
     def __getitem__(self, position: int) -> Sample:
-        """Sample number `position`. Raises DataError when its picture can not be read."""
+        """Sample number `position`. Raises DataError when its picture cannot be read."""
         row = int(self.rows[position])
         return make_sample(self.index, row, self._draw(row), max_side=self.max_side)
 
@@ -110,7 +110,7 @@ class InstanceDataset(Dataset[Sample]):
 def make_sample(index: InstanceIndex, row: int, drawn: Draw, *, max_side: int) -> Sample:
     """Picture number `row` and its targets after the changes `drawn`: the same ones, any time.
 
-    Raises DataError when the picture can not be read.
+    Raises DataError when the picture cannot be read.
     """
     size = index.image_size(row)
     picture = read_picture(index.image_path(row), size)
