@@ -188,6 +188,11 @@ def _read_polygons(rings: Sequence[Any], size: tuple[int, int]) -> Reading:
     if not usable:
         return _without_mask("mask-missing", "no ring of 3 points or more", *remarks)
     rle = rles.from_polygons(usable, size)
+    if min(size) > 2 and all(0 <= value <= 1 for ring in usable for value in ring):
+        raise UserError(
+            f"{_short(usable)}, which look like shares of the picture (0 to 1); COCO wants pixels: "
+            "multiply x by its width and y by its height"
+        )
     if _leaves(usable, size):
         remarks.append(("polygon-outside", f"picture {size[1]}x{size[0]}"))
     return _measured(rle, *remarks)
@@ -207,10 +212,10 @@ def _other_form(rings: Sequence[Any]) -> str | None:
         example = "[[v for p in ring for v in (p['x'], p['y'])] for ring in rings]"
         return f"rings of points as objects, {_short(rings)}; {_WANTED}: {example}"
     if any(isinstance(value, list | tuple) for value in inner):
-        example = "[[v for point in ring for v in point] for ring in rings]"
+        example = "[[v for point in ring for v in point[:2]] for ring in rings]"
         return f"rings of points [[[x, y], ...]], {_short(rings)}; {_WANTED}: {example}"
-    if len(rings) > 1 and all(len(ring) == 2 for ring in rings):
-        example = "[[v for point in points for v in point]]"
+    if len(rings) > 1 and {len(ring) for ring in rings} in ({2}, {3}):  # 3: a visibility, too
+        example = "[[v for point in points for v in point[:2]]]"
         return f"points [[x, y], ...], {_short(rings)}; {_WANTED}: {example}"
     return None
 

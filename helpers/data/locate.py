@@ -79,7 +79,8 @@ def escapes(file_name: str) -> bool:
 
 def clean_name(file_name: str) -> str:
     """A file name in one spelling: forward slashes, no %20, accents as one character."""
-    name = file_name.replace("\0", "").replace("\\", "/")
+    name = file_name.replace("\0", "").replace("\\", "/").strip()
+    name = name.rsplit("?d=", 1)[-1]  # Label Studio's local files
     if "://" in name:
         name = urlsplit(name).path
     return unicodedata.normalize("NFC", os.path.normpath(unquote(name)))
