@@ -85,12 +85,12 @@ def read_index(
     pictures: Pictures | None = "header" if check_images else None
     pictures = "skip" if skip_bad_images else "decode" if decode_images else pictures
     folders = (Path(images) if images is not None else picture_folder(file), file.parent)
-    raw = _read_bytes(file)
-    keep = cache and not skip_bad_images and len(raw) >= WORTH_KEEPING
-    kept = _cache_file(raw, mode, taxonomy) if keep else None
+    text, digest = _read_text(file)
+    keep = cache and not skip_bad_images and len(text) >= WORTH_KEEPING
+    kept = _cache_file(digest, mode, taxonomy) if keep else None
     index = _load(kept) if kept else None
     if index is None:
-        index = _read(_parsed(raw, file), findings, folders, mode, pictures, taxonomy)
+        index = _read(_parsed(text, file), findings, folders, mode, pictures, taxonomy)
         if kept:
             _save(kept, index)
     else:
@@ -110,26 +110,33 @@ def read_document(file: Path, mode: Mode | None = "train") -> dict[str, Any]:
 
 def read_json(file: Path) -> Any:
     """Any JSON file. DataError when it is missing, cut short, or not JSON."""
-    return _parsed(_read_bytes(file), file)
+    return _parsed(_read_text(file)[0], file)
 
 
-def _read_bytes(file: Path) -> bytes:
+def _read_text(file: Path) -> tuple[str, str]:
+    """The text of a file, and the SHA-256 of its bytes, which take too much memory to be kept."""
     try:
-        return file.read_bytes()
+        raw = file.read_bytes()
+        return raw.decode(json.detect_encoding(raw)), hashlib.sha256(raw).hexdigest()
     except OSError as error:
-        reason = error.strerror or str(error)
         remedy = advice(file) or "Give the path of an annotation file."
         if file.parent.name == HOLDOUT:
             remedy = f"Make it with `python -m helpers split {file.parent.parent}`."
-        raise DataError(f"{file}: {reason}. {remedy}") from error
+        raise DataError(f"{file}: {error.strerror or error}. {remedy}") from error
+    except UnicodeDecodeError as error:
+        raise _no_json(file, error) from error
 
 
-def _parsed(raw: bytes, file: Path) -> Any:
+def _parsed(text: str, file: Path) -> Any:
     try:
-        return json.loads(raw.decode(json.detect_encoding(raw)), object_hook=_compact)
+        return json.loads(text, object_hook=_compact)
     except (ValueError, RecursionError) as error:
-        remedy = advice(file) or "Download or export it again."
-        raise DataError(f"{file}: not a JSON file, or cut short ({error}). {remedy}") from error
+        raise _no_json(file, error) from error
+
+
+def _no_json(file: Path, error: Exception) -> DataError:
+    remedy = advice(file) or "Download or export it again."
+    return DataError(f"{file}: not a JSON file, or cut short ({error}). {remedy}")
 
 
 def _compact(entry: dict[str, Any]) -> dict[str, Any]:
@@ -269,9 +276,9 @@ def _images_of(index: InstanceIndex) -> dict[int, ImageRecord]:
     return {row[0]: ImageRecord(*row) for row in rows}
 
 
-def _cache_file(raw: bytes, mode: Mode | None, taxonomy: Taxonomy | None) -> Path:
+def _cache_file(digest: str, mode: Mode | None, taxonomy: Taxonomy | None) -> Path:
     demanded = None if taxonomy is None else taxonomy.in_space("fine").to_dict()
-    return storage.cache_file("index", READER, hashlib.sha256(raw).hexdigest(), mode, demanded)
+    return storage.cache_file("index", READER, digest, mode, demanded)
 
 
 def _save(file: Path, index: InstanceIndex) -> None:

@@ -115,7 +115,7 @@ def picture_list(path: Path) -> dict[str, list[dict[str, Any]]]:
         files = [] if _coco_files(path, "*.json") else [p for p in _visible(path) if is_picture(p)]
         left = [p for p in _visible(path) if p not in set(files)]
         if files and left:
-            log.warning("%s: left out, as no pictures: %s", path, _listed(left))
+            log.warning("%s: %d left out, as no pictures: %s", path, len(left), _listed(left))
     findings = Findings(path)
     rows = []
     for file, header in zip(files, examine_pictures(files, decode=False), strict=True):
