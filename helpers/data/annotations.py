@@ -70,7 +70,9 @@ def read_images(
             declared.add(given)
         if number is None:
             found = _short(entry) if given is None else _short(given)
-            findings.add("field", f"image number {position + 1}, field id: {found}")
+            findings.add(
+                "field", f"image number {position + 1}, field id: {found}, no whole number"
+            )
             continue
         name = _file_name(entry)
         width, height = (whole(entry.get(key)) for key in ("width", "height"))

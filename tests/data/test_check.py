@@ -174,10 +174,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_D59_split_writes_two_files_of_the_same_dialect(tmp_path: Path) -> None:
+def test_D59_split_writes_two_files_of_the_same_dialect(tmp_path: Path, capsys) -> None:
     write(tmp_path, released)
     before = contents(tmp_path)
     assert main(["split", str(tmp_path), "--images", "3", "--seed", "1"]) == 0
+    assert f"stay in {tmp_path / 'train/image'}" in capsys.readouterr().out
     after = contents(tmp_path)
     assert after.keys() - before.keys() == {"holdout/train.json", "holdout/val.json"}
     assert {name: after[name] for name in before} == before
