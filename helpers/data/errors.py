@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,7 @@ class Findings:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._places: dict[str, list[str]] = {}
-        self._totals: dict[str, int] = {}
+        self._totals: Counter[str] = Counter()
 
     def add(self, kind: str, place: str) -> None:
         """Note one defect; `kind` is a key of `KINDS`, `place` says where and what was found."""
@@ -138,17 +139,14 @@ class Findings:
     def include(self, findings: Iterable[Finding]) -> None:
         """Note defects that another ledger reported."""
         for finding in findings:
-            self._totals[finding.kind] = self.total(finding.kind) + finding.total
+            self._totals[finding.kind] += finding.total
             places = self._places.setdefault(finding.kind, [])
             places.extend(finding.places[: SHOWN - len(places)])
-
-    def total(self, kind: str) -> int:
-        return self._totals.get(kind, 0)
 
     def report(self) -> tuple[Finding, ...]:
         """All findings in the order of `KINDS`, errors first."""
         return tuple(
-            Finding(kind, self.total(kind), tuple(self._places[kind]))
+            Finding(kind, self._totals[kind], tuple(self._places[kind]))
             for kind in KINDS
             if kind in self._totals
         )
