@@ -38,6 +38,10 @@ ERRORS = {
         "Use files of one release, or read this one with its own classes.",
     ),
     "mask": ("mask that cannot be read", "Correct or export these masks again."),
+    "polygon-form": (
+        "mask that is not in COCO's form, one flat list per ring, [[x1, y1, x2, y2, ...]]",
+        "Flatten the points as said at each place.",
+    ),
     "box-corners": (
         "most boxes look like [x1, y1, x2, y2]",
         "COCO wants [x, y, width, height]: convert.",
