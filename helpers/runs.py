@@ -21,8 +21,7 @@ from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import evaluate
 from helpers.files import UserError, locked, make_folder, read_json, resolve, write_json
 from helpers.inference.predict import predict_index
-from helpers.run_store import Run, store_dir
-from helpers.series.notebook import VERSIONS, hardware
+from helpers.run_store import VERSIONS, Run, hardware, store_dir
 from helpers.training.data import read_splits
 from helpers.training.interrupt import Interrupted
 from helpers.training.loop import Look, OnLog, Watch, train
@@ -80,7 +79,7 @@ def _open(config: ExperimentConfig) -> Run:
     """The folder of `config`, made if there is none, with what it was made for checked."""
     if not re.fullmatch(r"[\w.-]+", config.name):
         raise UserError(
-            f"{config.name!r} is no name for a run: use letters, digits, dots, dashes, underscores"
+            f"{config.name!r} cannot name a run: use letters, digits, dots, dashes, underscores"
         )
     run = Run(store_dir() / f"{config.name}-{config.hash()}")
     if not (run.dir / "config.json").exists():
@@ -122,14 +121,13 @@ def _sha256(path: Path) -> str | None:
 
 
 def _note_sitting(run: Run) -> None:
-    path = run.dir / "environment.json"
     sitting = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "hardware": hardware(),
         "processes": this_process().num_processes,
         "versions": {package: metadata.version(package) for package in VERSIONS},
     }
-    write_json(path, [*(run.environment if path.exists() else []), sitting])
+    write_json(run.dir / "environment.json", [*run.environment, sitting])
 
 
 def _look(run: Run, preview: Preview) -> Look:

@@ -12,7 +12,6 @@ from pycocotools.cocoeval import COCOeval
 from scipy import ndimage
 
 from helpers.data import rle
-from helpers.data.boundary import boundary_iou
 from helpers.evaluation.average_precision import PRESETS
 
 CATEGORIES = (0, 3, 5, 90)  # with gaps; the last one never occurs in the truth
@@ -87,12 +86,14 @@ def perturb(truth: dict, *, seed: int, copies: int = 3) -> list[dict]:
     return results
 
 
-def pycocotools_metrics(truth: dict, results: list[dict], kind: str, preset: str) -> np.ndarray:
-    """The twelve numbers, in pycocotools' order; -1 where there is nothing to find."""
+def pycocotools_scores(
+    truth: dict, results: list[dict], kind: str, preset: str
+) -> tuple[list[float], list[float]]:
+    """AP, AP50, AP75, APs, APm, APl, three ARs, ARs, ARm, ARl; and the AP of each class by id."""
     truth, results, rules = copy.deepcopy(truth), copy.deepcopy(results), PRESETS[preset]
-    if preset == "future3d":
-        for annotation in truth["annotations"]:
-            annotation["iscrowd"] = 0
+    for number, annotation in enumerate(truth["annotations"], start=1):
+        annotation["id"] = number  # 0 would be "no match"
+        annotation["iscrowd"] = annotation["iscrowd"] if preset == "coco" else 0
     if kind == "segm":
         for result in results:
             del result["bbox"]  # else the area of the box decides on small, medium, large
@@ -101,21 +102,23 @@ def pycocotools_metrics(truth: dict, results: list[dict], kind: str, preset: str
         coco.dataset = truth
         coco.createIndex()
         evaluator = COCOeval(coco, coco.loadRes(results), kind)
-        if preset == "future3d":
-            small, large = rules.small_below, rules.large_above
-            evaluator.params.maxDets = [1, 5, 10]
-            evaluator.params.areaRng = [[0, 1e10], [0, small], [small, large], [large, 1e10]]
+        small, large = rules.small_below, rules.large_above
+        evaluator.params.maxDets = list(rules.max_detections)
+        evaluator.params.areaRng = [[0, 1e10], [0, small], [small, large], [large, 1e10]]
         evaluator.evaluate()
         evaluator.accumulate()
-        if preset == "coco":
-            evaluator.summarize()
-            return evaluator.stats
-    precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
-    parts = [precision[:, :, :, 0, 2], precision[0, :, :, 0, 2], precision[5, :, :, 0, 2]]
-    parts += [precision[:, :, :, area, 2] for area in (1, 2, 3)]
+    precision, recall = (evaluator.eval[name] for name in ("precision", "recall"))
+    precision = precision[..., 2]
+    parts = [precision[..., 0], precision[0, ..., 0], precision[5, ..., 0]]
+    parts += [precision[..., area] for area in (1, 2, 3)]
     parts += [recall[:, :, 0, limit] for limit in (0, 1, 2)]
     parts += [recall[:, :, area, 2] for area in (1, 2, 3)]
-    return np.array([part[part > -1].mean() if (part > -1).any() else -1 for part in parts])
+    by_class = [_mean(precision[:, :, k, 0]) for k in range(precision.shape[2])]
+    return [_mean(part) for part in parts], by_class
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values[values > -1].mean()) if (values > -1).any() else float("nan")
 
 
 def naive_boundary_ap(truth: dict, results: list[dict]) -> dict[int, float]:
@@ -154,7 +157,15 @@ def _overlap(result: dict, annotation: dict) -> float:
     shared = np.count_nonzero(found & true)
     if annotation["iscrowd"]:
         return shared / np.count_nonzero(found)
-    return min(shared / np.count_nonzero(found | true), boundary_iou(found, true))
+    bands = _band(found), _band(true)
+    of_bands = np.count_nonzero(bands[0] & bands[1]) / np.count_nonzero(bands[0] | bands[1])
+    return min(shared / np.count_nonzero(found | true), of_bands)
+
+
+def _band(mask: np.ndarray) -> np.ndarray:
+    """Pixels nearer to the outside of the mask, or of the picture, than 2 % of its diagonal."""
+    steps = max(1, round(0.02 * np.hypot(*mask.shape)))
+    return mask & ~ndimage.binary_erosion(mask, np.ones((3, 3)), iterations=steps)
 
 
 def _match(overlaps: list[list[float]], crowd: list[int], threshold: float) -> list[bool | None]:
