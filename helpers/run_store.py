@@ -16,6 +16,7 @@ pandas, numba) is imported where it is needed: lists and help do without.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import sys
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from helpers.config import ExperimentConfig, TestConfig, from_dict
-from helpers.files import UserError, is_locked, outputs_dir, read_json
+from helpers.files import UserError, is_locked, outputs_dir, read_json, resolve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,9 +106,10 @@ class Run:
         return read_json(self._finished("predictions.json"))
 
     def index(self, split: Split) -> InstanceIndex:
-        """The data of a split in the run's label space, read anew. DataError if they changed."""
+        """The data of a split in the run's label space, read anew. UserError if they changed."""
         from helpers.training.data import read_split
 
+        self.check_data()
         return read_split(self.config.data, split, taxonomy=self.taxonomy)
 
     def model(self, test: TestConfig | None = None) -> nn.Module:
@@ -128,6 +130,16 @@ class Run:
         model = build_model(architecture, config.loss, test, self.taxonomy.num_classes)
         model.load_state_dict(checkpoint.weights)
         return model.eval()
+
+    def check_data(self) -> None:
+        """UserError when an annotation file is not what it was when training began. One that is
+        gone is none of that: a finished run does not need it."""
+        for name, digest in read_json(self.dir / "data.json")["sha256"].items():
+            if data_digest(name) not in (digest, None):
+                raise UserError(
+                    f"{name} is not what run {self.name} was made with any more: bring the former "
+                    f"file back, give the config another name, or move {self.dir} away"
+                )
 
     def _finished(self, name: str) -> Path:
         if self.status != "finished":
@@ -162,6 +174,12 @@ def find_run(name: str) -> Run:
     known = ", ".join(run.name for run in found or runs) or "none at all"
     problem = "several runs start with" if found else "no run starts with"
     raise UserError(f"{problem} {name!r}; there are: {known}")
+
+
+def data_digest(name: str) -> str | None:
+    """SHA-256 of an annotation file as a config names it; None for one that is gone."""
+    path = resolve(name)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 def hardware() -> str:

@@ -1,8 +1,7 @@
-"""Every config is trained once, in its folder of the run store (`helpers.run_store`)."""
+"""Each config is trained once, in its folder of the run store (`helpers.run_store`)."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from collections.abc import Callable
@@ -10,18 +9,17 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from helpers.config import DataConfig, ExperimentConfig, change
+from helpers.config import ExperimentConfig, change
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import evaluate
-from helpers.files import UserError, locked, make_folder, read_json, resolve, write_json
+from helpers.files import UserError, locked, make_folder, write_json
 from helpers.inference.predict import predict_index
-from helpers.run_store import VERSIONS, Run, hardware, store_dir
+from helpers.run_store import VERSIONS, Run, data_digest, hardware, store_dir
 from helpers.training.data import read_splits
 from helpers.training.interrupt import Interrupted
 from helpers.training.loop import Look, OnLog, Watch, train
@@ -86,7 +84,7 @@ def _open(config: ExperimentConfig) -> Run:
         _create(run, config)
     if run.config != config:
         raise UserError(f"{run.dir} belongs to another config: give yours another name")
-    _check_data(run)
+    run.check_data()
     return run
 
 
@@ -94,30 +92,12 @@ def _create(run: Run, config: ExperimentConfig) -> None:
     """Both splits are read first: what is wrong with them shows before anything is written."""
     train, _ = read_splits(config.data)
     make_folder(run.dir)
-    held = {"sha256": _digests(config.data), "taxonomy": train.taxonomy.to_dict()}
+    files = config.data.train_annotations, config.data.val_annotations
+    digests = {name: data_digest(name) for name in files}
+    held = {"sha256": digests, "taxonomy": train.taxonomy.to_dict()}
     with locked(run.dir):  # two processes may begin at the same moment
         write_json(run.dir / "data.json", held)
         write_json(run.dir / "config.json", config.to_dict())
-
-
-def _check_data(run: Run) -> None:
-    """Refuse to mix in other data than the run began with."""
-    now = _digests(run.config.data)
-    for name, digest in read_json(run.dir / "data.json")["sha256"].items():
-        if now[name] not in (digest, None):
-            raise UserError(
-                f"{name} is not what run {run.name} was made with any more: bring the former file "
-                f"back, give the config another name, or move {run.dir} away"
-            )
-
-
-def _digests(data: DataConfig) -> dict[str, str | None]:
-    return {name: _sha256(resolve(name)) for name in (data.train_annotations, data.val_annotations)}
-
-
-def _sha256(path: Path) -> str | None:
-    """None for a file that is gone, which a finished run does not need."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 def _note_sitting(run: Run) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from helpers.config_fields import differences, flat
@@ -57,76 +56,57 @@ def summary(run: Run) -> str:
     return f"{run.evaluation}\n{data.name} ({data.label_space} classes), {_spent(run)}"
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """What `compare` found; `masks` and `outlines` are mask AP and boundary AP of b less a.
+def compare(a: Run, b: Run, *, samples: int = 1000, seed: int = 0) -> str:
+    """Two finished runs side by side on their validation split, scored under a's preset, as text.
 
-    changes: one row a config field that differs, columns field, a, b. scores: one row a run, as
-    `comparison_table` makes it. samples: how often the images were drawn. Prints as text.
-    """
-
-    a: Run
-    b: Run
-    changes: pd.DataFrame
-    scores: pd.DataFrame
-    masks: Difference
-    outlines: Difference
-    samples: int
-
-    def most_different(self, count: int = 5) -> pd.DataFrame:
-        """The images that b gains most on and those it loses most on, at most `count` of each.
-
-        Columns: file_name, instances, and mask AP of each image alone for a, b and their difference
-        in per cent; images on which both score alike are left out.
-        """
-        import pandas as pd
-
-        table = self.masks.per_image.drop(columns="image_id")
-        gained, lost = table[table["difference"] > 0], table[table["difference"] < 0]
-        shown = pd.concat([gained.head(count), lost.tail(count)], ignore_index=True)
-        columns = ["a", "b", "difference"]
-        shown[columns] = (100 * shown[columns]).round(1)
-        return shown
-
-    def __str__(self) -> str:
-        data = self.a.config.data
-        return "\n".join(
-            [
-                f"a: {self.a.name}, {_spent(self.a)}",
-                f"b: {self.b.name}, {_spent(self.b)}",
-                "\nconfig, where it differs",
-                _lines(self.changes, "nowhere: the same config under two names"),
-                f"\nscores in per cent on {len(self.masks.per_image)} pictures of {data.name} "
-                f"({data.label_space} classes)",
-                self.scores.to_string(na_rep="-"),
-                f"\nb less a; in brackets where 95 % of {self.samples} draws of the pictures lie",
-                f"mask AP      {_verdict(self.masks)}",
-                f"boundary AP  {_verdict(self.outlines)}",
-                "One training each: what another seed would change is not in these intervals.",
-                "\npictures that differ most (mask AP of the picture alone)",
-                _lines(self.most_different(), "none: all score alike"),
-            ]
-        )
-
-
-def compare(a: Run, b: Run, *, samples: int = 1000, seed: int = 0) -> Comparison:
-    """Compare two finished runs on their validation split, scored under a's evaluation preset.
-
-    Raises UserError when one is not finished or when they were validated on different data, classes
-    or pictures, and DataError when the data are not there any more.
+    What differs in the configs, the scores, b less a in mask and boundary AP with their intervals
+    from `samples` draws of the pictures, and the pictures that differ most. Raises UserError when
+    one is not finished or when they were validated on different data, classes or pictures, and
+    DataError when the data are not there any more.
     """
     from helpers.evaluation.bootstrap import paired_difference
     from helpers.evaluation.tables import comparison_table
 
     found = [run.predictions() for run in (a, b)]
     _check_alike(a, b)
-    index, preset = a.index("val"), a.evaluation.preset
+    index, preset, data = a.index("val"), a.evaluation.preset, a.config.data
     scores = comparison_table({run.name: _scores(run, preset) for run in (a, b)})
     masks, outlines = (
         paired_difference(index, *found, preset=preset, kind=kind, samples=samples, seed=seed)
         for kind in ("segm", "boundary")
     )
-    return Comparison(a, b, config_changes(a, b), scores, masks, outlines, samples)
+    parts = [
+        f"a: {a.name}, {_spent(a)}",
+        f"b: {b.name}, {_spent(b)}",
+        "\nconfig, where it differs",
+        _lines(config_changes(a, b), "nowhere: the same config under two names"),
+        f"\nscores in per cent on {len(index)} pictures of {data.name} "
+        f"({data.label_space} classes)",
+        scores.to_string(na_rep="-"),
+        f"\nb less a; in brackets where 95 % of {samples} draws of the pictures lie",
+        f"mask AP      {_verdict(masks)}",
+        f"boundary AP  {_verdict(outlines)}",
+        "One training each: what another seed would change is not in these intervals.",
+        "\npictures that differ most (mask AP of the picture alone)",
+        _lines(most_different(masks), "none: all score alike"),
+    ]
+    return "\n".join(parts)
+
+
+def most_different(masks: Difference, count: int = 5) -> pd.DataFrame:
+    """The images that b gains most on and those it loses most on, at most `count` of each.
+
+    Columns: file_name, instances, and AP of each image alone for a, b and their difference in per
+    cent; images on which both score alike are left out.
+    """
+    import pandas as pd
+
+    table = masks.per_image.drop(columns="image_id")
+    gained, lost = table[table["difference"] > 0], table[table["difference"] < 0]
+    shown = pd.concat([gained.head(count), lost.tail(count)], ignore_index=True)
+    columns = ["a", "b", "difference"]
+    shown[columns] = (100 * shown[columns]).round(1)
+    return shown
 
 
 def config_changes(a: Run, b: Run) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.data.rle import normalise
 from helpers.evaluation.results import Results, check_results
 from helpers.files import UserError
 
@@ -174,11 +175,11 @@ def run_library(
     from faster_coco_eval import COCO, COCOeval_faster
 
     numbers = {n: at for at, n in enumerate(sorted(i["id"] for i in coco["images"]), start=1)}
-    true = [_true_row(a, kind, rules) for a in coco["annotations"] if a["image_id"] in numbers]
     images = [{**image, "id": numbers[image["id"]]} for image in coco["images"]]
     categories = sorted(coco["categories"], key=lambda row: row["id"])
+    true = [_true_row(a, kind, rules) for a in coco["annotations"] if a["image_id"] in numbers]
     sides = []
-    for rows in (true, [_found_row(row, kind) for row in found]):
+    for rows in (true, [_found_row(result, kind) for result in found]):
         for at, row in enumerate(rows, start=1):
             row |= {"id": at, "image_id": numbers[row["image_id"]]}
         sides.append(COCO({"images": images, "categories": categories, "annotations": rows}))
@@ -196,8 +197,6 @@ def percent(value: float) -> str:
 
 
 def _true_row(annotation: Mapping[str, Any], kind: Kind, rules: Preset) -> dict[str, Any]:
-    from helpers.data.rle import normalise
-
     row = {name: annotation[name] for name in ("image_id", "category_id", "bbox", "area")}
     row["iscrowd"] = int(rules.ignore_crowds and bool(annotation.get("iscrowd")))
     if kind != "bbox":
@@ -206,10 +205,9 @@ def _true_row(annotation: Mapping[str, Any], kind: Kind, rules: Preset) -> dict[
 
 
 def _found_row(result: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
-    row = dict(result)
-    if kind == "bbox":
-        row["area"] = result["bbox"][2] * result["bbox"][3]
-    return row
+    """Sizes are those of what is scored: the pixels of the mask, or of the box."""
+    box = {"area": result["bbox"][2] * result["bbox"][3]} if kind == "bbox" else {}
+    return {**result, **box}
 
 
 def _metrics(precision: NDArray, recall: NDArray, rules: Preset) -> dict[str, float]:

@@ -103,29 +103,29 @@ def _integer(row: Mapping[str, Any], field: str) -> int:
 
 
 def _score(row: Mapping[str, Any]) -> float:
-    score = row.get("score")
-    if not _is_number(score) or not 0 <= score <= 1:
-        raise UserError(f"score is {score!r:.40}: it must be a number from 0 to 1")
-    return float(score)
+    score = _finite(row.get("score"))
+    if not 0 <= score <= 1:
+        raise UserError(f"score is {row.get('score')!r:.40}: it must be a number from 0 to 1")
+    return score
 
 
 def _box(box: Any) -> list[float]:
-    values = list(box) if isinstance(box, Iterable) and not isinstance(box, str | Mapping) else []
-    if len(values) != 4 or not all(_is_number(v) for v in values) or min(values[2:]) < 0:
+    listed = isinstance(box, Iterable) and not isinstance(box, str | Mapping)
+    values = [_finite(value) for value in box] if listed else []
+    if len(values) != 4 or math.isnan(sum(values)) or min(values[2:]) < 0:
         raise UserError(
             f"bbox is {box!r:.60}: it must be four finite numbers, x, y, width and height from 0"
         )
-    return [float(value) for value in values]
+    return values
 
 
-def _is_number(value: Any) -> bool:
-    """Finite, and neither text nor a truth value; NumPy's numbers count."""
-    if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
-        return False
+def _finite(value: Any) -> float:
+    """The number as a float; NaN for all that is not a finite number."""
     try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that is too large for a float
-        return False
+        number = math.nan if isinstance(value, bool | str | bytes) else float(value)
+    except (TypeError, OverflowError):
+        return math.nan
+    return number if math.isfinite(number) else math.nan
 
 
 def _mask(segmentation: Any, size: tuple[int, int]) -> tuple[rles.Rle, int, rles.Box]:
