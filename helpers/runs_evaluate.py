@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--ground-truth", action="store_true", help="the ground truth against itself")
     parser.add_argument("--preset", choices=("coco", "future3d"), default="coco")
     parser.add_argument(
-        "--label-space", choices=("fine", "super"), help="default: that of the results, else fine"
+        "--label-space",
+        choices=("fine", "super"),
+        help="of a file; default: that of the results, else fine",
     )
     parser.add_argument("--json", action="store_true", help="print all numbers for machines")
 
@@ -82,7 +84,7 @@ def _from_results(args: argparse.Namespace) -> Scored:
     from helpers.evaluation.result_files import about_results, matched_results, results_file
 
     file = results_file(args.results.expanduser())
-    index = _read(args, about_results(file).get("label_space", "fine"))
+    index = _read(args, args.label_space or about_results(file).get("label_space", "fine"))
     return index, *matched_results(file, index.to_coco())
 
 
@@ -90,7 +92,7 @@ def _from_truth(args: argparse.Namespace) -> Scored:
     from helpers.evaluation.average_precision import Preset
     from helpers.evaluation.results import truth_as_results
 
-    index = _read(args, "fine")
+    index = _read(args, args.label_space or "fine")
     crowds = not Preset.named(args.preset).ignore_crowds
     results = truth_as_results(index.to_coco(), crowds=crowds)
     return index, results, f"{args.annotations} against itself: {len(index)} pictures"
@@ -119,7 +121,7 @@ def _read(
     return read_index(
         annotations,
         images,
-        label_space=args.label_space or label_space,
+        label_space=label_space,
         check_images=check_images or args.images is not None,
         taxonomy=taxonomy,
     )

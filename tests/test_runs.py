@@ -306,7 +306,7 @@ def test_runs_are_found_by_name_or_prefix(finished, tmp_path, monkeypatch):
         find_run("twin")
 
 
-def test_a_run_is_evaluated_on_its_own_data_and_on_others(world, finished, capsys):
+def test_a_run_is_evaluated_on_its_own_data_and_on_others(world, finished, tmp_path, capsys):
     run, _ = finished
     assert main(["evaluate", "--run", "whole"]) == 0
     out = capsys.readouterr().out
@@ -314,6 +314,11 @@ def test_a_run_is_evaluated_on_its_own_data_and_on_others(world, finished, capsy
     other = ["--annotations", f"{world[0]}/train.json", "--images", f"{world[0]}/train"]
     assert main(["evaluate", "--run", "whole", *other]) == 0
     assert "6 images, 6 instances" in capsys.readouterr().out
+    path = tmp_path / "other.json"
+    path.write_text((world[0] / "train.json").read_text().replace("green thing", "blue thing"))
+    words = ["--annotations", str(path), "--images", f"{world[0]}/train"]
+    assert main(["evaluate", "--run", "whole", *words]) == 2
+    assert "blue thing" in capsys.readouterr().err
 
 
 def test_training_from_the_command_line(world, capsys):

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.data.rle import normalise
 from helpers.evaluation.results import Results, check_results
 from helpers.files import UserError
 
@@ -172,7 +171,7 @@ def run_library(
     coco: plain ground truth; found: results as `check_results` gives them. Images are numbered from
     1 by id, and annotations from 1 too: the library takes id 0 for "no match".
     """
-    from faster_coco_eval import COCO, COCOeval_faster
+    from faster_coco_eval import COCO, COCOeval_faster  # slow to import, as what reads masks
 
     numbers = {n: at for at, n in enumerate(sorted(i["id"] for i in coco["images"]), start=1)}
     images = [{**image, "id": numbers[image["id"]]} for image in coco["images"]]
@@ -197,6 +196,8 @@ def percent(value: float) -> str:
 
 
 def _true_row(annotation: Mapping[str, Any], kind: Kind, rules: Preset) -> dict[str, Any]:
+    from helpers.data.rle import normalise
+
     row = {name: annotation[name] for name in ("image_id", "category_id", "bbox", "area")}
     row["iscrowd"] = int(rules.ignore_crowds and bool(annotation.get("iscrowd")))
     if kind != "bbox":

@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from helpers.data import rle as rles
 from helpers.files import UserError
+
+if TYPE_CHECKING:
+    from helpers.data.rle import Box, Rle
 
 Results = Sequence[Mapping[str, Any]] | Mapping[str, Any]
 _SHOWN = 10
@@ -32,7 +34,7 @@ def check_results(
     in [0, 1], or have a mask or box that can not be read or does not fit the image.
     """
     sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-    names = {category["id"]: category["name"] for category in truth["categories"]}
+    names = {category["id"]: category.get("name", "") for category in truth["categories"]}
     checked, problems = [], []
     for position, row in enumerate(result_list(results)):
         try:
@@ -128,12 +130,14 @@ def _finite(value: Any) -> float:
     return number if math.isfinite(number) else math.nan
 
 
-def _mask(segmentation: Any, size: tuple[int, int]) -> tuple[rles.Rle, int, rles.Box]:
+def _mask(segmentation: Any, size: tuple[int, int]) -> tuple[Rle, int, Box]:
+    from helpers.data.rle import examine, from_polygons  # numba: slow to import
+
     if isinstance(segmentation, Sequence) and not isinstance(segmentation, str | bytes):
-        segmentation = rles.from_polygons(segmentation, size)
+        segmentation = from_polygons(segmentation, size)
     if not isinstance(segmentation, Mapping):
         raise UserError("segmentation is missing, or neither RLE nor polygons")
-    examined = rles.examine(segmentation)
+    examined = examine(segmentation)
     if tuple(examined[0]["size"]) != size:
         raise UserError(
             f"the mask is [height, width] {examined[0]['size']}, its image is {list(size)}"
