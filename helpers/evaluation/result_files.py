@@ -12,8 +12,9 @@ import unicodedata
 import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from helpers.evaluation.results import result_list
 from helpers.files import UserError, read_json
@@ -134,15 +135,25 @@ def _match(predicted: Images, images: Images, file: Path, *, invented: bool) -> 
 
 
 def _names(*sides: Images) -> list[list[str]]:
-    """Comparable file names of each side: without folders where one side has none at all, unless
-    these are what tells two pictures apart."""
-    whole = [
-        [unicodedata.normalize("NFC", image["file_name"]).replace("\\", "/") for image in images]
-        for images in sides
-    ]
-    bare = [[name.rpartition("/")[2] for name in names] for names in whole]
-    distinct = all(len(set(a)) == len(set(b)) for a, b in zip(bare, whole, strict=True))
-    return bare if distinct and any(a == b for a, b in zip(bare, whole, strict=True)) else whole
+    """Comparable file names of each side: whole paths where both sides have folders or where these
+    are what tells two pictures apart, else without folders and endings (3D-FUTURE has none)."""
+    whole = [[_plain_name(image["file_name"]) for image in images] for images in sides]
+    short = [[_stem(name) for name in names] for names in whole]
+    distinct = all(len(set(a)) == len(set(b)) for a, b in zip(short, whole, strict=True))
+    bare = any(not any("/" in name for name in names) for names in whole)
+    return short if distinct and bare else whole
+
+
+def _plain_name(file_name: str) -> str:
+    """One way to write it: "rooms\\my%20room.jpg" is "rooms/my room.jpg"."""
+    return unicodedata.normalize("NFC", unquote(file_name)).replace("\\", "/")
+
+
+def _stem(name: str) -> str:
+    from helpers.data.pictures import EXTENSIONS
+
+    path = PurePosixPath(name)
+    return path.stem if path.suffix.lower() in EXTENSIONS else path.name
 
 
 def _first(names: Sequence[str], count: int = 5) -> str:
