@@ -213,14 +213,13 @@ def _found_row(result: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
 
 def _metrics(precision: NDArray, recall: NDArray, rules: Preset) -> dict[str, float]:
     """From (T, R, K, A, M) and (T, K, A, M), as they are named in tables."""
-    metrics = _average_precisions(precision[:, :, :, 0, -1])
-    for area, letter in enumerate("sml", start=1):
-        metrics[f"AP{letter}"] = _mean(precision[:, :, :, area, -1])
-    for limit, number in enumerate(rules.max_detections):
-        metrics[f"AR{number}"] = _mean(recall[:, :, 0, limit])
-    for area, letter in enumerate("sml", start=1):
-        metrics[f"AR{letter}"] = _mean(recall[:, :, area, -1])
-    return metrics
+    areas, limits = tuple(enumerate("sml", start=1)), enumerate(rules.max_detections)
+    return {
+        **_average_precisions(precision[:, :, :, 0, -1]),
+        **{f"AP{letter}": _mean(precision[:, :, :, area, -1]) for area, letter in areas},
+        **{f"AR{number}": _mean(recall[:, :, 0, limit]) for limit, number in limits},
+        **{f"AR{letter}": _mean(recall[:, :, area, -1]) for area, letter in areas},
+    }
 
 
 def _average_precisions(precision: NDArray) -> dict[str, float]:
@@ -263,10 +262,8 @@ def _warn_of_extras(found: Sequence[Mapping[str, Any]], rules: Preset) -> None:
     extra = sum(max(count - limit, 0) for count in counts.values())
     if extra:
         _log.warning(
-            "preset %s counts %d detections an image and class: %d less confident ones ignored",
-            rules.name,
-            limit,
-            extra,
+            f"preset {rules.name} counts {limit} detections an image and class: {extra} less "
+            "confident ones ignored"
         )
 
 

@@ -123,7 +123,8 @@ def _match(predicted: Images, images: Images, file: Path, *, invented: bool) -> 
         elif len(ids) == 1 and free:
             matched[number] = ids[0]
         elif free:
-            wrong.append(f"{image['file_name']} is there {len(ids)} times")
+            times = f"there {len(ids)} times" if ids else "not there"
+            wrong.append(f"{image['file_name']} is {times}")
         else:
             wrong.append(f"{image['file_name']} has id {number} here, {ids or 'none'} there")
     if wrong:

@@ -6,7 +6,6 @@ import lzma
 import numpy as np
 import pytest
 
-from helpers.data import rle
 from helpers.evaluation import bootstrap
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.bootstrap import interval, mean_difference, paired_difference
@@ -30,17 +29,6 @@ def results(truth):
 
 def score_of(truth, results, preset="coco", kind="segm"):
     return evaluate(truth, results, preset=preset, kinds=(kind,)).metrics[kind]["AP"]
-
-
-def shifted(truth, image_ids, pixels=6):
-    """The truth as results; in some images each mask lies some pixels too far to the right."""
-    moved = []
-    for result in truth_as_results(truth, crowds=False):
-        if result["image_id"] in image_ids:
-            mask = np.roll(rle.decode(result["segmentation"]), pixels, axis=1)
-            result["segmentation"] = rle.encode(mask)
-        moved.append(result)
-    return moved
 
 
 def repeated(truth, results, weights):
@@ -98,19 +86,11 @@ def test_equal_lists_differ_by_nothing_at_all(truth, results):
     assert set(same.per_image["difference"].dropna()) == {0}
 
 
-def test_masks_that_are_worse_on_half_the_images_show(truth):
-    worse = {image["id"] for image in truth["images"][::2]}
-    good, bad = shifted(truth, ()), shifted(truth, worse)
-    loss = paired_difference(truth, good, bad, preset="coco")
-    assert loss.mean == pytest.approx(score_of(truth, bad) - 1, abs=1e-9)
-    assert loss.low < loss.mean < loss.high < 0
-    table = loss.per_image.dropna()
-    assert set(table["image_id"][table["difference"] < 0]) <= worse
-    assert table["difference"].is_monotonic_decreasing and table["difference"].iloc[-1] < 0
-
-
 def test_the_table_holds_the_score_of_each_image_alone(truth, results):
-    table = paired_difference(truth, results, [], preset="coco", samples=1).per_image
+    loss = paired_difference(truth, results, [], preset="coco", samples=50)
+    assert loss.low < loss.mean < loss.high < 0
+    table = loss.per_image
+    assert table["difference"].dropna().is_monotonic_decreasing
     assert sorted(table["image_id"]) == [image["id"] for image in truth["images"]]
     for row in table.itertuples():
         alone = truth | {
