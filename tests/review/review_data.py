@@ -28,15 +28,8 @@ def square(x: int, y: int, side: int) -> np.ndarray:
 
 def annotation(number: int, image: int, category: int, mask: np.ndarray) -> dict[str, Any]:
     packed, area, box = rle.examine(rle.encode(mask))
-    return {
-        "id": number,
-        "image_id": image,
-        "category_id": category,
-        "segmentation": packed,
-        "area": area,
-        "bbox": list(box),
-        "iscrowd": 0,
-    }
+    about = {"id": number, "image_id": image, "category_id": category, "iscrowd": 0}
+    return about | {"segmentation": packed, "area": area, "bbox": list(box)}
 
 
 def before() -> dict[str, Any]:
@@ -59,35 +52,42 @@ def before() -> dict[str, Any]:
 def after() -> dict[str, Any]:
     """1 grows by a column of 30 px, 2 is as it was, 3 loses a pixel, 4 is gone, 9 is new."""
     document = copy.deepcopy(before())
-    first, second, third, _ = document["annotations"]
-    grown = square(0, 0, 30)
+    grown, chipped = square(0, 0, 30), square(10, 10, 25)
     grown[:30, 30] = True
-    chipped = square(10, 10, 25)
     chipped[10, 10] = False
     document["annotations"] = [
-        annotation(1, first["image_id"], 1, grown),
-        second,
-        annotation(3, third["image_id"], 2, chipped),
+        annotation(1, 1, 1, grown),
+        document["annotations"][1],
+        annotation(3, 2, 2, chipped),
         annotation(9, 2, 1, square(50, 5, 10)),
     ]
     return document
 
 
-def write_files(folder: Path) -> tuple[Path, Path]:
+def renumbered(document: dict[str, Any], shift: int) -> dict[str, Any]:
+    """The same with `shift` added to every annotation id."""
+    entries = [entry | {"id": entry["id"] + shift} for entry in document["annotations"]]
+    return document | {"annotations": entries}
+
+
+def write_files(
+    folder: Path, old: dict[str, Any] | None = None, new: dict[str, Any] | None = None
+) -> tuple[Path, Path]:
     """before.json and after.json beside their pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     for n in (1, 2):
         noise = rng.integers(0, 255, (*SIZE, 3), dtype=np.uint8)
         Image.fromarray(noise).save(folder / f"{n}.jpg")
     files = folder / "before.json", folder / "after.json"
-    for file, document in zip(files, (before(), after()), strict=True):
+    for file, document in zip(files, (old or before(), new or after()), strict=True):
         file.write_text(json.dumps(document))
     return files
 
 
-def comparison(folder: Path, *, split: str = "train") -> Comparison:
+def comparison(folder: Path, *documents: dict[str, Any], split: str = "train") -> Comparison:
     """The two files as a comparison by annotation id."""
-    old, new = (read_index(file) for file in write_files(folder))
+    old, new = (read_index(file) for file in write_files(folder, *documents))
     return Comparison(
         old, annotations_of(old, name="old"), annotations_of(new, name="new"), split=split
     )
