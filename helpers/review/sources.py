@@ -31,7 +31,7 @@ SAME = 0.5  # and from which two of one id or class are paired before all others
 
 Kind = Literal["changed", "same", "only before", "only after"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-Pair = tuple["Mask | None", "Mask | None"]
+Pair = tuple["Mask | None", "Mask | None", float]  # and their IoU
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Source:
 class Item:
     """One thing to decide: a mask before and after; one of them is None where it has no partner.
 
-    kept, added, removed: pixels of both masks, of the new one alone, of the old one alone.
+    kept: pixels of both masks; added, removed: those of the new one alone, of the old one alone.
     """
 
     key: str
@@ -81,18 +81,28 @@ class Item:
     before: Mask | None
     after: Mask | None
     kept: int
-    added: int
-    removed: int
     remark: str = ""
+
+    @property
+    def shown(self) -> Mask:
+        """The old mask, or the new one where there is no old one."""
+        return self.before or self.after  # type: ignore[return-value]
 
     @property
     def category_id(self) -> int:
         return self.shown.category_id
 
     @property
+    def added(self) -> int:
+        return self.after.area - self.kept if self.after else 0
+
+    @property
+    def removed(self) -> int:
+        return self.before.area - self.kept if self.before else 0
+
+    @property
     def iou(self) -> float:
-        union = self.kept + self.added + self.removed
-        return self.kept / union if union else 0.0
+        return self.kept / max(self.kept + self.added + self.removed, 1)
 
     @property
     def kind(self) -> Kind:
@@ -100,11 +110,6 @@ class Item:
             return "only after" if self.before is None else "only before"
         same = self.iou == 1 and self.before.category_id == self.after.category_id
         return "same" if same else "changed"
-
-    @property
-    def shown(self) -> Mask:
-        """The old mask, or the new one where there is no old one."""
-        return self.before or self.after  # type: ignore[return-value]
 
     @property
     def score(self) -> float | None:
@@ -132,7 +137,7 @@ class Comparison:
     @cached_property
     def labels(self) -> dict[str, str]:
         """Short names of the classes, no two alike."""
-        return short_names((c.name for c in self.index.taxonomy.classes), length=40)
+        return short_names(self.before.classes.values(), length=40)
 
     def items(self) -> list[Item]:
         """All pairs and all instances without a partner, in the order of the pictures.
@@ -141,7 +146,6 @@ class Comparison:
         contradict each other, see `check_sources`.
         """
         check_sources(self.before, self.after)
-        names = {c.id: c.name for c in self.index.taxonomy.classes}
         found = []
         for row, image_id in enumerate(self.index.image_ids.tolist()):
             if self.after.files and image_id not in self.after.files:
@@ -150,24 +154,30 @@ class Comparison:
                 pairs = _pairs(self.before.of(image_id), self.after.of(image_id), self.pairing)
             except UserError as error:
                 raise UserError(f"picture {image_id}: {error}: give masks of its size") from None
-            found += [self._item(row, image_id, before, after, names) for before, after in pairs]
+            found += [self._item(row, image_id, pair) for pair in pairs]
         moved = [i for i in found if i.before and i.after and i.before.id != i.after.id]
         if moved and self.pairing == "id":
-            names = f"other ids in {self.after.name} than in {self.before.name}"
-            log.warning("%d instances have %s: paired by overlap", len(moved), names)
+            where = f"other ids in {self.after.name} than in {self.before.name}"
+            log.warning("%d instances have %s: paired by overlap", len(moved), where)
         return found
 
-    def _item(
-        self, row: int, image_id: int, before: Mask | None, after: Mask | None, names: dict
-    ) -> Item:
-        shown = before or after
+    def _item(self, row: int, image_id: int, pair: Pair) -> Item:
+        before, after, iou = pair
+        shown, names = before or after, self.before.classes
         remarks = [self.remarks.get((image_id, shown.id), "")]
         if before and after and before.category_id != after.category_id:
             remarks.append(f"{names[before.category_id]} → {names[after.category_id]}")
-        key = str(item_key(self.split, image_id, before, after))
-        pixels = _overlap(before, after)
-        category, remark = names[shown.category_id], "; ".join(filter(None, remarks))
-        return Item(key, self.split, row, image_id, category, before, after, *pixels, remark)
+        return Item(
+            key=str(item_key(self.split, image_id, before, after)),
+            split=self.split,
+            row=row,
+            image_id=image_id,
+            category=names[shown.category_id],
+            before=before,
+            after=after,
+            kept=round(iou * (before.area + after.area) / (1 + iou)) if iou else 0,
+            remark="; ".join(filter(None, remarks)),
+        )
 
 
 def annotations_of(index: InstanceIndex, *, name: str) -> Source:
@@ -278,22 +288,12 @@ def _pairs(before: Sequence[Mask], after: Sequence[Mask], pairing: str) -> list[
     trait = (lambda m: m.id) if pairing == "id" else (lambda m: m.category_id)
     alike = np.equal.outer([trait(m) for m in before], [trait(m) for m in after])
     rank = overlap + (alike & (overlap >= SAME))
-    partner: dict[int, int] = {}
+    olds, news = dict(enumerate(before)), dict(enumerate(after))
+    pairs: dict[int, Pair] = {}
     for place in np.argsort(-rank, axis=None, kind="stable"):
         i, j = (int(n) for n in np.unravel_index(int(place), rank.shape))
         least = 0 if alike[i, j] and pairing == "id" else SEEN
-        if overlap[i, j] > least and i not in partner and j not in partner.values():
-            partner[i] = j
-    pairs = [(mask, after[partner[i]] if i in partner else None) for i, mask in enumerate(before)]
-    taken = set(partner.values())
-    return [*pairs, *((None, mask) for j, mask in enumerate(after) if j not in taken)]
-
-
-def _overlap(before: Mask | None, after: Mask | None) -> tuple[int, int, int]:
-    """Pixels kept, added, removed."""
-    if before is None or after is None:
-        return 0, after.area if after else 0, before.area if before else 0
-    if before.rle["counts"] == after.rle["counts"]:
-        return before.area, 0, 0
-    kept = rles.area(rles.merge([before.rle, after.rle], intersect=True))
-    return kept, after.area - kept, before.area - kept
+        if overlap[i, j] > least and i in olds and j in news:
+            pairs[i] = olds.pop(i), news.pop(j), float(overlap[i, j])
+    pairs |= {i: (mask, None, 0.0) for i, mask in olds.items()}
+    return [pairs[i] for i in sorted(pairs)] + [(None, mask, 0.0) for mask in news.values()]

@@ -68,10 +68,7 @@ def test_without_decisions_and_with_withdrawn_ones_everything_stays(
 
 @pytest.mark.parametrize("shift", [-1, 2**60])
 def test_ids_are_those_of_the_file(tmp_path: Path, shift: int):
-    documents = [
-        review_data.renumbered(document, shift)
-        for document in (review_data.before(), review_data.after())
-    ]
+    documents = review_data.before(shift=shift), review_data.after(shift=shift)
     store = decide(tmp_path, review_data.comparison(tmp_path, *documents))
     keys = [key.split("/")[2:4] for key in store.decisions]
     assert keys[1] == [str(1 + shift)] * 2 and keys[2] == [str(4 + shift), "-"]
@@ -135,18 +132,23 @@ def test_predictions_can_be_accepted(tmp_path: Path):
 def test_the_command_writes_a_file_that_training_reads(
     decided: DecisionStore, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
+    out = tmp_path / "deep"
     names = [str(tmp_path / name) for name in ("before.json", "after.json", "d.jsonl")]
     content = (tmp_path / "before.json").read_bytes()
-    arguments = ["apply-decisions", *names, str(tmp_path / "deep" / "reviewed.json")]
+    arguments = ["apply-decisions", *names, str(out / "reviewed.json")]
     assert main(arguments) == 0
     assert "1 annotations replaced" in capsys.readouterr().out
-    index = read_index(tmp_path / "deep" / "reviewed.json", tmp_path)
+    index = read_index(out / "reviewed.json", tmp_path)
     assert index.annotation_ids.tolist() == [1, 2, 3, 5] and not index.warnings
     assert index.areas.tolist() == [930, 400, 625, 100]
     assert (tmp_path / "before.json").read_bytes() == content
-    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["reviewed.json"]
+    assert [file.name for file in out.iterdir()] == ["reviewed.json"]
     assert main(arguments) == 2, "an existing file was overwritten"
     assert "is there already" in capsys.readouterr().err
+    table = pd.read_csv(
+        export_csv(review_data.comparison(tmp_path).items(), decided, out / "a.csv")
+    )
+    assert table["verdict"].fillna("").tolist() == ["accept", "", "reject", "accept", "accept"]
 
 
 def test_decisions_of_other_data_are_refused_by_the_command(
@@ -171,10 +173,3 @@ def test_files_that_are_not_what_they_should_be_are_refused(tmp_path: Path):
     before.write_text('{"images": []}')
     with pytest.raises(UserError, match="annotations"):
         apply_decisions(before, after, DecisionStore(tmp_path / "d.jsonl"))
-
-
-def test_csv_reads_back(decided: DecisionStore, tmp_path: Path):
-    items = review_data.comparison(tmp_path).items()
-    table = pd.read_csv(export_csv(items, decided, tmp_path / "out" / "decisions.csv"))
-    assert table["verdict"].fillna("").tolist() == ["accept", "", "reject", "accept", "accept"]
-    assert table["iou"].tolist()[1] == 1.0
