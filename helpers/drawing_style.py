@@ -186,7 +186,7 @@ def short_name(name: str, *, length: int = 26) -> str:
 def short_names(names: Iterable[str], *, length: int = 26) -> dict[str, str]:
     """The label of each name: its `short_name`, yet never the same for two.
 
-    Names that would share one show their ends instead, and a number where these agree as well.
+    Names that would share one show their ends too, and a number where these agree as well.
     """
     labels = {name: short_name(name, length=length) for name in names}
     shared = Counter(labels.values())
@@ -194,7 +194,8 @@ def short_names(names: Iterable[str], *, length: int = 26) -> dict[str, str]:
     for name, label in labels.items():
         if shared[label] > 1:
             whole = _one_line(name)
-            label = whole if len(whole) <= length else "…" + whole[1 - length :]
+            tail = whole[-(length // 2) :]
+            label = whole if len(whole) <= length else whole[: length - 1 - len(tail)] + "…" + tail
         unique, number = label, 1
         while unique in taken:
             number += 1
