@@ -1,4 +1,4 @@
-"""Masks in the colour of their class, class names of any kind, and pictures that show themselves."""
+"""Masks in the colour of their class, class names of any kind, pictures that show themselves."""
 
 from __future__ import annotations
 
