@@ -285,17 +285,19 @@ def _closeups(comparison: Comparison, item: Item, word: str) -> list[Panel]:
         picture = Image.new("RGB", size[::-1], GREY)
     boxes = np.array([mask.box for mask in (item.before, item.after) if mask])
     low, high = boxes[:, :2].min(0), (boxes[:, :2] + boxes[:, 2:]).max(0)
-    reach = max(0.6 * (high - low).max(), 12)  # from the middle
-    left, top = np.maximum((low + high) / 2 - reach, 0).astype(int)
-    right, bottom = np.ceil((low + high) / 2 + reach).astype(int)
-    window = slice(top, bottom), slice(left, right)
+    side = int(max(1.2 * (high - low).max(), 24))
+    window = []
+    for middle, limit in zip((low + high)[::-1] / 2, size, strict=True):  # rows, columns
+        length = min(side, limit)
+        start = int(np.clip(round(middle - length / 2), 0, limit - length))
+        window.append(slice(start, start + length))
     label = short_name(comparison.labels[item.category], length=18)
     titles = f"{label}, IoU {item.iou:.3f}", f"+{item.added} -{item.removed} px, {word}"
     panels = []
     for title, mask in zip(titles, (item.before, item.after), strict=True):
         overlay = None
         if mask:
-            plane = rles.decode(mask.rle)[window]
+            plane = rles.decode(mask.rle)[*window]
             overlay = Overlay(plane[None], np.zeros((1, 4)), np.array([mask.category_id]), ("",))
-        panels.append(Panel(np.asarray(picture)[window], title, overlay, fill=0.0, labels=False))
+        panels.append(Panel(np.asarray(picture)[*window], title, overlay, fill=0.0, labels=False))
     return panels
