@@ -88,7 +88,7 @@ def apply_decisions(
     matched, left_out = _matched(store, *sources, split)
     document = dict(read_json(before))
     annotations = {entry["id"]: entry for entry in document["annotations"]}
-    fresh_id, gone, counts = max(0, *annotations) + 1, [], Counter()
+    fresh_id, gone, counts = int(max(0, *annotations)) + 1, [], Counter()
     for decision, old, new in matched:
         review = {"review": {"verdict": decision.verdict, "note": decision.note}}
         if old:

@@ -31,7 +31,7 @@ from helpers.files import UserError
 from helpers.review.queue import Filters, ReviewQueue
 from helpers.review.scores import ORDERS
 from helpers.review.sources import KINDS, Comparison, Item, Mask, Source
-from helpers.review.store import VERDICTS, DecisionStore, ItemKey
+from helpers.review.store import VERDICTS, DecisionStore
 from helpers.watching import someone_watches
 
 HERE = Path(__file__).parent
@@ -255,7 +255,7 @@ def scene_of(comparison: Comparison, item: Item) -> dict[str, Any]:
         "height": height,
         "category": comparison.labels[item.category],
         "colour": class_colour(item.category_id),
-        "place": ItemKey.parse(item.key).place,
+        "place": item.place,
         "kind": item.kind,
         "remark": item.remark,
         "numbers": {
