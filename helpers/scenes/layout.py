@@ -1,20 +1,28 @@
-"""Where things stand: oriented footprints, walls, and placing without intersection.
+"""Where things stand: footprints, walls, and one function for each way to place a piece.
 
 A room is [-width / 2, width / 2] x [0, depth] x [0, height] metres; the back wall lies at
-y = depth. A piece that is placed with yaw 0 looks towards -y, out of the back wall.
+y = depth. A piece that is placed with yaw 0 looks towards -y, out of the back wall. Placing tries
+a few times and leaves a piece out rather than let it stand in another.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import cos, pi, sin
+from math import atan2, cos, pi, sin
 from typing import NamedTuple
 
 from helpers.scenes.pieces import Piece
+from helpers.scenes.programmes import Slot
+from helpers.scenes.random import Stream
 
 BACK, LEFT, RIGHT, FRONT = range(4)
 CLEARANCE = 0.03  # metres between two pieces
 CURTAIN = 0.24  # metres that a piece keeps from a wall with curtains
+TRIES = 14  # places tried for a piece before it is left out
+WALL_CHANCE = {BACK: 0.46, LEFT: 0.26, RIGHT: 0.26, FRONT: 0.02}  # of storage
+BEDS = (13, 15, 16)
+DESKS = (7, 23, 25)
+DINING_TABLE, PENDANT = 24, 33
 
 
 class Footprint(NamedTuple):
@@ -115,6 +123,11 @@ class Layout:
     furniture: list[Placed] = field(default_factory=list)
     decor: list[Placed] = field(default_factory=list)
 
+    @property
+    def anchor(self) -> Placed:
+        """What the others are placed around: the first piece that found its place."""
+        return self.furniture[0]
+
     def fits(self, placed: Placed) -> bool:
         """Whether a floor piece stands inside the room and clear of all others."""
         inside = all(
@@ -143,3 +156,163 @@ class Layout:
         curtained = wall.covers_window(low - 0.45, high + 0.45, 9.0)
         x, y = wall.point(along, depth / 2 + (CURTAIN if curtained else 0.04))
         return Placed(piece, x, y, 0.0, wall.yaw)
+
+
+def place(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Put the piece (or copies of it) where the slot says, if there is room."""
+    if layout.furniture or slot.place not in ("before", "beside", "facing", "around"):
+        _PLACERS[slot.place](layout, slot, piece, draw)
+
+
+def _copies(slot: Slot, draw: Stream) -> int:
+    return draw.integers(slot.copies[0], slot.copies[1] + 1)
+
+
+def _at_back_wall(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Sofas and beds: about the middle of the back wall, even before a window."""
+    spare = max(0.0, layout.width - piece.footprint[0] - 1.2)
+    x = draw.uniform(-0.35, 0.35) * spare
+    gap = 0.26 if layout.walls[BACK].windows else draw.uniform(0.05, 0.12)
+    layout.add(Placed(piece, x, layout.depth - piece.footprint[1] / 2 - gap))
+
+
+def _table(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Dining tables: in the farther half of the room."""
+    yaw = (0.0 if draw.chance(0.7) else pi / 2) + draw.normal(0.0, 0.03)
+    y = layout.depth - draw.uniform(1.75, 2.4)
+    layout.add(Placed(piece, draw.uniform(-0.3, 0.3), y, 0.0, yaw))
+
+
+def _desk(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Desks: at the back wall, or free in the room and facing it."""
+    if draw.chance(0.5):
+        return _at_back_wall(layout, slot, piece, draw)
+    y = layout.depth - draw.uniform(1.3, 1.7)
+    layout.add(Placed(piece, draw.uniform(-0.4, 0.4), y, 0.0, pi + draw.normal(0.0, 0.04)))
+
+
+def _before(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Coffee tables and benches: in front of the anchor."""
+    anchor = layout.anchor
+    bed = anchor.piece.category_id in BEDS
+    for _ in range(TRIES):
+        gap = draw.uniform(0.04, 0.12) if bed else draw.uniform(0.3, 0.5)
+        away = anchor.piece.footprint[1] / 2 + gap + piece.footprint[1] / 2
+        x, y = anchor.point(draw.normal(0.0, 0.08), -away)
+        if layout.add(Placed(piece, x, y, 0.0, anchor.yaw + draw.normal(0.0, 0.04))):
+            return
+
+
+def _beside(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Nightstands and side tables: left and right of the anchor, backs in line."""
+    anchor = layout.anchor
+    sides = (-1, 1) if draw.chance(0.5) else (1, -1)
+    for side in sides[: _copies(slot, draw)]:
+        for _ in range(TRIES // 2):
+            aside = (anchor.piece.footprint[0] + piece.footprint[0]) / 2 + draw.uniform(0.05, 0.2)
+            back = (anchor.piece.footprint[1] - piece.footprint[1]) / 2 - draw.uniform(0.0, 0.04)
+            x, y = anchor.point(side * aside, back)
+            if layout.add(Placed(piece, x, y, 0.0, anchor.yaw)):
+                break
+
+
+def _facing(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Armchairs and the like: beside the carpet in front of the anchor, turned to its middle."""
+    anchor = layout.anchor
+    first = -1 if draw.chance(0.5) else 1
+    middle = anchor.point(0.0, -(anchor.piece.footprint[1] / 2 + 0.6))
+    for copy in range(_copies(slot, draw)):
+        for attempt in range(TRIES):
+            side = first * (-1) ** (copy + attempt // (TRIES // 2))
+            aside = max(0.9, anchor.piece.footprint[0] / 2 + draw.uniform(-0.35, 0.35))
+            before = anchor.piece.footprint[1] / 2 + draw.uniform(0.1, 1.0)
+            x, y = anchor.point(side * (aside + piece.footprint[0] / 2), -before)
+            yaw = atan2(middle[0] - x, y - middle[1]) + draw.normal(0.0, 0.12)
+            if layout.add(Placed(piece, x, y, 0.0, yaw)):
+                break
+
+
+def _around(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Chairs: around the table, all looking at it."""
+    anchor = layout.anchor
+    width, depth = anchor.piece.footprint
+    gap = draw.uniform(0.05, 0.15)
+    out = depth / 2 + piece.footprint[1] / 2 + gap
+    end = width / 2 + piece.footprint[1] / 2 + gap
+    if width / depth < 1.2:
+        seats = [(0.0, -out, pi), (0.0, out, 0.0), (end, 0.0, -pi / 2), (-end, 0.0, pi / 2)]
+    else:
+        a = width * 0.23
+        seats = [(-a, -out, pi), (a, out, 0.0), (a, -out, pi), (-a, out, 0.0)]
+        seats += [(end, 0.0, -pi / 2), (-end, 0.0, pi / 2)]
+    for x, y, yaw in seats[: _copies(slot, draw)]:
+        x, y = anchor.point(x + draw.normal(0.0, 0.03), y + draw.normal(0.0, 0.03))
+        turn = anchor.yaw + yaw + draw.normal(0.0, 0.1)
+        layout.add(Placed(piece, x, y, 0.0, turn))
+
+
+def _at_wall(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Storage: with its back to any wall, clear of windows."""
+    for _ in range(TRIES):
+        index = draw.weighted(WALL_CHANCE)
+        wall = layout.walls[index]
+        spare = wall.length / 2 - piece.footprint[0] / 2 - 0.08
+        along = draw.uniform(-spare, spare)
+        if index in (LEFT, RIGHT) and draw.chance(0.85):  # the half where the anchor is
+            along = abs(along) if index == LEFT else -abs(along)
+        placed = layout.at_wall(piece, wall, along)
+        if placed is not None and layout.add(placed):
+            return
+
+
+def _seat(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """A chair at the desk or dressing table, turned half into the room."""
+    desks = [p for p in layout.furniture if p.piece.category_id in DESKS]
+    if not desks:
+        return _in_corner(layout, slot, piece, draw)
+    desk = desks[0]
+    in_room = abs(cos(desk.yaw) + 1) < 0.5
+    for _ in range(TRIES):
+        away = desk.piece.footprint[1] / 2 + piece.footprint[1] / 2 + draw.uniform(0.02, 0.2)
+        x, y = desk.point(draw.uniform(-0.25, 0.25), away if in_room else -away)
+        turn = draw.uniform(-0.3, 0.3) if in_room else draw.choice((-1, 1)) * draw.uniform(0.5, 1.7)
+        yaw = turn if in_room else desk.yaw + turn
+        if layout.add(Placed(piece, x, y, 0.0, yaw)):
+            return
+
+
+def _in_corner(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Easy chairs: somewhere along a side of the room, turned to its middle."""
+    for _ in range(TRIES):
+        side = draw.choice((-1, 1))
+        x = side * (layout.width / 2 - max(piece.footprint) / 2 - draw.uniform(0.1, 0.5))
+        y = layout.depth - draw.uniform(0.6, 3.2)
+        yaw = atan2(-x, y - layout.depth * 0.45) + draw.normal(0.0, 0.25)
+        if layout.add(Placed(piece, x, y, 0.0, yaw)):
+            return
+
+
+def _overhead(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Lamps: pendants over the table or before the anchor, flat ones farther into the room."""
+    x, y = draw.normal(0.0, 0.15), layout.depth - draw.uniform(1.2, 2.2)
+    if piece.category_id == PENDANT and layout.furniture:
+        anchor = layout.anchor
+        table = anchor.piece.category_id == DINING_TABLE
+        ahead = 0.0 if table else -(anchor.piece.footprint[1] / 2 + 0.5) * draw.uniform(0.3, 1.0)
+        x, y = anchor.point(draw.normal(0.0, 0.05), ahead)
+    layout.add(Placed(piece, x, y, layout.height, draw.uniform(0.0, 2 * pi)))
+
+
+_PLACERS = {
+    "wall_anchor": _at_back_wall,
+    "table_anchor": _table,
+    "desk_anchor": _desk,
+    "before": _before,
+    "beside": _beside,
+    "facing": _facing,
+    "around": _around,
+    "wall": _at_wall,
+    "seat": _seat,
+    "corner": _in_corner,
+    "over": _overhead,
+}

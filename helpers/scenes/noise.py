@@ -12,16 +12,15 @@ correctly rounded (no logarithms, no fused sums), so the same stream gives the s
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from helpers.correction.components import Runs
+from helpers.scenes.config import REFERENCE_SIZE
 from helpers.scenes.random import Stream
 
-REFERENCE_SIZE = 1200  # px: side of the picture at which all lengths below are given
 BACKGROUND = (64, 64, 64)  # colour of "no object" in an id-map picture
 
 NoiseLog = dict[int, dict[str, int]]  # instance id -> cause -> changed pixels
@@ -254,18 +253,14 @@ def object_colours(count: int, stream: Stream) -> np.ndarray:
     Hue in [0, 1), lightness in [0.5, 0.8), saturation in [0.6, 1), as the release's renderer draws.
     """
     colours = [BACKGROUND]
-    for candidate in _bright_colours(stream):
+    while True:  # one candidate more is drawn than used; what is drawn next depends on it
+        hue, light, saturation = stream.random(), stream.uniform(0.5, 0.8), stream.uniform(0.6, 1)
         if len(colours) > count:
             return np.array(colours, np.uint8)
-        if all(sum((a - b) ** 2 for a, b in zip(c, candidate, strict=True)) > 64 for c in colours):
-            colours.append(candidate)
-    raise AssertionError("the stream of colours never ends")
-
-
-def _bright_colours(stream: Stream) -> Iterator[tuple[int, int, int]]:
-    while True:
-        hue, light, saturation = stream.random(), stream.uniform(0.5, 0.8), stream.uniform(0.6, 1)
-        yield tuple(int(255 * v + 0.5) for v in colorsys.hls_to_rgb(hue, light, saturation))
+        rgb = colorsys.hls_to_rgb(hue, light, saturation)
+        new = tuple(int(255 * channel + 0.5) for channel in rgb)
+        if all(sum((a - b) ** 2 for a, b in zip(c, new, strict=True)) > 64 for c in colours):
+            colours.append(new)
 
 
 def antialias_colours(fine: np.ndarray, colours: np.ndarray, factor: int) -> np.ndarray:
@@ -289,8 +284,7 @@ def nearest_labels(picture: np.ndarray, colours: np.ndarray) -> np.ndarray:
     Blended pixels between two objects may so get the label of a third. Ties go to the lower row.
     """
     packed = picture.astype(np.int64) @ np.array([65536, 256, 1])
-    runs = Runs.of(packed)
-    values, which = np.unique(runs.label, return_inverse=True)
+    values, which = np.unique(packed, return_inverse=True)
     seen = np.stack([values >> 16, values >> 8 & 255, values & 255], 1)
     distance = ((seen[:, None] - colours.astype(np.int64)) ** 2).sum(-1)
-    return runs.paint(distance.argmin(1).astype(np.int32)[which])
+    return distance.argmin(1).astype(np.int32)[which].reshape(packed.shape)

@@ -7,13 +7,11 @@ rooms take turns in featuring them, in a sequence whose every stretch keeps the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from helpers.scenes.random import Stream, stream
 
-T = TypeVar("T")
 RoomKind = Literal["living", "bedroom", "dining", "study", "children"]
 Place = Literal[
     "wall_anchor", "table_anchor", "desk_anchor", "before", "beside", "facing", "around",
@@ -122,7 +120,7 @@ FEATURES: dict[int, tuple[float, tuple[RoomKind, ...]]] = {
 #: How often rooms without a feature are of each kind; the others come about as features only.
 ROOM_WEIGHT: dict[RoomKind, float] = {"living": 0.66, "bedroom": 0.15, "dining": 0.19}
 
-GOLDEN = 0.6180339887498949
+GOLDEN_RATIO = 0.6180339887498949
 
 
 def feature_of(seed: int, split: str, room: int) -> int | None:
@@ -131,7 +129,7 @@ def feature_of(seed: int, split: str, room: int) -> int | None:
     A sequence with golden-ratio steps visits every interval of [0, 1) evenly, so that any run of
     rooms has each category within about one of its share.
     """
-    position = (stream(seed, split, "features").random() + room * GOLDEN) % 1.0
+    position = (stream(seed, split, "features").random() + room * GOLDEN_RATIO) % 1.0
     for category, (share, _) in FEATURES.items():
         position -= share
         if position < 0:
@@ -143,7 +141,7 @@ def room_kind(draw: Stream, feature: int | None) -> RoomKind:
     """Which programme the room follows."""
     if feature is not None:
         return draw.choice(FEATURES[feature][1])
-    return weighted_choice(draw, tuple(ROOM_WEIGHT), tuple(ROOM_WEIGHT.values()))
+    return draw.weighted(ROOM_WEIGHT)
 
 
 def pick_category(draw: Stream, slot: Slot, feature: int | None) -> int | None:
@@ -157,15 +155,5 @@ def pick_category(draw: Stream, slot: Slot, feature: int | None) -> int | None:
         return None
     common = tuple(c for c in slot.categories if c in WEIGHT)
     if common:
-        return weighted_choice(draw, common, tuple(WEIGHT[c] for c in common))
+        return draw.weighted({category: WEIGHT[category] for category in common})
     return draw.choice(slot.categories) if slot.chance == 1.0 else None
-
-
-def weighted_choice(draw: Stream, options: Sequence[T], weights: Sequence[float]) -> T:
-    """One option, with probability proportional to its weight."""
-    left = draw.random() * sum(weights)
-    for option, weight in zip(options, weights, strict=True):
-        left -= weight
-        if left < 0:
-            return option
-    return options[-1]

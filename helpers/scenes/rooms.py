@@ -1,4 +1,4 @@
-"""Rooms: a programme's slots filled with pieces, placed around an anchor and along the walls."""
+"""Rooms: a programme's slots filled with pieces, then decoration, walls and lights."""
 
 from __future__ import annotations
 
@@ -6,23 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.scenes import dressing
+from helpers.scenes.decor import decorate
 from helpers.scenes.furniture import build
-from helpers.scenes.layout import Layout, Placed, make_walls
-from helpers.scenes.materials import MaterialTable, Palette
-from helpers.scenes.pieces import Piece
-from helpers.scenes.placing import place
+from helpers.scenes.layout import Layout, Placed, make_walls, place
+from helpers.scenes.lights import room_lights
+from helpers.scenes.materials import Material, Palette
+from helpers.scenes.pieces import Maker
 from helpers.scenes.programmes import PROGRAMMES, RoomKind, feature_of, pick_category, room_kind
 from helpers.scenes.random import Stream, stream
-from helpers.scenes.shell import (
-    build_shell,
-    bulb_light,
-    ceiling_lights,
-    draw_finish,
-    draw_windows,
-    pack_lights,
-    window_lights,
-)
+from helpers.scenes.shell import build_shell, draw_finish, draw_windows
 
 ATTEMPTS = 8  # rooms drawn until a featured piece has its place
 #: Width and depth of a room in metres, least and most.
@@ -33,6 +25,7 @@ ROOM_SIZE: dict[RoomKind, tuple[tuple[float, float], tuple[float, float]]] = {
     "dining": ((3.8, 5.2), (5.2, 6.4)),
     "study": ((3.6, 5.0), (5.0, 6.2)),
 }
+RoomKey = tuple[int, str, int, int]  # seed, split, index, attempt
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,7 @@ class Room:
     furniture: tuple[Placed, ...]
     decor: tuple[Placed, ...]
     shell: tuple[Placed, ...]
-    materials: MaterialTable
+    materials: list[Material]
     lights: np.ndarray
     feature: int | None
 
@@ -69,23 +62,21 @@ def make_room(seed: int, split: str, index: int) -> Room:
     return room
 
 
-def _draw_room(key: tuple[int, str, int, int], feature: int | None) -> Room:
+def _draw_room(key: RoomKey, feature: int | None) -> Room:
     draw = stream(*key, "room")
     kind = room_kind(draw, feature)
-    materials = MaterialTable()
-    palette = Palette.sample(stream(*key, "palette"), materials)
+    palette = Palette.sample(stream(*key, "palette"))
     (narrow, wide), (short, long) = ROOM_SIZE[kind]
     width, depth = draw.uniform(narrow, wide), draw.uniform(short, long)
     height = draw.uniform(2.65, 3.0)
     walls = make_walls(width, depth, draw_windows(draw, width, depth, height))
     layout = Layout(width, depth, height, walls)
-    featured = _furnish(layout, kind, feature, _Pieces(key, palette), draw)
-    look = stream(*key, "look")
-    finish = draw_finish(look, palette)
-    dressing.decorate(layout, palette, look)
-    shell = build_shell(layout, finish, look)
-    lights = window_lights(layout, look) + ceiling_lights(layout, palette, look)
-    lights += [bulb_light(p) for p in layout.furniture if p.piece.support == "ceiling"]
+    featured = _furnish(layout, kind, feature, palette, key, draw)
+    make = Maker(stream(*key, "look"), palette)
+    finish = draw_finish(make)
+    decorate(layout, palette, make.draw)
+    shell = build_shell(layout, finish, make)
+    lights = room_lights(layout, make)  # some of them show in the decoration
     return Room(
         kind=kind,
         width=width,
@@ -94,36 +85,30 @@ def _draw_room(key: tuple[int, str, int, int], feature: int | None) -> Room:
         furniture=tuple(layout.furniture),
         decor=tuple(layout.decor),
         shell=tuple(shell),
-        materials=materials,
-        lights=pack_lights(lights),
+        materials=palette.materials,
+        lights=lights,
         feature=featured,
     )
 
 
-class _Pieces:
-    """Builds the pieces of one room, each from a stream of its own."""
-
-    def __init__(self, key: tuple[int, str, int, int], palette: Palette) -> None:
-        self._key = (*key, "piece")
-        self._palette = palette
-        self._count = 0
-
-    def build(self, category: int) -> Piece:
-        self._count += 1
-        return build(category, stream(*self._key, self._count), self._palette)
-
-
 def _furnish(
-    layout: Layout, kind: RoomKind, feature: int | None, pieces: _Pieces, draw: Stream
+    layout: Layout,
+    kind: RoomKind,
+    feature: int | None,
+    palette: Palette,
+    key: RoomKey,
+    draw: Stream,
 ) -> int | None:
     """Fill the slots in order; returns where the featured piece stands in layout.furniture."""
-    featured = None
+    featured, built = None, 0
     for slot in PROGRAMMES[kind]:
         category = pick_category(draw, slot, feature if featured is None else None)
         if category is None:
             continue
+        built += 1  # every piece has a stream of its own
+        piece = build(category, stream(*key, "piece", built), palette)
         before = len(layout.furniture)
-        place(layout, slot, pieces.build(category), draw)
+        place(layout, slot, piece, draw)
         if category == feature and featured is None and len(layout.furniture) > before:
             featured = before
     return featured

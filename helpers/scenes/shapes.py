@@ -46,6 +46,10 @@ class Mesh:
         leaned[:, 1] += by_z * leaned[:, 2]
         return Mesh(leaned, self.faces)
 
+    def facing_front(self) -> Mesh:
+        """What was built along z, laid over so that its top looks to -y."""
+        return self.turned("x", math.pi / 2)
+
 
 def dot(a: Floats, b: Floats) -> Floats:
     return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
@@ -100,6 +104,23 @@ def box(
     return Mesh(_puffed(rounded, half, puff) + np.asarray(centre, float), np.concatenate(faces))
 
 
+def cushion(
+    centre: Sequence[float],
+    size: Sequence[float],
+    *,
+    radius: float = 0.05,
+    puff: Sequence[float] = (0.0, 0.0, 0.2),
+    inner: int = 2,
+) -> Mesh:
+    """A soft box: well-rounded edges, bulging sides."""
+    return box(centre, size, radius=radius, steps=2, inner=inner, puff=puff)
+
+
+def pillow(size: float, thickness: float = 0.11) -> Mesh:
+    """A square throw pillow standing upright round the origin, its face to -y."""
+    return cushion((0, 0, 0), (size, thickness, size), puff=(0, 0.9, 0), inner=3)
+
+
 def lathe(
     profile: ArrayLike,
     *,
@@ -127,12 +148,11 @@ def cylinder(
     top: float,
     *,
     segments: int = 32,
-    centre: Sequence[float] = (0.0, 0.0, 0.0),
     stretch: tuple[float, float] = (1.0, 1.0),
 ) -> Mesh:
     """A closed upright cylinder between two heights: table tops, feet, seats."""
     profile = [(0, bottom), (radius, bottom), (radius, top), (0, top)]
-    return lathe(profile, segments=segments, centre=centre, stretch=stretch)
+    return lathe(profile, segments=segments, stretch=stretch)
 
 
 def sphere(radius: float, centre: Sequence[float], *, segments: int = 20) -> Mesh:
@@ -225,6 +245,26 @@ def smoothed(points: ArrayLike, steps: int = 4) -> Floats:
     return np.concatenate([curve.reshape(-1, points.shape[1]), points[-1:]])
 
 
+def corner_normals(vertices: Floats, faces: Ints, crease_degrees: float = 42.0) -> Floats:
+    """Unit normals (F, 3, 3) of the corners: faces that meet below the crease angle are smoothed.
+
+    A corner's normal is the area-weighted mean of the normals of all faces round its vertex which
+    lie within the angle of its own; vertices nearer than 2**-14 m count as one.
+    """
+    vectors = face_vectors(vertices, faces)
+    area = length(vectors)
+    unit = vectors / np.maximum(area, 1e-14)[:, None]
+    corner, other = _corner_pairs(_welded(vertices)[faces.reshape(-1)])
+    face = other // 3
+    near = dot(unit[corner // 3], unit[face]) > math.cos(math.radians(crease_degrees))
+    corner, face = corner[near], face[near]
+    count = faces.size
+    total = np.stack([np.bincount(corner, vectors[face, k], count) for k in range(3)], axis=1)
+    size = length(total)[:, None]
+    flat = np.repeat(unit, 3, axis=0)
+    return np.where(size > 1e-12, total / np.maximum(size, 1e-12), flat).reshape(-1, 3, 3)
+
+
 def _quads(index: Ints) -> Ints:
     """Two triangles for each cell of a (rows, columns) grid of vertex numbers."""
     a, b, c, d = index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]
@@ -298,3 +338,21 @@ def _frames(points: Floats, tangent: Floats) -> tuple[Floats, Floats]:
 def _across(side: Floats, direction: Floats) -> Floats:
     side = side - direction * (dot(side, direction) / dot(direction, direction))
     return side / length(side)
+
+
+def _welded(vertices: Floats) -> Ints:
+    """A number for each vertex, the same for vertices at the same place (within 64 m of 0)."""
+    cell = np.round(vertices * 2.0**14).astype(np.int64) + 2**20
+    key = (cell[:, 0] << 42) + (cell[:, 1] << 21) + cell[:, 2]
+    return np.unique(key, return_inverse=True)[1].reshape(-1)
+
+
+def _corner_pairs(vertex: Ints) -> tuple[Ints, Ints]:
+    """All ordered pairs of corners (themselves included) that sit on the same vertex."""
+    order = np.argsort(vertex, kind="stable")
+    counts = np.bincount(vertex)
+    starts = np.cumsum(counts) - counts
+    repeats = counts[vertex]
+    corner = np.repeat(np.arange(len(vertex)), repeats)
+    step = np.arange(len(corner)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    return corner, order[starts[vertex[corner]] + step]
