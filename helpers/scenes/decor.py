@@ -18,6 +18,7 @@ from helpers.scenes.shapes import (
     Floats,
     Mesh,
     Point,
+    Vector,
     box,
     cross,
     cylinder,
@@ -221,9 +222,7 @@ def plant(make: Maker) -> Piece:
     return make.piece()
 
 
-def _branch(
-    make: Maker, shape: tuple[float, float, float], leaf_size: tuple[float, float], green: int
-) -> None:
+def _branch(make: Maker, shape: Vector, leaf_size: Vector, green: int) -> None:
     """A stem that bends outwards with three leaves; shape: (bottom z, reach, height), metres."""
     draw, (bottom, reach, tall) = make.draw, shape
     angle = draw.uniform(0, math.tau)

@@ -22,22 +22,19 @@ AMBIENT = (0.12, 0.12, 0.125)  # what light that leaves the room through no surf
 
 @dataclass(frozen=True)
 class Geometry:
-    """A room's triangles. `piece` (T,) int32: 1..n for the furniture in its order, else 0;
-    `labelled` (T,) bool: all but the decoration, which label maps may look through."""
+    """A room's triangles. `piece` (T,) int32: 1..n for the furniture in its order, else 0."""
 
     world: World
     piece: np.ndarray
-    labelled: np.ndarray
 
 
 def assemble(room: Room) -> Geometry:
     """Triangles, hierarchy, materials and lights of a room."""
-    things = [(placed, i + 1, True) for i, placed in enumerate(room.furniture)]
-    things += [(placed, 0, True) for placed in room.shell]
-    things += [(placed, 0, False) for placed in room.decor]
+    things = [(placed, number) for number, placed in enumerate(room.furniture, 1)]
+    things += [(placed, 0) for placed in (*room.shell, *room.decor)]
     corners, normals, local, rows = [], [], [], []
     smooth: dict[int, np.ndarray] = {}  # equal chairs share their parts
-    for placed, piece, labelled in things:
+    for placed, piece in things:
         for part in placed.piece.parts:
             if id(part) not in smooth:
                 smooth[id(part)] = corner_normals(part.vertices, part.faces)
@@ -45,10 +42,10 @@ def assemble(room: Room) -> Geometry:
             corners.append((np.round(moved / GRID) * GRID)[part.faces])
             normals.append(_turned(smooth[id(part)], placed.yaw))
             local.append(part.vertices[part.faces])
-            row = [part.material, len(rows), piece, labelled]
+            row = [part.material, len(rows), piece]
             rows.append(np.tile(row, (len(part.faces), 1)))
     bvh, order = build_bvh(np.concatenate(corners))
-    material, part_index, piece, labelled = np.concatenate(rows)[order].astype(np.int32).T.copy()
+    material, part_index, piece = np.concatenate(rows)[order].astype(np.int32).T.copy()
     normals, local = (
         np.concatenate(values)[order].reshape(-1, 9).astype(np.float32)
         for values in (normals, local)
@@ -56,7 +53,7 @@ def assemble(room: Room) -> Geometry:
     surfaces = Surfaces(normals, local, material, part_index)
     materials = pack_materials(room.materials)
     world = World(bvh, surfaces, materials, room.lights, np.array(AMBIENT))
-    return Geometry(world, piece, labelled.astype(bool))
+    return Geometry(world, piece)
 
 
 def _turned(points: np.ndarray, yaw: float) -> np.ndarray:

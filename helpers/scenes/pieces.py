@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -25,6 +24,7 @@ from helpers.scenes.shapes import (
     Floats,
     Ints,
     Mesh,
+    Vector,
     box,
     face_vectors,
     lathe,
@@ -202,20 +202,12 @@ class Maker:
         """Any mesh as one part."""
         self.parts.append(Part.of(mesh, material))
 
-    def board(
-        self, centre: Sequence[float], size: Sequence[float], material: int, radius: float = 0.004
-    ) -> None:
+    def board(self, centre: Vector, size: Vector, material: int, radius: float = 0.004) -> None:
         """A plain board whose edges are rounded by the radius."""
         self.add(box(centre, size, radius=radius), material)
 
     def bar(
-        self,
-        start: Sequence[float],
-        end: Sequence[float],
-        radius: float | Sequence[float],
-        material: int,
-        *,
-        sides: int = 8,
+        self, start: Vector, end: Vector, radius: float | Vector, material: int, *, sides: int = 8
     ) -> None:
         """A straight rod; two radii make it taper from start to end."""
         self.add(tube([start, end], radius, sides=sides), material)
@@ -225,16 +217,16 @@ class Maker:
         self.add(tube(path, radius, sides=sides, closed=True), material)
 
     def hoop(
-        self, height: float, radius: float, thick: float, material: int, *, count: int, sides: int
+        self, height: float, radius: float, thick: float, material: int, count: int, sides: int = 6
     ) -> None:
         """A level ring of `count` pieces about the z axis."""
         self.loop(ring((0, 0, height), radius, count), thick, material, sides=sides)
 
     def legs(
         self,
-        spread: tuple[float, float],
-        heights: tuple[float, float],
-        radii: tuple[float, float],
+        spread: Vector,
+        heights: Vector,
+        radii: Vector,
         material: int,
         *,
         splay: float = 0.03,
@@ -251,7 +243,7 @@ class Maker:
                 foot = (x * (width / 2 + splay), y * (depth / 2 + splay), bottom)
                 self.bar(foot, head, radii[::-1], material, sides=sides)
 
-    def knob(self, position: Sequence[float], material: int) -> None:
+    def knob(self, position: Vector, material: int) -> None:
         """A round pull on a front at `position`, standing out to -y."""
         radius = 0.013
         profile = [(0, -0.004), (0.5 * radius, -0.004), (0.5 * radius, 0.012), (radius, 0.016)]
@@ -263,8 +255,6 @@ class Maker:
         if self.draw.chance(0.5):
             self.parts = [part.mirrored() for part in self.parts]
 
-    def ball(
-        self, centre: Sequence[float], radius: float, material: int, *, segments: int = 20
-    ) -> None:
+    def ball(self, centre: Vector, radius: float, material: int, *, segments: int = 20) -> None:
         """A sphere."""
         self.add(sphere(radius, centre, segments=segments), material)

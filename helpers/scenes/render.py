@@ -6,14 +6,13 @@ three give the same bytes on every machine and in every process. S is the image 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
-from helpers.scenes import denoise
-from helpers.scenes.cameras import find_camera
-from helpers.scenes.compose import compose, exposure, tone_map
+from helpers.scenes import picture
+from helpers.scenes.cameras import Camera, find_camera
 from helpers.scenes.config import Quality, SceneConfig
 from helpers.scenes.geometry import Geometry, assemble
 from helpers.scenes.lights import camera_light
@@ -46,20 +45,15 @@ EFFORT: dict[Quality, Effort] = {
 @dataclass(frozen=True)
 class View:
     """One picture to be. category_ids: 1..34 of every placed piece; id k of the label maps is
-    category_ids[k - 1]. camera: position (m), yaw and pitch (radians), fov (degrees)."""
+    category_ids[k - 1]. world, piece: what the kernels read of the room, see `Geometry`, in the
+    light of this picture; frame: the camera as (4, 3) array."""
 
-    room_kind: str
     category_ids: tuple[int, ...]
-    camera: dict[str, float | tuple[float, ...]]
+    camera: Camera
     frame: np.ndarray = field(repr=False)
-    geometry: Geometry = field(repr=False)
-    lights: np.ndarray = field(repr=False)
+    world: World = field(repr=False)
+    piece: np.ndarray = field(repr=False)
     seed: int = field(repr=False)
-
-    @property
-    def world(self) -> World:
-        """The room in the light of this picture."""
-        return self.geometry.world._replace(lights=self.lights)
 
 
 def compose_view(config: SceneConfig, split: str, index: int) -> View:
@@ -74,13 +68,13 @@ def compose_view(config: SceneConfig, split: str, index: int) -> View:
         min_instances=config.min_instances,
         min_visible_area=config.min_visible_area,
     )
+    lights = np.concatenate([room.lights, camera_light(camera.position, camera.yaw)])
     return View(
-        room_kind=room.kind,
         category_ids=tuple(placed.piece.category_id for placed in room.furniture),
-        camera=asdict(camera),
+        camera=camera,
         frame=camera.frame(),
-        geometry=geometry,
-        lights=np.concatenate([room.lights, camera_light(camera.position, camera.yaw)]),
+        world=geometry.world._replace(lights=lights),
+        piece=geometry.piece,
         seed=draw.integers(2**31),
     )
 
@@ -92,17 +86,10 @@ def _room(seed: int, split: str, number: int) -> tuple[Room, Geometry]:
     return room, assemble(room)
 
 
-def render_ids(
-    view: View, size: int, *, supersample: int = 1, decor_cuts: bool = True
-) -> np.ndarray:
-    """Exact label map, (size * supersample, size * supersample) int32: 0 or index + 1 of a piece.
-
-    With `decor_cuts` false the decoration is looked through, as in label maps that were rendered
-    from the furniture alone.
-    """
-    shown = None if decor_cuts else view.geometry.labelled
-    triangles = view.geometry.world.bvh.triangles
-    return _label(view, visible_triangles(triangles, view.frame, size * supersample, shown=shown))
+def render_ids(view: View, size: int, *, supersample: int = 1) -> np.ndarray:
+    """Exact label map, both sides size * supersample, int32: 0 or index + 1 of a piece."""
+    triangles = view.world.bvh.triangles
+    return _label(view, visible_triangles(triangles, view.frame, size * supersample))
 
 
 def render_image(view: View, size: int, quality: Quality) -> tuple[np.ndarray, np.ndarray]:
@@ -110,19 +97,19 @@ def render_image(view: View, size: int, quality: Quality) -> tuple[np.ndarray, n
     world, effort = view.world, EFFORT[quality]
     hits = visible_hits(world.bvh.triangles, view.frame, size)
     normals, parts = np.zeros((size, size, 3), np.float32), np.empty((size, size), np.int32)
-    denoise.surface_guides(hits, world.surfaces, normals, parts)
+    picture.surface_guides(hits, world.surfaces, normals, parts)
     light = _light(view, hits, normals, parts, effort)
     edges = np.empty((size, size), bool)
-    denoise.mark_edges(parts, normals, edges)
+    picture.mark_edges(parts, normals, edges)
     linear = np.empty((size, size, 3), np.float32)
-    compose(hits, light, edges, parts, view.frame, world, effort.edge_rays, linear)
+    picture.compose(hits, light, edges, parts, view.frame, world, effort.edge_rays, linear)
     image = np.empty((size, size, 3), np.uint8)
-    tone_map(linear, exposure(linear), image)
+    picture.tone_map(linear, picture.exposure(linear), image)
     return image, _label(view, hits.triangle)
 
 
 def _label(view: View, seen: np.ndarray) -> np.ndarray:
-    return np.where(seen >= 0, view.geometry.piece[seen], np.int32(0))
+    return np.where(seen >= 0, view.piece[seen], np.int32(0))
 
 
 def _light(
@@ -139,13 +126,13 @@ def _light(
     grid, usable = _filtered(grid, hits.distance, normals, parts, stride)
     light = np.empty((size, size, 9), np.float32)
     missing = np.empty((size, size), bool)
-    denoise.upsample_light(grid, usable, parts, normals, stride, light, missing)
+    picture.upsample_light(grid, usable, parts, normals, stride, light, missing)
     pixels = np.flatnonzero(missing)
     if len(pixels):
         flat, values = light.reshape(-1, 9), np.empty((len(pixels), 9), np.float32)
         illuminate(pixels, hits, view.frame, world, effort.thin_rays, 1, view.seed + 1, values)
         flat[pixels] = values
-        denoise.soften_light(light, pixels, parts, normals, SOFTEN_RADIUS, values)
+        picture.soften_light(light, pixels, parts, normals, SOFTEN_RADIUS, values)
         flat[pixels] = values
     return light
 
@@ -157,9 +144,9 @@ def _filtered(
     sparse = [np.ascontiguousarray(a[::stride, ::stride]) for a in (parts, normals, distance)]
     usable = np.zeros(grid.shape[:2], bool)
     support, out = np.zeros(grid.shape[:2]), np.empty_like(grid)
-    for step, channels in enumerate(denoise.PASSES):
-        denoise.filter_light(grid, *sparse, 1 << step, channels, out, support)
+    for step, channels in enumerate(picture.PASSES):
+        picture.filter_light(grid, *sparse, 1 << step, channels, out, support)
         if step == 0:
-            usable = support >= denoise.ENOUGH
+            usable = support >= picture.ENOUGH
         grid, out = out, grid
     return grid, usable

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Axis = Literal["x", "y", "z"]
+Vector = Sequence[float]  # three coordinates or lengths
 Point = tuple[ArrayLike, ArrayLike, ArrayLike]
 SurfaceFunction = Callable[[Floats, Floats], Point]
 
@@ -72,13 +73,13 @@ def face_vectors(vertices: Floats, faces: Ints) -> Floats:
 
 
 def box(
-    centre: Sequence[float],
-    size: Sequence[float],
+    centre: Vector,
+    size: Vector,
     *,
     radius: float = 0.004,
     steps: int = 1,
     inner: int = 0,
-    puff: Sequence[float] = (0.0, 0.0, 0.0),
+    puff: Vector = (0, 0, 0),
 ) -> Mesh:
     """A closed box with rounded edges; with `inner` grid lines its sides can bulge like a cushion.
 
@@ -105,11 +106,11 @@ def box(
 
 
 def cushion(
-    centre: Sequence[float],
-    size: Sequence[float],
+    centre: Vector,
+    size: Vector,
     *,
     radius: float = 0.05,
-    puff: Sequence[float] = (0.0, 0.0, 0.2),
+    puff: Vector = (0, 0, 0.2),
     inner: int = 2,
 ) -> Mesh:
     """A soft box: well-rounded edges, bulging sides."""
@@ -122,11 +123,7 @@ def pillow(size: float, thickness: float = 0.11) -> Mesh:
 
 
 def lathe(
-    profile: ArrayLike,
-    *,
-    segments: int = 32,
-    centre: Sequence[float] = (0.0, 0.0, 0.0),
-    stretch: tuple[float, float] = (1.0, 1.0),
+    profile: ArrayLike, *, segments: int = 32, centre: Vector = (0, 0, 0), stretch: Vector = (1, 1)
 ) -> Mesh:
     """A solid of revolution about z. profile: (K, 2) of (radius, height), bottom to top outside.
 
@@ -143,19 +140,14 @@ def lathe(
 
 
 def cylinder(
-    radius: float,
-    bottom: float,
-    top: float,
-    *,
-    segments: int = 32,
-    stretch: tuple[float, float] = (1.0, 1.0),
+    radius: float, bottom: float, top: float, *, segments: int = 32, stretch: Vector = (1, 1)
 ) -> Mesh:
     """A closed upright cylinder between two heights: table tops, feet, seats."""
     profile = [(0, bottom), (radius, bottom), (radius, top), (0, top)]
     return lathe(profile, segments=segments, stretch=stretch)
 
 
-def sphere(radius: float, centre: Sequence[float], *, segments: int = 20) -> Mesh:
+def sphere(radius: float, centre: Vector, *, segments: int = 20) -> Mesh:
     """A ball: a lathe with segments / 2 steps from pole to pole."""
     angle = np.linspace(0, math.pi, segments // 2 + 1)
     profile = np.stack([radius * np.sin(angle), -radius * np.cos(angle)], axis=1)
@@ -163,13 +155,7 @@ def sphere(radius: float, centre: Sequence[float], *, segments: int = 20) -> Mes
     return lathe(profile, segments=segments, centre=centre)
 
 
-def tube(
-    path: ArrayLike,
-    radius: float | Sequence[float] = 0.01,
-    *,
-    sides: int = 10,
-    closed: bool = False,
-) -> Mesh:
+def tube(path: ArrayLike, radius: float | Vector, *, sides: int = 10, closed: bool = False) -> Mesh:
     """A bar along a polyline, capped at both ends, mitred at the bends: legs, rails, wires.
 
     path: (K, 3); radius: of the circle round the cross-section, one number or one for each point
@@ -191,9 +177,9 @@ def tube(
 
 
 def sheet(
-    origin: Sequence[float],
-    u: Sequence[float],
-    v: Sequence[float],
+    origin: Vector,
+    u: Vector,
+    v: Vector,
     *,
     steps: tuple[int, int] = (1, 1),
     offset: SurfaceFunction | None = None,
@@ -227,7 +213,7 @@ def shell(surface: SurfaceFunction, thickness: float, *, steps: tuple[int, int])
     return Mesh(vertices, np.concatenate(faces))
 
 
-def ring(centre: Sequence[float], radius: float, count: int = 32) -> Floats:
+def ring(centre: Vector, radius: float, count: int = 32) -> Floats:
     """(count, 3) points of a level circle, a path for a closed `tube`."""
     angle = np.arange(count) / count * math.tau
     x, y = centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)
@@ -301,7 +287,7 @@ def _rounded(points: Floats, half: Floats, radius: float) -> Floats:
     return core + radius * away / np.maximum(length(away), 1e-9)[..., None]
 
 
-def _puffed(points: Floats, half: Floats, puff: Sequence[float]) -> Floats:
+def _puffed(points: Floats, half: Floats, puff: Vector) -> Floats:
     for axis in range(3):
         if puff[axis]:
             u, v = (axis + 1) % 3, (axis + 2) % 3

@@ -15,7 +15,7 @@ import numpy as np
 from helpers.scenes.materials import Colour
 from helpers.scenes.pieces import SIDES, Maker
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import box, lathe, tube
+from helpers.scenes.shapes import Vector, box, lathe, tube
 
 Cell = Literal["door", "drawer", "open"]
 Handle = Literal["knob", "bar", "none"]
@@ -174,9 +174,7 @@ def _content_materials(make: Maker, contents: Contents) -> list[int]:
     return [make.plain(colour) for colour in colours]
 
 
-def _book_row(
-    make: Maker, span: tuple[float, float], z: float, size: tuple[float, float], looks: list[int]
-) -> None:
+def _book_row(make: Maker, span: Vector, z: float, size: Vector, looks: list[int]) -> None:
     """Books standing from span[0] to span[1] at height z, with gaps here and there.
 
     size: (depth, height of the tallest book's limit); looks: materials to choose from.
@@ -189,9 +187,7 @@ def _book_row(
         x += thick if draw.chance(0.9) else draw.uniform(0.08, 0.2)
 
 
-def _blocks(
-    make: Maker, span: tuple[float, float], z: float, size: float, looks: list[int]
-) -> None:
+def _blocks(make: Maker, span: Vector, z: float, size: float, looks: list[int]) -> None:
     """Toy bricks, some of them stacked."""
     draw, x = make.draw, span[0] + size / 2
     while x < span[1] - size / 2:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from helpers.scenes.pieces import SIDES, Maker
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import Floats, Mesh, Point, box, cushion, lathe, pillow, shell, tube
-
-Span = tuple[float, float]
+from helpers.scenes.shapes import (
+    Floats,
+    Mesh,
+    Point,
+    Vector,
+    box,
+    cushion,
+    lathe,
+    pillow,
+    shell,
+    tube,
+)
 
 
 def three_seat_sofa(make: Maker, draw: Stream) -> None:
@@ -42,12 +50,7 @@ def _sofa(make: Maker, draw: Stream, seats: int) -> None:
 
 
 def _upholstered(
-    make: Maker,
-    shape: tuple[float, float, float],
-    arms: tuple[float, float, bool],
-    *,
-    seats: int,
-    pillows: int,
+    make: Maker, shape: Vector, arms: tuple[float, float, bool], *, seats: int, pillows: int
 ) -> None:
     """shape: width, depth, height of the back's top (m); arms: width, rounding, whether rolled."""
     cloth, (w, d, tall), (arm, rounding, rolled) = make.fabric(), shape, arms
@@ -69,7 +72,7 @@ def _upholstered(
     make.legs((w - 0.16, d - 0.14), (0, 0.17), (0.030, 0.015), foot)
 
 
-def _block(centre: Sequence[float], size: Sequence[float], radius: float) -> Mesh:
+def _block(centre: Vector, size: Vector, radius: float) -> Mesh:
     """Padded but firm: arms, backs, bases."""
     return box(centre, size, radius=radius, steps=2, inner=1)
 
@@ -82,7 +85,7 @@ def _rolled_arm(make: Maker, edge: float, inward: float, depth: float, cloth: in
     make.add(tube(roll, 0.58 * wide, sides=18), cloth)
 
 
-def _cushions(make: Maker, span: Span, depth: float, seats: int, cloth: int) -> None:
+def _cushions(make: Maker, span: Vector, depth: float, seats: int, cloth: int) -> None:
     """Seat and back cushions side by side over the span in x."""
     wide = (span[1] - span[0]) / seats
     for k in range(seats):
@@ -93,7 +96,7 @@ def _cushions(make: Maker, span: Span, depth: float, seats: int, cloth: int) -> 
         make.add(back.sheared(0.12).moved(x, depth / 2 - 0.30, 0.63), cloth)
 
 
-def _pillows(make: Maker, span: Span, depth: float, count: int) -> None:
+def _pillows(make: Maker, span: Vector, depth: float, count: int) -> None:
     """Throw pillows leaning against the back cushions, a little askew."""
     draw = make.draw
     for k in range(count):
@@ -194,7 +197,7 @@ def footstool(make: Maker, draw: Stream) -> None:
         profile += [(0.97 * r, h - 0.05), (0.86 * r, h - 0.012), (0.6 * r, h), (0, h + 0.005)]
         metal = make.metal()
         make.add(lathe(profile, segments=40), cloth)
-        make.hoop(0.5 * h, r + 0.002, 0.009, metal, count=40, sides=6)
+        make.hoop(0.5 * h, r + 0.002, 0.009, metal, count=40)
         return make.add(lathe([(0, 0), (0.8 * r, 0), (0.8 * r, 0.03), (0, 0.03)]), metal)
     foot = make.metal() if draw.chance(0.5) else make.wood(axis=2)
     if style == "bench":

@@ -9,7 +9,7 @@ import numpy as np
 from helpers.scenes.furniture.cabinets import Carcass, Row, carcass
 from helpers.scenes.pieces import SIDES, Maker
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import Mesh, cylinder, lathe, ring, smoothed, tube
+from helpers.scenes.shapes import Mesh, Vector, cylinder, lathe, ring, smoothed, tube
 
 
 def coffee_table(make: Maker, draw: Stream) -> None:
@@ -34,8 +34,8 @@ def coffee_table(make: Maker, draw: Stream) -> None:
 
 
 def _wire_drum(make: Maker, radius: float, height: float, count: int, metal: int) -> None:
-    make.hoop(height - 0.01, radius + 0.004, 0.009, metal, count=40, sides=6)
-    make.hoop(0.009, radius - 0.01, 0.009, metal, count=40, sides=6)
+    make.hoop(height - 0.01, radius + 0.004, 0.009, metal, count=40)
+    make.hoop(0.009, radius - 0.01, 0.009, metal, count=40)
     for k in range(count):
         x, y = math.cos(0.3 + k / count * math.tau), math.sin(0.3 + k / count * math.tau)
         low = ((radius - 0.01) * x, (radius - 0.01) * y, 0.01)
@@ -93,7 +93,7 @@ def round_end_table(make: Maker, draw: Stream) -> None:
             x, y = r * math.cos(angle), r * math.sin(angle)
             head = (0.3 * x, 0.3 * y, h - 0.015)
             make.bar((x, y, 0), head, (0.010, 0.014), metal, sides=10)
-        return make.hoop(0.3 * h, 0.79 * r, 0.006, metal, count=32, sides=6)
+        return make.hoop(0.3 * h, 0.79 * r, 0.006, metal, count=32)
     if style == "trumpet":
         foot = [(0, 0), (0.72 * r, 0), (0.70 * r, 0.015), (0.03, 0.04), (0.018, 0.1)]
         foot += [(0.02, h - 0.02), (0, h - 0.02)]
@@ -152,12 +152,7 @@ def dressing_table(make: Maker, draw: Stream) -> None:
 
 
 def _upright_mirror(
-    make: Maker,
-    middle: tuple[float, float, float],
-    radius: float,
-    tall: float,
-    glass: int,
-    metal: int,
+    make: Maker, middle: Vector, radius: float, tall: float, glass: int, metal: int
 ) -> None:
     """A disc, `tall` times as high as wide, in a metal hoop on a short stand."""
     disc = cylinder(radius, -0.006, 0.006, segments=40, stretch=(1.0, tall)).facing_front()
