@@ -21,6 +21,7 @@ from scipy import ndimage
 from helpers.scenes.config import REFERENCE_SIZE
 from helpers.scenes.random import Stream
 
+HIT = 0.8  # share of the instances that have any defects
 BACKGROUND = (64, 64, 64)  # colour of "no object" in an id-map picture
 
 NoiseLog = dict[int, dict[str, int]]  # instance id -> cause -> changed pixels
@@ -49,30 +50,24 @@ class _Window:
 
 
 def corrupt(
-    ids: np.ndarray,
-    stream: Stream,
-    level: float = 0.5,
-    *,
-    labels: Sequence[int] | None = None,
-    probability: float = 0.8,
+    ids: np.ndarray, stream: Stream, level: float, *, labels: Sequence[int]
 ) -> tuple[dict[int, np.ndarray], NoiseLog]:
-    """Noisy masks of the instances of an exact id-map, and what was done to each.
+    """Noisy masks of instances of an exact id-map, and what was done to each.
 
-    ids: (H, W) integers, 0 = background. `level` 0.5 is realistic (mask IoU about 0.97), 1 and 2
-    are stress tests, 0 changes nothing. `labels`: the ids to treat (default: all). Each instance is
-    hit with the given probability, and then by each cause with its own rate.
+    ids: (H, W) integers, 0 = background; labels: the ids to treat. `level` 0.5 is realistic (mask
+    IoU about 0.97), 1 and 2 are stress tests, 0 changes nothing. Each instance is hit with
+    probability HIT, and then by each cause with its own rate.
 
     Returns {id: (H, W) bool}, masks that may overlap each other, and {id: {cause: changed pixels}},
     where every pixel that differs from the truth is counted once, under the cause that set it
     last: the counts of an instance sum to the area of (noisy xor truth). A mask that would vanish
     stays as it was.
     """
-    labels = [int(i) for i in np.unique(ids) if i] if labels is None else list(labels)
     masks, log = {}, {}
     for label in labels:
         masks[label] = ids == label
         log[label] = {}
-        if level > 0 and stream.random() < probability and masks[label].any():
+        if level > 0 and stream.random() < HIT and masks[label].any():
             log[label] = _corrupt_one(masks[label], ids, stream, level)
     return masks, log
 
