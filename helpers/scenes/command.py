@@ -120,4 +120,4 @@ def contact_sheet(folder: Path, split: str, *, count: int) -> Picture:
         picture = np.asarray(Image.open(folder / split / "image" / image["file_name"]))
         panels.append(Panel(picture, overlay=overlay if own else None))
     alt = f"The first {len(panels)} pictures of {folder.name}, {split}"
-    return grid(panels, columns=COLUMNS, alt=alt, cell=coco["images"][0]["width"] / 84)
+    return grid(panels, columns=COLUMNS, alt=alt, cell=max(3.1, coco["images"][0]["width"] / 84))

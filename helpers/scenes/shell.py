@@ -11,13 +11,9 @@ from helpers.scenes.random import Stream
 from helpers.scenes.shapes import Mesh, box, sheet
 
 WALL_COLOURS: tuple[Colour, ...] = (
-    (0.93, 0.91, 0.87),
-    (0.86, 0.84, 0.80),
-    (0.80, 0.84, 0.85),
-    (0.90, 0.85, 0.78),
-    (0.75, 0.78, 0.74),
-    (0.62, 0.68, 0.72),
-)
+    (0.93, 0.91, 0.87), (0.86, 0.84, 0.80), (0.80, 0.84, 0.85),
+    (0.90, 0.85, 0.78), (0.75, 0.78, 0.74), (0.62, 0.68, 0.72),
+)  # fmt: skip
 FLOOR_WOODS = (0, 1, 2, 3, 5)
 PAINT, STRIPES, MEDALLIONS, BRICKS = range(4)
 BACKDROP = 1.5  # metres from a wall to the picture of the outdoors

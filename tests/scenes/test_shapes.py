@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from helpers.scenes.pieces import GRID, Part
+from helpers.scenes.pieces import Part
 from helpers.scenes.random import stream
 from helpers.scenes.shapes import (
     Mesh,
@@ -17,7 +17,6 @@ from helpers.scenes.shapes import (
     cylinder,
     lathe,
     ring,
-    sheet,
     shell,
     sphere,
     tube,
@@ -69,36 +68,6 @@ def test_solids_are_closed_face_outwards_and_have_their_volume(name):
     assert volume(mesh.moved(5, -3, 2)) == pytest.approx(volume(mesh), rel=1e-6)
     if expected is not None:
         assert volume(mesh) == pytest.approx(expected, rel=1e-2)
-
-
-def test_puff_bulges_the_middle_and_leaves_the_edges():
-    mesh = box((0, 0, 0), (1, 1, 0.2), radius=0.02, steps=2, inner=3, puff=(0, 0, 0.5))
-    assert np.ptp(mesh.vertices, axis=0) == pytest.approx([1, 1, 0.3])
-
-
-def test_sheets_look_along_u_x_v_and_are_offset():
-    flat = sheet((1, 0, 0), (2, 0, 0), (0, 0, 3), steps=(3, 2))
-    normals = corner_normals(flat.vertices, flat.faces)
-    assert normals.reshape(-1, 3) == pytest.approx(np.tile([0.0, -1.0, 0.0], (36, 1)))
-    bent = sheet((1, 0, 0), (2, 0, 0), (0, 0, 3), offset=lambda a, b: (0, a * b, 0))
-    assert bent.vertices[:, 1].tolist() == [0, 0, 0, 1]
-
-
-def test_turning_follows_the_right_hand_and_shearing_leans_back():
-    corner = Mesh(np.eye(3), np.empty((0, 3), np.int64))
-    assert corner.turned("x", math.pi / 2).vertices[1] == pytest.approx([0, 0, 1])
-    assert corner.turned("y", math.pi / 2).vertices[2] == pytest.approx([1, 0, 0])
-    assert corner.turned("z", math.pi / 2).vertices[0] == pytest.approx([0, 1, 0])
-    leaned = box((0, 0, 0.5), (0.2, 0.2, 1), steps=0).sheared(0.3)
-    assert volume(leaned) == pytest.approx(0.04) and leaned.vertices[:, 1].max() > 0.39
-
-
-def test_a_part_lies_on_the_grid_without_faces_that_have_no_area():
-    mesh = cylinder(1 / 3, 0.1, 0.9, segments=12)
-    made = Part.of(mesh, 7)
-    assert ((made.vertices / GRID) % 1 == 0).all()
-    assert np.abs(made.vertices - mesh.vertices).max() <= GRID / 2
-    assert len(mesh.faces) - len(made.faces) == 24  # one of each pole's two triangles
 
 
 def slow_normals(vertices, faces, crease_degrees):
