@@ -61,13 +61,7 @@ def compose_view(config: SceneConfig, split: str, index: int) -> View:
     number, place = divmod(index, config.views_per_room)
     room, geometry = _room(config.seed, split, number)
     draw = stream(config.seed, split, number, "camera", place)
-    camera = find_camera(
-        room,
-        geometry,
-        draw,
-        min_instances=config.min_instances,
-        min_visible_area=config.min_visible_area,
-    )
+    camera = find_camera(room, geometry, draw, config)
     lights = np.concatenate([room.lights, camera_light(camera.position, camera.yaw)])
     return View(
         category_ids=tuple(placed.piece.category_id for placed in room.furniture),
