@@ -6,7 +6,11 @@ import logging
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
+import pandas as pd
+
 from helpers.config import DataConfig, TrainConfig
+from helpers.data import pictures
 from helpers.data.coco import read_index
 from helpers.data.errors import Findings
 from helpers.data.index import InstanceIndex
@@ -19,6 +23,8 @@ from helpers.structures import Sample
 log = logging.getLogger(__name__)
 
 Split = Literal["train", "val"]
+LISTED = 100  # classes in a table
+NAMED = 10  # classes in a sentence
 
 
 def read_split(
@@ -43,15 +49,70 @@ def read_split(
 def read_splits(data: DataConfig) -> tuple[InstanceIndex, InstanceIndex]:
     """Training and validation split in the classes of the former; warns of another order of them.
 
-    Raises DataError as `read_split`.
+    Every picture is looked at, so that none can stop a training at its turn. Raises DataError as
+    `read_split` and for broken pictures, UserError when super-categories make one class of many.
     """
     train = read_split(data, "train")
-    val = read_split(data, "val", taxonomy=train.taxonomy)
+    taxonomy = train.taxonomy
+    if taxonomy.num_classes == 1 < len(taxonomy.categories):
+        raise UserError(
+            f"data.label_space {data.label_space!r} makes one class, {taxonomy.names[0]!r}, of all "
+            f"{len(taxonomy.categories)} categories of {data.train_annotations}: set "
+            "data.label_space to fine"
+        )
+    val = read_split(data, "val", taxonomy=taxonomy)
     findings = Findings(resolve(data.val_annotations))
     compare_classes(train, val, findings)
     for finding in findings.report():
         log.warning("%s: %s", findings.file, finding.brief())
+    for split in (train, val):
+        pictures.check_pictures(split)
     return train, val
+
+
+def class_table(train: InstanceIndex, val: InstanceIndex) -> str:
+    """The classes that are learnt, one a line: pictures and instances of each in both splits.
+
+    Of very many, those with most training instances, and how many more there are.
+    """
+    columns = {"class": train.taxonomy.names}
+    for name, index in (("train", train), ("val", val)):
+        shown, instances = _counts(index)
+        columns |= {f"{name} pictures": shown, f"{name} instances": instances}
+    table = pd.DataFrame(columns)
+    lines = [f"{len(table)} classes ({train.taxonomy.label_space}) of {len(train)} pictures:"]
+    if len(table) > LISTED:
+        lines[0] = f"{lines[0][:-1]}, the {LISTED} with most instances:"
+        table = table.nlargest(LISTED, "train instances")
+    return "\n".join([*lines, table.to_string(index=False)])
+
+
+def missing_classes(train: InstanceIndex, val: InstanceIndex) -> list[str]:
+    """What to warn of: classes that one split has no instance of, by name."""
+    taught, asked = (_counts(index)[1] for index in (train, val))
+    sentences = {
+        "without any instance in either split": (taught == 0) & (asked == 0),
+        "of val that train has no instance of, so that none will be found": (taught == 0)
+        & (asked > 0),
+        "of train that val has no instance of, so that they are not scored": (taught > 0)
+        & (asked == 0),
+    }
+    names = np.array(train.taxonomy.names, dtype=object)
+    return [
+        f"{len(found)} {'class' if len(found) == 1 else 'classes'} {what}: "
+        + ", ".join(found[:NAMED])
+        + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+        for what, chosen in sentences.items()
+        if len(found := names[chosen])
+    ]
+
+
+def _counts(index: InstanceIndex) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures and instances of each class (K,), crowds not counted."""
+    pairs = np.stack([index.labels, index.image_rows], axis=1)[~index.crowd]
+    classes = index.taxonomy.num_classes
+    shown, instances = np.unique(pairs, axis=0)[:, 0], pairs[:, 0]
+    return np.bincount(shown, minlength=classes), np.bincount(instances, minlength=classes)
 
 
 class TrainingBatches:
