@@ -12,15 +12,21 @@ import glob
 import os
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from helpers.data.errors import DataError
+from helpers.data.errors import DataError, Findings
+from helpers.data.parallel import available_cores
+
+if TYPE_CHECKING:
+    from helpers.data.index import InstanceIndex
 
 REPLACE = "Replace it or leave it out."  # how the message of an unreadable picture ends
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -179,3 +185,20 @@ def _unreadable(path: Path, error: Exception) -> DataError:
         return DataError(f"{path}: file not found. Give the right image folder.")
     reason = "the file is empty" if empty else str(error) or type(error).__name__
     return DataError(f"{path}: the picture can not be read ({reason}). {REPLACE}")
+
+
+def check_pictures(index: InstanceIndex) -> None:
+    """Decode every picture of an index once. Raises DataError with the first that are broken."""
+    findings = Findings(Path(os.path.commonpath(index.paths)) if index.paths else Path())
+
+    def problem(row: int) -> str | None:
+        try:
+            read_picture(index.image_path(row), index.image_size(row))
+        except DataError as error:
+            return f"image {index.image_ids[row]}, {error}"
+        return None
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        for place in filter(None, pool.map(problem, range(len(index)))):
+            findings.add("file-unreadable", place)
+    findings.raise_errors()
