@@ -31,6 +31,21 @@ Precision = Literal["auto", "float32", "bf16", "fp16"]  # auto: 16 bits on a GPU
 ANNOTATIONS = ("train_annotations", "val_annotations")  # fields of the section `data`
 
 
+def _check_sides(section: TrainConfig | TestConfig, short_side: tuple[int, int]) -> None:
+    """Refuse sizes that are none, or that a limit would cut without a word."""
+    in_order = 1 <= short_side[0] <= short_side[1]
+    section.require(in_order, "short_side", "give px, 1 or more, the smaller first")
+    wanted = f"no side may be longer than max_side, {section.max_side} px: raise that, too"
+    section.require(short_side[1] <= section.max_side, "short_side", wanted)
+
+
+def _check_gamma(section: LossConfig | Solov2Config, name: str) -> None:
+    """Refuse exponents of the focal loss whose gradient is not finite everywhere."""
+    gamma = getattr(section, name)
+    wanted = "it has to be 0 (no focus) or at least 1, else the gradient is NaN at a sure answer"
+    section.require(gamma == 0 or gamma >= 1, name, wanted)
+
+
 @dataclass(frozen=True)
 class DataConfig(Section):
     """Where pictures and annotations lie. Paths may be absolute or start with outputs/ or data/."""
@@ -317,18 +332,3 @@ def from_dict(content: Mapping[str, Any]) -> ExperimentConfig:
     Raises ValueError for a field that does not exist or has a wrong type.
     """
     return change(ExperimentConfig(content["name"]), **content)
-
-
-def _check_sides(section: TrainConfig | TestConfig, short_side: tuple[int, int]) -> None:
-    """Refuse sizes that are none, or that a limit would cut without a word."""
-    in_order = 1 <= short_side[0] <= short_side[1]
-    section.require(in_order, "short_side", "give px, 1 or more, the smaller first")
-    wanted = f"no side may be longer than max_side, {section.max_side} px: raise that, too"
-    section.require(short_side[1] <= section.max_side, "short_side", wanted)
-
-
-def _check_gamma(section: LossConfig | Solov2Config, name: str) -> None:
-    """Refuse exponents of the focal loss whose gradient is not finite everywhere."""
-    gamma = getattr(section, name)
-    wanted = "it has to be 0 (no focus) or at least 1, else the gradient is NaN at a sure answer"
-    section.require(gamma == 0 or gamma >= 1, name, wanted)

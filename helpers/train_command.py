@@ -22,9 +22,9 @@ from helpers.config_fields import Section, differences, flat
 
 PROG = "python -m helpers train"
 ABOUT = """Train a config, or go on where it stopped, evaluate it and print its scores. Fields that
-are not given are those of the preset; data other than the preset's are learnt with all their
-classes, unless --data.label_space says otherwise. A section that is off, such as test.tta, is on as soon as one
-of its options is given, and `--test.tta None` turns it off."""
+are not given are those of the preset; other data than the preset's are learnt with all their
+classes, unless --data.label_space says otherwise. A section that is off, such as test.tta, is on as
+soon as one of its options is given, and `--test.tta None` turns it off."""
 DATA = {
     "annotations": "train_annotations",
     "images": "train_images",
@@ -52,7 +52,8 @@ def main(words: Sequence[str]) -> int:
 def parse(words: Sequence[str]) -> ExperimentConfig:
     """The config that the command line describes: a preset, own data, then the fields given.
 
-    Own data are learnt with all their classes unless data.label_space says otherwise. ValueError for values that do not go together, SystemExit with a message for wrong options.
+    Own data are learnt with all their classes unless data.label_space says otherwise. ValueError
+    for values that do not go together, SystemExit with a message for wrong options.
     """
     import tyro  # here, because who asks for `command_of` has no need of it
 

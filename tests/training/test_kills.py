@@ -19,8 +19,8 @@ import torch
 
 from helpers.config import ExperimentConfig, change, preset
 from helpers.run_store import Run
+from helpers.train_command import command_of
 from helpers.training.checkpoint import load_newest
-from helpers.training.command import command_of
 
 STEPS, EVERY = 120, 10
 TRAINING = ["step"] * 4 + ["write"] * 3  # each kill leaves at most 20 steps more in checkpoints
