@@ -23,10 +23,12 @@ import pytest
 import torch
 
 from helpers.config import ExperimentConfig, change, preset
+from helpers.files import UserError
 from helpers.run_store import Run
 from helpers.runs import get_or_train
 from helpers.training.data import TrainingBatches, read_split
 from helpers.training.log import read_log
+from helpers.training.processes import this_process
 
 TOGETHER = Path(__file__).with_name("together.py")
 SIDE = 64  # px, of the rectangles
@@ -118,25 +120,17 @@ def run_of(folder: Path, name: str) -> Run:
 
 
 @pytest.mark.slow
-def test_the_losses_are_those_of_one_process(folder, alone):
-    ours, theirs = run_of(folder, "together").log(), alone.log()
+def test_losses_weights_and_scores_are_those_of_one_process(folder, alone):
+    together, shared = run_of(folder, "together"), run_of(folder, "evaluate")
+    ours, theirs = together.log(), alone.log()
     times = [f"seconds_{n}" for n in ("data", "step", "forward", "backward", "optimiser")]
     pd.testing.assert_frame_equal(
         ours.drop(columns=times), theirs.drop(columns=times), rtol=1e-4, atol=1e-4
     )
     assert theirs.total.iloc[-1] < 0.9 * theirs.total.iloc[0]  # something was learnt
-
-
-@pytest.mark.slow
-def test_the_weights_are_those_of_one_process(folder, alone):
-    ours, theirs = run_of(folder, "together").model(), alone.model().state_dict()
-    for name, value in ours.state_dict().items():
-        torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-4, msg=name)
-
-
-@pytest.mark.slow
-def test_the_evaluation_is_that_of_one_process(folder, alone):
-    shared = run_of(folder, "evaluate")
+    wanted = alone.model().state_dict()
+    for name, value in together.model().state_dict().items():
+        torch.testing.assert_close(value, wanted[name], rtol=1e-3, atol=1e-4, msg=name)
     assert shared.predictions() == alone.predictions() != []
     assert shared.evaluation.to_dict() == alone.evaluation.to_dict()
     assert [sitting["processes"] for sitting in shared.environment] == [1, 2]
@@ -162,3 +156,12 @@ def test_each_step_shares_the_pictures_of_one_process(config, world):
         ids = [sample.image_id for share in shares for sample in share]
         assert sorted(ids) == sorted(sample.image_id for sample in batch)
         assert len(set(ids)) == 4
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(UserError, match="process 3 of this machine has no GPU: there are 2"):
+        this_process()
