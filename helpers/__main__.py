@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "run": ("helpers.series.command", "make the scenes, run the notebooks, write the report"),
-    "doctor": ("helpers.tools.doctor", "check this machine and say how to mend what is missing"),
+    "doctor": ("helpers.tools.doctor", "check this machine and say how to fix what is missing"),
     "scenes": ("helpers.scenes.command", "make, measure or show generated scenes"),
     "correct-masks": ("helpers.correction.command", "correct wrong pixel labels of a data set"),
     "measure-correction": (
@@ -47,7 +47,7 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status. Errors the user can mend are one line, no trace."""
+    """Run one command; returns the exit status. Errors a user can fix are one line, no trace."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         if argv[:1] == ["train"]:  # its options are the fields of the config, which it reads itself
