@@ -81,8 +81,8 @@ class Solov2Config(Section):
     dice_weight: NotNegative = 3.0  # of the mask loss, against 1 for the classes
     focal_alpha: Share = 0.25  # of the class loss
     focal_gamma: float = 2.0  # of the class loss
-    candidates: Count = 1000  # the best so many get a mask at all: bounds time and memory
-    pre_nms: Count = 500  # the best so many enter matrix NMS
+    candidates: Count = 1000  # best cells that get a mask at all: bounds time and memory
+    pre_nms: Count = 500  # best ones that enter matrix NMS
     keep_score: Share = 0.01  # after matrix NMS; released: 0.05 (and test.score_threshold 0.1)
     mask_size: Count = 224  # side of the box-relative masks of its detections
 
@@ -133,14 +133,14 @@ class ModelConfig(Section):
     mask_head_convs: WholeNumber = 4  # of the conv head
     mask_head_dim: Count = 256  # channels of the conv head
     mask_size: Count = 28  # side of the conv head's masks
-    mask_rois: Count | None = None  # at most so many foreground RoIs a picture for the mask loss
+    mask_rois: Count | None = None  # most foreground RoIs of a picture in the mask loss
     mask_train_boxes: Literal["proposals", "predicted"] = "proposals"  # masks are trained in these
     point_levels: tuple[int, ...] = (2,)  # pyramid levels PointRend reads
     coarse_size: Count = 7  # side of PointRend's coarse mask
     coarse_dim: Count = 1024  # width of its layers
     point_dim: Count = 256  # width of the point head
     train_points: Count = 196  # points a RoI
-    oversample: Count = 3  # so many candidates for each point of a RoI in training
+    oversample: Count = 3  # candidates for each point of a RoI in training
     importance: Share = 0.75  # share of the points taken where the coarse mask is least certain
     subdivision_steps: WholeNumber = 5  # doublings from the coarse mask to the final one, 7 -> 224
     subdivision_points: Count = 3136  # points a step; 784 is the reference's setting

@@ -9,7 +9,6 @@ import dataclasses
 import json
 import os
 import platform
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -76,7 +75,12 @@ class Parameter:
                 f"; type a list as papermill -y '{self.name}: {like}', or as python -m helpers "
                 f"run NOTEBOOK -p '{self.name}={like}'"
             )
-        return f"; type a text as papermill -r {self.name} {value}" if self.kind == "str" else ""
+        if self.kind == "str":
+            return (
+                f"; type a text as papermill -r {self.name} {value}, or as python -m helpers run "
+                f"NOTEBOOK -p \"{self.name}='{value}'\""
+            )
+        return ""
 
 
 def parameters_of(path: Path) -> dict[str, Parameter]:
@@ -95,8 +99,8 @@ def parameters_of(path: Path) -> dict[str, Parameter]:
     for node in ast.parse(cells[0]).body:
         if isinstance(node, ast.Assign | ast.AnnAssign):
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-            comment = re.search(r"#\s*type:\s*(\S+)", lines[node.end_lineno - 1])
-            declared = comment[1] if comment else ""
+            comment = lines[node.end_lineno - 1].partition("# type:")[2].split()
+            declared = comment[0] if comment else ""
             if isinstance(node, ast.AnnAssign):
                 declared = ast.unparse(node.annotation).strip("'\"")
             found[target.id] = _parameter(target.id, ast.literal_eval(node.value), declared)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from helpers import files
 from helpers.files import UserError
-from helpers.series.notebook import notebook_path, series
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -30,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from helpers.series.notebook import notebook_path, series
+
     for name in args.notebooks or series():
         target = notebook_path(name)
         record(files.outputs_dir() / "notebooks" / target.name, target)

@@ -1,7 +1,7 @@
 """`python -m helpers step-times`: where the time of a config's training steps goes.
 
-While it is measured, methods of the trainer's parts are replaced by ones that look at the clock; on
-a GPU they wait for it, which a training never does between the parts of a step.
+While it is measured, methods of the trainer's parts are replaced by ones that take the time; on a
+GPU they wait for it, which a training never does between the parts of a step.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PARTS = {
     "instance branch": ("instances", "forward"),
     "mask branch": ("masks", "forward"),
 }
-COMPILED = {"backbone and FPN": ("", "features")}  # one cannot look into what is compiled
+COMPILED = {"backbone and FPN": ("", "features")}  # compiled parts cannot be told apart
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

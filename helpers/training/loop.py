@@ -92,7 +92,7 @@ def train(config: ExperimentConfig, run_dir: Path, *, watch: Watch | None = None
 
 def prepare(config: ExperimentConfig, index: InstanceIndex) -> tuple[Trainer, TrainingBatches]:
     """The trainer at its first step, and the batches of the training split `index`."""
-    this_process()  # accelerate takes the CPU for many processes only when told
+    this_process()  # accelerate takes the CPU for many processes only when asked to
     accelerator = Accelerator(mixed_precision="no")  # precision is the trainer's own business
     batches = TrainingBatches(
         index, config.train, rank=accelerator.process_index, world=accelerator.num_processes

@@ -67,30 +67,6 @@ def config(rectangles, tmp_path_factory) -> ExperimentConfig:
     return change(preset("quick"), name="together", **paths, **SETTING)
 
 
-@pytest.fixture(scope="module")
-def alone(config, tmp_path_factory) -> Run:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HELPERS_OUTPUTS", str(tmp_path_factory.mktemp("alone")))
-        patch.setenv("ACCELERATE_USE_CPU", "1")
-        return get_or_train(config, progress=False)
-
-
-@pytest.fixture(scope="module")
-def folder(config, alone, tmp_path_factory) -> Path:
-    """Where two processes trained the config, and evaluated the weights `alone` has."""
-    folder = tmp_path_factory.mktemp("two")
-    other = change(config, name="evaluate")
-    copy = folder / "outputs" / "runs" / f"evaluate-{other.hash()}"
-    shutil.copytree(alone.dir, copy)
-    for name in ("status.json", "metrics.json", "predictions.json"):
-        (copy / name).unlink()
-    (copy / "config.json").write_text(json.dumps(other.to_dict()))
-    for name, content in (("train", config), ("evaluate", other)):
-        (folder / f"{name}.json").write_text(json.dumps(content.to_dict()))
-    launch("runs", folder)
-    return folder
-
-
 def launch(what: str, folder: Path) -> None:
     """Two processes that meet at a free port. Fails when one of them does."""
     with socket.socket() as free:
@@ -114,14 +90,23 @@ def launch(what: str, folder: Path) -> None:
     assert process.returncode == 0, errors[-3000:]
 
 
-def run_of(folder: Path, name: str) -> Run:
-    [found] = (folder / "outputs" / "runs").glob(f"{name}-*")
-    return Run(found)
-
-
 @pytest.mark.slow
-def test_losses_weights_and_scores_are_those_of_one_process(folder, alone):
-    together, shared = run_of(folder, "together"), run_of(folder, "evaluate")
+def test_losses_weights_and_scores_are_those_of_one_process(config, tmp_path, monkeypatch):
+    """Two processes train the config, and evaluate the weights that one process made of it."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "alone"))
+    alone = get_or_train(config, progress=False)
+    other = change(config, name="evaluate")
+    together, shared = (
+        Run(tmp_path / "outputs" / "runs" / f"{one.name}-{one.hash()}") for one in (config, other)
+    )
+    shutil.copytree(alone.dir, shared.dir)
+    for name in ("status.json", "metrics.json", "predictions.json"):
+        (shared.dir / name).unlink()
+    (shared.dir / "config.json").write_text(json.dumps(other.to_dict()))
+    for name, content in (("train", config), ("evaluate", other)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content.to_dict()))
+    launch("runs", tmp_path)
     ours, theirs = together.log(), alone.log()
     times = [f"seconds_{n}" for n in ("data", "step", "forward", "backward", "optimiser")]
     pd.testing.assert_frame_equal(
