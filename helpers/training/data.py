@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -36,14 +38,19 @@ def read_split(
     `read_index` does.
     """
     train = split == "train"
-    index = read_index(
-        resolve(data.train_annotations if train else data.val_annotations),
-        resolve(data.train_images if train else data.val_images),
-        label_space=data.label_space,
-        taxonomy=taxonomy,
-    )
+    file = resolve(data.train_annotations if train else data.val_annotations)
+    folder = resolve(data.train_images if train else data.val_images)
+    stamp = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else None
+    index = _read(file, folder, data.label_space, taxonomy, stamp)
     limit = data.train_limit if train else data.val_limit
     return index if limit is None else index.subset(index.image_ids[:limit])
+
+
+@lru_cache(maxsize=2)  # both splits: read once in a process, and what is found in them told once
+def _read(
+    file: Path, folder: Path, label_space: str, taxonomy: Taxonomy | None, stamp: object
+) -> InstanceIndex:
+    return read_index(file, folder, label_space=label_space, taxonomy=taxonomy)
 
 
 def read_splits(data: DataConfig) -> tuple[InstanceIndex, InstanceIndex]:
@@ -90,21 +97,18 @@ def class_table(train: InstanceIndex, val: InstanceIndex) -> str:
 def missing_classes(train: InstanceIndex, val: InstanceIndex) -> list[str]:
     """What to warn of: classes that one split has no instance of, by name."""
     taught, asked = (_counts(index)[1] for index in (train, val))
-    sentences = {
-        "without any instance in either split": (taught == 0) & (asked == 0),
-        "of val that train has no instance of, so that none will be found": (taught == 0)
-        & (asked > 0),
-        "of train that val has no instance of, so that they are not scored": (taught > 0)
-        & (asked == 0),
+    gaps = {
+        "no picture of either split shows": (taught == 0) & (asked == 0),
+        "only val has, so that none of them will be found": (taught == 0) & (asked > 0),
+        "only train has, so that they are not scored": (taught > 0) & (asked == 0),
     }
-    names = np.array(train.taxonomy.names, dtype=object)
-    return [
-        f"{len(found)} {'class' if len(found) == 1 else 'classes'} {what}: "
-        + ", ".join(found[:NAMED])
-        + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
-        for what, chosen in sentences.items()
-        if len(found := names[chosen])
-    ]
+    sentences = []
+    for what, missing in gaps.items():
+        names = [name for name, gone in zip(train.taxonomy.names, missing, strict=True) if gone]
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            sentences.append(f"classes that {what}: {', '.join(names[:NAMED])}{more}")
+    return sentences
 
 
 def _counts(index: InstanceIndex) -> tuple[np.ndarray, np.ndarray]:
