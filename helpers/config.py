@@ -1,6 +1,6 @@
 """One frozen config says everything about a run: data, model, loss, training, test.
 
-What the presets `quick`, `bench` and `paper` are, `config_presets` says.
+What the presets are, `config_presets` says.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from helpers.config_fields import (
 )
 from helpers.config_presets import PRESETS
 
-Preset = Literal["quick", "bench", "paper"]
+Preset = Literal["quick", "released", "bench", "paper"]
 Merge = Literal["max", "mean", "vote"]
 Precision = Literal["auto", "float32", "bf16", "fp16"]  # auto: 16 bits on a GPU, else 32
 ANNOTATIONS = ("train_annotations", "val_annotations")  # fields of the section `data`

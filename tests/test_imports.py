@@ -32,8 +32,8 @@ KNOWN = {  # module, room it should not know: may only shrink
 }
 SLOW = ("torch", "numba", "matplotlib", "pandas", "scipy", "nbformat")
 KNOWN_SLOW = {  # verbs whose help imports one of them: may only shrink
-    *("scenes", "correct-masks", "measure-correction", "apply-decisions", "check", "split"),
-    *("ensemble", "evaluate", "predict", "submit", "runs"),
+    *("scenes", "apply-decisions", "check", "split", "ensemble", "evaluate", "predict"),
+    *("submit", "runs"),
 }
 
 

@@ -17,6 +17,8 @@ from helpers.tools.step_times import step_times
 from helpers.training.trainer import Trainer
 
 SMALL = {
+    "model__backbone": "resnet10t",
+    "model__pretrained": False,
     "model__fpn_channels": 16,
     "model__box_head_dim": 16,
     "model__mask_head_dim": 8,

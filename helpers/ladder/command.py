@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from helpers.config import Preset
 from helpers.files import RunBusyError, UserError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `ladder`."""
-    parser.add_argument("--preset", choices=get_args(Preset), default="quick")
+    parser.add_argument("--preset", choices=("quick", "bench", "paper"), default="quick")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N-1")
     parser.add_argument("--only", nargs="+", metavar="KEY", help="these rows; see --list")
     parser.add_argument(

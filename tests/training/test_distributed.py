@@ -1,7 +1,7 @@
 """Two processes (gloo, CPU) do what one does: the same losses, weights and predictions.
 
 All anchors and proposals are taken here (`rpn_batch` and `roi_batch` beyond their number): where
-some are drawn, each process draws its own, and equality can not be. Pictures have one size, because
+some are drawn, as points of a mask are, each process draws its own, and equality can not be. Pictures have one size, because
 padding reaches into a picture's border; norms use constant statistics.
 """
 
@@ -34,7 +34,10 @@ TOGETHER = Path(__file__).with_name("together.py")
 SIDE = 64  # px, of the rectangles
 TRAIN, VAL = 11, 5  # odd numbers: nothing is shared evenly
 SETTING = {
+    "model__backbone": "resnet10t",
+    "model__pretrained": False,
     "model__norm": "eval",
+    "model__mask_head": "conv",
     "model__fpn_channels": 16,
     "model__box_head_dim": 16,
     "model__mask_head_dim": 8,
