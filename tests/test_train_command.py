@@ -90,7 +90,7 @@ def test_own_data_are_given_whole():
         ("--model.pretrained yes", r"'--model\.pretrained'.*'True', 'False'"),
         ("--train.epochs 1", r"train\.steps is 1000 and train\.epochs is 1\.0: give exactly one"),
         ("--test.tta.sizes 0", r"tta\.sizes is 0: it has to be 1 or more"),
-        ("--preset fast", r"--preset: invalid choice: 'fast'.*'quick', 'released', 'bench', 'paper'"),
+        ("--preset fast", r"--preset: invalid choice: 'fast'.*'quick', .*'paper'"),
     ],
 )
 def test_mistakes_name_the_field(capsys, words, message):

@@ -1,8 +1,9 @@
 """Two processes (gloo, CPU) do what one does: the same losses, weights and predictions.
 
 All anchors and proposals are taken here (`rpn_batch` and `roi_batch` beyond their number): where
-some are drawn, as points of a mask are, each process draws its own, and equality can not be. Pictures have one size, because
-padding reaches into a picture's border; norms use constant statistics.
+some are drawn, as the points of PointRend are, each process draws its own, and equality can not be.
+Pictures have one size, because padding reaches into a picture's border; norms use constant
+statistics.
 """
 
 from __future__ import annotations
