@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
-from helpers.files import UserError, make_folder, sync_folder
+from helpers.files import UserError, make_folder, replace_file
 
 Verdict = Literal["accept", "reject", "skip", "flag"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -87,8 +87,7 @@ class DecisionStore:
         self._read = 0  # bytes
         make_folder(self.path.parent)
         if not self.path.exists():
-            self.path.touch()
-            sync_folder(self.path.parent)
+            replace_file(self.path, lambda file: None)  # the name lasts, as every line will
         self.refresh()
         if self.damaged and not self._decisions:
             raise UserError(f"{self.path} is not a file of decisions: give another path")

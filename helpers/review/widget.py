@@ -32,7 +32,7 @@ from helpers.review.queue import Filters, ReviewQueue
 from helpers.review.scores import ORDERS
 from helpers.review.sources import KINDS, Comparison, Item, Mask, Source
 from helpers.review.store import VERDICTS, DecisionStore
-from helpers.watching import someone_watches
+from helpers.training.progress import someone_watches
 
 HERE = Path(__file__).parent
 ON_SHEET, COLUMNS = 9, 3  # items of a contact sheet

@@ -32,7 +32,7 @@ from helpers.models.rois import cat_labels, sample_rois
 from helpers.run_store import Run, list_runs
 from helpers.series.analysis.statistics import instance_table
 from helpers.structures import Sample
-from helpers.training.command import command_of
+from helpers.train_command import command_of
 
 EASE_EDGES = (0.0, 0.3, 0.6, 0.9, 1.0)
 EASE_NAMES = ("p up to 0.3", "0.3 to 0.6", "0.6 to 0.9", "above 0.9")

@@ -1,23 +1,26 @@
-"""Where the time of a training step goes. Nothing here touches a training that is not measured.
+"""`python -m helpers step-times`: where the time of a config's training steps goes.
 
-For as long as it is measured, methods of the trainer's parts are replaced by ones that look at the
-clock; on a GPU they wait for it, which a training never does between the parts of a step.
+While it is measured, methods of the trainer's parts are replaced by ones that take the time; on a
+GPU they wait for it, which a training never does between the parts of a step.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import torch
-from torch import nn
+from helpers.files import UserError
 
-from helpers.structures import Sample
-from helpers.training.trainer import Trainer
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from helpers.structures import Sample
+    from helpers.training.trainer import Trainer
 
 PARTS = {
     "backbone": ("backbone", "forward"),
@@ -28,10 +31,41 @@ PARTS = {
     "instance branch": ("instances", "forward"),
     "mask branch": ("masks", "forward"),
 }
-COMPILED = {"backbone and FPN": ("", "features")}  # one cannot look into what is compiled
+COMPILED = {"backbone and FPN": ("", "features")}  # compiled parts cannot be told apart
 
 
-def breakdown(
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `step-times`."""
+    parser.add_argument("--steps", type=int, default=10, help="to measure (default: 10)")
+    parser.add_argument("--warm-up", type=int, default=3, help="steps before them (default: 3)")
+    parser.add_argument(
+        "config", nargs="*", help="after --, options as of train: -- --preset bench"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; nothing is stored. The errors of a training."""
+    if args.steps < 1:
+        raise UserError(f"--steps {args.steps} measures nothing: give 1 or more")
+    from helpers.train_command import parse
+    from helpers.training.data import read_split
+    from helpers.training.loop import prepare
+
+    config = parse(args.config)
+    trainer, batches = prepare(config, read_split(config.data, "train"))
+    table = step_times(trainer, batches(0), steps=args.steps, warm_up=args.warm_up)
+    size = config.train
+    print(
+        f"{config.name} on {config.data.name}: {size.batch_size} pictures a step, short side "
+        f"{size.short_side[0]} to {size.short_side[1]} px, precision {size.precision}, "
+        f"on {trainer.accelerator.device}"
+    )
+    table["share"] = table["share"].map("{:.0%}".format)
+    print(table.to_string(index=False, float_format="{:.1f}".format))
+    return 0
+
+
+def step_times(
     trainer: Trainer, batches: Iterator[Sequence[Sample]], *, steps: int, warm_up: int = 2
 ) -> pd.DataFrame:
     """Train `steps` steps (after some to warm up) and tell where their time went.
@@ -39,6 +73,8 @@ def breakdown(
     One row a part, in the order of a step, the last one the whole: part, ms (median over the
     steps), share (of the whole step). `data` is what the step had to wait for its batch.
     """
+    import pandas as pd
+
     rows = []
     with _clocked(trainer) as seconds:
         for step in range(warm_up + steps):
@@ -74,15 +110,13 @@ def _clocked(trainer: Trainer) -> Iterator[dict[str, float]]:
         ("update", trainer, "_update"),
         ("optimiser", trainer._optimizer, "step"),
     ]
-    owners += [
-        (part, trainer.model.get_submodule(path), method)
-        for part, (path, method) in (COMPILED if trainer.config.compile else PARTS).items()
-        if _has(trainer.model, path)
-    ]
+    modules = dict(trainer.model.named_modules())
+    for part, (path, method) in (COMPILED if trainer.config.compile else PARTS).items():
+        if path in modules:
+            owners.append((part, modules[path], method))
     with ExitStack() as undo:
         for part, owner, method in owners:
-            plain = getattr(owner, method)
-            setattr(owner, method, _timed(plain, part, seconds, trainer))
+            setattr(owner, method, _timed(getattr(owner, method), part, seconds, trainer))
             undo.callback(delattr, owner, method)  # the class's own shows again
         yield seconds
 
@@ -90,6 +124,7 @@ def _clocked(trainer: Trainer) -> Iterator[dict[str, float]]:
 def _timed(
     plain: Callable, part: str, seconds: dict[str, float], trainer: Trainer
 ) -> Callable[..., Any]:
+    @wraps(plain)
     def timed(*args: Any, **named: Any) -> Any:
         _wait(trainer)
         started = time.perf_counter()
@@ -103,8 +138,6 @@ def _timed(
 
 def _wait(trainer: Trainer) -> None:
     if trainer.accelerator.device.type == "cuda":
+        import torch
+
         torch.cuda.synchronize()
-
-
-def _has(model: nn.Module, path: str) -> bool:
-    return path in dict(model.named_modules())

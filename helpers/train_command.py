@@ -10,19 +10,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from helpers.config import ExperimentConfig, Preset, change, preset
+from helpers.config import (
+    ANNOTATIONS,
+    ExperimentConfig,
+    Preset,
+    change,
+    is_other_data,
+    preset,
+)
 from helpers.config_fields import Section, differences, flat
 
 PROG = "python -m helpers train"
 ABOUT = """Train a config, or go on where it stopped, evaluate it and print its scores. Fields that
-are not given are those of the preset. A section that is off, such as test.tta, is on as soon as one
-of its options is given, and `--test.tta None` turns it off."""
+are not given are those of the preset; other data than the preset's are learnt with all their
+classes, unless --data.label_space says otherwise. A section that is off, such as test.tta, is on as
+soon as one of its options is given, and `--test.tta None` turns it off."""
 DATA = {
     "annotations": "train_annotations",
     "images": "train_images",
     "val_annotations": "val_annotations",
     "val_images": "val_images",
 }
+
+
+OTHER_DATA = tuple(f"--data.{name}" for name in ANNOTATIONS)
 
 
 def main(words: Sequence[str]) -> int:
@@ -41,13 +52,16 @@ def main(words: Sequence[str]) -> int:
 def parse(words: Sequence[str]) -> ExperimentConfig:
     """The config that the command line describes: a preset, own data, then the fields given.
 
-    ValueError for values that do not go together, SystemExit with a message for wrong options.
+    Own data are learnt with all their classes unless data.label_space says otherwise. ValueError
+    for values that do not go together, SystemExit with a message for wrong options.
     """
     import tyro  # here, because who asks for `command_of` has no need of it
 
     head = _head()
     given, fields = head.parse_known_args(words)
     start = change(preset(given.preset), **own_data(given))
+    if any(_field(word) in OTHER_DATA for word in fields):
+        start = change(start, data__label_space="fine")
     for name, kind in _optional().items():
         start, fields = _switched(start, fields, name, kind)
     return tyro.cli(
@@ -64,7 +78,10 @@ def parse(words: Sequence[str]) -> ExperimentConfig:
 def command_of(config: ExperimentConfig, start: Preset) -> list[str]:
     """The words that train `config`: what differs from the preset `start`; `parse` reads them."""
     words = ["python", "-m", "helpers", "train", "--preset", start]
-    for name, value in flat(differences(config, preset(start))).items():
+    base = preset(start)
+    if is_other_data(vars(config.data), base.data):
+        base = change(base, data__label_space="fine")  # as `parse` does
+    for name, value in flat(differences(config, base)).items():
         words += [f"--{name}", *_words(value)]
     return words
 
@@ -126,15 +143,20 @@ def _switched(
     Only a section that is on has options to offer; asking for help turns it on.
     """
     section, _, field = name.partition(".")
-    known = [word.replace("-", "_") for word in words]
-    if f"__{name}" in known:
-        at = known.index(f"__{name}")
-        if known[at + 1 : at + 2] == ["None"]:
+    known = [_field(word) for word in words]
+    if f"--{name}" in known:
+        at = known.index(f"--{name}")
+        if words[at + 1 : at + 2] == ["None"]:
             return change(config, **{f"{section}__{field}": None}), words[:at] + words[at + 2 :]
-    asked = {"_h", "__help"} & set(known) or any(k.startswith(f"__{name}.") for k in known)
+    asked = {"-h", "--help"} & set(words) or any(k.startswith(f"--{name}.") for k in known)
     if asked and getattr(getattr(config, section), field) is None:
         config = change(config, **{f"{section}__{field}": kind()})
     return config, words
+
+
+def _field(word: str) -> str:
+    """The option a word gives, as `--section.field`: dashes and `=value` are allowed, too."""
+    return word[:2] + word[2:].partition("=")[0].replace("-", "_")
 
 
 def _words(value: Any) -> list[str]:
