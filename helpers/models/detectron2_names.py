@@ -1,4 +1,4 @@
-"""What detectron2 calls each of our weights (specification sections 1.2, 2 and 5.8)."""
+"""What detectron2 calls each of our weights."""
 
 from __future__ import annotations
 
