@@ -1,4 +1,4 @@
-"""Which cells of which grid answer for which instance, and with what mask (section 9).
+"""SOLOv2: which cells of which grid answer for which instance, and with what mask.
 
 N instances of a picture, G cells of all grids together (level by level, rows from top to bottom),
 A pairs of a cell and an instance it answers for.

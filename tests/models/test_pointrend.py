@@ -1,15 +1,15 @@
 """PointRend: subdivision against dense evaluation, points' truth, focal terms, no RoIs."""
 
 import dataclasses
-from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from helpers.config import LossConfig, ModelConfig
+from helpers.models.matching import label_boxes
 from helpers.models.pointrend import FineFeatures, PointRendHead, point_targets
-from helpers.models.rois import label_boxes
+from helpers.models.precision import autocast
 from helpers.structures import Detections
 
 K = 3
@@ -171,22 +171,36 @@ def test_weights_scale_and_focal_with_gamma_zero_changes_nothing(config, feature
     assert focal["mask_point"] < plain["mask_point"]
 
 
-def test_several_levels_are_read_together(config, features):
-    fine = FineFeatures.of(features, (2, 4))
-    points, boxes = torch.rand(1, 5, 2), torch.tensor([[8.0, 8, 40, 40]])
-    both = fine.at(points, boxes, torch.tensor([1]))
-    alone = [FineFeatures.of(features, (n,)).at(points, boxes, torch.tensor([1])) for n in (2, 4)]
-    assert torch.equal(both, torch.cat(alone, dim=-1))
-
-
-def test_weighing_before_reading_changes_no_answer(features):
+@pytest.mark.parametrize("points", [10_000, 60])  # cells are weighed first, or samples after
+def test_weighed_features_of_several_levels_are_the_samples_times_the_weight(features, points):
     fine, weight = FineFeatures.of(features, (2, 4)), torch.randn(5, 32)
     boxes, image = torch.tensor([[8.0, 8, 40, 40], [0, 0, 64, 20]]), torch.tensor([1, 0])
-    points = torch.rand(2, 30, 2)
-    early = fine.weighted(weight, boxes, image, points=10_000)
-    late = fine.weighted(weight, boxes, image, points=60)
-    assert isinstance(late, partial) and not isinstance(early, partial)
-    expected = F.linear(fine.at(points, boxes, image), weight)
-    for read in (early, late):
-        given = read(points, boxes, image)
-        torch.testing.assert_close(given, expected, rtol=1e-4, atol=1e-4)
+    where = torch.rand(2, 30, 2)
+    given = fine.reader(weight, boxes, image, points=points)(where, boxes, image)
+    alone = [FineFeatures.of(features, (n,)).at(where, boxes, image) for n in (2, 4)]
+    expected = F.linear(torch.cat(alone, dim=-1), weight)
+    torch.testing.assert_close(given, expected, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("points", [49, 784])  # features weighed when read, or before
+def test_maps_in_bfloat16(config, points):
+    torch.manual_seed(1)
+    halves = [torch.randn(2, 16, 64 // s, 64 // s).bfloat16() for s in (4, 8, 16, 32, 64)]
+    config = dataclasses.replace(config, point_dim=64, subdivision_points=points)
+    head, found = make_head(config), [detections(3), detections(2)]
+    exact = torch.cat(head.predict([half.float() for half in halves], found))
+    torch.testing.assert_close(torch.cat(head.predict(halves, found)), exact)  # in float32
+    with autocast("bf16", torch.device("cpu")):
+        rough = torch.cat(head.predict(halves, found))
+    assert rough.dtype == torch.float32
+    assert not torch.equal(rough, exact)
+    assert ((rough > 0.5) != (exact > 0.5)).float().mean() < 0.02
+    assert (rough - exact).abs().mean() < 0.01
+
+
+def test_gradients_of_points_are_summed_in_float32(config):
+    coarse = torch.randn(4, 3, 7, 7, requires_grad=True)
+    with autocast("bf16", torch.device("cpu")):
+        terms = make_head(config).point.terms(coarse, torch.arange(4) % 3)
+    assert {rows.dtype for rows in terms.rows} == {torch.float32}
