@@ -78,19 +78,25 @@ def read_detectron2(path: str | Path) -> dict[str, Tensor]:
 
 
 def _weights(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
-    unread = [f"{key} ({value.asked})" for key, value in state.items() if isinstance(value, Unread)]
+    """Those of its values that are arrays of real numbers. Others that may be weights are named."""
+    weights, unread = {}, []
+    for key, value in state.items():
+        if _is_real(value):
+            weights[str(key)] = torch.as_tensor(
+                value if isinstance(value, Tensor) else np.asarray(value)
+            )
+        elif isinstance(value, Unread | np.ndarray | Tensor):
+            unread.append(f"{key} ({getattr(value, 'asked', None) or value.dtype})")
     if unread:
-        logger.warning(
-            "%s: objects among the weights that are not read (%d): %s",
-            path,
-            len(unread),
-            ", ".join(unread[:3]),
-        )
-    return {
-        str(key): _dense(value, f"{path}: {key}")
-        for key, value in state.items()
-        if isinstance(value, Tensor | np.ndarray | np.generic)
-    }
+        places = ", ".join(unread[:3])
+        logger.warning("%s: not read among the weights (%d): %s", path, len(unread), places)
+    return weights
+
+
+def _is_real(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return not value.is_complex()
+    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fiub"
 
 
 def _what_it_has(content: Any, state: Any) -> str:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from torch import nn
 
 from helpers.models.checkpoints import fitted, read_detectron2
-
-Rule = tuple[str, str]
-
-_OWN_ONLY = re.compile(r"^normalise\.|num_batches_tracked$")
+from helpers.models.detectron2_names import OWN_ONLY, Rule, renamed
 
 _RULES: tuple[Rule, ...] = (
     (r"^backbone\.net\.", "backbone."),
@@ -47,12 +43,12 @@ _OLD_NAMES: tuple[Rule, ...] = (
 
 def mmdet_keys(ours: Iterable[str]) -> dict[str, str]:
     """Our SOLOv2 state dict's names -> mmdet's (2.25 and later); what is only ours is left out."""
-    return {name: _apply(_RULES, name) for name in ours if not _OWN_ONLY.search(name)}
+    return {name: renamed(_RULES, name) for name in ours if not OWN_ONLY.search(name)}
 
 
 def modern_name(key: str) -> str:
     """The name that mmdet uses today for a weight of SOLO's own repository."""
-    return _apply(_OLD_NAMES, key)
+    return renamed(_OLD_NAMES, key)
 
 
 def load_mmdet(model: nn.Module, path: str | Path) -> None:
@@ -65,9 +61,3 @@ def load_mmdet(model: nn.Module, path: str | Path) -> None:
     theirs = {modern_name(key): value for key, value in read_detectron2(path).items()}
     state = model.state_dict()
     model.load_state_dict(fitted(theirs, state, mmdet_keys(state), path), strict=False)
-
-
-def _apply(rules: Iterable[Rule], name: str) -> str:
-    for pattern, replacement in rules:
-        name = re.sub(pattern, replacement, name)
-    return name

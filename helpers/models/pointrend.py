@@ -132,7 +132,7 @@ class CoarseTerms:
 
 
 class PointHead(nn.Module):
-    """The class of single points: an MLP that is told the coarse logits at every layer."""
+    """The class of single points: an MLP whose every layer also gets the coarse logits."""
 
     def __init__(self, config: ModelConfig, num_classes: int) -> None:
         super().__init__()

@@ -93,11 +93,11 @@ def cells_under(boxes: Tensor, index: Tensor, table: PointTable) -> Tensor:
     boxes = boxes.nan_to_num(-1.0)
     first = (boxes[:, :2] - 0.5).floor().clamp(min=0).minimum(size).long().tolist()
     last = (boxes[:, 2:] + 1.5).floor().clamp(min=0).minimum(size).long().tolist()
-    inside = torch.zeros(len(table.rows), dtype=torch.bool, device=boxes.device)
+    inside = torch.zeros(len(table.rows), dtype=torch.bool)
     maps = inside.view(-1, table.height, table.width)
     for number, (x1, y1), (x2, y2) in zip(index.tolist(), first, last, strict=True):
         maps[number, y1:y2, x1:x2] = True
-    return inside
+    return inside.to(boxes.device)
 
 
 def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ CANONICAL_LEVEL = 4
 def level_of(boxes: Tensor, canonical: float = 224.0) -> Tensor:
     """(R, 4) -> (R,) int64 level 2..5: a box of side `canonical` px lies on P4, half on P3.
 
-    A box with a NaN lies on P2, not on a level that there is not.
+    A box with a NaN lies on P2.
     """
     scale = area(boxes).sqrt() / canonical
     level = torch.floor(CANONICAL_LEVEL + torch.log2(scale + 1e-8))
@@ -45,7 +45,7 @@ def pool_rois(
 ) -> Tensor:
     """RoIAlign with exact alignment and adaptive sampling.
 
-    features: P2..P5 (more are not looked at); boxes: (R_i, 4) per image in pixels.
+    features: P2..P5 (further levels are not used); boxes: (R_i, 4) per image in pixels.
     Returns (R, C, size, size) in the order of the boxes; float32, or bfloat16 as `summable` does.
     """
     rois = with_image_index(boxes)
@@ -82,7 +82,7 @@ def _by_torchvision(feature: Tensor, rois: Tensor, size: int, *, scale: float) -
 class AxisTaps:
     """The cells that each bin reads along one axis.
 
-    first, count: (R, B) int64, so many cells from the first on; weight: (R, B, T), of each of them,
+    first, count: (R, B) int64, the first cell and how many; weight: (R, B, T), of each of them,
     T the largest count.
     """
 

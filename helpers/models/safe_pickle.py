@@ -190,11 +190,9 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-def _dtype(name: object, *flags: object) -> np.dtype:
+def _dtype(name: object, *flags: object) -> np.dtype | Unread:
     result = np.dtype(name, *flags)
-    if result.hasobject:
-        raise _RefusedError("it holds an array of Python objects")
-    return result
+    return Unread() if result.hasobject else result
 
 
 def _array(shape: tuple[int, ...], dtype: object, content: bytes) -> np.ndarray:
@@ -202,10 +200,18 @@ def _array(shape: tuple[int, ...], dtype: object, content: bytes) -> np.ndarray:
     return np.frombuffer(content, _dtype(dtype)).reshape(shape).copy()
 
 
+class _Array(np.ndarray):
+    """One of Python objects stays as it was made: empty, and of no numbers."""
+
+    def __setstate__(self, state: tuple) -> None:
+        if not isinstance(state[2], Unread):
+            super().__setstate__(state)
+
+
 def _reconstruct(kind: object, shape: tuple[int, ...], code: bytes) -> np.ndarray:
     if shape != (0,):  # what numpy writes, before the content; others take memory from nothing
         raise ValueError(shape)
-    return multiarray._reconstruct(np.ndarray, shape, code)
+    return multiarray._reconstruct(_Array, shape, b"V")
 
 
 def _scalar(dtype: object, content: bytes) -> np.generic:

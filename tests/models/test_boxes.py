@@ -70,11 +70,3 @@ def test_anchors_are_unrounded_centred_and_of_their_level_s_area():
     for size, level in zip(SIZES, levels, strict=True):
         sides = level[:, 2:] - level[:, :2]
         torch.testing.assert_close(sides.prod(dim=1), torch.full((3,), size**2))
-
-
-def test_anchors_run_along_ratios_then_columns_then_rows_at_the_level_s_stride():
-    fine, coarse, *_ = Anchors(SIZES, (1.0, 4.0))(maps((2, 3), (1, 2), *[(1, 1)] * 3))
-    centres = (fine[:, :2] + fine[:, 2:]) / 2
-    assert centres.tolist() == [[x * 4, y * 4] for y in range(2) for x in range(3) for _ in "12"]
-    assert (fine[:, 2] - fine[:, 0]).tolist() == [64, 32] * 6
-    assert coarse[::2].tolist() == [[-64, -64, 64, 64], [-56, -64, 72, 64]]

@@ -33,7 +33,6 @@ from helpers.models.checkpoints import (
 from helpers.models.deform import DeformConv
 from helpers.models.detectron2_names import detectron2_keys, modern_name
 from helpers.models.mmdet_names import load_mmdet, mmdet_keys
-from helpers.models.safe_pickle import Unread, read_numbers
 from tests.models.test_solov2 import SMALL
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -92,6 +91,7 @@ def beside() -> dict:
         "iteration": np.int64(9),
         "best": np.float32(0.5),
         "curve": np.ones(3),
+        "classes": np.array(["chair", None], dtype=object),
         "config": Settings(lr=0.1),
         "arguments": argparse.Namespace(epochs=3),
         "started": datetime.datetime(2020, 9, 1),
@@ -157,12 +157,8 @@ def test_objects_among_the_weights_are_named_once(tmp_path, caplog):
             r"no weights, only the keys \['optimizer'\]",
         ),
         ({"model": torch.nn.Linear(2, 2)}, r"no weights, only the keys \['model'\]"),
+        ({"model": {"w": np.array(["text"])}}, r"no weights, .* with \['w'\] as the weights"),
         ([1, 2], "no weights, nor any dictionary"),
-        (
-            {"model": {"w": torch.ones(1, dtype=torch.complex64)}},
-            "w is not an array of real numbers",
-        ),
-        ({"model": {"w": np.array(["text"])}}, "w is not an array of real numbers"),
     ],
 )
 def test_a_file_without_usable_weights_says_what_it_has(tmp_path, content, words):
@@ -228,15 +224,6 @@ def test_only_numbers_are_made_of_a_pickle(tmp_path, pickled):
         read_detectron2(tmp_path / "evil.pkl")
 
 
-def test_what_stands_for_an_object_does_nothing(tmp_path):
-    called = b"csome.module\nfunction\n(S'x'\ntR}S'a'\nI1\nsb."  # called, then given a state
-    (tmp_path / "m.pkl").write_bytes(called)
-    made = read_numbers(tmp_path / "m.pkl")
-    assert isinstance(made, Unread)
-    assert made.asked == "some.module.function"
-    assert not vars(made)
-
-
 def test_no_memory_is_taken_that_a_file_only_claims(tmp_path):
     view = b"ctorch._utils\n_rebuild_tensor_v2\n((I1\nI2\nltR."
     old = io.BytesIO()
@@ -262,14 +249,6 @@ def test_a_damaged_file_says_how_to_fix_it(tmp_path, save, kept):
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(UserError, match=r"model\.pth is damaged.*fetch it again"):
         read_detectron2(path)
-
-
-def test_an_absent_file_and_one_of_text(tmp_path):
-    with pytest.raises(UserError, match=r"none\.pkl"):
-        read_detectron2(tmp_path / "none.pkl")
-    (tmp_path / "text.pth").write_text("no")
-    with pytest.raises(UserError, match=r"text\.pth is damaged, or no checkpoint"):
-        read_detectron2(tmp_path / "text.pth")
 
 
 # -- detectron2
@@ -382,39 +361,27 @@ def test_what_does_not_fit_is_listed_and_changes_nothing(model, tmp_path, change
     assert torch.equal(model.rpn.head.conv.weight, before)
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    {
-        "conv1.0.weight": "stem.conv1_1.weight",
-        "conv1.4.bias": "stem.conv1_2.norm.bias",
-        "bn1.weight": "stem.conv1_3.norm.weight",
-        "layer2.0.conv2.bn0.weight": "res3.0.conv2.bn0.weight",
-        "layer2.0.conv2.conv.weight": "res3.0.conv2.conv.weight",
-        "layer2.0.conv2.conv.offset.weight": "res3.0.conv2_offset.weight",
-        "layer2.0.conv2.offset.bias": "res3.0.conv2_offset.bias",
-        "layer2.0.downsample.1.weight": "res3.0.shortcut.weight",
-        "layer2.0.downsample.2.weight": "res3.0.shortcut.norm.weight",
-    }.items(),
-)
-def test_names_of_a_resnest_there(ours, theirs):
-    names = [f"backbone.net.{ours}", "backbone.net.conv1.0.weight"]
-    assert detectron2_keys(names)[names[0]] == f"backbone.bottom_up.{theirs}"
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"architecture": "cascade_rcnn", "box_head": "4conv1fc", "head_norm": "bn"},
-        {"backbone": "resnest14d", "deform_stages": (4, 5), "mask_head": "pointrend"},
-    ],
-)
-def test_every_weight_has_a_name_of_its_own_there(tiny, make_model, changes):
-    state = make_model(dataclasses.replace(tiny, **changes)).state_dict()
-    keys = detectron2_keys(state)
+def test_every_weight_of_a_resnest_has_a_name_of_its_own_there(tiny, make_model):
+    config = dataclasses.replace(
+        tiny,
+        architecture="cascade_rcnn",
+        box_head="4conv1fc",
+        head_norm="bn",
+        backbone="resnest14d",
+        deform_stages=(4,),
+    )
+    keys = detectron2_keys(make_model(config).state_dict())
     assert len(set(keys.values())) == len(keys) > 100
     prefixes = ("backbone.bottom_up.", "backbone.fpn_", "proposal_generator.", "roi_heads.")
     assert all(key.startswith(prefixes) for key in keys.values())
-    assert not [key for key in keys.values() if ".fcs." in key or ".convs." in key]
+    for ours, theirs in {
+        "conv1.4.bias": "stem.conv1_2.norm.bias",
+        "bn1.weight": "stem.conv1_3.norm.weight",
+        "layer2.0.conv2.conv.weight": "res3.0.conv2.conv.weight",
+        "layer3.0.conv2.conv.offset.weight": "res4.0.conv2_offset.weight",
+        "layer2.0.downsample.2.weight": "res3.0.shortcut.norm.weight",
+    }.items():
+        assert keys[f"backbone.net.{ours}"] == f"backbone.bottom_up.{theirs}"
 
 
 def test_old_pointrend_names():
@@ -435,18 +402,11 @@ RELEASED = {  # channels of the released SOLOv2 with DCN, 34 classes
     "mask_head.kernel_convs.0.conv.weight": (512, 258, 3, 3),
     "mask_head.kernel_convs.3.conv.conv_offset.weight": (27, 512, 3, 3),
     "mask_head.cls_convs.2.gn.bias": (512,),
-    "mask_head.conv_cls.bias": (34,),
     "mask_head.conv_kernel.weight": (256, 512, 3, 3),
-    LEVELS + "1.conv0.gn.weight": (128,),
     LEVELS + "3.conv0.conv.weight": (128, 258, 3, 3),
-    LEVELS + "3.conv2.conv.conv_offset.bias": (27,),
     MERGE + "conv.conv_offset.weight": (3, 128, 1, 1),
-    MERGE + "gn.weight": (256,),
     "neck.lateral_convs.3.conv.weight": (256, 2048, 1, 1),
-    "neck.fpn_convs.2.conv.bias": (256,),
-    "backbone.bn1.running_mean": (64,),
     "backbone.layer2.0.conv2.conv_offset.weight": (27, 128, 3, 3),
-    "backbone.layer4.2.bn3.running_var": (2048,),
 }
 OLD = {
     "mask_head.cls_convs.": "bbox_head.cate_convs.",

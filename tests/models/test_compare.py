@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
 
 from helpers.files import UserError
 from helpers.structures import Detections
@@ -46,33 +44,6 @@ def test_another_class_or_place_is_no_pair():
         none = agreement(found(), other)
         assert none["paired"] == 0
         assert none["box"] != none["box"]
-
-
-@pytest.mark.parametrize(("order", "red"), [("BGR", 2), ("RGB", 0)])
-def test_a_pair_gives_each_its_channels_and_takes_their_answers_and_times(order, red):
-    class Theirs(nn.Module):
-        """Answers as detectron2's models do."""
-
-        input_format = order
-
-        def inference(self, inputs, *, do_postprocess):
-            assert inputs[0]["image"][red, 0, 0] == 0
-            ours = found()
-            return [
-                SimpleNamespace(
-                    has=lambda name: True,
-                    pred_boxes=SimpleNamespace(tensor=ours.boxes),
-                    scores=ours.scores,
-                    pred_classes=ours.labels,
-                    pred_masks=ours.masks[:, None],
-                )
-            ]
-
-    image = torch.arange(3, dtype=torch.uint8).view(3, 1, 1).expand(3, 64, 64)
-    pair = compare.Pair(SimpleNamespace(predict=lambda images: [found()]), Theirs())
-    both = pair.detect(image)
-    assert agreement(both["here"], both["detectron2"])["paired"] == 3
-    assert all(seconds > 0 for seconds in pair.seconds(image, repeats=2).values())
 
 
 def test_an_unknown_golden_file_names_those_there_are():

@@ -52,10 +52,8 @@ def test_class_focal_values_by_hand(probability, cross_entropy, focal):
 
 def test_alpha_weighs_the_true_class_and_background_counts_once():
     config = LossConfig(classes="focal", alpha=(2.0, 3.0))
-    logits = torch.zeros(1, 3)
-    losses = [class_loss(logits, torch.tensor([k]), config).item() for k in range(3)]
-    assert losses[0] == pytest.approx(2 * losses[2])
-    assert losses[1] == pytest.approx(3 * losses[2])
+    losses = [class_loss(torch.zeros(1, 3), torch.tensor([k]), config).item() for k in range(3)]
+    assert losses == pytest.approx([2 * losses[2], 3 * losses[2], losses[2]])
 
 
 def test_class_losses_are_finite_for_certain_answers_right_and_wrong():
@@ -91,13 +89,6 @@ def test_nothing_costs_nothing_but_stays_connected(config):
     total.backward()
     assert total == 0
     assert logits.grad is not None
-
-
-def test_losses_of_bf16_logits_are_float32(scores):
-    logits, labels = scores[0].bfloat16(), scores[1]
-    assert class_loss(logits, labels, FOCAL).dtype == torch.float32
-    assert mask_loss(logits, torch.rand(40, 5), "focal", FOCAL).dtype == torch.float32
-    assert box_loss(logits[:, :4], torch.rand(40, 4), normaliser=2).dtype == torch.float32
 
 
 def test_sums_are_divided_by_the_normaliser():

@@ -98,16 +98,6 @@ def test_few_points_change_the_least_certain_cells_only(config, features):
 
 
 @torch.no_grad()
-def test_the_start_grid_is_the_largest_that_the_points_allow(config, features):
-    sides = []
-    head = make_head(dataclasses.replace(config, subdivision_steps=5, subdivision_points=784))
-    head.point.register_forward_pre_hook(lambda _, given: sides.append(given[0].shape[1]))
-    (mask,) = head.predict(features, [detections(1)])
-    assert sides == [28 * 28, 784, 784, 784]
-    assert mask.shape == (1, 224, 224)
-
-
-@torch.no_grad()
 def test_chunks_of_rois_do_not_change_the_answer(config, features, monkeypatch):
     head = make_head(dataclasses.replace(config, subdivision_points=196))
     found = [detections(3), detections(2)]
@@ -144,14 +134,6 @@ def test_boxes_outside_the_picture_or_not_finite_spoil_no_others(config, feature
         torch.testing.assert_close(masks[:1], alone, equal_nan=True)
 
 
-def test_true_values_of_points_are_soft_between_pixels(make_targets):
-    targets = make_targets((8, 8, 24, 24, 0), (40, 40, 60, 60, 1))
-    rois = label_boxes(targets.boxes, targets, threshold=0.5, num_classes=K)
-    pixels = torch.tensor([[[16.0, 16], [8, 16], [4, 4]], [[50, 50], [16, 16], [60, 59.5]]])
-    truth = point_targets([rois], pixels)
-    torch.testing.assert_close(truth, torch.tensor([[1, 0.5, 0], [1, 0, 0.5]]))
-
-
 def losses(head, features, targets):
     rois = label_boxes(targets.boxes, targets, threshold=0.5, num_classes=K)
     torch.manual_seed(5)
@@ -169,6 +151,32 @@ def test_weights_scale_and_focal_with_gamma_zero_changes_nothing(config, feature
     torch.testing.assert_close(flat, plain)
     assert focal["mask"] < plain["mask"]
     assert focal["mask_point"] < plain["mask_point"]
+
+
+class Edge(torch.nn.Module):
+    """A coarse head that is uncertain of class 1 alone, half way across each box."""
+
+    side = 7
+
+    def forward(self, pooled):
+        logits = torch.full((len(pooled), K, 7, 7), 6.0)
+        logits[:, 1] = torch.linspace(-6, 6, 7)
+        return logits
+
+
+def test_training_points_gather_where_the_true_class_is_uncertain(
+    config, features, make_targets, monkeypatch
+):
+    head, seen = make_head(dataclasses.replace(config, train_points=400)), []
+    head.coarse = Edge()
+    monkeypatch.setattr(
+        "helpers.models.pointrend.point_targets",
+        lambda rois, pixels: seen.append(pixels) or point_targets(rois, pixels),
+    )
+    losses(head, features, make_targets((0, 0, 64, 64, 1), (0, 0, 64, 32, 2)))
+    near = (seen[0][..., 0] / 64 - 0.5).abs() < 0.15
+    of_one, of_two = near[0].float().mean(), near[1].float().mean()
+    assert of_one > 0.45 > 0.35 > of_two  # 0.3 of uniform points
 
 
 @pytest.mark.parametrize("points", [10_000, 60])  # cells are weighed first, or samples after

@@ -61,13 +61,6 @@ def test_no_rois_give_no_samples_and_need_no_points():
     assert none.shape == (0, 9, 2)
 
 
-def test_points_run_along_rows_and_lie_in_their_box():
-    points = cell_centres(2, torch.zeros(1))
-    assert points.tolist() == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
-    inside = in_image(points[None], torch.tensor([[10.0, 20, 30, 60]]))
-    assert inside.tolist() == [[[15, 30], [25, 30], [15, 50], [25, 50]]]
-
-
 def test_three_quarters_of_the_points_are_the_least_certain_of_the_candidates():
     torch.manual_seed(0)
     logits = torch.linspace(-6, 6, 8).expand(5, 8, 8).contiguous()  # the edge is at x = 1/2

@@ -13,8 +13,8 @@ from helpers.config import LossConfig, ModelConfig, Solov2Config, TestConfig, Tr
 from helpers.inference.paste import paste_masks
 from helpers.models.build import build_model
 from helpers.models.matrix_nms import mask_overlaps, matrix_nms
-from helpers.models.solov2 import SOLOv2, with_coordinates
-from helpers.models.solov2_masks import box_relative, points_nms, tight_boxes
+from helpers.models.solov2 import SOLOv2
+from helpers.models.solov2_masks import box_relative, detect, points_nms, tight_boxes
 from helpers.models.solov2_targets import cell_spans, cell_targets, centres_of_mass, downscaled
 from helpers.structures import Detections, Targets
 from helpers.training.optimizer import parameter_groups, set_learning_rate
@@ -165,15 +165,16 @@ def test_a_copy_decays_fully_and_another_class_not_at_all():
     assert matrix_nms(torch.zeros(0, 0), torch.zeros(0).long()).shape == (0,)
 
 
-def test_overlaps_are_intersection_over_union(monkeypatch):
-    masks = random_masks(7, 6)
-    masks[3] = False
-    overlaps = mask_overlaps(masks)
-    common = (masks[:, None] & masks).sum(2)
-    union = (masks[:, None] | masks).sum(2)
-    torch.testing.assert_close(overlaps, common / union.clamp(min=1))
-    monkeypatch.setattr("helpers.models.matrix_nms.PIXELS_AT_ONCE", 100)
-    assert torch.equal(mask_overlaps(masks), overlaps)
+def test_a_second_detection_of_one_mask_decays():
+    features = torch.full((1, 16, 16), -9.0)
+    features[0, 4:12, 4:12] = 9.0
+    scores = [torch.full((1, 1, 1), score) for score in (0.8, 0.9, 0.0, 0.0, 0.0)]
+    config, test = dataclasses.replace(SMALL, keep_score=0.0), TestConfig(score_threshold=0.1)
+    found = detect(
+        scores, torch.ones(1, 5), features, image_size=(64, 64), config=config, test=test
+    )
+    assert found.scores.tolist() == pytest.approx([0.9, 0.8 * math.exp(-2)], rel=1e-3)
+    assert found.boxes.tolist() == [[16, 16, 48, 48]] * 2
 
 
 def test_points_nms_keeps_what_beats_left_and_above():
@@ -212,13 +213,6 @@ def test_a_pasted_mask_is_close_to_the_enlarged_map():
 
 
 # -- the model
-
-
-def test_coordinates_come_last_x_before_y():
-    x, y = with_coordinates(torch.zeros(2, 3, 4, 5))[1, 3:]
-    assert x[0].tolist() == [-1.0, -0.5, 0.0, 0.5, 1.0]
-    assert (x == x[0]).all()
-    torch.testing.assert_close(y[:, 0], torch.linspace(-1, 1, 4))
 
 
 def test_a_training_step_on_pictures_of_mixed_sizes_with_a_crowd(config, make_targets):
