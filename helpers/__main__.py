@@ -12,10 +12,6 @@ COMMANDS = {
     "doctor": ("helpers.tools.doctor", "check this machine and say how to mend what is missing"),
     "scenes": ("helpers.scenes.command", "make, measure or show generated scenes"),
     "correct-masks": ("helpers.correction.command", "correct wrong pixel labels of a data set"),
-    "measure-correction": (
-        "helpers.series.analysis.correction_command",
-        "score methods on known noise",
-    ),
     "apply-decisions": ("helpers.review.command", "put accepted masks of a review into a file"),
     "check": ("helpers.data.command", "validate a data set and say what will be done about it"),
     "split": ("helpers.data.split_command", "hold pictures out of a training split"),

@@ -1,6 +1,6 @@
 """One frozen config says everything about a run: data, model, loss, training, test.
 
-What the presets `quick`, `bench` and `paper` are, `config_presets` says.
+What the presets are, `config_presets` says.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from helpers.config_checks import (
 from helpers.config_fields import Section, differences, known_fields, plain_to_section
 from helpers.config_presets import PRESETS
 
-Preset = Literal["quick", "bench", "paper"]
+Preset = Literal["quick", "released", "bench", "paper"]
 Merge = Literal["max", "mean", "vote"]
 Precision = Literal["auto", "float32", "bf16", "fp16"]  # auto: 16 bits on a GPU, else 32
 
@@ -94,7 +94,7 @@ class ModelConfig(Section):
 
     architecture: Literal["mask_rcnn", "cascade_rcnn", "solov2"] = "mask_rcnn"  # the detector
     backbone: str = "resnet50"  # any timm model with features at strides 4, 8, 16, 32
-    pretrained: bool = True  # start from timm's ImageNet weights
+    pretrained: bool = True  # start from ImageNet weights: an installed package's, or timm's
     norm: Literal["frozen", "eval", "bn", "sync"] = "frozen"  # BatchNorm in the backbone
     frozen_stages: int = 2  # stem counts as 1, layer1 as 2
     stride_in_1x1: bool = False  # Caffe-style ResNets, among them detectron2's R50 and R101
@@ -181,6 +181,7 @@ class TrainConfig(Section):
     warmup_factor: float = 0.001  # share of lr at the first step
     momentum: float = 0.9  # of SGD; beta1 of AdamW
     weight_decay: float = 1e-4  # none on norm parameters
+    backbone_lr_factor: float = 1.0  # share of lr for the backbone; below 1 keeps its start
     offset_lr_factor: float = 0.1  # share of lr for the offsets of deformable convolutions
     clip_norm: float = 35.0  # longest gradient, all parameters together
     ema: float = 0.0  # decay of averaged weights to predict with; 0.9998 is usual, 0 keeps none
@@ -207,7 +208,15 @@ class TrainConfig(Section):
             )
         zero_allowed = ("blur", "rotate", "repeat_factor", "warmup_steps", "workers")
         check_not_below_zero("train", self, *zero_allowed)
-        needed = ("steps", "epochs", "batch_size", "checkpoint_every", "lr", "clip_norm")
+        needed = (
+            "steps",
+            "epochs",
+            "batch_size",
+            "checkpoint_every",
+            "lr",
+            "clip_norm",
+            "backbone_lr_factor",
+        )
         check_above_zero("train", self, *needed)
         check_shares("train", self, "flip", "colour", "warmup_factor", "momentum")
         if not all(0 < share <= 1 for share in self.milestones):

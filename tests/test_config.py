@@ -122,7 +122,7 @@ def test_thresholds_may_keep_all_or_nothing(threshold):
 
 
 def test_an_unknown_preset():
-    with pytest.raises(ValueError, match="choose one of quick, bench, paper"):
+    with pytest.raises(ValueError, match="choose one of quick, released, bench, paper"):
         preset("fast")
 
 

@@ -56,7 +56,6 @@ class PyramidModel(nn.Module):
     def __init__(self, config: ModelConfig, num_classes: int) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.normalise = Normalise()
         self.backbone = Backbone(
             config.backbone,
             pretrained=config.pretrained,
@@ -67,6 +66,7 @@ class PyramidModel(nn.Module):
             deformable=config.deform_stages,
             deform_groups=config.deform_groups,
         )
+        self.normalise = Normalise(self.backbone.mean, self.backbone.std)
         self.fpn = FPN(self.backbone.channels, config.fpn_channels, norm=config.head_norm)
 
     def forward(self, images: Sequence[Tensor], targets: Sequence[Targets]) -> dict[str, Tensor]:

@@ -37,10 +37,12 @@ class Normalise(nn.Module):
     buffers: they travel with the weights they belong to.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+    ) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
 
     def forward(self, images: Sequence[Tensor]) -> ImageBatch:
         """Raises UserError when there is no picture, or one is not finite (3, h, w) numbers."""

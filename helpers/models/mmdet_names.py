@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from helpers.models.checkpoints import fitted, read_detectron2
 from helpers.models.detectron2_names import OWN_ONLY, Rule, renamed
+from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD
 
 _RULES: tuple[Rule, ...] = (
     (r"^backbone\.net\.", "backbone."),
@@ -54,10 +56,13 @@ def modern_name(key: str) -> str:
 def load_mmdet(model: nn.Module, path: str | Path) -> None:
     """Fill every weight of a SOLOv2 `model` from an mmdet .pth, old or new names.
 
-    Both take RGB with ImageNet's statistics, so no weight changes. Reading never runs code from
-    the file. Raises UserError when it cannot be read, or does not hold exactly the weights of the
-    model in its shapes.
+    These weights take RGB with ImageNet's statistics, and so does the model then. Reading never
+    runs code from the file. Raises UserError when it cannot be read, or does not hold exactly the
+    weights of the model in its shapes.
     """
     theirs = {modern_name(key): value for key, value in read_detectron2(path).items()}
     state = model.state_dict()
-    model.load_state_dict(fitted(theirs, state, mmdet_keys(state), path), strict=False)
+    ours = fitted(theirs, state, mmdet_keys(state), path)
+    ours["normalise.mean"] = torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
+    ours["normalise.std"] = torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    model.load_state_dict(ours, strict=False)

@@ -49,7 +49,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--preset", default="quick", choices=("nano", "quick", "small", "full"), help="start from"
+        "--preset",
+        default="quick",
+        choices=("nano", "quick", "released", "small", "full"),
+        help="start from",
     )
     changes = parser.add_argument_group("changes to the preset")
     for name in ("size", "train", "val", "test", "seed"):

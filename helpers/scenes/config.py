@@ -32,13 +32,14 @@ class SceneConfig:
 
 
 def scene_preset(name: str) -> SceneConfig:
-    """The named preset: nano (tests), quick (default run), small, full (the paper's counts).
+    """The named preset: nano (tests), quick (default), released, small, full (the paper's counts).
 
     Raises ValueError with the known names when `name` is none of them.
     """
     presets = {
         "nano": SceneConfig(name="nano", size=128, train=12, val=6),
         "quick": SceneConfig(),
+        "released": SceneConfig(name="released", seed=7, size=384, train=3000, val=300),
         "small": SceneConfig(name="small", size=512, train=1200, val=200, test=600, quality="full"),
         "full": SceneConfig(
             name="full", size=1200, train=12144, val=2024, test=6072, quality="full"

@@ -18,6 +18,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from helpers.data.taxonomy import FUTURE3D
+from helpers.files import UserError
 from helpers.scenes import render, write
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.noise import REFERENCE_SIZE
@@ -68,7 +69,7 @@ def scene_statistics(source: Path | Index) -> SceneStatistics:
         return _statistics(source.frame(), images=len(source))
     files = sorted((source / "coco").glob("*.json"))
     if not files:
-        raise write.UserError(f"{source} is no finished set of scenes: make it first")
+        raise UserError(f"{source} is no finished set of scenes: make it first")
     sets = [json.loads(file.read_text()) for file in files]
     rows = [row for one in sets for row in _annotation_rows(one)]
     return _statistics(pd.DataFrame(rows, columns=_COLUMNS), sum(len(s["images"]) for s in sets))

@@ -105,7 +105,7 @@ def test_a_backbone_is_built_with_its_deformable_stages():
 
 
 def test_other_networks_and_uneven_groups_are_refused():
-    with pytest.raises(UserError, match="no such ResNet stage"):
+    with pytest.raises(UserError, match="no 3x3 convolutions"):
         Backbone("convnext_atto", deformable=(3,))
     with pytest.raises(UserError, match="does not divide"):
         Backbone("resnet18", deformable=(3,), deform_groups=3)

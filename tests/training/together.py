@@ -16,8 +16,9 @@ from pathlib import Path
 import torch
 from toy import CONFIG, ToyModel, batches, train_toy
 
+from helpers import files
 from helpers.config import from_dict
-from helpers.training import checkpoint, files, log
+from helpers.training import checkpoint, log
 from helpers.training.interrupt import Interrupted
 from helpers.training.processes import this_process
 from helpers.training.trainer import Trainer

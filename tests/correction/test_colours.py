@@ -1,13 +1,11 @@
-"""Stage 0: labels from blended colours, against the naive decoding of the same pictures."""
+"""Labels from blended colours, against the naive decoding of the same pictures."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from helpers.correction.colours import decode_colours, exact_palette
 from helpers.correction.instances import correct_image
-from helpers.data import rle
 from helpers.scenes.noise import antialias_colours, nearest_labels
 
 GREY, RED, BLUE, PURPLE = (64, 64, 64), (250, 102, 102), (85, 179, 254), (235, 117, 255)
@@ -37,65 +35,45 @@ def majority(fine: np.ndarray, factor: int = 4) -> tuple[np.ndarray, np.ndarray]
 def test_a_blend_takes_one_of_its_two_sides_never_a_third():
     fine = fine_map()
     picture, (truth, clear) = antialias_colours(fine, COLOURS, 4), majority(fine)
-    naive = nearest_labels(picture, COLOURS)
     labels, blends = decode_colours(picture, COLOURS)
-    far = np.zeros(truth.shape, bool)
-    far[60:, :] = True  # where there is nothing purple
-    assert (naive[far] == 3).sum() > 50
-    assert (labels[far] == 3).sum() == 0
+    assert (nearest_labels(picture, COLOURS)[60:] == 3).sum() > 50  # where nothing is purple
+    assert (labels[60:] == 3).sum() == 0 and ((labels != truth) & clear).sum() == 0
     assert blends == (picture[:, :, None] != COLOURS).any(-1).all(-1).sum() > 200
-    assert ((labels != truth) & clear).sum() == 0
     assert (labels[150, 102:105] == 0).all() and labels[150, 100] == labels[150, 107] == 2
 
 
-def test_the_palette_is_found_in_the_picture():
+def test_the_palette_is_found_in_the_picture_and_thin_objects_by_their_masks():
     picture = antialias_colours(fine_map(), COLOURS, 4)
     assert set(map(tuple, exact_palette(picture).tolist())) == {GREY, RED, BLUE, PURPLE}
+    thin = np.full((100, 100, 3), GREY, np.uint8)
+    thin[50, 10:60] = RED
+    assert len(exact_palette(thin)) == 1
+    assert tuple(exact_palette(thin, [thin[..., 0] == 250])[1]) == RED
 
 
-def test_a_thin_object_is_found_by_its_mask_alone():
-    picture = np.full((100, 100, 3), GREY, np.uint8)
-    picture[50, 10:60] = RED
-    assert len(exact_palette(picture)) == 1
-    assert tuple(exact_palette(picture, [picture[..., 0] == 250])[1]) == RED
-
-
-def test_an_exact_picture_decodes_exactly():
+def test_exact_pictures_decode_exactly():
     labels = np.random.default_rng(0).integers(0, 4, (30, 20))
     found, blends = decode_colours(COLOURS[labels], COLOURS)
     assert np.array_equal(found, labels) and blends == 0
-
-
-def test_one_colour_is_enough():
     found, blends = decode_colours(np.full((4, 5, 3), 64, np.uint8), COLOURS[:1])
     assert not found.any() and blends == 0
 
 
-@pytest.mark.parametrize("picture", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8)])
-def test_what_is_no_colour_picture_is_refused(picture):
-    with pytest.raises(ValueError, match="id-map is"):
-        decode_colours(picture, COLOURS)
-
-
-def test_annotations_of_a_naive_decoding_are_mended_by_their_picture():
+def test_masks_of_a_naive_decoding_are_corrected_by_their_picture():
     fine = fine_map()
     picture, (truth, clear) = antialias_colours(fine, COLOURS, 4), majority(fine)
     naive = nearest_labels(picture, COLOURS)
-    annotations = [
-        {"id": k, "category_id": k, "segmentation": rle.encode(naive == k)} for k in (1, 2, 3)
-    ]
-    result, report = correct_image(annotations, truth.shape, idmap=picture)
+    masks = {k: naive == k for k in (1, 2, 3)}
+    result, report = correct_image(masks, dict.fromkeys(masks, 1), idmap=picture)
     assert report.source == "blended id-map"
-    assert (naive[60:] == 3).sum() > 50
-    assert rle.decode(result[2]["segmentation"])[60:].sum() == 0
-    for annotation in result:
-        wrong = rle.decode(annotation["segmentation"]) ^ (truth == annotation["id"])
-        assert not (wrong & clear).any()
+    assert not result[3][60:].any()
+    assert all(not ((result[k] ^ (truth == k)) & clear).any() for k in masks)
+    before, after = (sum(k * m[k] for k in m) for m in (masks, result))
+    assert sum(report.changed.values()) == (before != after).sum()
 
 
 def test_an_id_map_of_something_else_is_not_used():
-    annotations = [{"id": 1, "category_id": 1, "segmentation": rle.encode(np.eye(50, dtype=bool))}]
     other = np.zeros((50, 50, 3), np.uint8)
     other[:25] = RED
-    _, report = correct_image(annotations, (50, 50), idmap=other)
+    _, report = correct_image({1: np.eye(50, dtype=bool)}, {1: 1}, idmap=other)
     assert report.source == "masks"
