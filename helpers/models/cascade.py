@@ -146,7 +146,7 @@ class BoxBranch(nn.Module):
         refined: list[Tensor] = []
         for number, stage in enumerate(self.stages):
             if number:
-                rois = self._relabel(refined, rois, sizes, self.ious[number])
+                rois = self.relabel(refined, rois, sizes, self.ious[number])
             logits, deltas = self._run(stage, features, [image.boxes for image in rois])
             suffix = f"_stage{number}" if len(self.stages) > 1 else ""
             for name, term in stage.losses(logits, deltas, rois).items():
@@ -178,9 +178,10 @@ class BoxBranch(nn.Module):
             pooled.register_hook(lambda gradient: gradient / len(self.stages))
         return stage(pooled)
 
-    def _relabel(
+    def relabel(
         self, boxes: Sequence[Tensor], rois: Sequence[RoIs], sizes: Sizes, threshold: float
     ) -> list[RoIs]:
+        """New boxes (R, 4) of each image, clipped, without empty ones, labelled at an IoU."""
         relabelled = []
         for box, image, size in zip(boxes, rois, sizes, strict=True):
             box = clip(box, size)

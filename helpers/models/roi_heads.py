@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
 from helpers.config import LossConfig, ModelConfig, TestConfig
-from helpers.models.boxes import clip
 from helpers.models.cascade import FIRST_IOU, BoxBranch, ScoredBoxes
 from helpers.models.images import Sizes
 from helpers.models.mask_head import ConvMaskHead
-from helpers.models.matching import RoIs, label_boxes, sample_rois
+from helpers.models.matching import RoIs, sample_rois
 from helpers.models.pointrend import PointRendHead
 from helpers.models.rpn import Proposals
 from helpers.structures import Detections, Targets
@@ -78,22 +77,17 @@ class RoIHeads(nn.Module):
             positive=self.config.roi_positive,
         )
 
-    def _predicted(self, rois: Sequence[RoIs], boxes: Sequence[Tensor], sizes: Sizes) -> list[RoIs]:
+    def _predicted(
+        self, rois: Sequence[RoIs], boxes: Sequence[Tensor], sizes: Sizes
+    ) -> Sequence[RoIs]:
         """RoIs at the boxes that came out of the box branch, after its losses.
 
         One stage: the box regressed for each RoI's class, as PointRend trains. A cascade has
-        dropped boxes on the way, so its answers, at least a pixel wide, are labelled anew.
+        dropped boxes on the way, so its answers are labelled anew.
         """
-        if len(self.box.stages) == 1:
-            return [replace(r, boxes=box) for r, box in zip(rois, boxes, strict=True)]
-        relabelled = []
-        for image, box, size in zip(rois, boxes, sizes, strict=True):
-            low, high = clip(box, size).split(2, dim=-1)
-            box = torch.cat((low, high.maximum(low + 1)), dim=-1)
-            relabelled.append(
-                label_boxes(box, image.targets, threshold=FIRST_IOU, num_classes=self.num_classes)
-            )
-        return relabelled
+        if len(self.box.stages) > 1:
+            return self.box.relabel(boxes, rois, sizes, FIRST_IOU)
+        return [replace(r, boxes=box) for r, box in zip(rois, boxes, strict=True)]
 
 
 def select_detections(scored: ScoredBoxes, size: tuple[int, int], test: TestConfig) -> Detections:

@@ -15,9 +15,9 @@ from torchvision.ops import roi_align
 
 from helpers.config import Solov2Config, TestConfig
 from helpers.models.matrix_nms import mask_overlaps, matrix_nms
-from helpers.models.solov2_targets import STRIDE
 from helpers.structures import Detections
 
+STRIDE = 4  # of the mask map
 LEVEL_STRIDES = (8, 8, 16, 32, 32)  # a mask of no more cells than that is noise
 THRESHOLD = 0.5
 KERNELS_AT_ONCE = 64

@@ -13,9 +13,14 @@ from helpers.config import LossConfig, ModelConfig, Solov2Config, TestConfig, Tr
 from helpers.inference.paste import paste_masks
 from helpers.models.build import build_model
 from helpers.models.matrix_nms import mask_overlaps, matrix_nms
-from helpers.models.solov2 import SOLOv2
+from helpers.models.solov2 import (
+    SOLOv2,
+    cell_spans,
+    cell_targets,
+    centres_of_mass,
+    downscaled,
+)
 from helpers.models.solov2_masks import box_relative, detect, points_nms, tight_boxes
-from helpers.models.solov2_targets import cell_spans, cell_targets, centres_of_mass, downscaled
 from helpers.structures import Detections, Targets
 from helpers.training.optimizer import parameter_groups, set_learning_rate
 from tests.models.conftest import gradients_reach, is_learnt, pictures
