@@ -43,13 +43,6 @@ def golden_table(name: str) -> pd.DataFrame:
     return pd.DataFrame({key: [getattr(row, key) for row in rows] for key in columns}, index=index)
 
 
-def golden_model(name: str) -> Detector:
-    """The model of a golden file, on its made-up weights. UserError as `golden_table`."""
-    with np.load(_golden_file(name)) as file:
-        golden = dict(file)
-    return _golden_script().load_model(json.loads(str(golden["meta"])), golden)
-
-
 @dataclass(frozen=True)
 class Pair:
     """One set of weights in two implementations, both on the CPU and in evaluation mode."""
@@ -77,8 +70,13 @@ class Pair:
 
 
 def golden_pair(name: str) -> Pair:
-    """Both on the made-up weights of a golden file, handed over as a detectron2 checkpoint."""
-    ours = golden_model(name)
+    """Both on the made-up weights of a golden file, handed over as a detectron2 checkpoint.
+
+    UserError as `golden_table`.
+    """
+    with np.load(_golden_file(name)) as file:
+        golden = dict(file)
+    ours = _golden_script().load_model(json.loads(str(golden["meta"])), golden)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pkl"
         export_detectron2(ours, path)

@@ -80,24 +80,6 @@ def test_with_points_for_every_cell_subdivision_is_dense_evaluation(config, feat
 
 
 @torch.no_grad()
-def test_few_points_change_the_least_certain_cells_only(config, features):
-    config = dataclasses.replace(config, subdivision_steps=2, subdivision_points=14 * 14)
-    head, (found,) = make_head(config), [detections(3)]
-    (refined,) = head.predict(features[:1] + features[1:], [found])
-    (start,) = make_head(dataclasses.replace(config, subdivision_steps=1)).predict(
-        features, [found]
-    )
-    assert start.shape == (3, 14, 14)
-    assert refined.shape == (3, 28, 28)
-    smooth = F.interpolate(start.logit()[None], scale_factor=2.0, mode="bilinear")[0]
-    changed = (refined.logit() - smooth).abs() > 1e-3
-    for new, old in zip(changed, smooth, strict=True):
-        assert 0 < new.sum() <= 14 * 14
-        threshold = old.abs().flatten().sort().values[14 * 14 - 1]
-        assert (old.abs()[new] <= threshold + 1e-5).all()
-
-
-@torch.no_grad()
 def test_chunks_of_rois_do_not_change_the_answer(config, features, monkeypatch):
     head = make_head(dataclasses.replace(config, subdivision_points=196))
     found = [detections(3), detections(2)]
