@@ -25,7 +25,7 @@ class DeformConv(nn.Module):
     """Takes the place of a convolution: same shapes, and with `offset` zero the same answer.
 
     A zero `offset` gives shifts of 0 and tap weights of sigmoid(0) = 1/2, so the weight copied
-    from `conv` is doubled: frozen norms behind it would not forgive half the signal (section 2).
+    from `conv` is doubled: frozen norms behind it would not forgive half the signal.
     Offsets are stored as (dy, dx) per tap, tap-major within each of the `groups`; the tap weights
     follow all offsets. Runs in float32 under any autocast and answers in the input's dtype.
     """
@@ -116,20 +116,16 @@ class DeformConv(nn.Module):
 
 
 def ungrouped_offsets(weight: Tensor, *, like: Tensor) -> Tensor:
-    """The weight of an `offset` that was grouped, one group for each of D, as that of a plain one.
+    """The weight of a grouped `offset` convolution as that of a plain one: zeros between groups.
 
-    weight: (3DT, C / D, kernel); like: (3DT, C, kernel), the weight to fill. Returns the same
-    convolution in the shape of `like`: block-diagonal, 0 between the groups. A weight of any other
+    weight: (3DT, C / D, kernel); like: (3DT, C, kernel), the weight to fill. A weight of any other
     shape comes back as it is.
     """
     groups = len(like) // (3 * like[0, 0].numel())
-    rows, inputs = len(like) // groups, like.shape[1] // groups
-    if weight.shape != (len(like), inputs, *like.shape[2:]):
+    if weight.shape != (len(like), like.shape[1] // groups, *like.shape[2:]):
         return weight
-    plain = weight.new_zeros(like.shape)
-    for group, part in enumerate(weight.split(rows)):
-        plain[group * rows : (group + 1) * rows, group * inputs : (group + 1) * inputs] = part
-    return plain
+    taps = weight.flatten(2).unbind(2)
+    return torch.stack([torch.block_diag(*tap.chunk(groups)) for tap in taps], 2).view_as(like)
 
 
 def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> None:
