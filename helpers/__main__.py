@@ -22,9 +22,8 @@ COMMANDS = {
     "train": ("helpers.training.command", "train a config, or continue where it stopped"),
     "step-times": ("helpers.training.breakdown_command", "time the parts of a training step"),
     "ladder": ("helpers.ladder.command", "measure the rows of the paper's tables, or check them"),
-    "ensemble": ("helpers.inference.ensemble_command", "fuse soft predictions of several runs"),
     "evaluate": ("helpers.evaluation.command", "score predictions, a run, or a data set itself"),
-    "predict": ("helpers.inference.predict_command", "predict a data set with a trained run"),
+    "predict": ("helpers.runs_predict", "predict pictures with a run, or with several, fused"),
     "submit": ("helpers.evaluation.submit_command", "make the challenge's file of predictions"),
     "bench": ("helpers.tools.bench.command", "time the fast paths against what others offer"),
     "record": ("helpers.series.record", "put executed outputs into the committed notebooks"),
@@ -50,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors the user can mend are one line, no trace."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        if argv[:1] == ["train"]:  # its options are the fields of the config, which it reads itself
-            return importlib.import_module(COMMANDS["train"][0]).main(argv[1:])
+        if argv[:1] in (["train"], ["predict"]):  # they read their words themselves
+            return importlib.import_module(COMMANDS[argv[0]][0]).main(argv[1:])
         args = parser(argv).parse_args(argv)
         return args.run(args)
     except (ValueError, OSError) as error:

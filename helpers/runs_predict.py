@@ -1,0 +1,416 @@
+"""`python -m helpers predict`: what a trained run, or several together, find on pictures.
+
+    predict RUN                  the run's own validation split
+    predict RUN PICTURES         one picture, a folder of them, or a data set (folder or COCO file)
+    predict RUN RUN .. PICTURES  several runs, fused
+
+A folder of predictions made with --soft may stand in place of a run. Results lie in a folder (see
+`helpers.inference.stored`); the same command goes on after a kill. Processes share the work when
+each is started with its own --shard 1/n ... n/n; whichever finishes last puts results together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from helpers.config import Precision, TestConfig, TtaConfig
+from helpers.data.coco import read_index
+from helpers.data.index import InstanceIndex
+from helpers.data.layouts import find_dataset, picture_list
+from helpers.data.pictures import EXTENSIONS, read_header
+from helpers.data.taxonomy import Category, Taxonomy
+from helpers.evaluation.average_precision import PRESETS, evaluate
+from helpers.files import UserError, outputs_dir, read_json
+from helpers.inference.calibration import Isotonic, calibration_of
+from helpers.inference.ensemble import (
+    CALIBRATED,
+    EnsembleConfig,
+    calibrated,
+    fuse,
+    model_weights,
+    union_nms,
+    weighted_soft_nms,
+)
+from helpers.inference.predict import to_results
+from helpers.inference.predictor import checked_device
+from helpers.inference.stored import (
+    StoredPredictions,
+    picture_name,
+    predict_missing,
+    same_pictures,
+)
+from helpers.models.precision import autocast_dtype
+from helpers.run_store import Run, find_run
+from helpers.structures import Detections
+
+SHOWN = 10  # files named that are left out
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command with these words; unlike other commands' its words and options may alternate."""
+    parser = argparse.ArgumentParser("python -m helpers predict", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_arguments(parser)
+    return run(parser.parse_intermixed_args(argv))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `predict`."""
+    add = parser.add_argument
+    add(
+        "words",
+        metavar="RUN [RUN ...] [PICTURES]",
+        nargs="+",
+        help="runs by name, or how it begins",
+    )
+    add("--images", type=Path, help="image folder of an annotation file")
+    add("--split", default="val", help="of a data set's folder (default: val)")
+    add("--tta", action="store_true", help="test-time augmentation: slower, better")
+    add("--tta-sizes", type=int, nargs="+", metavar="PX", help="its short sides; turns it on, too")
+    add("--merge", choices=("max", "mean", "vote"), help="how views join; turns it on, too")
+    add("--soft", action="store_true", help="keep mask probabilities, to fuse them later")
+    add("--precision", choices=get_args(Precision), help="computed in (default: the run's)")
+    add("--shard", type=parse_shard, default=(1, 1), metavar="I/N", help="one of N processes")
+    add("--output", type=Path, metavar="FOLDER", help="default: by run and data")
+    add("--device", help="e.g. cpu or cuda:1; default: a GPU of its own, else cpu")
+    add = parser.add_argument_group("several runs").add_argument
+    add("--method", choices=("fuse", "union", "soft-nms"), default="fuse", help="fuse masks, or "
+        "pool unfused detections by NMS or by the challenge's first place's soft-NMS")  # fmt: skip
+    add("--weights", type=float, nargs="+", metavar="W", help="trust in each of them")
+    add("--held-out", metavar="NAME", help="learn score calibration and weights from predictions "
+        "of other pictures: the folder of that name beside each run's")  # fmt: skip
+    add("--truth", type=Path, help="annotations of the held-out pictures")
+    add("--preset", choices=tuple(PRESETS), default="coco", help="of their mAP")
+    add("--coverage", type=float, default=EnsembleConfig.coverage, help="how much a thing suffers "
+        "that few models find (default: %(default)s; 0: not at all)")  # fmt: skip
+    add("--min-score", type=float, metavar="S", help="least score of a detection to take part "
+        f"(default: {EnsembleConfig.min_score}; with --held-out all)")  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict what is not there yet; say where the results lie, or what is still missing."""
+    names, data = _names_and_data(args.words)
+    members = [_member(name, data, args, fused=len(names) > 1) for name in names]
+    if len(members) > 1:
+        stored = _fused(members, args)
+    else:
+        stored, (number, of) = members[0].stored, args.shard
+        _complete(members[0], members[0].ids[number - 1 :: of], args)
+    results, about = stored.assemble(), stored.about
+    if results is None:
+        total, missing = len(about["images"]), len(stored.missing())
+        print(f"{total - missing} of {total} pictures done; other shards are missing")
+        return 0
+    print(results)
+    if about.get("ids") == "invented":
+        print("its image ids are numbers in the order of the file names, of no annotation file")
+    elif about["label_space"] == "fine":
+        print(f"`python -m helpers submit {stored.folder}` makes the submission")
+    return 0
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """ "2/4" -> (2, 4), the second of four. ArgumentTypeError for anything else."""
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shard: give I/N from 1/N to N/N")
+    return int(number), int(of)
+
+
+@dataclass(frozen=True)
+class Member:
+    """Predictions to be made or given: what they are of, their folder, and how those of some
+    pictures are made, None where all are there."""
+
+    folder: Path
+    about: Mapping[str, Any]
+    predict: Callable[[StoredPredictions, Sequence[int]], None] | None = None
+
+    @property
+    def stored(self) -> StoredPredictions:
+        return StoredPredictions(self.folder)
+
+    @property
+    def name(self) -> str:
+        """Run and data, as the folders are called."""
+        return f"{self.folder.parent.name}/{self.folder.name}"
+
+    @property
+    def ids(self) -> list[int]:
+        """Image ids in their order."""
+        return [image["id"] for image in self.about["images"]]
+
+
+def _names_and_data(words: Sequence[str]) -> tuple[list[str], Path | None]:
+    """The names of runs, and the pictures: the last word, where it is a path."""
+    *others, last = words
+    path = Path(last).expanduser()
+    is_data = path.exists() or "/" in last or path.suffix.lower() in (".json", *EXTENSIONS)
+    if not others or not is_data or (path / "about.json").exists():
+        return list(words), None
+    return others, path
+
+
+def _member(name: str, data: Path | None, args: argparse.Namespace, *, fused: bool) -> Member:
+    """A run's predictions of the data, or those in a folder. All that can be wrong with them is
+    found here, before anything is written."""
+    given = StoredPredictions(Path(name).expanduser())
+    if (given.folder / "about.json").exists():
+        return _given(given)
+    device = checked_device(args.device or _device(args.shard[0]))
+    trained = find_run(name)
+    index, ids = _index(data, args, trained)
+    test = trained.config.test
+    test = replace(test, tta=_tta(args, test), precision=args.precision or test.precision)
+    autocast_dtype(test.precision, device)  # refused before anything is made
+    model, soft = trained.model(), args.soft or fused
+    folder = _folder(trained, data, args, test, soft)
+    if args.output is not None and not fused:
+        folder = args.output.expanduser()
+    about = {
+        "run": trained.name,
+        "weights": _weights_digest(model),
+        "test": asdict(test),
+        "label_space": index.taxonomy.label_space,
+        "soft": soft,
+        "pictures": _pictures_digest(index),
+        "ids": ids,
+        **_pictures_and_classes(index),
+    }
+    how = {"config": replace(trained.config, test=test), "soft": soft, "device": device}
+    return Member(folder, about, partial(predict_missing, model=model, index=index, **how))
+
+
+def _given(stored: StoredPredictions) -> Member:
+    about, missing = stored.about, stored.missing()
+    if not about.get("soft"):
+        raise UserError(f"{stored.folder} has no soft masks: predict with --soft")
+    if missing:
+        raise UserError(
+            f"{stored.folder} lacks {len(missing)} of {len(about['images'])} pictures: let "
+            "`predict` come to its end"
+        )
+    return Member(stored.folder, about)
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How detections of several models become one set."""
+
+    method: str
+    weights: tuple[float, ...]
+    calibrations: tuple[Isotonic | None, ...]
+    config: EnsembleConfig
+
+    def __call__(self, found: Sequence[Detections]) -> Detections:
+        pairs = zip(found, self.calibrations, strict=True)
+        found = [one if c is None else calibrated(one, c(one.scores)) for one, c in pairs]
+        if self.method == "union":
+            return union_nms(found)
+        if self.method == "soft-nms":
+            return weighted_soft_nms(found, self.weights)
+        return fuse(found, weights=self.weights, config=self.config)
+
+
+def _fused(members: Sequence[Member], args: argparse.Namespace) -> StoredPredictions:
+    """The members' predictions made one; those that runs have not made yet come first."""
+    base = next((m for m in members if m.about.get("ids", "file") == "file"), members[0])
+    ids_of = [_matched(base, member) for member in members]
+    if len({member.folder.resolve() for member in members}) < len(members):
+        raise UserError("a model is named twice: it would only outvote the others")
+    fusion = _fusion(members, args)
+    about = {
+        "run": "ensemble",
+        "members": [[m.name, m.about.get("weights")] for m in members],
+        "fusion": asdict(fusion),
+        "soft": args.soft,
+        "ids": base.about.get("ids", "file"),
+        **{key: base.about[key] for key in ("label_space", "images", "categories")},
+    }
+    stored = StoredPredictions.open(args.output or _ensemble_folder(about, base), about)
+    number, of = args.shard
+    with stored.share(number, of):
+        done = stored.done()
+        missing = [i for i in base.ids[number - 1 :: of] if i not in done]
+        for member, ids in zip(members, ids_of, strict=True):
+            _complete(member, [ids[i] for i in missing], args)
+        taxonomy = _taxonomy(base.about)
+        for image_id in tqdm(missing, desc="fuse", unit="picture"):
+            pairs = zip(members, ids_of, strict=True)
+            fused = fusion([m.stored.detections(ids[image_id]) for m, ids in pairs])
+            results = to_results(fused, image_id, taxonomy)
+            stored.add(image_id, results, soft=fused if args.soft else None)
+    return stored
+
+
+def _complete(member: Member, image_ids: Sequence[int], args: argparse.Namespace) -> None:
+    """Let a run predict those pictures; a folder has them already."""
+    if member.predict is not None:
+        stored, (number, of) = StoredPredictions.open(member.folder, member.about), args.shard
+        with stored.share(number, of):
+            member.predict(stored, image_ids)
+
+
+def _matched(base: Member, member: Member) -> dict[int, int]:
+    """Image ids of one -> those of the other. UserError, naming both, when they are of other
+    pictures or classes."""
+    classes = [
+        [m.about["label_space"], *(f"{c['id']} {c['name']}" for c in m.about["categories"])]
+        for m in (base, member)
+    ]
+    if classes[0] != classes[1]:
+        other = [one for one in classes[1] if one not in classes[0]] or classes[1]
+        raise UserError(
+            f"{member.name} knows other classes than {base.name}, as {other[0]!r}: only models of "
+            "the same classes can be fused"
+        )
+    try:
+        return same_pictures(base.about, member.about)
+    except UserError as error:
+        raise UserError(f"{base.name} and {member.name}: {error}") from None
+
+
+def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
+    """What the options ask for; calibrations and weights from held-out pictures, or none and those
+    given or all alike."""
+    if (args.held_out is None) != (args.truth is None):
+        raise UserError("--held-out and --truth go together: the pictures, and what is there")
+    if args.weights and (len(args.weights) != len(members) or min(args.weights) <= 0):
+        raise UserError(f"--weights: give {len(members)} numbers over 0, one for each run")
+    calibrations, weights = (None,) * len(members), (1.0,) * len(members)
+    config = EnsembleConfig()
+    if args.held_out is not None:
+        space = members[0].about["label_space"]
+        index = read_index(args.truth, None, label_space=space, check_images=False)
+        results = [_held_out(member, index, args.held_out) for member in members]
+        truth, config = index.to_coco(), CALIBRATED
+        calibrations = tuple(calibration_of(truth, found) for found in results)
+        scored = [evaluate(index, r, preset=args.preset, kinds=("segm",)) for r in results]
+        weights = model_weights([one.metrics["segm"]["AP"] for one in scored])
+    least = config.min_score if args.min_score is None else args.min_score
+    config = replace(config, coverage=args.coverage, min_score=least)
+    return Fusion(args.method, tuple(args.weights or weights), calibrations, config)
+
+
+def _held_out(member: Member, index: InstanceIndex, name: str) -> list[dict[str, Any]]:
+    """The member's results on the held-out pictures, which must not be those to fuse."""
+    stored = StoredPredictions(member.folder.parent / name)
+    held_out = {i["id"]: picture_name(i["file_name"]) for i in stored.about["images"]}
+    names = map(picture_name, index.file_names)
+    if held_out != dict(zip(index.image_ids.tolist(), names, strict=True)):
+        raise UserError(f"--truth is not of the pictures of {stored.folder}: give its own")
+    if stored.about["images"] == member.about["images"]:
+        raise UserError(
+            f"{stored.folder} holds the pictures to be fused: calibrate on others, or the result "
+            "is no honest measurement"
+        )
+    if not stored.results_file.exists():
+        raise UserError(f"{stored.folder} is not complete: let `predict` come to its end")
+    return read_json(stored.results_file)
+
+
+def _index(data: Path | None, args: argparse.Namespace, trained: Run) -> tuple[InstanceIndex, str]:
+    """The pictures, and whose their ids are: of an annotation "file", or "invented"."""
+    if data is None:
+        return trained.index("val"), "file"
+    if data.is_dir() and (listed := picture_list(data)["images"]):
+        _say_what_is_left_out(data, listed)
+        return _index_of(listed, data, trained), "invented"
+    if data.is_file() and data.suffix.lower() != ".json":
+        height, width = read_header(data).oriented_size
+        row = {"id": 1, "file_name": data.name, "height": height, "width": width}
+        return _index_of([row], data.parent, trained), "invented"
+    annotations, images = data, args.images
+    if data.is_dir():
+        found = find_dataset(data)
+        pair = found.get("all", found.get(args.split))
+        if pair is None:
+            known = ", ".join(sorted(found))
+            raise UserError(f"{data} has no split {args.split!r}: choose --split {known}")
+        annotations, images = pair[0], images or pair[1]
+    return _read(annotations, images, trained), "file"
+
+
+def _say_what_is_left_out(folder: Path, listed: Sequence[Mapping[str, Any]]) -> None:
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    others = sorted(names - {row["file_name"] for row in listed})
+    if others:
+        print(f"{len(others)} files that are no pictures left out: {', '.join(others[:SHOWN])}")
+
+
+def _index_of(listed: list[dict[str, Any]], images: Path, trained: Run) -> InstanceIndex:
+    with tempfile.TemporaryDirectory() as folder:
+        annotations = Path(folder) / "pictures.json"
+        annotations.write_text(json.dumps({"images": listed}))
+        return _read(annotations, images, trained)
+
+
+def _read(annotations: Path, images: Path | None, trained: Run) -> InstanceIndex:
+    space, taxonomy = trained.config.data.label_space, trained.taxonomy
+    return read_index(annotations, images, mode="predict", label_space=space, taxonomy=taxonomy)
+
+
+def _tta(args: argparse.Namespace, test: TestConfig) -> TtaConfig | None:
+    if not (args.tta or args.tta_sizes or args.merge):
+        return test.tta
+    tta = test.tta or TtaConfig.around(test.short_side)
+    return replace(tta, sizes=tuple(args.tta_sizes or tta.sizes), merge=args.merge or tta.merge)
+
+
+def _folder(
+    trained: Run, data: Path | None, args: argparse.Namespace, test: TestConfig, soft: bool
+) -> Path:
+    words = ["val" if data is None else data.resolve().stem]
+    words += [args.split] if data is not None and data.is_dir() else []
+    words += [f"tta-{test.tta.merge}"] if test.tta else []
+    words += [test.precision] if test.precision != "float32" else []
+    words += ["soft"] if soft else []
+    return outputs_dir() / "predictions" / trained.name / "-".join(words)
+
+
+def _ensemble_folder(about: Mapping[str, Any], base: Member) -> Path:
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
+    return outputs_dir() / "predictions" / f"ensemble-{digest}" / base.folder.name
+
+
+def _pictures_and_classes(index: InstanceIndex) -> dict[str, Any]:
+    coco = replace(index, annotation_ids=index.annotation_ids[:0]).to_coco()
+    return {"images": coco["images"], "categories": coco["categories"]}
+
+
+def _taxonomy(about: Mapping[str, Any]) -> Taxonomy:
+    rows = about["categories"]
+    return Taxonomy(tuple(Category(c["id"], c["name"], c["supercategory"]) for c in rows))
+
+
+def _pictures_digest(index: InstanceIndex) -> str:
+    """Of the files' sizes and times: others of the same names are another prediction."""
+    stats = [path.stat() for path in index.paths]
+    text = " ".join(f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _weights_digest(model: nn.Module) -> str:
+    """A run may have trained on since: other weights are another prediction."""
+    sha = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        sha.update(name.encode())
+        sha.update(tensor.detach().cpu().contiguous().numpy())
+    return sha.hexdigest()
+
+
+def _device(number: int) -> str:
+    count = torch.cuda.device_count()
+    return f"cuda:{(number - 1) % count}" if count else "cpu"
