@@ -23,7 +23,7 @@ COMMANDS = {
     "step-times": ("helpers.training.breakdown_command", "time the parts of a training step"),
     "ladder": ("helpers.ladder.command", "measure the rows of the paper's tables, or check them"),
     "evaluate": ("helpers.evaluation.command", "score predictions, a run, or a data set itself"),
-    "predict": ("helpers.runs_predict", "predict pictures with a run, or with several, fused"),
+    "predict": ("helpers.predict_command", "predict pictures with a run, or with several, fused"),
     "submit": ("helpers.evaluation.submit_command", "make the challenge's file of predictions"),
     "bench": ("helpers.tools.bench.command", "time the fast paths against what others offer"),
     "record": ("helpers.series.record", "put executed outputs into the committed notebooks"),

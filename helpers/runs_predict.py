@@ -1,12 +1,6 @@
-"""`python -m helpers predict`: what a trained run, or several together, find on pictures.
+"""Predictions of a run, or of several fused, as the options of `predict` say.
 
-    predict RUN                  the run's own validation split
-    predict RUN PICTURES         one picture, a folder of them, or a data set (folder or COCO file)
-    predict RUN RUN .. PICTURES  several runs, fused
-
-A folder of predictions made with --soft may stand in place of a run. Results lie in a folder (see
-`helpers.inference.stored`); the same command goes on after a kill. Processes share the work when
-each is started with its own --shard 1/n ... n/n; whichever finishes last puts results together.
+Run members are predicted first, each into its own folder, as if alone with --soft.
 """
 
 from __future__ import annotations
@@ -14,24 +8,25 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from helpers.config import Precision, TestConfig, TtaConfig
+from helpers.config import TestConfig, TtaConfig
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import find_dataset, picture_list
 from helpers.data.pictures import EXTENSIONS, read_header
 from helpers.data.taxonomy import Category, Taxonomy
-from helpers.evaluation.average_precision import PRESETS, evaluate
+from helpers.evaluation.average_precision import evaluate
 from helpers.files import UserError, outputs_dir, read_json
 from helpers.inference.calibration import Isotonic, calibration_of
 from helpers.inference.ensemble import (
@@ -58,75 +53,20 @@ from helpers.structures import Detections
 SHOWN = 10  # files named that are left out
 
 
-def main(argv: Sequence[str]) -> int:
-    """The command with these words; unlike other commands' its words and options may alternate."""
-    parser = argparse.ArgumentParser("python -m helpers predict", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    add_arguments(parser)
-    return run(parser.parse_intermixed_args(argv))
+def predicted(args: argparse.Namespace) -> StoredPredictions:
+    """Predictions as the options of `predict` say; those of other shards may be missing.
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `predict`."""
-    add = parser.add_argument
-    add(
-        "words",
-        metavar="RUN [RUN ...] [PICTURES]",
-        nargs="+",
-        help="runs by name, or how it begins",
-    )
-    add("--images", type=Path, help="image folder of an annotation file")
-    add("--split", default="val", help="of a data set's folder (default: val)")
-    add("--tta", action="store_true", help="test-time augmentation: slower, better")
-    add("--tta-sizes", type=int, nargs="+", metavar="PX", help="its short sides; turns it on, too")
-    add("--merge", choices=("max", "mean", "vote"), help="how views join; turns it on, too")
-    add("--soft", action="store_true", help="keep mask probabilities, to fuse them later")
-    add("--precision", choices=get_args(Precision), help="computed in (default: the run's)")
-    add("--shard", type=parse_shard, default=(1, 1), metavar="I/N", help="one of N processes")
-    add("--output", type=Path, metavar="FOLDER", help="default: by run and data")
-    add("--device", help="e.g. cpu or cuda:1; default: a GPU of its own, else cpu")
-    add = parser.add_argument_group("several runs").add_argument
-    add("--method", choices=("fuse", "union", "soft-nms"), default="fuse", help="fuse masks, or "
-        "pool unfused detections by NMS or by the challenge's first place's soft-NMS")  # fmt: skip
-    add("--weights", type=float, nargs="+", metavar="W", help="trust in each of them")
-    add("--held-out", metavar="NAME", help="learn score calibration and weights from predictions "
-        "of other pictures: the folder of that name beside each run's")  # fmt: skip
-    add("--truth", type=Path, help="annotations of the held-out pictures")
-    add("--preset", choices=tuple(PRESETS), default="coco", help="of their mAP")
-    add("--coverage", type=float, default=EnsembleConfig.coverage, help="how much a thing suffers "
-        "that few models find (default: %(default)s; 0: not at all)")  # fmt: skip
-    add("--min-score", type=float, metavar="S", help="least score of a detection to take part "
-        f"(default: {EnsembleConfig.min_score}; with --held-out all)")  # fmt: skip
-
-
-def run(args: argparse.Namespace) -> int:
-    """Predict what is not there yet; say where the results lie, or what is still missing."""
+    What is wrong with runs, pictures or options is found before anything is written.
+    """
     names, data = _names_and_data(args.words)
     members = [_member(name, data, args, fused=len(names) > 1) for name in names]
+    if data is not None and all(member.predict is None for member in members):
+        raise UserError(f"folders of predictions know their pictures: leave out {data}")
     if len(members) > 1:
-        stored = _fused(members, args)
-    else:
-        stored, (number, of) = members[0].stored, args.shard
-        _complete(members[0], members[0].ids[number - 1 :: of], args)
-    results, about = stored.assemble(), stored.about
-    if results is None:
-        total, missing = len(about["images"]), len(stored.missing())
-        print(f"{total - missing} of {total} pictures done; other shards are missing")
-        return 0
-    print(results)
-    if about.get("ids") == "invented":
-        print("its image ids are numbers in the order of the file names, of no annotation file")
-    elif about["label_space"] == "fine":
-        print(f"`python -m helpers submit {stored.folder}` makes the submission")
-    return 0
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """ "2/4" -> (2, 4), the second of four. ArgumentTypeError for anything else."""
-    number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no shard: give I/N from 1/N to N/N")
-    return int(number), int(of)
+        return _fused(members, args)
+    [member], (number, of) = members, args.shard
+    _complete(member, member.ids[number - 1 :: of], args)
+    return member.stored
 
 
 @dataclass(frozen=True)
@@ -170,15 +110,18 @@ def _member(name: str, data: Path | None, args: argparse.Namespace, *, fused: bo
     if (given.folder / "about.json").exists():
         return _given(given)
     device = checked_device(args.device or _device(args.shard[0]))
-    trained = find_run(name)
+    try:
+        trained = find_run(name)
+    except UserError as error:
+        raise UserError(f"{error} (nor is there a file or folder {name!r})") from None
     index, ids = _index(data, args, trained)
     test = trained.config.test
     test = replace(test, tta=_tta(args, test), precision=args.precision or test.precision)
     autocast_dtype(test.precision, device)  # refused before anything is made
     model, soft = trained.model(), args.soft or fused
     folder = _folder(trained, data, args, test, soft)
-    if args.output is not None and not fused:
-        folder = args.output.expanduser()
+    folder = folder if args.output is None or fused else args.output.expanduser()
+    coco = replace(index, annotation_ids=index.annotation_ids[:0]).to_coco()
     about = {
         "run": trained.name,
         "weights": _weights_digest(model),
@@ -187,7 +130,8 @@ def _member(name: str, data: Path | None, args: argparse.Namespace, *, fused: bo
         "soft": soft,
         "pictures": _pictures_digest(index),
         "ids": ids,
-        **_pictures_and_classes(index),
+        "images": coco["images"],
+        "categories": coco["categories"],
     }
     how = {"config": replace(trained.config, test=test), "soft": soft, "device": device}
     return Member(folder, about, partial(predict_missing, model=model, index=index, **how))
@@ -239,8 +183,8 @@ def _fused(members: Sequence[Member], args: argparse.Namespace) -> StoredPredict
         "ids": base.about.get("ids", "file"),
         **{key: base.about[key] for key in ("label_space", "images", "categories")},
     }
-    stored = StoredPredictions.open(args.output or _ensemble_folder(about, base), about)
-    number, of = args.shard
+    folder = args.output.expanduser() if args.output else _ensemble_folder(about, base)
+    stored, (number, of) = StoredPredictions.open(folder, about), args.shard
     with stored.share(number, of):
         done = stored.done()
         missing = [i for i in base.ids[number - 1 :: of] if i not in done]
@@ -287,10 +231,10 @@ def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
     given or all alike."""
     if (args.held_out is None) != (args.truth is None):
         raise UserError("--held-out and --truth go together: the pictures, and what is there")
-    if args.weights and (len(args.weights) != len(members) or min(args.weights) <= 0):
+    given = args.weights or [1.0] * len(members)
+    if len(given) != len(members) or not all(0 < weight < math.inf for weight in given):
         raise UserError(f"--weights: give {len(members)} numbers over 0, one for each run")
-    calibrations, weights = (None,) * len(members), (1.0,) * len(members)
-    config = EnsembleConfig()
+    calibrations, weights, config = (None,) * len(members), given, EnsembleConfig()
     if args.held_out is not None:
         space = members[0].about["label_space"]
         index = read_index(args.truth, None, label_space=space, check_images=False)
@@ -299,8 +243,8 @@ def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
         calibrations = tuple(calibration_of(truth, found) for found in results)
         scored = [evaluate(index, r, preset=args.preset, kinds=("segm",)) for r in results]
         weights = model_weights([one.metrics["segm"]["AP"] for one in scored])
-    least = config.min_score if args.min_score is None else args.min_score
-    config = replace(config, coverage=args.coverage, min_score=least)
+    asked = {"coverage": args.coverage, "min_score": args.min_score}
+    config = replace(config, **{key: value for key, value in asked.items() if value is not None})
     return Fusion(args.method, tuple(args.weights or weights), calibrations, config)
 
 
@@ -347,7 +291,7 @@ def _say_what_is_left_out(folder: Path, listed: Sequence[Mapping[str, Any]]) -> 
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     others = sorted(names - {row["file_name"] for row in listed})
     if others:
-        print(f"{len(others)} files that are no pictures left out: {', '.join(others[:SHOWN])}")
+        print(f"left out of {folder}, as no pictures: {len(others)}, {', '.join(others[:SHOWN])}")
 
 
 def _index_of(listed: list[dict[str, Any]], images: Path, trained: Run) -> InstanceIndex:
@@ -383,11 +327,6 @@ def _folder(
 def _ensemble_folder(about: Mapping[str, Any], base: Member) -> Path:
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
     return outputs_dir() / "predictions" / f"ensemble-{digest}" / base.folder.name
-
-
-def _pictures_and_classes(index: InstanceIndex) -> dict[str, Any]:
-    coco = replace(index, annotation_ids=index.annotation_ids[:0]).to_coco()
-    return {"images": coco["images"], "categories": coco["categories"]}
 
 
 def _taxonomy(about: Mapping[str, Any]) -> Taxonomy:

@@ -15,7 +15,7 @@ from helpers.data.index import InstanceIndex
 from helpers.inference.ensemble import fuse
 from helpers.inference.predict import detect_index, predict_index, to_results
 from helpers.inference.stored import StoredPredictions
-from helpers.runs_predict import parse_shard
+from helpers.predict_command import parse_shard
 from tests.inference.conftest import index as index  # a fixture
 from tests.inference.painted import CONFIG, ColourModel
 
@@ -70,7 +70,13 @@ class FakeRun:
 @pytest.fixture
 def runs(index, tmp_path, monkeypatch):
     runs = {"toy": FakeRun(index), "wide": FakeRun(index, make=Wide, name="wide-87654321")}
-    monkeypatch.setattr(runs_predict, "find_run", runs.__getitem__)
+
+    def find(name):
+        if name not in runs:
+            raise files.UserError(f"no run starts with {name!r}")
+        return runs[name]
+
+    monkeypatch.setattr(runs_predict, "find_run", find)
     monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "outputs"))
     return runs
 
@@ -153,8 +159,8 @@ class TestOneRun:
         (pictures / "notes.txt").write_text("")
         assert predict("toy", pictures, "--output", tmp_path / "own") == 0
         said = capsys.readouterr().out
-        assert "1 files that are no pictures left out: notes.txt" in said
-        assert "of no annotation file" in said
+        assert "1, notes.txt" in said
+        assert "image ids are invented" in said
         about = StoredPredictions(tmp_path / "own").about
         assert about["ids"] == "invented"
         assert {row["id"]: row["file_name"] for row in about["images"]} == {1: "A.png", 2: "b.png"}
@@ -326,7 +332,10 @@ class TestSeveralRuns:
             (["toy", "toy"], "named twice"),
             (["toy", "wide", "--weights", "1"], "give 2 numbers over 0"),
             (["toy", "wide", "--held-out", "x"], "--held-out and --truth go together"),
+            (["toy", "wide", "--weights", "1", "nan"], "give 2 numbers over 0"),
             (["toy", "wide", "--coverage", "nan"], "a coverage of nan"),
+            (["toy", "nobody"], "no run starts with 'nobody'"),
+            (["toy", "no/such"], "no/such"),
             (["toy", "wide", "--min-score", "-1"], "a least score of -1.0"),
         ],
     )
