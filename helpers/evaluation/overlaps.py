@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.data.boundary import boundary_rle
+from helpers.data import rle
+from helpers.data.boundary import boundary_band
 from helpers.inference.packed import PackedMasks
 
 Rows = NDArray[np.int64]
@@ -102,4 +103,5 @@ def _iou(common, area, other_area, crowd) -> NDArray[np.float64]:
 def _bands(masks: PackedMasks, rows: Rows) -> tuple[PackedMasks, Rows]:
     """The bands of some masks, each once, and where among them those of `rows` are."""
     wanted, places = np.unique(rows, return_inverse=True)
-    return PackedMasks.of([boundary_rle(masks.rle(row)) for row in wanted.tolist()]), places
+    decoded = (rle.decode(masks.rle(row)) for row in wanted.tolist())
+    return PackedMasks.of([rle.encode(boundary_band(mask)) for mask in decoded]), places
