@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; nothing is stored. The errors of a training."""
-    from helpers.series.notebook import hardware
+    from helpers.run_store import hardware
     from helpers.training.breakdown import breakdown
     from helpers.training.loop import prepare
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from helpers.series.notebook import hardware
+from helpers.run_store import hardware
 from helpers.tools.bench.cases import cases
 from helpers.tools.bench.timing import measure, table
 
