@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -24,10 +25,11 @@ from helpers.config import TestConfig, TtaConfig
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import find_dataset, picture_list
-from helpers.data.pictures import EXTENSIONS, read_header
+from helpers.data.pictures import is_picture
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
-from helpers.files import UserError, outputs_dir, read_json
+from helpers.evaluation.result_files import comparable_names, matched_results, results_file
+from helpers.files import UserError, outputs_dir
 from helpers.inference.calibration import Isotonic, calibration_of
 from helpers.inference.ensemble import (
     CALIBRATED,
@@ -40,17 +42,12 @@ from helpers.inference.ensemble import (
 )
 from helpers.inference.predict import to_results
 from helpers.inference.predictor import checked_device
-from helpers.inference.stored import (
-    StoredPredictions,
-    picture_name,
-    predict_missing,
-    same_pictures,
-)
+from helpers.inference.stored import StoredPredictions, predict_missing
 from helpers.models.precision import autocast_dtype
 from helpers.run_store import Run, find_run
 from helpers.structures import Detections
 
-SHOWN = 10  # files named that are left out
+SHOWN = 3  # pictures named in an error
 
 
 def predicted(args: argparse.Namespace) -> StoredPredictions:
@@ -97,7 +94,7 @@ def _names_and_data(words: Sequence[str]) -> tuple[list[str], Path | None]:
     """The names of runs, and the pictures: the last word, where it is a path."""
     *others, last = words
     path = Path(last).expanduser()
-    is_data = path.exists() or "/" in last or path.suffix.lower() in (".json", *EXTENSIONS)
+    is_data = path.exists() or "/" in last or path.suffix == ".json" or is_picture(path)
     if not others or not is_data or (path / "about.json").exists():
         return list(words), None
     return others, path
@@ -208,22 +205,40 @@ def _complete(member: Member, image_ids: Sequence[int], args: argparse.Namespace
 
 
 def _matched(base: Member, member: Member) -> dict[int, int]:
-    """Image ids of one -> those of the other. UserError, naming both, when they are of other
-    pictures or classes."""
-    classes = [
-        [m.about["label_space"], *(f"{c['id']} {c['name']}" for c in m.about["categories"])]
+    """Image ids of one -> those of the other, by file name. UserError, naming both, when they are
+    of other classes or pictures, or names and ids contradict each other."""
+    both = f"{base.name} and {member.name}"
+    space, other = (
+        {m.about["label_space"], *(f"{c['id']} {c['name']}" for c in m.about["categories"])}
         for m in (base, member)
-    ]
-    if classes[0] != classes[1]:
-        other = [one for one in classes[1] if one not in classes[0]] or classes[1]
+    )
+    if space != other:
         raise UserError(
-            f"{member.name} knows other classes than {base.name}, as {other[0]!r}: only models of "
-            "the same classes can be fused"
+            f"{both} know different classes, as {min(space ^ other)!r}: only models of the same "
+            "classes can be fused"
         )
-    try:
-        return same_pictures(base.about, member.about)
-    except UserError as error:
-        raise UserError(f"{base.name} and {member.name}: {error}") from None
+    images = [m.about["images"] for m in (base, member)]
+    if images[0] == images[1]:
+        return {number: number for number in base.ids}
+    names = comparable_names(*images)
+    ours, theirs = (dict(zip(*side, strict=True)) for side in zip(names, images, strict=True))
+    given = all(m.about.get("ids", "file") == "file" for m in (base, member))
+    repeated = sorted(n for side in names for n, count in Counter(side).items() if count > 1)
+    wrong = [f"{name} is listed twice" for name in repeated]
+    wrong += [f"{name} is in one of them only" for name in sorted(ours.keys() ^ theirs.keys())]
+    for name in ours.keys() & theirs.keys():
+        one, same = ours[name], theirs[name]
+        if given and one["id"] != same["id"]:
+            wrong.append(f"{name} has the ids {one['id']} and {same['id']}")
+        elif any(one[side] != same[side] for side in ("width", "height")):
+            wrong.append(f"{name} has two sizes")
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise UserError(
+            f"{both} are of different pictures: {', '.join(wrong[:SHOWN])}{more}. Predict the same "
+            "data with both"
+        )
+    return {image["id"]: theirs[name]["id"] for name, image in ours.items()}
 
 
 def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
@@ -238,8 +253,8 @@ def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
     if args.held_out is not None:
         space = members[0].about["label_space"]
         index = read_index(args.truth, None, label_space=space, check_images=False)
-        results = [_held_out(member, index, args.held_out) for member in members]
         truth, config = index.to_coco(), CALIBRATED
+        results = [_held_out(member, truth, args.held_out) for member in members]
         calibrations = tuple(calibration_of(truth, found) for found in results)
         scored = [evaluate(index, r, preset=args.preset, kinds=("segm",)) for r in results]
         weights = model_weights([one.metrics["segm"]["AP"] for one in scored])
@@ -248,50 +263,29 @@ def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
     return Fusion(args.method, tuple(args.weights or weights), calibrations, config)
 
 
-def _held_out(member: Member, index: InstanceIndex, name: str) -> list[dict[str, Any]]:
+def _held_out(member: Member, truth: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """The member's results on the held-out pictures, which must not be those to fuse."""
     stored = StoredPredictions(member.folder.parent / name)
-    held_out = {i["id"]: picture_name(i["file_name"]) for i in stored.about["images"]}
-    names = map(picture_name, index.file_names)
-    if held_out != dict(zip(index.image_ids.tolist(), names, strict=True)):
-        raise UserError(f"--truth is not of the pictures of {stored.folder}: give its own")
     if stored.about["images"] == member.about["images"]:
         raise UserError(
             f"{stored.folder} holds the pictures to be fused: calibrate on others, or the result "
             "is no honest measurement"
         )
-    if not stored.results_file.exists():
-        raise UserError(f"{stored.folder} is not complete: let `predict` come to its end")
-    return read_json(stored.results_file)
+    return matched_results(results_file(stored.folder), truth)[0]
 
 
 def _index(data: Path | None, args: argparse.Namespace, trained: Run) -> tuple[InstanceIndex, str]:
     """The pictures, and whose their ids are: of an annotation "file", or "invented"."""
     if data is None:
         return trained.index("val"), "file"
-    if data.is_dir() and (listed := picture_list(data)["images"]):
-        _say_what_is_left_out(data, listed)
-        return _index_of(listed, data, trained), "invented"
-    if data.is_file() and data.suffix.lower() != ".json":
-        height, width = read_header(data).oriented_size
-        row = {"id": 1, "file_name": data.name, "height": height, "width": width}
-        return _index_of([row], data.parent, trained), "invented"
-    annotations, images = data, args.images
-    if data.is_dir():
-        found = find_dataset(data)
-        pair = found.get("all", found.get(args.split))
-        if pair is None:
-            known = ", ".join(sorted(found))
-            raise UserError(f"{data} has no split {args.split!r}: choose --split {known}")
-        annotations, images = pair[0], images or pair[1]
-    return _read(annotations, images, trained), "file"
-
-
-def _say_what_is_left_out(folder: Path, listed: Sequence[Mapping[str, Any]]) -> None:
-    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    others = sorted(names - {row["file_name"] for row in listed})
-    if others:
-        print(f"left out of {folder}, as no pictures: {len(others)}, {', '.join(others[:SHOWN])}")
+    if data.exists() and (listed := picture_list(data)["images"]):
+        return _index_of(listed, data if data.is_dir() else data.parent, trained), "invented"
+    found = find_dataset(data)
+    pair = found.get("all", found.get(args.split))
+    if pair is None:
+        known = ", ".join(sorted(found))
+        raise UserError(f"{data} has no split {args.split!r}: choose --split {known}")
+    return _read(pair[0], args.images or pair[1], trained), "file"
 
 
 def _index_of(listed: list[dict[str, Any]], images: Path, trained: Run) -> InstanceIndex:

@@ -16,6 +16,7 @@ from helpers.inference.ensemble import fuse
 from helpers.inference.predict import detect_index, predict_index, to_results
 from helpers.inference.stored import StoredPredictions
 from helpers.predict_command import parse_shard
+from helpers.runs_predict import Member
 from tests.inference.conftest import index as index  # a fixture
 from tests.inference.painted import CONFIG, ColourModel
 
@@ -148,7 +149,7 @@ class TestOneRun:
         assert results(tmp_path / "own") == expected(toy)
         assert StoredPredictions(tmp_path / "own").about["ids"] == "file"
 
-    def test_a_folder_of_pictures_alone_turned_ones_too(self, toy, tmp_path, capsys):
+    def test_a_folder_of_pictures_alone_turned_ones_too(self, toy, tmp_path, capsys, caplog):
         pictures = tmp_path / "pictures"
         pictures.mkdir()
         Image.open(tmp_path / "7.png").save(pictures / "b.png")
@@ -158,9 +159,8 @@ class TestOneRun:
         turned.save(pictures / "A.png", exif=exif)
         (pictures / "notes.txt").write_text("")
         assert predict("toy", pictures, "--output", tmp_path / "own") == 0
-        said = capsys.readouterr().out
-        assert "1, notes.txt" in said
-        assert "image ids are invented" in said
+        assert "image ids are invented" in capsys.readouterr().out
+        assert "left out, as no pictures: notes.txt" in caplog.text
         about = StoredPredictions(tmp_path / "own").about
         assert about["ids"] == "invented"
         assert {row["id"]: row["file_name"] for row in about["images"]} == {1: "A.png", 2: "b.png"}
@@ -299,9 +299,9 @@ class TestSeveralRuns:
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
-            ({"images": []}, "3 and 0 pictures"),
+            ({"images": []}, "31 is in one of them only"),
             ({"categories": [{"id": 4, "name": "lamp", "supercategory": "x"}]}, "as '4 lamp'"),
-            ({"label_space": "super"}, "as 'super'"),
+            ({"label_space": "super"}, "as 'fine'"),
             ({"soft": False}, "no soft masks: predict with --soft"),
         ],
     )
@@ -364,6 +364,42 @@ class TestSeveralRuns:
         assert fusion["config"]["min_score"] == 1e-9  # calibrated scores are small: all take part
         other = tmp_path / "truth.json"
         assert predict("toy", "wide", "--held-out", "fold", "--truth", other) == 2
-        assert "--truth is not of the pictures of" in capsys.readouterr().err
+        assert "is not of the pictures of the annotation file" in capsys.readouterr().err
         assert predict("toy", "wide", "--held-out", "val-soft", "--truth", other) == 2
         assert "calibrate on others" in capsys.readouterr().err
+
+
+NAMES = {10: "train/attic.jpg", 20: "bath.jpg"}
+
+
+def member(names: dict[int, str], ids: str = "file", *, width: int = 30) -> Member:
+    images = [{"id": i, "file_name": n, "height": 20, "width": width} for i, n in names.items()]
+    about = {"images": images, "ids": ids, "label_space": "fine", "categories": []}
+    return Member(Path("runs/a"), about)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        (member(NAMES), member({1: "attic.jpg", 2: "bath.JPG"}, "invented"), {10: 1, 20: 2}),
+        (member({1: "bath", 2: "attic"}, "invented"), member(NAMES), {1: 20, 2: 10}),
+        (member({1: "a/x.jpg", 2: "b/x.jpg"}), member({7: "b/x.jpg", 8: "a/x.jpg"}, "invented"),
+         {1: 8, 2: 7}),
+    ],
+)  # fmt: skip
+def test_pictures_are_matched_by_file_name(ours, theirs, expected):
+    assert runs_predict._matched(ours, theirs) == expected
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (member({10: "bath.jpg", 20: "attic.jpg"}), "attic has the ids 10 and 20"),
+        (member({10: "attic.jpg"}), "bath is in one of them only"),
+        (member(NAMES, "invented", width=31), "attic.jpg has two sizes"),
+        (member({10: "bath.jpg", 20: "bath.jpg"}), "bath is listed twice"),
+    ],
+)
+def test_other_pictures_are_refused(other, message):
+    with pytest.raises(files.UserError, match=message):
+        runs_predict._matched(member(NAMES), other)

@@ -28,7 +28,7 @@ from torch import nn
 
 from helpers.config import ExperimentConfig
 from helpers.data.index import InstanceIndex
-from helpers.data.pictures import EXTENSIONS, check_pictures
+from helpers.data.pictures import check_pictures
 from helpers.files import RunBusyError, UserError, locked, make_folder, replace_file, write_json
 from helpers.inference.predict import detect_index, to_results
 from helpers.structures import Detections
@@ -37,7 +37,6 @@ About = Mapping[str, Any]
 
 _OWN = {"about.json", "lock"}  # what a folder may hold before anything is known of it
 _SHOWN = 120  # characters of two values that differ; longer ones, as digests, are not shown
-_PLACES = 3  # pictures named in an error
 
 
 @dataclass(frozen=True)
@@ -185,48 +184,6 @@ def predict_missing(
     for image_id, detections in found:
         results = to_results(detections, image_id, index.taxonomy)
         stored.add(image_id, results, soft=detections if soft else None)
-
-
-def same_pictures(one: About, other: About) -> dict[int, int]:
-    """Image ids of the predictions `one` -> those of the same pictures in `other`.
-
-    Pictures are matched by file name, without folder and extension where that is enough. Raises
-    UserError, with places, when either has pictures that the other lacks, when sizes differ, and
-    when names and ids that both come from annotation files contradict each other.
-    """
-    if one["images"] == other["images"]:
-        return {image["id"]: image["id"] for image in one["images"]}
-    mine, theirs = (_by_name(about["images"]) for about in (one, other))
-    alone = sorted(mine.keys() ^ theirs.keys())
-    if alone:
-        raise UserError(
-            f"{len(mine)} and {len(theirs)} pictures, {len(alone)} of them only in one of the two, "
-            f"as {', '.join(alone[:_PLACES])}: predict the same data with both"
-        )
-    given = all(about.get("ids", "file") == "file" for about in (one, other))
-    for name, image in mine.items():
-        same = theirs[name]
-        if given and image["id"] != same["id"]:
-            raise UserError(f"picture {name} has the ids {image['id']} and {same['id']}: {_REMEDY}")
-        if any(image[side] != same[side] for side in ("width", "height")):
-            raise UserError(f"picture {name} has two sizes: {_REMEDY}")
-    return {image["id"]: theirs[name]["id"] for name, image in mine.items()}
-
-
-_REMEDY = "these are predictions of different data, predict one data set with both"
-
-
-def _by_name(images: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Images by file name, as short as it is unique."""
-    short = {picture_name(image["file_name"]): image for image in images}
-    return short if len(short) == len(images) else {image["file_name"]: image for image in images}
-
-
-def picture_name(file_name: str) -> str:
-    """A file name without its folder and the extension of a picture: 3D-FUTURE leaves it out."""
-    name = file_name.replace("\\", "/").rpartition("/")[2]
-    stem, dot, extension = name.rpartition(".")
-    return stem if dot + extension.lower() in EXTENSIONS else name
 
 
 def _packed(detections: Detections) -> dict[str, Any]:

@@ -6,13 +6,12 @@ import os
 import signal
 import time
 from itertools import count
-from typing import ClassVar
 
 import pytest
 import torch
 
 from helpers.files import RunBusyError, UserError
-from helpers.inference.stored import StoredPredictions, same_pictures
+from helpers.inference.stored import StoredPredictions
 from helpers.structures import Detections
 
 ABOUT = {
@@ -152,43 +151,3 @@ def test_soft_masks_come_back_within_a_five_hundredth(stored):
     stored.add(9, [])
     with pytest.raises(UserError, match="--soft"):
         stored.detections(9)
-
-
-class TestSamePictures:
-    """Predictions of one data set are matched by file name; contradictions are refused."""
-
-    @staticmethod
-    def about(names: dict[int, str], **changes) -> dict:
-        rows = [{"id": i, "file_name": n, "height": 20, "width": 30} for i, n in names.items()]
-        return {"images": rows, **changes}
-
-    FILE: ClassVar = {10: "train/attic.jpg", 20: "bath.jpg"}
-
-    def test_invented_ids_follow_the_names(self):
-        folder = self.about({1: "attic.jpg", 2: "bath.JPG"}, ids="invented")
-        bare = self.about({1: "bath", 2: "attic"}, ids="invented")  # as 3D-FUTURE has them
-        assert same_pictures(self.about(self.FILE), folder) == {10: 1, 20: 2}
-        assert same_pictures(bare, self.about(self.FILE)) == {1: 20, 2: 10}
-
-    @pytest.mark.parametrize(
-        ("other", "message"),
-        [
-            ({10: "bath.jpg", 20: "attic.jpg"}, "attic has the ids 10 and 20"),
-            ({10: "attic.jpg"}, "2 and 1 pictures, 1 of them only in one of the two, as bath"),
-            ({10: "attic.jpg", 20: "hall.jpg"}, "bath, hall"),
-        ],
-    )
-    def test_other_pictures_are_refused(self, other, message):
-        with pytest.raises(UserError, match=message):
-            same_pictures(self.about(self.FILE), self.about(other))
-
-    def test_names_that_repeat_in_folders_are_told_apart(self):
-        twice = {1: "a/x.jpg", 2: "b/x.jpg"}
-        folder = self.about({7: "b/x.jpg", 8: "a/x.jpg"}, ids="invented")
-        assert same_pictures(self.about(twice), folder) == {1: 8, 2: 7}
-
-    def test_another_size_is_another_picture(self):
-        other = self.about(self.FILE)
-        other["images"][0]["width"] = 31
-        with pytest.raises(UserError, match="attic has two sizes"):
-            same_pictures(self.about(self.FILE), other)
