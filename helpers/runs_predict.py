@@ -43,6 +43,7 @@ from helpers.inference.ensemble import (
 from helpers.inference.predict import to_results
 from helpers.inference.predictor import checked_device
 from helpers.inference.stored import StoredPredictions, predict_missing
+from helpers.inference.tta import require_two_stages
 from helpers.models.precision import autocast_dtype
 from helpers.run_store import Run, find_run
 from helpers.structures import Detections
@@ -116,6 +117,8 @@ def _member(name: str, data: Path | None, args: argparse.Namespace, *, fused: bo
     test = replace(test, tta=_tta(args, test), precision=args.precision or test.precision)
     autocast_dtype(test.precision, device)  # refused before anything is made
     model, soft = trained.model(), args.soft or fused
+    if test.tta is not None:
+        require_two_stages(model)
     folder = _folder(trained, data, args, test, soft)
     folder = folder if args.output is None or fused else args.output.expanduser()
     coco = replace(index, annotation_ids=index.annotation_ids[:0]).to_coco()

@@ -47,6 +47,22 @@ class Wide(ColourModel):
         return replace(found, boxes=boxes, scores=found.scores * 0.7)
 
 
+class Twice(ColourModel):
+    """The same as a model of two stages."""
+
+    def normalise(self, images):
+        return images
+
+    def features(self, batch):
+        return list(batch)
+
+    def find(self, images):
+        return self.features(images), self.predict(images)
+
+    def add_masks(self, features, detections):
+        return [replace(one, masks=torch.ones(len(one), 7, 7)) for one in detections]
+
+
 @dataclass
 class FakeRun:
     """A run of the store, without the store."""
@@ -221,9 +237,13 @@ class TestOneRun:
         toy.config = change(toy.config, test__tta=TtaConfig(sizes=(60, 80), merge="mean"))
         assert predict("toy", *options) == 2
         assert "no second stage" in capsys.readouterr().err
+        assert not (files.outputs_dir() / "predictions").exists()
+        toy.make = Twice
+        assert predict("toy", *options) == 0
         tta = made().about["test"]["tta"]
         assert (tuple(tta["sizes"]), tta["merge"], tta["flip"]) == (sizes, merge, True)
         assert made().folder.name == f"val-tta-{merge}"
+        assert len(results(made())) == len(expected(toy)) == 4
 
     @pytest.mark.parametrize(
         "words", [("--device", "gpu"), ("--device", "cuda:77"), ("--precision", "fp16")]
