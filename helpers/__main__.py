@@ -18,9 +18,8 @@ COMMANDS = {
     "train": ("helpers.train_command", "train a config, or continue where it stopped"),
     "step-times": ("helpers.tools.step_times", "time the parts of a training step"),
     "ladder": ("helpers.ladder.command", "measure the rows of the paper's tables, or check them"),
-    "ensemble": ("helpers.inference.ensemble_command", "fuse soft predictions of several runs"),
     "evaluate": ("helpers.runs_evaluate", "score predictions, a run, or a data set itself"),
-    "predict": ("helpers.inference.predict_command", "predict a data set with a trained run"),
+    "predict": ("helpers.predict_command", "predict pictures with a run, or with several, fused"),
     "submit": ("helpers.evaluation.submission", "make the challenge's file of predictions"),
     "bench": ("helpers.tools.bench.command", "time the fast paths against what others offer"),
     "record": ("helpers.series.record", "put executed outputs into the committed notebooks"),
@@ -46,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors a user can fix are one line, no trace."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        if argv[:1] == ["train"]:  # its options are the fields of the config, which it reads itself
-            return importlib.import_module(COMMANDS["train"][0]).main(argv[1:])
+        if argv[:1] in (["train"], ["predict"]):  # they read their words themselves
+            return importlib.import_module(COMMANDS[argv[0]][0]).main(argv[1:])
         args = parser(argv).parse_args(argv)
         return args.run(args)
     except (ValueError, OSError) as error:

@@ -111,7 +111,7 @@ def _check_classes(predicted: Images, results: Sequence[Any], known: Images, fil
 def _match(predicted: Images, images: Images, file: Path, *, invented: bool) -> dict[int, int]:
     """Id of a predicted picture -> id in the annotation file."""
     known, ids_of = {image["id"] for image in images}, defaultdict(list)
-    theirs, ours = _names(predicted, images)
+    theirs, ours = comparable_names(predicted, images)
     for name, image in zip(ours, images, strict=True):
         ids_of[name].append(image["id"])
     matched, wrong = {}, []
@@ -135,7 +135,7 @@ def _match(predicted: Images, images: Images, file: Path, *, invented: bool) -> 
     return matched
 
 
-def _names(*sides: Images) -> list[list[str]]:
+def comparable_names(*sides: Images) -> list[list[str]]:
     """Comparable file names of each side: whole paths where both sides have folders or where these
     are what tells two pictures apart, else without folders and endings (3D-FUTURE has none)."""
     whole = [[_plain_name(image["file_name"]) for image in images] for images in sides]

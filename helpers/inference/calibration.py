@@ -1,13 +1,13 @@
-"""Scores that mean the same in every model: how likely the detection is right (section 10, step 0).
+"""Scores that mean the same in every model: how likely the detection is right.
 
-Learnt on held-out pictures, per model. A calibration never changes the ranking within a model.
+Learnt per model on held-out pictures, by isotonic regression (Zadrozny and Elkan, 2002), which
+never changes the ranking within a model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,11 @@ from scipy.optimize import isotonic_regression
 from torch import Tensor
 
 from helpers.data.rle import iou
-from helpers.evaluation.results import Results, check_results
-from helpers.files import UserError
 
 SLOPE = 0.01  # share of the raw score that stays, so that no two scores become equal
-QUANTILES = np.linspace(0.05, 0.95, 19)
+BINS = 20  # of equal number, into which held-out detections are put first
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,32 +38,22 @@ class Isotonic:
         return torch.from_numpy((1 - SLOPE) * points + SLOPE * raw).float()
 
 
-@dataclass(frozen=True)
-class Power:
-    """Scores to the power of `exponent`: when there is no truth to learn from."""
-
-    exponent: float
-
-    def __call__(self, scores: Tensor) -> Tensor:
-        """(N,) scores in [0, 1] -> (N,) float32 in [0, 1], ranked as before."""
-        return scores.double().pow(self.exponent).float()
+def calibration_of(truth: Mapping[str, Any], results: Sequence[Row]) -> Isotonic | None:
+    """What a model's COCO results on held-out pictures teach about its scores; None when it found
+    next to nothing there: its scores then stay as they are. truth: plain COCO."""
+    scores, hits = right_or_wrong(truth, results)
+    bins = min(BINS, len(scores) // 2)
+    return fit_isotonic(scores, hits, bins=bins) if bins else None
 
 
 def fit_isotonic(
-    scores: NDArray[np.float64], hits: NDArray[np.bool_], *, bins: int = 20
+    scores: NDArray[np.float64], hits: NDArray[np.bool_], *, bins: int = BINS
 ) -> Isotonic:
     """The rising function that fits best how often detections of each score are right.
 
-    scores and hits: (D,), of held-out pictures. Detections are put into `bins` bins of equal
-    number first. Raises UserError with less than two detections a bin: use `fit_power`.
+    scores and hits: (D,), at least one detection a bin.
     """
-    if len(scores) < 2 * bins:
-        raise UserError(
-            f"{len(scores)} held-out detections are too few for {bins} bins: give more pictures, "
-            "or fit a power to another model's scores"
-        )
-    order = np.argsort(scores, kind="stable")
-    parts = np.array_split(order, bins)
+    parts = np.array_split(np.argsort(scores, kind="stable"), bins)
     means = np.array([scores[part].mean() for part in parts])
     centres, which = np.unique(means, return_inverse=True)
     counts = np.bincount(which, weights=[len(part) for part in parts])
@@ -72,54 +62,38 @@ def fit_isotonic(
     return Isotonic(tuple(centres.tolist()), tuple(fitted.clip(0, 1).tolist()))
 
 
-def calibration_of(truth: Mapping[str, Any], results: Results) -> Isotonic | None:
-    """What a model's results on held-out pictures teach about its scores; None when it found next
-    to nothing there: its scores then stay as they are. Raises as `right_or_wrong`."""
-    scores, hits = right_or_wrong(truth, results)
-    bins = min(20, len(scores) // 2)
-    return fit_isotonic(scores, hits, bins=bins) if bins else None
-
-
-def fit_power(scores: Sequence[float], reference: Sequence[float]) -> Power:
-    """The power that brings the quantiles of `scores` nearest to those of `reference`, in logs."""
-    own, wanted = (
-        np.log(np.quantile(np.clip(s, 1e-6, 1.0), QUANTILES)) for s in (scores, reference)
-    )
-    return Power(float(own @ wanted / (own @ own)) if own.any() else 1.0)
-
-
 def right_or_wrong(
-    truth: Mapping[str, Any], results: Results, *, threshold: float = 0.75
+    truth: Mapping[str, Any], results: Sequence[Row], *, threshold: float = 0.75
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Score of each result, and whether it is right: (D,) float64, (D,) bool.
 
     Right is: mask IoU of at least `threshold` with an instance of its class that no better result
-    has taken. Results on crowds are neither and left out. truth: plain COCO ground truth. Raises
-    UserError for results that do not fit it.
+    has taken. Results on crowds are neither and left out.
     """
-    instances: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
-    for annotation in truth["annotations"]:
-        key = (annotation["image_id"], annotation["category_id"])
-        instances.setdefault(key, []).append(annotation)
+    instances, found = _grouped(truth["annotations"]), _grouped(results)
     judged = []
-    checked = check_results(results, truth)  # by picture and class, best first
-    for key, group in groupby(checked, key=lambda r: (r["image_id"], r["category_id"])):
-        judged += _judged(list(group), instances.get(key, []), threshold)
+    for key in sorted(found):
+        best_first = sorted(found[key], key=lambda r: (-r["score"], r["segmentation"]["counts"]))
+        judged += _judged(best_first, instances.get(key, []), threshold)
     scores, hits = zip(*judged, strict=True) if judged else ((), ())
     return np.array(scores, dtype=np.float64), np.array(hits, dtype=bool)
 
 
+def _grouped(rows: Iterable[Row]) -> dict[tuple[int, int], list[Row]]:
+    """By image and category."""
+    groups: dict[tuple[int, int], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["image_id"], row["category_id"]), []).append(row)
+    return groups
+
+
 def _judged(
-    results: Sequence[Mapping[str, Any]], instances: Sequence[Mapping[str, Any]], threshold: float
+    results: Sequence[Row], instances: Sequence[Row], threshold: float
 ) -> list[tuple[float, bool]]:
     crowd = np.array([bool(a.get("iscrowd", 0)) for a in instances], dtype=bool)
-    overlaps = iou(
-        [r["segmentation"] for r in results],
-        [a["segmentation"] for a in instances],
-        crowd=crowd.tolist(),
-    )
+    masks = [[row["segmentation"] for row in rows] for rows in (results, instances)]
     free, judged = ~crowd, []
-    for result, row in zip(results, overlaps, strict=True):
+    for result, row in zip(results, iou(*masks, crowd=crowd.tolist()), strict=True):
         open_to = np.where(free, row, -1.0)
         best = int(open_to.argmax()) if len(row) else -1
         hit = best >= 0 and open_to[best] >= threshold

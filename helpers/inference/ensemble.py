@@ -1,30 +1,63 @@
-"""Several models' detections of one picture made into one set (specification section 10).
+"""Several models' detections of one picture made into one set, and what that has to beat.
 
-Detections of one class whose masks agree form a cluster, at most one of each model; a cluster's
-soft masks are averaged, and its score falls with the number of models that are missing.
+Detections of one class whose masks agree form a cluster, at most one of each model. A cluster's
+soft masks are averaged, and its score falls with the number of models that are missing, as in
+weighted boxes fusion (Solovyev et al., 2021). In two passes, the models agree on boxes first, and
+then all draw masks in these boxes.
 
-m models, each with weight w; K clusters; M side of a mask.
+m models, each with weight w; a detection's power is w times its score. K clusters; M side of a
+box-relative mask; h x w cells of the grid on which masks are compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.ops import batched_nms, box_iou
 
-from helpers.inference.ensemble_clusters import (
-    Candidate,
-    Cluster,
-    EnsembleConfig,
-    clusters_of,
-    scores_of,
-)
-from helpers.inference.ensemble_masks import Box, grid_of, sample, tight_box
+from helpers.files import UserError
+from helpers.inference.tta import TwoStage
+from helpers.models.matrix_nms import mask_overlaps, matrix_nms
 from helpers.structures import Detections
+
+GRID_SIDE = 400  # cells along the longer side where masks are compared; 3 px each at 1200
+
+Box = tuple[float, float, float, float]  # xyxy, pixels
+MaskHead = Callable[[Detections], Tensor]
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """The numbers of the method."""
+
+    min_score: float = 0.02
+    max_per_model: int = 100
+    agreement: float = 0.6  # mask IoU from which two detections are the same thing
+    small_agreement: float = 0.5  # the same for masks smaller than small_area
+    small_area: float = 32.0**2  # px
+    coverage: float = 0.5  # exponent; 0: missing models do not matter, 1: as in box fusion
+    nms_sigma: float | None = 2.0  # of matrix NMS on the fused masks; None: leave scores alone
+    same_place: float = 0.9  # mask IoU of two classes from which the worse one is in doubt
+    doubt: float = 0.8  # factor on its score
+    max_detections: int = 100
+    mask_size: int = 112  # side of the fused masks, at least; no less than the members' own
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_score <= 1:
+            raise UserError(f"a least score of {self.min_score}: give one from 0 to 1")
+        if not (math.isfinite(self.coverage) and self.coverage >= 0):
+            raise UserError(f"a coverage of {self.coverage}: give an exponent of 0 or more")
+
+
+# Calibrated scores of a weak model are small, and members are cut to their best already: all take
+# part, as in the baselines, but for a score that was rounded to 0, which has no weight in a mean.
+CALIBRATED = EnsembleConfig(min_score=1e-9)
 
 
 def fuse(
@@ -37,37 +70,38 @@ def fuse(
 
     weights: how much each model is trusted, over 0 (default: all alike). Scores should mean the
     same in every model: calibrate them before. The order of the models does not matter. A single
-    model comes back as it is: there is nothing to agree on. Raises UserError when there is
-    no model, a weight is missing or not positive, sizes differ, or masks are missing.
+    model comes back as it is: there is nothing to agree on. Raises UserError when a weight is
+    missing or not positive, or masks are missing.
     """
-    weights = [1.0] * len(members) if weights is None else list(weights)
-    config = config or EnsembleConfig()
-    if len(members) == len(weights) == 1:
+    weights, config = _checked(members, weights), config or EnsembleConfig()
+    if len(members) == 1:
         return members[0]
-    clusters, size = clusters_of(members, weights, config), members[0].image_size
-    side = max((member.masks.shape[-1] for member in members), default=1)
-    if not all(_on_one_grid(cluster) for cluster in clusters):
+    size, side = members[0].image_size, max(member.masks.shape[-1] for member in members)
+    clusters = _clusters(members, weights, config)
+    if not all(cluster.on_one_grid for cluster in clusters):
         side = max(side, config.mask_size)
-    fused = list(_with_masks(clusters, size, side))
+    boxes = [_fused_box(cluster, size) for cluster in clusters]
+    fused = [(c, box) for c, box in zip(clusters, boxes, strict=True) if box is not None]
+    masks = [_mean_mask(cluster, box, side) for cluster, box in fused]
     return ranked(
         Detections(
-            torch.tensor([box for _, box, _ in fused], dtype=torch.float32).reshape(-1, 4),
-            scores_of([c for c, _, _ in fused], weights, config),
-            torch.tensor([c.label for c, _, _ in fused], dtype=torch.int64),
+            torch.tensor([box for _, box in fused], dtype=torch.float32).reshape(-1, 4),
+            _scores([cluster for cluster, _ in fused], weights, config),
+            torch.tensor([cluster.label for cluster, _ in fused], dtype=torch.int64),
             size,
-            torch.stack([m for _, _, m in fused]) if fused else torch.zeros(0, side, side),
+            torch.stack(masks) if masks else torch.zeros(0, side, side),
         )
     )[: config.max_detections]
-
-
-def calibrated(detections: Detections, scores: Tensor) -> Detections:
-    """The same detections with other scores, best first again."""
-    return ranked(replace(detections, scores=scores))
 
 
 def ranked(detections: Detections) -> Detections:
     """The same detections, best first; equal ones keep their order."""
     return detections[detections.scores.argsort(descending=True, stable=True)]
+
+
+def calibrated(detections: Detections, scores: Tensor) -> Detections:
+    """The same detections with other scores, best first again."""
+    return ranked(replace(detections, scores=scores))
 
 
 def model_weights(precision: Sequence[float], *, least: float = 0.6) -> tuple[float, ...]:
@@ -81,36 +115,306 @@ def model_weights(precision: Sequence[float], *, least: float = 0.6) -> tuple[fl
     return tuple(least + (1 - least) * (p - low) / (high - low) for p in precision)
 
 
-def _with_masks(
-    clusters: Sequence[Cluster], size: tuple[int, int], side: int
-) -> Iterator[tuple[Cluster, Box, Tensor]]:
-    for cluster in clusters:
-        if _on_one_grid(cluster):
-            mean = sum(share * m.mask for share, m in _shares(cluster))
-            mask = torch.from_numpy(mean).clamp(max=1.0)
-            if len(mask) != side:
-                mask = functional.interpolate(mask[None, None], (side, side), mode="bilinear")[0, 0]
-            yield cluster, cluster.members[0].box, mask
+def sample(mask: Tensor, box: Sequence[float], x: Tensor, y: Tensor) -> Tensor:
+    """(M, M) probabilities over `box` -> (len(y), len(x)) at those pixel coordinates.
+
+    Bilinear between the centres of the M x M cells, constant from the outermost of them to the
+    edge of the box, 0 outside of it. x, y: float64.
+    """
+    across, down = (
+        _bilinear(points, box[axis], box[axis + 2], len(mask)) for axis, points in enumerate((x, y))
+    )
+    return down @ mask @ across.T
+
+
+def _bilinear(points: Tensor, low: float, high: float, side: int) -> Tensor:
+    """(P, side) float32: what each of `side` cells between low and high adds to each point."""
+    if high <= low:
+        return torch.zeros(len(points), side)
+    places = ((points - low) / (high - low) * side - 0.5).clamp(0, side - 1)
+    shares = (1 - (places[:, None] - torch.arange(side)).abs()).clamp(min=0)
+    inside = (points >= low) & (points <= high)
+    return (shares * inside[:, None]).float()
+
+
+def _centres(low: float, high: float, count: int, step: int = 1) -> tuple[int, Tensor]:
+    """The first of `count` cells of `step` pixels whose centre lies between low and high, and the
+    centres of all of them in pixels, float64."""
+    first = max(0, math.ceil(low / step - 0.5))
+    last = min(count - 1, math.floor(high / step - 0.5))
+    return first, (torch.arange(first, last + 1, dtype=torch.float64) + 0.5) * step
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One detection on its way into a cluster. mask: (M, M) float32 over `box`."""
+
+    model: int
+    weight: float
+    score: float
+    label: int
+    box: Box
+    mask: Tensor
+
+    @property
+    def power(self) -> float:
+        return self.weight * self.score
+
+    @property
+    def order(self) -> tuple:
+        """Falling power; ties broken by content, never by the model's number."""
+        return -self.power, -self.score, self.label, self.box, float(self.mask.sum())
+
+
+class Cluster:
+    """Detections of one thing. mask: (h, w) bool, where the mean of their masks reaches 1/2."""
+
+    def __init__(self, label: int, grid: tuple[int, int]) -> None:
+        self.label, self.members, self.power = label, [], 0.0
+        self._total, self.mask = torch.zeros(grid), torch.zeros(grid, dtype=torch.bool)
+        self.area = 0
+
+    def add(self, candidate: Candidate, patch: Tensor, window: tuple[slice, slice]) -> None:
+        """patch: the candidate's mask on those cells of the grid."""
+        self.members.append(candidate)
+        self.power += candidate.power
+        self._total[window] += candidate.power * patch
+        self.mask = self._total >= _half(self.power)
+        self.area = int(self.mask.sum())
+
+    def overlap(self, hits: Tensor, window: tuple[slice, slice]) -> float:
+        """IoU of the mean mask with a mask that is set on some cells of that window alone."""
+        shared = int((self.mask[window] & hits).sum())
+        return shared / max(1, self.area + int(hits.sum()) - shared)
+
+    def score(self, trust: float, coverage: float) -> float:
+        """Weighted mean of the members' scores, times (their share of all trust) ^ coverage."""
+        own = math.fsum(m.weight for m in self.members)
+        mean = math.fsum(m.power for m in self.members) / own
+        return min(1.0, mean * (own / trust) ** coverage)
+
+    @property
+    def on_one_grid(self) -> bool:
+        """All members' masks lie on the same points, and need no resampling."""
+        first = self.members[0]
+        return all(m.box == first.box and len(m.mask) == len(first.mask) for m in self.members)
+
+
+def _half(power: float) -> float:
+    """Half of the sum of power times mask; a little less, for what rounding takes away."""
+    return 0.5 * power * (1 - 1e-6)
+
+
+def _checked(members: Sequence[Detections], weights: Sequence[float] | None) -> list[float]:
+    weights = [1.0] * len(members) if weights is None else list(weights)
+    if len(weights) != len(members) or not all(w > 0 and math.isfinite(w) for w in weights):
+        raise UserError(f"weights are {weights}: give {len(members)} numbers over 0")
+    if any(member.masks is None for member in members):
+        raise UserError("a model gave boxes without masks: an ensemble fuses soft masks")
+    return weights
+
+
+def _clusters(
+    members: Sequence[Detections], weights: Sequence[float], config: EnsembleConfig
+) -> list[Cluster]:
+    """Each detection joins the cluster of its class that it overlaps most, if enough. If that one
+    has a member of its model already, it is a duplicate and dropped. Best cluster first."""
+    (height, width), clusters = members[0].image_size, []
+    step = max(1, -(-max(height, width) // GRID_SIDE))
+    grid = (-(-height // step), -(-width // step))
+    for one in _candidates(members, weights, config):
+        left, x = _centres(one.box[0], one.box[2], grid[1], step)
+        top, y = _centres(one.box[1], one.box[3], grid[0], step)
+        window = slice(top, top + len(y)), slice(left, left + len(x))
+        patch = sample(one.mask, one.box, x, y)
+        hits = patch >= 0.5
+        if not hits.any():
             continue
-        box = _fused_box(cluster, size)
-        if box is not None:
-            x, y = grid_of(box, side)
-            mean = sum(share * sample(m.mask, m.box, x, y) for share, m in _shares(cluster))
-            yield cluster, box, torch.from_numpy(mean).clamp(max=1.0)
+        same = [cluster for cluster in clusters if cluster.label == one.label]
+        overlaps = [cluster.overlap(hits, window) for cluster in same]
+        small = int(hits.sum()) * step**2 < config.small_area
+        if not same or max(overlaps) < (config.small_agreement if small else config.agreement):
+            clusters.append(Cluster(one.label, grid))
+            clusters[-1].add(one, patch, window)
+        elif all(m.model != one.model for m in same[int(np.argmax(overlaps))].members):
+            same[int(np.argmax(overlaps))].add(one, patch, window)
+    trust = math.fsum(weights)
+    return sorted(clusters, key=lambda c: -c.score(trust, config.coverage))
 
 
-def _shares(cluster: Cluster) -> list[tuple[np.float32, Candidate]]:
-    """Each member with its part of the mean; a single one has exactly 1, and keeps its mask."""
-    return [(np.float32(m.power / cluster.power), m) for m in cluster.members]
+def _candidates(
+    members: Sequence[Detections], weights: Sequence[float], config: EnsembleConfig
+) -> list[Candidate]:
+    found = []
+    for model, (member, weight) in enumerate(zip(members, weights, strict=True)):
+        best = ranked(member)[: config.max_per_model].to("cpu")
+        kept = best[best.scores >= config.min_score]
+        columns = (kept.scores.tolist(), kept.labels.tolist(), kept.boxes.tolist())
+        found += [
+            Candidate(model, weight, score, label, tuple(box), mask.float())
+            for score, label, box, mask in zip(*columns, kept.masks, strict=True)
+        ]
+    return sorted(found, key=lambda candidate: candidate.order)
 
 
-def _on_one_grid(cluster: Cluster) -> bool:
-    """All members' masks lie on the same points, and need no resampling."""
-    first = cluster.members[0]
-    return all(m.box == first.box and len(m.mask) == len(first.mask) for m in cluster.members)
+def _scores(
+    clusters: Sequence[Cluster], weights: Sequence[float], config: EnsembleConfig
+) -> Tensor:
+    """(K,) float32: each cluster's score, after matrix NMS inside each class and doubt about a
+    second class in the same place. clusters: best first."""
+    trust = math.fsum(weights)
+    scores = torch.tensor([c.score(trust, config.coverage) for c in clusters])
+    if config.nms_sigma is None or not clusters:
+        return scores.float()
+    labels = torch.tensor([cluster.label for cluster in clusters])
+    overlaps = mask_overlaps(torch.stack([cluster.mask for cluster in clusters]).flatten(1))
+    other = (labels[:, None] != labels) & (overlaps > config.same_place)
+    decay = matrix_nms(overlaps, labels, sigma=config.nms_sigma)
+    return scores * decay * config.doubt ** other.triu(diagonal=1).sum(dim=0)
 
 
 def _fused_box(cluster: Cluster, size: tuple[int, int]) -> Box | None:
-    """Around the pixels where the mean of the members' masks reaches 1/2."""
-    parts = [(member.mask, member.box, member.power) for member in cluster.members]
-    return tight_box(parts, size, cluster.threshold)
+    """The members' own box where they share it; else that around the pixels where the mean of
+    their masks reaches 1/2, None without any."""
+    if cluster.on_one_grid:
+        return cluster.members[0].box
+    boxes = np.array([member.box for member in cluster.members])
+    (left, top), (right, bottom) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    first_column, x = _centres(left, right, size[1])
+    first_row, y = _centres(top, bottom, size[0])
+    total = sum(m.power * sample(m.mask, m.box, x, y) for m in cluster.members)
+    hits = total >= _half(cluster.power)
+    columns, rows = (hits.any(dim=axis).nonzero().flatten().tolist() for axis in (0, 1))
+    if not rows:
+        return None
+    low = float(first_column + columns[0]), float(first_row + rows[0])
+    return *low, float(first_column + columns[-1] + 1), float(first_row + rows[-1] + 1)
+
+
+def _mean_mask(cluster: Cluster, box: Box, side: int) -> Tensor:
+    """(side, side): the members' masks over `box`, averaged by power."""
+    shares = [member.power / cluster.power for member in cluster.members]
+    if cluster.on_one_grid:
+        mean = sum(s * member.mask for s, member in zip(shares, cluster.members, strict=True))
+        return at_side(mean.clamp(max=1.0)[None], side)[0]
+    masks = [_resampled(member, box, side) for member in cluster.members]
+    return sum(s * mask for s, mask in zip(shares, masks, strict=True)).clamp(max=1.0)
+
+
+def _resampled(member: Candidate, box: Sequence[float], side: int) -> Tensor:
+    """(side, side): the member's mask on the points of a grid over another box."""
+    place = (torch.arange(side, dtype=torch.float64) + 0.5) / side
+    x, y = (box[axis] + place * (box[axis + 2] - box[axis]) for axis in (0, 1))
+    return sample(member.mask, member.box, x, y)
+
+
+@dataclass(frozen=True)
+class Member:
+    """What a model says of a picture: its detections in the picture's frame, and its mask head
+    (detections in that frame -> (K, M, M) probabilities), or None for a model of one stage."""
+
+    found: Detections
+    head: MaskHead | None
+
+
+def member_of(model: nn.Module, image: Tensor, size: tuple[int, int]) -> Member:
+    """image: (3, h, w) as the model wants it; size: (height, width) of the picture itself."""
+    if not isinstance(model, TwoStage):
+        return Member(model.predict([image])[0].resized(size).to("cpu"), None)
+    features, found = model.find([image])
+    [seen] = model.add_masks(features, found)
+
+    def head(asked: Detections) -> Tensor:
+        framed = asked.resized(seen.image_size).to(image.device)
+        return model.add_masks(features, [framed])[0].masks.to("cpu")
+
+    return Member(seen.resized(size).to("cpu"), head)
+
+
+def fuse_two_pass(
+    members: Sequence[Member],
+    *,
+    weights: Sequence[float] | None = None,
+    config: EnsembleConfig | None = None,
+) -> Detections:
+    """As `fuse`, but with masks drawn anew, so that nothing is resampled.
+
+    A cluster's box is the mean of its members', weighted by power. Every mask head answers for
+    every box, whether its model found the thing or not; a model without one gives the mask it has
+    in the cluster, if any. Answers are averaged with the models' weights.
+    """
+    found, config = [member.found for member in members], config or EnsembleConfig()
+    weights = _checked(found, weights)
+    clusters = _clusters(found, weights, config)
+    boxes = torch.tensor([_mean_box(c) for c in clusters], dtype=torch.float32).reshape(-1, 4)
+    labels = torch.tensor([c.label for c in clusters], dtype=torch.int64)
+    agreed = Detections(boxes, _scores(clusters, weights, config), labels, found[0].image_size)
+    side = max(one.masks.shape[-1] for one in found)
+    total, trust = torch.zeros(len(agreed), side, side), torch.zeros(len(agreed), 1, 1)
+    for number, (member, weight) in enumerate(zip(members, weights, strict=True)):
+        if member.head is not None and len(agreed):
+            total += weight * at_side(member.head(agreed), side)
+            trust += weight
+        elif member.head is None:
+            for row, cluster in enumerate(clusters):
+                for own in (m for m in cluster.members if m.model == number):
+                    total[row] += weight * _resampled(own, boxes[row].tolist(), side)
+                    trust[row] += weight
+    masks = (total / trust).clamp(max=1.0)
+    return ranked(replace(agreed, masks=masks))[: config.max_detections]
+
+
+def _mean_box(cluster: Cluster) -> list[float]:
+    powers = [member.power for member in cluster.members]
+    return np.average([member.box for member in cluster.members], axis=0, weights=powers).tolist()
+
+
+def union_nms(
+    members: Sequence[Detections], *, iou: float = 0.5, max_detections: int = 100
+) -> Detections:
+    """All detections, without those that overlap a better one of their class by a box IoU > iou."""
+    pool = _pooled(members)
+    kept = batched_nms(pool.boxes, pool.scores, pool.labels, iou)
+    return pool[kept[:max_detections]]
+
+
+def weighted_soft_nms(
+    members: Sequence[Detections],
+    weights: Sequence[float],
+    *,
+    iou: float = 0.5,
+    floor: float = 0.001,
+    max_detections: int = 100,
+) -> Detections:
+    """The challenge's first place: scores times the model's weight, then linear soft-NMS on boxes
+    (Bodla et al., 2017).
+
+    Each detection taken, best first, multiplies the scores of those of its class that it overlaps
+    by more than `iou` with 1 - IoU; what falls below `floor` is gone. Masks stay as they are.
+    """
+    pairs = zip(members, weights, strict=True)
+    pool = _pooled([replace(member, scores=member.scores * weight) for member, weight in pairs])
+    scores, left = pool.scores.clone(), torch.ones(len(pool), dtype=torch.bool)
+    overlaps = box_iou(pool.boxes, pool.boxes) * (pool.labels[:, None] == pool.labels)
+    for _ in range(len(pool)):
+        taken = torch.where(left, scores, -1.0).argmax()
+        left[taken] = False
+        decay = torch.where(overlaps[taken] > iou, 1 - overlaps[taken], 1.0)
+        scores = torch.where(left, scores * decay, scores)
+    order = scores.argsort(descending=True, stable=True)[:max_detections]
+    return replace(pool, scores=scores)[order[scores[order] >= floor]]
+
+
+def _pooled(members: Sequence[Detections]) -> Detections:
+    """All detections together, their masks brought to the largest side among them."""
+    side = max(member.masks.shape[-1] for member in members)
+    return Detections.cat([replace(m, masks=at_side(m.masks, side)) for m in members])
+
+
+def at_side(masks: Tensor, side: int) -> Tensor:
+    """(N, M, M) masks -> (N, side, side), interpolated where that differs."""
+    if masks.shape[-1] == side:
+        return masks
+    if not len(masks):
+        return masks.new_zeros(0, side, side)
+    return functional.interpolate(masks[:, None], (side, side), mode="bilinear")[:, 0]

@@ -1,7 +1,7 @@
 """From box-relative masks to pixels of the picture: straight to COCO run lengths, or as planes.
 
-One meaning, two ways (specification section 5.5): the M x M map is sampled bilinearly at every
-pixel centre, `align_corners=False`, zero outside the map, and a pixel is set where the sample
+One meaning, two ways: the M x M map is sampled bilinearly at every pixel centre (as Mask R-CNN
+pastes its masks: `align_corners=False`, zero outside the map), and a pixel is set where the sample
 reaches the threshold. `paste_masks` says so plainly with grid_sample; `to_rle` gets the same pixels
 without any full-size plane. N instances, H x W pixels, M side of a mask grid.
 """
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
 from torch import Tensor
 from torch.nn import functional
 
@@ -65,10 +66,11 @@ def to_rle(detections: Detections, *, threshold: float = 0.5) -> list[dict]:
         bounds = _run_bounds(masks[i], column, row, height, np.float32(threshold))
         counts = np.diff(bounds, prepend=0, append=height * width)
         runs[i] = counts if counts[-1] else counts[:-1]
-    return [
-        {"size": [height, width], "counts": _compress(counts).tobytes().decode("ascii")}
+    packed = [
+        coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
         for counts in runs
     ]
+    return [{"size": [height, width], "counts": one["counts"].decode("ascii")} for one in packed]
 
 
 def _checked_masks(detections: Detections, threshold: float) -> Tensor:
@@ -198,7 +200,7 @@ def _sample(grid, x, y, east, south):
 
 @intrinsic
 def _fused_multiply_add(typing_context, a, b, c):
-    """a * b + c rounded once; numba has no other word for it."""
+    """a * b + c rounded once."""
     return a(a, b, c), lambda context, builder, signature, values: builder.fma(*values)
 
 
@@ -210,20 +212,3 @@ def _append_run(bounds, size, start, stop):
         return size
     bounds[size], bounds[size + 1] = start, stop
     return size + 2
-
-
-@numba.njit(cache=True, nogil=True)
-def _compress(counts):
-    """COCO's text form of run lengths: 5 bits a character, differences to the count two before."""
-    text = np.empty(len(counts) * 13, np.uint8)  # 64 bits are at most 13 characters
-    size = 0
-    for i in range(len(counts)):
-        rest = counts[i] - counts[i - 2] if i > 2 else counts[i]
-        more = True
-        while more:
-            bits = rest & 31
-            rest >>= 5
-            more = rest != (-1 if bits & 16 else 0)
-            text[size] = 48 + bits + 32 * more
-            size += 1
-    return text[:size]

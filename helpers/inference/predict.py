@@ -27,19 +27,16 @@ from helpers.structures import Detections
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture of `size` (height, width) at each size it is looked at: (3, h, w) uint8 RGB."""
+class Views:
+    """One picture of `size` (height, width), resized for each view: (3, h, w) uint8 RGB."""
 
     image_id: int
     size: tuple[int, int]
     images: tuple[Tensor, ...]
 
 
-class Pictures(Dataset[Picture]):
-    """The pictures of an index as `test` wants to see them, without their truth.
-
-    Raises DataError when a picture can not be read.
-    """
+class Pictures(Dataset[Views]):
+    """The pictures of an index as `test` wants them, without their truth."""
 
     def __init__(self, index: InstanceIndex, test: TestConfig) -> None:
         self.index, self.test = index, test
@@ -47,10 +44,10 @@ class Pictures(Dataset[Picture]):
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, row: int) -> Picture:
+    def __getitem__(self, row: int) -> Views:
         size = self.index.image_size(row)
         image = read_picture(self.index.image_path(row), size)
-        return Picture(int(self.index.image_ids[row]), size, resized_images(image, self.test))
+        return Views(int(self.index.image_ids[row]), size, resized_images(image, self.test))
 
 
 def predict_index(
@@ -63,7 +60,7 @@ def predict_index(
 ) -> list[dict[str, Any]]:
     """COCO results for every picture of the index, in its order, best first in each picture.
 
-    Pictures are looked at as `config.test` says, in its precision; masks and boxes come back in
+    Pictures are resized and computed as `config.test` says; masks and boxes come back in
     the original size, with the ids of the index. Detections without a single pixel are dropped.
     The model works one picture at a time on `device` (default: where it is), in evaluation mode,
     and is left in the mode it was in. Raises DataError when a picture can not be read.
@@ -154,7 +151,7 @@ def _predict(
     return detections.to("cpu").resized(size)
 
 
-def _as_it_is(picture: Picture) -> Picture:
+def _as_it_is(picture: Views) -> Views:
     return picture
 
 

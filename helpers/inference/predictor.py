@@ -20,10 +20,12 @@ from helpers.config import ExperimentConfig, TestConfig
 from helpers.data.pictures import read_picture, to_rgb
 from helpers.data.taxonomy import Taxonomy
 from helpers.files import UserError
+from helpers.inference.paste import paste_masks
 from helpers.inference.predict import predict_image
 from helpers.structures import Detections
 
 if TYPE_CHECKING:
+    from helpers.drawing import Overlay
     from helpers.drawing_style import Picture
 
 SHOWN_SCORE, SHOWN = 0.5, 20  # what a notebook draws
@@ -32,10 +34,9 @@ SHOWN_SCORE, SHOWN = 0.5, 20  # what a notebook draws
 class Trained(Protocol):
     """What is needed of a run: its config, its classes, its model."""
 
-    @property
-    def config(self) -> ExperimentConfig: ...
-    @property
-    def taxonomy(self) -> Taxonomy: ...
+    config: ExperimentConfig
+    taxonomy: Taxonomy
+
     def model(self, test: TestConfig | None = None) -> nn.Module: ...
 
 
@@ -86,14 +87,9 @@ class Prediction(Detections):
         """Detections in a picture of another size, without this picture."""
         return self.detections.resized(image_size)
 
-    def to(self, device: torch.device | str) -> Detections:
-        """The tensors on another device, without the picture."""
-        return self.detections.to(device)
-
     def draw(self, *, score: float = SHOWN_SCORE, limit: int = SHOWN) -> Picture:
         """The picture with the `limit` best instances of at least `score`."""
         from helpers.drawing import Panel, grid  # drawing is only for those who look
-        from helpers.series.viz.sources import detected
 
         chosen = self.detections[self.scores >= score][:limit]
         panel = Panel(self.image, overlay=detected(chosen, self.taxonomy))
@@ -123,7 +119,7 @@ class Predictor:
         test: TestConfig | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        if not isinstance(getattr(trained, "config", None), ExperimentConfig):
+        if not hasattr(trained, "taxonomy"):
             raise UserError(
                 f"a Predictor is made from a run, not from {trained!r}: Predictor(find_run(NAME))"
             )
@@ -142,6 +138,20 @@ class Predictor:
         image = read_any(picture)
         found = predict_image(self.model, image, self.config)
         return _with_picture(found, np.asarray(image), self.taxonomy)
+
+
+def detected(detections: Detections, taxonomy: Taxonomy) -> Overlay:
+    """Detections of one picture as they are drawn."""
+    from helpers.drawing import Overlay
+
+    classes = [taxonomy.classes[label] for label in detections.labels.tolist()]
+    return Overlay(
+        masks=paste_masks(detections).cpu().numpy(),
+        boxes=detections.boxes.cpu().numpy(),
+        category_ids=np.array([c.id for c in classes], dtype=np.int64),
+        names=tuple(c.name for c in classes),
+        scores=detections.scores.cpu().numpy(),
+    )
 
 
 def read_any(picture: str | Path | Image.Image | NDArray[Any]) -> Image.Image:

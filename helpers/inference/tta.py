@@ -1,4 +1,4 @@
-"""Test-time augmentation: one picture looked at in several sizes, plain and mirrored (section 8).
+"""Test-time augmentation: one picture in several sizes, plain and mirrored (multi-scale testing).
 
 Two passes. First boxes: every view's detections go back to the frame of the picture and are merged.
 Then masks: the mask head answers for the merged boxes in every view, and the answers, which lie on
@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.ops import batched_nms, box_iou
 
 from helpers.config import Merge, TestConfig, TtaConfig
+from helpers.files import UserError
 from helpers.structures import Detections
 
 AGREEMENT = 0.65  # IoU from which boxes of one class in different views are the same thing
-# Features wait for the second pass: those of the first so many pixels as they are, then in half
-# precision; those beyond the second bound are computed again. (256 channels from stride 4 on are 85
+# Features wait for the second pass: up to EXACT_PIXELS of all views as they are, then up to
+# CACHED_PIXELS in half precision; the rest is computed again. (256 channels from stride 4 on are 85
 # bytes a pixel in float32.)
 EXACT_PIXELS, CACHED_PIXELS = 2_000_000, 20_000_000
 
@@ -62,12 +63,9 @@ def predict_augmented(
     """Detections of one picture of `size` (height, width), in its frame, over all views.
 
     images: the picture at each of `test.tta.sizes`, uint8 RGB (3, h, w), on the model's device.
-    Raises ValueError when the model has no second stage.
+    Raises UserError when the model has no second stage.
     """
-    if not isinstance(model, TwoStage):
-        raise ValueError(
-            f"{type(model).__name__} has no second stage to average over: predict without test.tta"
-        )
+    require_two_stages(model)
     picture = AugmentedPicture(model, dict(zip(test.tta.sizes, images, strict=True)), size)
     # The largest first: the most memory is asked for while the fewest features wait.
     for view in sorted(views_of(test.tta), key=lambda view: view.short_side, reverse=True):
@@ -79,8 +77,17 @@ def predict_augmented(
     return replace(merged, masks=total / count)
 
 
+def require_two_stages(model: nn.Module) -> None:
+    """Raises UserError for a model without a second stage, such as SOLOv2."""
+    if not isinstance(model, TwoStage):
+        raise UserError(
+            f"{type(model).__name__} has no second stage to average over: predict without --tta "
+            "(test.tta)"
+        )
+
+
 class AugmentedPicture:
-    """One picture of `size` (height, width), looked at in one view after the other.
+    """One picture of `size` (height, width), seen in one view after the other.
 
     images: the picture by short side, uint8 RGB (3, h, w), on the model's device. `views` and
     `found` grow with every `look`; found holds detections without masks, in the picture's frame.

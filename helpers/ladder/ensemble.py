@@ -15,9 +15,14 @@ from typing import Any
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
 from helpers.inference.calibration import Isotonic, calibration_of
-from helpers.inference.ensemble import calibrated, fuse, model_weights
-from helpers.inference.ensemble_baselines import union_nms, weighted_soft_nms
-from helpers.inference.ensemble_clusters import CALIBRATED
+from helpers.inference.ensemble import (
+    CALIBRATED,
+    calibrated,
+    fuse,
+    model_weights,
+    union_nms,
+    weighted_soft_nms,
+)
 from helpers.inference.predict import to_results
 from helpers.ladder.reference import Entry, Reference
 from helpers.ladder.soft import Soft, unpack_soft

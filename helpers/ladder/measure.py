@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from helpers.config import DataConfig, ExperimentConfig
 from helpers.evaluation.average_precision import Preset, evaluate
-from helpers.files import RunBusyError, UserError, outputs_dir, read_json
-from helpers.inference.predict import detect_index, to_results
-from helpers.inference.stored import Part, StoredPredictions
+from helpers.files import UserError, outputs_dir, read_json
+from helpers.inference.stored import StoredPredictions, predict_missing
 from helpers.ladder.data import HeldOut, held_out
 from helpers.ladder.ensemble import LETTERS, Learnt, Members, all_scores, short_scores
 from helpers.ladder.reference import REFERENCE, Entry, Reference, pack_results
@@ -75,7 +73,7 @@ def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE, progress: bool = T
 def _store_soft(reference: Reference, rung: Rung, run: Run, progress: bool) -> str:
     stored, _ = looked_at(rung, run, progress=progress)
     name = f"{rung.key}-{rung.seed}.json.xz"
-    reference.write(name, pack_soft(sorted(stored.detections(), key=lambda pair: pair[0])))
+    reference.write(name, pack_soft((i, stored.detections(i)) for i in sorted(stored.done())))
     return name
 
 
@@ -159,17 +157,18 @@ def looked_at(
     }
     folder = outputs_dir() / "predictions" / run.name / f"ladder-{where}"
     stored = StoredPredictions.open(folder, about)
-    with ExitStack() as stack:
-        part = _part(stored, stack)
-        missing = sorted(set(index.image_ids.tolist()) - stored.done())
-        if missing:
-            chosen = index.subset(missing)
-            found = detect_index(
-                run.model(), chosen, config=config, device=this_process().device, progress=progress
+    if stored.missing():
+        with stored.share(1, 1):
+            predict_missing(
+                stored,
+                stored.missing(),
+                model=run.model(),
+                index=index,
+                config=config,
+                soft=True,
+                device=this_process().device,
+                progress=progress,
             )
-            for image_id, detections in found:
-                results = to_results(detections, image_id, index.taxonomy)
-                part.append(image_id, results, soft=detections)
     return stored, read_json(stored.assemble())
 
 
@@ -180,17 +179,6 @@ def newest_weights(run: Run) -> str:
         raise UserError(f"run {run.name} has no checkpoint any more: move it away to train anew")
     with newest.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _part(stored: StoredPredictions, stack: ExitStack) -> Part:
-    """The folder's only part, held alone."""
-    try:
-        return stack.enter_context(stored.part(1, 1))
-    except UserError as error:
-        raise RunBusyError(
-            f"another process looks at the pictures for {stored.folder}: wait until it has "
-            "finished; the same call then goes on"
-        ) from error
 
 
 def by_size(

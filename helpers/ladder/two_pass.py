@@ -13,8 +13,7 @@ from typing import Any
 import torch
 
 from helpers.config import TestConfig
-from helpers.inference.ensemble_clusters import CALIBRATED
-from helpers.inference.ensemble_two_pass import Look, fuse_two_pass, look
+from helpers.inference.ensemble import CALIBRATED, Member, fuse_two_pass, member_of
 from helpers.inference.predict import Pictures, to_results
 from helpers.inference.tta import TwoStage
 from helpers.ladder.ensemble import LETTERS, Members
@@ -39,13 +38,13 @@ def two_pass_results(
     for picture in map(pictures.__getitem__, range(len(pictures))):
         [image] = picture.images
         heads = [
-            look(model, image.to(device), picture.size).head
+            member_of(model, image.to(device), picture.size).head
             if isinstance(model, TwoStage)
             else None
             for model in models
         ]
         found = members.found(LETTERS, picture.image_id)
-        looks = [Look(one, head) for one, head in zip(found, heads, strict=True)]
-        fused = fuse_two_pass(looks, weights=weights, config=CALIBRATED)
+        seen = [Member(one, head) for one, head in zip(found, heads, strict=True)]
+        fused = fuse_two_pass(seen, weights=weights, config=CALIBRATED)
         results += to_results(fused, picture.image_id, members.taxonomy)
     return results

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,25 +12,43 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import grid_sample
 
+from helpers.config import LossConfig, ModelConfig, Solov2Config
 from helpers.files import UserError
-from helpers.inference.ensemble import fuse, model_weights
-from helpers.inference.ensemble_clusters import EnsembleConfig
+from helpers.inference.ensemble import (
+    EnsembleConfig,
+    Member,
+    fuse,
+    fuse_two_pass,
+    member_of,
+    model_weights,
+    sample,
+    union_nms,
+    weighted_soft_nms,
+)
 from helpers.inference.paste import paste_masks
+from helpers.inference.predict import to_results
+from helpers.ladder.check import FUSED, differing
+from helpers.ladder.ensemble import LETTERS, Members
+from helpers.ladder.reference import references
+from helpers.models.build import build_model
 from helpers.structures import Detections
+
+from .tiny import POINTREND, TEST, TINY, kilobytes
 
 NO_NMS = EnsembleConfig(nms_sigma=None)
 
 
-def wavy(side: int, box, centre, radii, *, phase: float = 0.0, softness: float = 3.0):
-    """A round thing with a wavy edge, seen through `box`: (side, side) probabilities."""
+def wavy(side: int, box, centre, radii, *, phase: float = 0.0):
+    """A round thing with a wavy, soft edge, seen through `box`: (side, side) probabilities."""
     place = (torch.arange(side) + 0.5) / side
     y, x = torch.meshgrid(
         box[1] + place * (box[3] - box[1]), box[0] + place * (box[2] - box[0]), indexing="ij"
     )
     dx, dy = (x - centre[0]) / radii[0], (y - centre[1]) / radii[1]
     edge = 1 + 0.12 * torch.sin(5 * torch.atan2(dy, dx) + phase)
-    return torch.sigmoid((edge - torch.hypot(dx, dy)) * sum(radii) / 2 / softness)
+    return torch.sigmoid((edge - torch.hypot(dx, dy)) * sum(radii) / 6)
 
 
 def scene(
@@ -61,17 +78,15 @@ def scene(
     return members
 
 
-def nothing(like: Detections) -> Detections:
-    return like[:0]
+def one_thing(box, score: float, *, label: int = 0, size: int = 100, mask=None) -> Detections:
+    masks = torch.ones(1, 20, 20) if mask is None else mask[None]
+    boxes = torch.tensor([box], dtype=torch.float32)
+    return Detections(boxes, torch.tensor([score]), torch.tensor([label]), (size, size), masks)
 
 
-def same(one: Detections, other: Detections) -> bool:
-    pairs = ((one.boxes, other.boxes), (one.scores, other.scores), (one.masks, other.masks))
-    return (
-        all(a.shape == b.shape and torch.allclose(a, b, atol=1e-6) for a, b in pairs)
-        and one.labels.tolist() == other.labels.tolist()
-        and one.image_size == other.image_size
-    )
+def equal(one: Detections, other: Detections) -> bool:
+    names = ("boxes", "scores", "labels", "masks")
+    return all(torch.equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
 @pytest.fixture
@@ -79,160 +94,153 @@ def members() -> list[Detections]:
     return scene(0, models=3, things=6, size=120, sides=(28, 28, 40))
 
 
-def test_one_model_comes_back_as_it_is(members):
-    assert same(fuse(members[:1]), members[0])
-    assert same(fuse(members[:1], weights=[0.3]), members[0])
+class TestFuse:
+    def test_the_committed_ensemble_comes_out_again(self):
+        """Stored members of the ladder fused anew: the masks pixel by pixel."""
+        reference = next(r for r in references("quick") if r.find("ensemble"))
+        entry = reference.find("ensemble")
+        members, stored = Members.stored(reference, entry), reference.results(entry)
+        for image in members.truth["images"][::16]:
+            fused = members.together(LETTERS, image["id"])
+            expected = [row for row in stored if row["image_id"] == image["id"]]
+            results = to_results(fused, image["id"], members.taxonomy)
+            assert len(results) > 3
+            assert differing(results, expected, "results", tolerance=FUSED) == []
+
+    def test_one_model_comes_back_as_it_is(self, members):
+        assert equal(fuse(members[:1], weights=[0.3]), members[0])
+
+    def test_a_model_that_finds_nothing_costs_only_coverage(self, members):
+        alone = members[0]
+        fused = fuse([alone, alone[:0]], config=NO_NMS)
+        torch.testing.assert_close(fused.scores, alone.scores * math.sqrt(0.5))
+        assert equal(replace(fused, scores=alone.scores), alone)
+
+    @pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (0.6, 1.0, 0.77)])
+    @pytest.mark.parametrize("tied", [False, True])
+    def test_the_order_of_the_models_does_not_matter(self, members, weights, tied):
+        if tied:
+            members = [replace(m, scores=torch.full_like(m.scores, 0.5)) for m in members]
+        first = fuse(members, weights=weights)
+        for order in itertools.permutations(range(3)):
+            again = fuse([members[i] for i in order], weights=[weights[i] for i in order])
+            assert equal(first, again)
+
+    @settings(max_examples=15, deadline=None)
+    @given(
+        seed=st.integers(0, 1000),
+        models=st.integers(2, 4),
+        found=st.integers(0, 5),
+        weights=st.lists(st.floats(0.01, 100), min_size=4, max_size=4),
+        coverage=st.floats(0, 2),
+    )
+    def test_scores_and_masks_stay_probabilities(self, seed, models, found, weights, coverage):
+        members = scene(seed, models=models, things=5, size=60, sides=[14, 28, 14, 20])
+        members = [member[:found] for member in members]
+        fused = fuse(members, weights=weights[:models], config=EnsembleConfig(coverage=coverage))
+        assert len(fused) <= models * found
+        assert ((fused.scores >= 0) & (fused.scores <= 1)).all()
+        assert (fused.scores.diff() <= 0).all()
+        assert ((fused.masks >= 0) & (fused.masks <= 1)).all()
+        assert ((fused.boxes >= 0) & (fused.boxes <= 60)).all()
+
+    def test_fused_masks_are_nearer_to_the_truth_than_each_models(self):
+        shape = {"things": 4, "size": 200, "sides": [56] * 4}
+        (truth,) = scene(3, models=1, shift=0.0, **shape)
+        members = scene(3, models=4, shift=0.008, **shape)
+
+        def error(found: Detections) -> float:
+            """1 - IoU with the nearest thing of its class, mean over the true things."""
+            planes, errors = paste_masks(found), []
+            for label, mask in zip(truth.labels, paste_masks(truth), strict=True):
+                same_class = planes[found.labels == label]
+                overlaps = (same_class & mask).sum((1, 2)) / (same_class | mask).sum((1, 2))
+                errors.append(1 - overlaps.max().item())
+            return float(np.mean(errors))
+
+        assert len(fuse(members)) == len(truth)
+        assert error(fuse(members)) < min(map(error, members))
+
+    def test_score_and_mask_by_hand(self):
+        """Two of three models see a rectangle; weights 1, 0.5, 0.5."""
+        first, second = one_thing((10, 10, 50, 50), 0.8), one_thing((10, 10, 50, 60), 0.4)
+        fused = fuse([first, second, first[:0]], weights=[1.0, 0.5, 0.5])
+        mean = (0.8 * 1.0 + 0.4 * 0.5) / 1.5
+        assert fused.scores.item() == pytest.approx(mean * math.sqrt(1.5 / 2))
+        # below y = 50 only the second counts, with 0.2 of 1.0: not part of the mask
+        assert fused.boxes.tolist() == [[10, 10, 50, 50]]
+        lower = fuse([first, one_thing((10, 10, 50, 60), 0.8)], weights=[0.5, 1.0])
+        assert lower.boxes.tolist() == [[10, 10, 50, 60]]
+        assert lower.masks[0, 0].tolist() == pytest.approx([1.0] * 112)
+        assert lower.masks[0, -1].tolist() == pytest.approx([2 / 3] * 112)
+
+    @pytest.mark.parametrize(
+        ("shift", "size", "small_area", "count"),
+        [
+            (17, 40, 1024, 2),  # IoU 23 / 57
+            (8, 40, 1024, 1),  # 32 / 48
+            (6, 20, 1024, 1),  # 14 / 26: enough for a small mask
+            (6, 20, 100, 2),
+        ],
+    )
+    def test_masks_that_overlap_too_little_stay_apart(self, shift, size, small_area, count):
+        boxes = [(10, top, 10 + size, top + size) for top in (10, 10 + shift)]
+        config = EnsembleConfig(nms_sigma=None, small_area=small_area)
+        assert len(fuse([one_thing(box, 0.8) for box in boxes], config=config)) == count
+
+    def test_a_second_hit_of_one_model_is_dropped(self):
+        twice = Detections.cat([one_thing((10, 10, 50, 50), 0.8), one_thing((10, 11, 50, 51), 0.7)])
+        fused = fuse([twice, one_thing((10, 10, 50, 50), 0.6)], config=NO_NMS)
+        assert fused.scores.tolist() == pytest.approx([0.7])  # the mean of 0.8 and 0.6
+
+    def test_classes_do_not_mix_but_the_worse_one_is_doubted(self):
+        kinds = [one_thing((10, 10, 50, 50), 0.8), one_thing((10, 10, 50, 50), 0.6, label=1)]
+        fused = fuse(kinds, config=EnsembleConfig(coverage=0.0))
+        assert fused.labels.tolist() == [0, 1]
+        assert fused.scores.tolist() == pytest.approx([0.8, 0.6 * 0.8])
+
+    def test_overlapping_fused_masks_decay(self):
+        apart = [one_thing((10, 10, 50, 50), 0.8), one_thing((10, 27, 50, 67), 0.6)]
+        fused = fuse(apart, config=EnsembleConfig(coverage=0.0))
+        assert fused.scores.tolist() == pytest.approx([0.8, 0.6 * math.exp(-2 * (23 / 57) ** 2)])
+
+    def test_faint_and_surplus_detections_are_left_out(self, members):
+        faint = replace(members[0], scores=torch.full((6,), 0.01))
+        assert len(fuse([faint, faint])) == 0
+        few = fuse(members, config=EnsembleConfig(max_detections=2))
+        assert torch.equal(few.scores, fuse(members).scores[:2])
+
+    def test_what_cannot_be_fused_is_refused(self, members):
+        for weights in ([1.0], [1.0, 0.0]):
+            with pytest.raises(UserError, match="give 2 numbers over 0"):
+                fuse(members[:2], weights=weights)
+        with pytest.raises(UserError, match="boxes without masks"):
+            fuse([replace(members[0], masks=None), members[1]])
+
+    @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak")
+    def test_four_models_of_twenty_things_at_full_size_are_small(self):
+        members = scene(1, models=4, things=20, size=1200, sides=(224, 224, 224, 112))
+        fuse(members)
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before = kilobytes("VmRSS")
+        fuse(members)
+        assert kilobytes("VmHWM") - before < 100_000
 
 
-def test_a_model_that_finds_nothing_costs_only_coverage(members):
-    alone = members[0]
-    fused = fuse([alone, nothing(alone)], config=NO_NMS)
-    expected = alone.scores * math.sqrt(0.5)
-    assert torch.allclose(fused.scores, expected)
-    assert torch.equal(fused.masks, alone.masks)
-    assert torch.equal(fused.boxes, alone.boxes)
-    assert torch.equal(fused.labels, alone.labels)
-
-
-def test_two_identical_models_give_the_same_masks_and_scores(members):
-    fused = fuse([members[0], members[0]], config=NO_NMS)
-    assert same(fused, members[0])
-
-
-@pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (0.6, 1.0, 0.77)])
-def test_the_order_of_the_models_does_not_matter(members, weights):
-    first = fuse(members, weights=weights)
-    for order in itertools.permutations(range(3)):
-        again = fuse([members[i] for i in order], weights=[weights[i] for i in order])
-        for name in ("boxes", "scores", "labels", "masks"):
-            assert torch.equal(getattr(first, name), getattr(again, name)), name
-
-
-def test_ties_between_models_do_not_bring_the_order_back(members):
-    tied = [
-        Detections(m.boxes, torch.full_like(m.scores, 0.5), m.labels, m.image_size, m.masks)
-        for m in members
-    ]
-    first, again = fuse(tied), fuse(tied[::-1])
-    assert torch.equal(first.masks, again.masks)
-    assert torch.equal(first.scores, again.scores)
-
-
-@settings(max_examples=20, deadline=None)
-@given(
-    seed=st.integers(0, 1000),
-    models=st.integers(2, 4),
-    things=st.integers(0, 5),
-    weights=st.lists(st.floats(0.01, 100), min_size=4, max_size=4),
-    coverage=st.floats(0, 2),
-)
-def test_scores_and_masks_stay_probabilities(seed, models, things, weights, coverage):
-    if things == 0:
-        found = [nothing(m) for m in scene(seed, models=models, things=1, size=60, sides=[14] * 4)]
-    else:
-        found = scene(seed, models=models, things=things, size=60, sides=[14, 28, 14, 20])
-    fused = fuse(found, weights=weights[:models], config=EnsembleConfig(coverage=coverage))
-    assert len(fused) <= models * things
-    assert ((fused.scores >= 0) & (fused.scores <= 1)).all()
-    assert (fused.scores.diff() <= 0).all()
-    assert ((fused.masks >= 0) & (fused.masks <= 1)).all()
-    assert ((fused.boxes >= 0) & (fused.boxes <= 60)).all()
-
-
-def test_fused_masks_are_nearer_to_the_truth_than_each_models():
-    look = {"things": 4, "size": 200, "sides": [56] * 4}
-    (truth,) = scene(3, models=1, shift=0.0, **look)
-    members = scene(3, models=4, shift=0.008, **look)
-
-    def error(found: Detections) -> float:
-        """1 - IoU with the nearest thing of its class, mean over the true things."""
-        planes, errors = paste_masks(found), []
-        for label, mask in zip(truth.labels, paste_masks(truth), strict=True):
-            same_class = planes[found.labels == label]
-            overlaps = (same_class & mask).sum((1, 2)) / (same_class | mask).sum((1, 2))
-            errors.append(1 - overlaps.max().item())
-        return float(np.mean(errors))
-
-    assert len(fuse(members)) == len(truth)
-    assert error(fuse(members)) < min(map(error, members))
-
-
-def one_thing(box, score: float, *, label: int = 0, size: int = 100, mask=None) -> Detections:
-    masks = torch.ones(1, 20, 20) if mask is None else mask[None]
-    boxes = torch.tensor([box], dtype=torch.float32)
-    return Detections(boxes, torch.tensor([score]), torch.tensor([label]), (size, size), masks)
-
-
-def test_score_and_mask_by_hand():
-    """Two of three models see a rectangle; weights 1, 0.5, 0.5."""
-    first = one_thing((10, 10, 50, 50), 0.8)
-    second = one_thing((10, 10, 50, 60), 0.4)
-    missing = nothing(first)
-    fused = fuse([first, second, missing], weights=[1.0, 0.5, 0.5])
-    mean = (0.8 * 1.0 + 0.4 * 0.5) / 1.5
-    assert fused.scores.item() == pytest.approx(mean * math.sqrt(1.5 / 2))
-    # below y = 50 only the second counts, with 0.2 of 1.0: not part of the mask
-    assert fused.boxes.tolist() == [[10, 10, 50, 50]]
-    lower = fuse([first, one_thing((10, 10, 50, 60), 0.8)], weights=[0.5, 1.0])
-    assert lower.boxes.tolist() == [[10, 10, 50, 60]]
-    assert lower.masks[0, 0].tolist() == pytest.approx([1.0] * 112)
-    assert lower.masks[0, -1].tolist() == pytest.approx([2 / 3] * 112)
-
-
-def test_masks_that_overlap_too_little_stay_apart():
-    apart = [one_thing((10, 10, 50, 50), 0.8), one_thing((10, 27, 50, 67), 0.8)]
-    assert len(fuse(apart, config=NO_NMS)) == 2  # IoU 23 / 57
-    close = [one_thing((10, 10, 50, 50), 0.8), one_thing((10, 18, 50, 58), 0.8)]
-    assert len(fuse(close, config=NO_NMS)) == 1  # IoU 32 / 48
-
-
-def test_small_masks_need_to_agree_less():
-    small = [one_thing((10, 10, 30, 30), 0.8), one_thing((10, 16, 30, 36), 0.8)]  # IoU 14 / 26
-    assert len(fuse(small, config=NO_NMS)) == 1
-    assert len(fuse(small, config=EnsembleConfig(nms_sigma=None, small_area=100.0))) == 2
-
-
-def test_a_second_hit_of_one_model_is_dropped():
-    twice = Detections.cat([one_thing((10, 10, 50, 50), 0.8), one_thing((10, 11, 50, 51), 0.7)])
-    fused = fuse([twice, one_thing((10, 10, 50, 50), 0.6)], config=NO_NMS)
-    assert len(fused) == 1
-    assert fused.scores.item() == pytest.approx(0.7)  # the mean of 0.8 and 0.6
-
-
-def test_classes_do_not_mix_but_the_worse_one_is_doubted():
-    kinds = [one_thing((10, 10, 50, 50), 0.8), one_thing((10, 10, 50, 50), 0.6, label=1)]
-    fused = fuse(kinds, config=EnsembleConfig(coverage=0.0))
-    assert fused.labels.tolist() == [0, 1]
-    assert fused.scores.tolist() == pytest.approx([0.8, 0.6 * 0.8])
-
-
-def test_overlapping_fused_masks_decay():
-    apart = [one_thing((10, 10, 50, 50), 0.8), one_thing((10, 27, 50, 67), 0.6)]
-    fused = fuse(apart, config=EnsembleConfig(coverage=0.0))
-    assert fused.scores.tolist() == pytest.approx([0.8, 0.6 * math.exp(-2 * (23 / 57) ** 2)])
-
-
-def test_faint_and_surplus_detections_are_left_out(members):
-    faint = one_thing((10, 10, 50, 50), 0.01, size=120)
-    faint = Detections(faint.boxes, faint.scores, faint.labels, (120, 120), torch.ones(1, 28, 28))
-    assert len(fuse([faint, faint])) == 0
-    few = fuse(members, config=EnsembleConfig(max_detections=2))
-    assert len(few) == 2
-    assert torch.equal(few.scores, fuse(members).scores[:2])
-
-
-def test_what_cannot_be_fused_is_refused(members):
-    with pytest.raises(UserError, match="at least one model"):
-        fuse([])
-    with pytest.raises(UserError, match="give 2 numbers over 0"):
-        fuse(members[:2], weights=[1.0])
-    with pytest.raises(UserError, match="give 2 numbers over 0"):
-        fuse(members[:2], weights=[1.0, 0.0])
-    with pytest.raises(UserError, match="one frame"):
-        fuse([members[0], members[1].resized((50, 50))])
-    boxes = Detections(*(getattr(members[0], n) for n in ("boxes", "scores", "labels")), (120, 120))
-    with pytest.raises(UserError, match="boxes without masks"):
-        fuse([boxes, members[1]])
+@pytest.mark.parametrize("side", [1, 2, 14, 33])
+@pytest.mark.parametrize("box", [(3.2, 4.7, 41.9, 33.1), (-8.0, -3.0, 90.0, 60.0), (5, 5, 5.3, 9)])
+def test_samples_are_grid_sample_with_the_edge_repeated(side, box):
+    torch.manual_seed(side)
+    mask = torch.rand(side, side)
+    x, y = (torch.arange(length, dtype=torch.float64) + 0.5 for length in (70, 50))
+    across, down = (
+        2 * (points - box[axis]) / (box[axis + 2] - box[axis]) - 1
+        for axis, points in enumerate((x, y))
+    )
+    grid = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1).float()[None]
+    expected = grid_sample(mask[None, None], grid, padding_mode="border", align_corners=False)[0, 0]
+    expected[(grid[0].abs() > 1).any(dim=-1)] = 0
+    torch.testing.assert_close(sample(mask, box, x, y), expected, atol=2e-5, rtol=0)
 
 
 def test_weights_of_the_papers_members():
@@ -241,41 +249,95 @@ def test_weights_of_the_papers_members():
     assert model_weights([0.5, 0.5]) == (1.0, 1.0)
 
 
-def test_four_models_of_twenty_things_at_full_size_are_fast():
-    members = scene(1, models=4, things=20, size=1200, sides=(224, 224, 224, 112))
-    fuse(members)  # compiles
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        seconds = []
-        for _ in range(3):
-            start = time.process_time()
-            fuse(members)
-            seconds.append(time.process_time() - start)
-    finally:
-        torch.set_num_threads(threads)
-    assert min(seconds) < 0.15
+class TestTwoPasses:
+    @staticmethod
+    def head_of(value: float, asked: list[Detections], side: int = 20):
+        """A mask head that notes what it was asked, and always answers `value`."""
+
+        def head(detections: Detections) -> torch.Tensor:
+            asked.append(detections)
+            return torch.full((len(detections), side, side), value)
+
+        return head
+
+    def test_boxes_are_averaged_by_power_and_every_head_answers(self):
+        asked: list[Detections] = []
+        first, second = one_thing((10, 10, 50, 50), 0.8), one_thing((10, 10, 50, 56), 0.4)
+        members = [
+            Member(first, self.head_of(0.9, asked)),
+            Member(second, self.head_of(0.6, asked, side=10)),
+            Member(first[:0], self.head_of(0.3, asked)),
+        ]
+        fused = fuse_two_pass(members, weights=[1.0, 0.5, 0.5])
+        middle = (0.8 * 50 + 0.5 * 0.4 * 56) / (0.8 + 0.5 * 0.4)
+        assert len(asked) == 3
+        for detections in [*asked, fused]:
+            torch.testing.assert_close(detections.boxes, torch.tensor([[10, 10, 50, middle]]))
+        torch.testing.assert_close(fused.masks, torch.full((1, 20, 20), (0.9 + 0.3 + 0.15) / 2))
+        assert fused.scores.item() == pytest.approx((0.8 + 0.2) / 1.5 * math.sqrt(1.5 / 2))
+
+    def test_a_model_of_one_stage_gives_what_it_has(self):
+        full, alone = one_thing((10, 10, 50, 50), 0.8), one_thing((60, 60, 90, 90), 0.5)
+        other = Member(Detections.cat([full, alone]), self.head_of(0.4, []))
+        fused = fuse_two_pass([Member(full, None), other], config=NO_NMS)
+        assert fused.masks[0].unique().tolist() == pytest.approx([0.7])  # (1 + 0.4) / 2
+        assert fused.masks[1].unique().tolist() == pytest.approx([0.4])  # the head's alone
+
+    @pytest.mark.parametrize("kind", ["pointrend", "solov2"])
+    def test_a_model_alone_gives_what_it_predicts(self, kind):
+        torch.manual_seed(0)
+        small = Solov2Config(
+            grids=(6, 5, 4, 3, 2), head_channels=16, head_convs=1, mask_channels=8,
+            kernel_channels=8, mask_size=28, keep_score=0.0,
+        )  # fmt: skip
+        extra = POINTREND if kind == "pointrend" else {"architecture": "solov2", "solov2": small}
+        model = build_model(ModelConfig(**TINY, **extra), LossConfig(), TEST, 3).eval()
+        image = torch.randint(0, 256, (3, 64, 80), dtype=torch.uint8)
+        seen = member_of(model, image, (128, 160))
+        assert (seen.head is None) == (kind == "solov2")
+        (expected,) = model.predict([image])
+        torch.testing.assert_close(seen.found.boxes, expected.boxes * 2)
+        fused = fuse_two_pass([seen], config=replace(NO_NMS, min_score=0.0))
+        assert 0 < len(fused) <= len(expected)
+        for score, box, mask in zip(fused.scores, fused.boxes, fused.masks, strict=True):
+            row = (seen.found.scores - score).abs().argmin()
+            torch.testing.assert_close(box, seen.found.boxes[row])
+            torch.testing.assert_close(mask, seen.found.masks[row], atol=1e-4, rtol=1e-3)
+
+    def test_nothing_found(self):
+        nothing = one_thing((1, 1, 2, 2), 0.5)[:0]
+        members = [Member(nothing, self.head_of(0.5, [])), Member(nothing, None)]
+        assert fuse_two_pass(members).masks.shape == (0, 20, 20)
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak")
-def test_four_models_of_twenty_things_at_full_size_are_small():
-    members = scene(1, models=4, things=20, size=1200, sides=(224, 224, 224, 112))
-    fuse(members)  # compiles
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = kilobytes("VmRSS")
-    fuse(members)
-    assert kilobytes("VmHWM") - before < 100_000
+class TestBaselines:
+    @staticmethod
+    def found(*rows, side: int = 4) -> Detections:
+        """rows: x1, y1, x2, y2, score, label."""
+        table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 6)
+        masks = torch.full((len(rows), side, side), 0.75)
+        return Detections(table[:, :4], table[:, 4], table[:, 5].long(), (100, 100), masks)
 
+    @pytest.fixture
+    def pair(self):
+        one = self.found((0, 0, 10, 10, 0.9, 0), (50, 50, 60, 60, 0.5, 1))
+        return one, self.found((0, 0, 10, 8, 0.8, 0), (0, 0, 10, 10, 0.7, 1), side=8)
 
-def kilobytes(name: str) -> int:
-    """What Linux says of this process: VmRSS, its memory now, or VmHWM, the peak of it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
+    def test_union_drops_worse_copies_of_a_class_alone(self, pair):
+        union = union_nms(pair)
+        assert union.scores.tolist() == pytest.approx([0.9, 0.7, 0.5])
+        assert union.labels.tolist() == [0, 1, 1]
+        assert union.masks.shape == (3, 8, 8)
+        assert len(union_nms([self.found(), self.found(side=8)])) == 0
 
+    def test_soft_nms_keeps_copies_at_what_is_left_of_them(self, pair):
+        # weighted 0.6: the first's 0.54 and 0.3; the second's 0.8 overlaps its copy by 0.8
+        pool = weighted_soft_nms(pair, [0.6, 1.0])
+        assert pool.scores.tolist() == pytest.approx([0.8, 0.7, 0.3, 0.54 * 0.2], abs=1e-6)
+        assert len(weighted_soft_nms(pair, [0.6, 1.0], floor=0.2)) == 3
 
-def test_masks_of_other_grids_or_for_some_alone_are_not_put_together():
-    one = one_thing((10, 10, 50, 50), 0.8)
-    coarse = replace(one, masks=one.masks[:, ::2, ::2])
-    for other in (coarse, replace(one, masks=None)):
-        with pytest.raises(ValueError, match="masks on one grid or none at all"):
-            Detections.cat([one, other])
+    def test_soft_nms_goes_on_with_decayed_scores(self):
+        rows = [(0, 0, 10, 10, 0.9, 0), (0, 0, 10, 9, 0.8, 0), (0, 0, 10, 6, 0.7, 0)]
+        # IoU 0.9, 0.6 and 2/3: the third (0.7 * 0.4 = 0.28) comes before the second (0.08)
+        pool = weighted_soft_nms([self.found(*rows)], [1.0])
+        assert pool.scores.tolist() == pytest.approx([0.9, 0.28, 0.8 * 0.1 * (1 - 2 / 3)], abs=1e-6)

@@ -6,7 +6,6 @@ import torch
 from pycocotools import mask as coco_mask
 from torch.nn import functional
 
-from helpers.data.rle import decode
 from helpers.inference.paste import paste_masks, to_rle
 from helpers.structures import Detections
 
@@ -97,12 +96,6 @@ def test_planes_follow_the_formula():
             assert bool(plane[y, x]) == bool(value >= 0.5), (x, y)
 
 
-def test_mask_of_the_whole_picture_is_itself():
-    mask = torch.rand(1, 24, 24, generator=torch.Generator().manual_seed(1)).round()
-    plane = paste_masks(detections([[0, 0, 24, 24]], mask, (24, 24)))
-    assert torch.equal(plane, mask.bool())
-
-
 @pytest.mark.parametrize(
     "box",
     [
@@ -121,12 +114,6 @@ def test_boxes_without_pixels(box):
     assert coco_mask.area(to_rle(found)[0]) == 0
 
 
-def test_sub_pixel_box_over_a_centre_sets_one_pixel():
-    found = detections([(4.4, 6.3, 4.6, 6.7)], torch.ones(1, 28, 28), (10, 12))
-    assert torch.nonzero(paste_masks(found)[0]).tolist() == [[6, 4]]
-    assert np.argwhere(decode(to_rle(found)[0])).tolist() == [[6, 4]]
-
-
 def test_no_detections():
     found = detections([], torch.zeros(0, 28, 28), (10, 12))
     assert to_rle(found) == []
@@ -138,14 +125,6 @@ def test_half_precision_masks_are_read():
     boxes = [[1, 2, 30, 40], [0, 0, 50, 60], [-5, 7, 20, 21]]
     half, full = (detections(boxes, m, (60, 50)) for m in (masks, masks.float()))
     assert to_rle(half) == to_rle(full)
-
-
-@pytest.mark.parametrize("threshold", [0, -1, 1.5])
-def test_threshold_out_of_range_is_refused(threshold):
-    found = detections([[0, 0, 1, 1]], torch.ones(1, 2, 2), (4, 4))
-    for paste in (to_rle, paste_masks):
-        with pytest.raises(ValueError, match="threshold"):
-            paste(found, threshold=threshold)
 
 
 def test_boxes_alone_are_refused():

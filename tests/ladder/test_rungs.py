@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
-from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -14,7 +13,6 @@ from helpers.__main__ import parser as command_line
 from helpers.config import TestConfig, change
 from helpers.evaluation.average_precision import Evaluation
 from helpers.files import RunBusyError, UserError
-from helpers.inference.stored import StoredPredictions
 from helpers.ladder import command as ladder_command
 from helpers.ladder import measure as ladder_measure
 from helpers.ladder import results as measured
@@ -293,16 +291,6 @@ def test_rungs_that_another_process_is_at_come_last(monkeypatch, capsys):
     keys = [row.key for row in rows]
     assert tried == [*keys, keys[0]]
     assert "later: run quick-mask_rcnn_r50 is being worked on" in capsys.readouterr().out
-
-
-def test_pictures_that_another_process_looks_at_are_busy(tmp_path, monkeypatch):
-    monkeypatch.setattr("helpers.inference.stored.LOCK_SECONDS", 0.1)
-    about = {"images": [], "categories": []}
-    stored = StoredPredictions.open(tmp_path / "ladder-val", about)
-    with stored.part(1, 1), ExitStack() as stack, pytest.raises(RunBusyError, match="looks at"):
-        ladder_measure._part(stored, stack)
-    with ExitStack() as stack:
-        assert ladder_measure._part(stored, stack).file.writable()
 
 
 def test_other_weights_are_other_predictions(tmp_path):

@@ -13,7 +13,8 @@ from PIL import Image
 from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.series.viz.sources import detected, picture, predicted, spread_rows, truth
+from helpers.inference.predictor import detected
+from helpers.series.viz.sources import picture, predicted, spread_rows, truth
 from helpers.structures import Detections
 
 CATEGORIES = [

@@ -11,9 +11,9 @@ import pandas as pd
 from helpers.data.taxonomy import Taxonomy
 from helpers.drawing import Panel, grid
 from helpers.drawing_style import CYCLE, INK, STYLE, Picture
+from helpers.inference.predictor import detected
 from helpers.series.analysis.augmentation import Looks
 from helpers.series.viz.controls import Controlled, tick
-from helpers.series.viz.sources import detected
 
 SIZES = {"AP": "all", "APs": "small", "APm": "medium", "APl": "large"}
 

@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 
 from helpers.data import rle
 from helpers.drawing import Overlay, Panel, grid
 from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture
-from helpers.inference.ensemble_masks import render
+from helpers.inference.ensemble import sample
+from helpers.inference.predictor import detected
 from helpers.ladder.ensemble import Members
 from helpers.series.analysis.ensembling import NAMES, truths_of
 from helpers.series.viz.controls import Controlled, slider, tick
-from helpers.series.viz.sources import detected
 from helpers.structures import Detections
 
 
@@ -155,12 +156,10 @@ def member_toggles(
 
 def _soft_plane(found: Detections, size: tuple[int, int]) -> np.ndarray:
     """(H, W) float32: the best detection's mask as probabilities, 0 outside of its box."""
-    plane = np.zeros(size, np.float32)
-    if len(found):
-        patch = render(found.masks[0].numpy(), tuple(found.boxes[0].tolist()), size, 1)
-        right, bottom = patch.ends
-        plane[patch.top : bottom, patch.left : right] = patch.values
-    return plane
+    if not len(found):
+        return np.zeros(size, np.float32)
+    y, x = (torch.arange(side, dtype=torch.float64) + 0.5 for side in size)
+    return sample(found.masks[0], found.boxes[0].tolist(), x, y).numpy()
 
 
 def _window(mask: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:

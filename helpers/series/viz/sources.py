@@ -10,10 +10,7 @@ import numpy as np
 from helpers.data import rle
 from helpers.data.index import InstanceIndex
 from helpers.data.pictures import read_picture
-from helpers.data.taxonomy import Taxonomy
 from helpers.drawing import Overlay
-from helpers.inference.paste import paste_masks
-from helpers.structures import Detections
 
 Result = Mapping[str, Any]
 
@@ -53,18 +50,6 @@ def predicted(results: Sequence[Result], index: InstanceIndex, row: int) -> Over
         category_ids=np.array([r["category_id"] for r in mine], dtype=np.int64),
         names=tuple(names[r["category_id"]] for r in mine),
         scores=np.array([r["score"] for r in mine], dtype=np.float64),
-    )
-
-
-def detected(detections: Detections, taxonomy: Taxonomy) -> Overlay:
-    """Detections of one picture as they leave a model."""
-    classes = [taxonomy.classes[label] for label in detections.labels.tolist()]
-    return Overlay(
-        masks=paste_masks(detections).cpu().numpy(),
-        boxes=detections.boxes.cpu().numpy(),
-        category_ids=np.array([c.id for c in classes], dtype=np.int64),
-        names=tuple(c.name for c in classes),
-        scores=detections.scores.cpu().numpy(),
     )
 
 

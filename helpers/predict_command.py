@@ -1,0 +1,85 @@
+"""`python -m helpers predict`: what a trained run, or several together, find on pictures.
+
+    predict RUN                  the run's own validation split
+    predict RUN PICTURES         one picture, a folder of them, or a data set (folder or COCO file)
+    predict RUN RUN .. PICTURES  several runs, fused
+
+A folder of predictions made with --soft may stand in place of a run. Results lie in a folder (see
+`helpers.inference.stored`); the same command goes on after a kill. Processes share the work when
+each is started with its own --shard 1/n ... n/n; whichever finishes last puts results together.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from helpers.config import Precision
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command with these words; unlike other commands' its words and options may alternate."""
+    parser = argparse.ArgumentParser(
+        "python -m helpers predict",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    return run(parser.parse_intermixed_args(argv))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `predict`."""
+    add = parser.add_argument
+    add("words", metavar="RUN", nargs="+", help="a run: its name or how it begins; or PICTURES")
+    add("--images", type=Path, help="image folder of an annotation file")
+    add("--split", default="val", help="of a data set's folder (default: val)")
+    add("--tta", action="store_true", help="test-time augmentation: slower, better")
+    add("--tta-sizes", type=int, nargs="+", metavar="PX", help="its short sides; turns it on, too")
+    add("--merge", choices=("max", "mean", "vote"), help="how views join; turns it on, too")
+    add("--soft", action="store_true", help="keep mask probabilities, to fuse them later")
+    add("--precision", choices=get_args(Precision), help="computed in (default: the run's)")
+    add("--shard", type=parse_shard, default=(1, 1), metavar="I/N", help="one of N processes")
+    add("--output", type=Path, metavar="FOLDER", help="default: by run and data")
+    add("--device", help="e.g. cpu or cuda:1; default: a GPU of its own, else cpu")
+    add = parser.add_argument_group("several runs").add_argument
+    add("--method", choices=("fuse", "union", "soft-nms"), default="fuse", help="fuse masks, or "
+        "pool unfused detections by NMS or the soft-NMS of the first place")  # fmt: skip
+    add("--weights", type=float, nargs="+", metavar="W", help="trust in each of them")
+    add("--held-out", metavar="NAME", help="learn score calibration and weights from predictions "
+        "of other pictures: the folder of that name beside each run's")  # fmt: skip
+    add("--truth", type=Path, help="annotations of the held-out pictures")
+    add("--preset", choices=("coco", "future3d"), default="coco", help="of their mAP")
+    add("--coverage", type=float, metavar="C", help="how much a thing suffers that few models find "
+        "(default: 0.5; 0: not at all)")  # fmt: skip
+    add("--min-score", type=float, metavar="S", help="least score of a detection to take part "
+        "(default: 0.02; with --held-out all, as calibrated scores are small)")  # fmt: skip
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """ "2/4" -> (2, 4), the second of four. ArgumentTypeError for anything else."""
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shard: give I/N from 1/N to N/N")
+    return int(number), int(of)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict what is not there yet; say where the results lie, or what is still missing."""
+    from helpers.runs_predict import predicted  # torch is slow to import
+
+    stored = predicted(args)
+    results, about = stored.assemble(), stored.about
+    if results is None:
+        total, missing = len(about["images"]), len(stored.missing())
+        print(f"{total - missing} of {total} pictures done; other shards are missing")
+        return 0
+    print(results)
+    if about.get("ids") == "invented":
+        print(
+            "its image ids are invented, 1, 2, ... in the order of the file names: give the "
+            "annotation file when these predictions are scored or submitted"
+        )
+    return 0

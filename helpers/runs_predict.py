@@ -1,0 +1,352 @@
+"""Predictions of a run, or of several fused, as the options of `predict` say.
+
+Run members are predicted first, each into its own folder, as if alone with --soft.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from helpers.config import TestConfig, TtaConfig
+from helpers.data.coco import read_index
+from helpers.data.index import InstanceIndex
+from helpers.data.layouts import find_dataset, picture_list
+from helpers.data.pictures import is_picture
+from helpers.data.taxonomy import Category, Taxonomy
+from helpers.evaluation.average_precision import evaluate
+from helpers.evaluation.result_files import comparable_names, matched_results, results_file
+from helpers.files import UserError, outputs_dir
+from helpers.inference.calibration import Isotonic, calibration_of
+from helpers.inference.ensemble import (
+    CALIBRATED,
+    EnsembleConfig,
+    calibrated,
+    fuse,
+    model_weights,
+    union_nms,
+    weighted_soft_nms,
+)
+from helpers.inference.predict import to_results
+from helpers.inference.predictor import checked_device
+from helpers.inference.stored import StoredPredictions, predict_missing
+from helpers.inference.tta import require_two_stages
+from helpers.models.precision import autocast_dtype
+from helpers.run_store import Run, find_run
+from helpers.structures import Detections
+
+SHOWN = 3  # pictures named in an error
+
+
+def predicted(args: argparse.Namespace) -> StoredPredictions:
+    """Predictions as the options of `predict` say; those of other shards may be missing.
+
+    What is wrong with runs, pictures or options is found before anything is written.
+    """
+    names, data = _names_and_data(args.words)
+    members = [_member(name, data, args, fused=len(names) > 1) for name in names]
+    if data is not None and all(member.predict is None for member in members):
+        raise UserError(f"folders of predictions know their pictures: leave out {data}")
+    if len(members) > 1:
+        return _fused(members, args)
+    [member], (number, of) = members, args.shard
+    _complete(member, member.ids[number - 1 :: of], args)
+    return member.stored
+
+
+@dataclass(frozen=True)
+class Member:
+    """Predictions to be made or given: what they are of, their folder, and how those of some
+    pictures are made, None where all are there."""
+
+    folder: Path
+    about: Mapping[str, Any]
+    predict: Callable[[StoredPredictions, Sequence[int]], None] | None = None
+
+    @property
+    def stored(self) -> StoredPredictions:
+        return StoredPredictions(self.folder)
+
+    @property
+    def name(self) -> str:
+        """Run and data, as the folders are called."""
+        return f"{self.folder.parent.name}/{self.folder.name}"
+
+    @property
+    def ids(self) -> list[int]:
+        """Image ids in their order."""
+        return [image["id"] for image in self.about["images"]]
+
+
+def _names_and_data(words: Sequence[str]) -> tuple[list[str], Path | None]:
+    """The names of runs, and the pictures: the last word, where it is a path."""
+    *others, last = words
+    path = Path(last).expanduser()
+    is_data = path.exists() or "/" in last or path.suffix == ".json" or is_picture(path)
+    if not others or not is_data or (path / "about.json").exists():
+        return list(words), None
+    return others, path
+
+
+def _member(name: str, data: Path | None, args: argparse.Namespace, *, fused: bool) -> Member:
+    """A run's predictions of the data, or those in a folder. All that can be wrong with them is
+    found here, before anything is written."""
+    given = StoredPredictions(Path(name).expanduser())
+    if (given.folder / "about.json").exists():
+        return _given(given)
+    device = checked_device(args.device or _device(args.shard[0]))
+    try:
+        trained = find_run(name)
+    except UserError as error:
+        raise UserError(f"{error} (nor is there a file or folder {name!r})") from None
+    index, ids = _index(data, args, trained)
+    test = trained.config.test
+    test = replace(test, tta=_tta(args, test), precision=args.precision or test.precision)
+    autocast_dtype(test.precision, device)  # refused before anything is made
+    model, soft = trained.model(), args.soft or fused
+    if test.tta is not None:
+        require_two_stages(model)
+    folder = _folder(trained, data, args, test, soft)
+    folder = folder if args.output is None or fused else args.output.expanduser()
+    coco = replace(index, annotation_ids=index.annotation_ids[:0]).to_coco()
+    about = {
+        "run": trained.name,
+        "weights": _weights_digest(model),
+        "test": asdict(test),
+        "label_space": index.taxonomy.label_space,
+        "soft": soft,
+        "pictures": _pictures_digest(index),
+        "ids": ids,
+        "images": coco["images"],
+        "categories": coco["categories"],
+    }
+    how = {"config": replace(trained.config, test=test), "soft": soft, "device": device}
+    return Member(folder, about, partial(predict_missing, model=model, index=index, **how))
+
+
+def _given(stored: StoredPredictions) -> Member:
+    about, missing = stored.about, stored.missing()
+    if not about.get("soft"):
+        raise UserError(f"{stored.folder} has no soft masks: predict with --soft")
+    if missing:
+        raise UserError(
+            f"{stored.folder} lacks {len(missing)} of {len(about['images'])} pictures: let "
+            "`predict` come to its end"
+        )
+    return Member(stored.folder, about)
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How detections of several models become one set."""
+
+    method: str
+    weights: tuple[float, ...]
+    calibrations: tuple[Isotonic | None, ...]
+    config: EnsembleConfig
+
+    def __call__(self, found: Sequence[Detections]) -> Detections:
+        pairs = zip(found, self.calibrations, strict=True)
+        found = [one if c is None else calibrated(one, c(one.scores)) for one, c in pairs]
+        if self.method == "union":
+            return union_nms(found)
+        if self.method == "soft-nms":
+            return weighted_soft_nms(found, self.weights)
+        return fuse(found, weights=self.weights, config=self.config)
+
+
+def _fused(members: Sequence[Member], args: argparse.Namespace) -> StoredPredictions:
+    """The members' predictions made one; those that runs have not made yet come first."""
+    base = next((m for m in members if m.about.get("ids", "file") == "file"), members[0])
+    ids_of = [_matched(base, member) for member in members]
+    if len({member.folder.resolve() for member in members}) < len(members):
+        raise UserError("a model is named twice: it would only outvote the others")
+    fusion = _fusion(members, args)
+    about = {
+        "run": "ensemble",
+        "members": [[m.name, m.about.get("weights")] for m in members],
+        "fusion": asdict(fusion),
+        "soft": args.soft,
+        "ids": base.about.get("ids", "file"),
+        **{key: base.about[key] for key in ("label_space", "images", "categories")},
+    }
+    folder = args.output.expanduser() if args.output else _ensemble_folder(about, base)
+    stored, (number, of) = StoredPredictions.open(folder, about), args.shard
+    with stored.share(number, of):
+        done = stored.done()
+        missing = [i for i in base.ids[number - 1 :: of] if i not in done]
+        for member, ids in zip(members, ids_of, strict=True):
+            _complete(member, [ids[i] for i in missing], args)
+        taxonomy = _taxonomy(base.about)
+        for image_id in tqdm(missing, desc="fuse", unit="picture"):
+            pairs = zip(members, ids_of, strict=True)
+            fused = fusion([m.stored.detections(ids[image_id]) for m, ids in pairs])
+            results = to_results(fused, image_id, taxonomy)
+            stored.add(image_id, results, soft=fused if args.soft else None)
+    return stored
+
+
+def _complete(member: Member, image_ids: Sequence[int], args: argparse.Namespace) -> None:
+    """Let a run predict those pictures; a folder has them already."""
+    if member.predict is not None:
+        stored, (number, of) = StoredPredictions.open(member.folder, member.about), args.shard
+        with stored.share(number, of):
+            member.predict(stored, image_ids)
+
+
+def _matched(base: Member, member: Member) -> dict[int, int]:
+    """Image ids of one -> those of the other, by file name. UserError, naming both, when they are
+    of other classes or pictures, or names and ids contradict each other."""
+    both = f"{base.name} and {member.name}"
+    space, other = (
+        {m.about["label_space"], *(f"{c['id']} {c['name']}" for c in m.about["categories"])}
+        for m in (base, member)
+    )
+    if space != other:
+        raise UserError(
+            f"{both} know different classes, as {min(space ^ other)!r}: only models of the same "
+            "classes can be fused"
+        )
+    images = [m.about["images"] for m in (base, member)]
+    if images[0] == images[1]:
+        return {number: number for number in base.ids}
+    names = comparable_names(*images)
+    ours, theirs = (dict(zip(*side, strict=True)) for side in zip(names, images, strict=True))
+    given = all(m.about.get("ids", "file") == "file" for m in (base, member))
+    repeated = sorted(n for side in names for n, count in Counter(side).items() if count > 1)
+    wrong = [f"{name} is listed twice" for name in repeated]
+    wrong += [f"{name} is in one of them only" for name in sorted(ours.keys() ^ theirs.keys())]
+    for name in ours.keys() & theirs.keys():
+        one, same = ours[name], theirs[name]
+        if given and one["id"] != same["id"]:
+            wrong.append(f"{name} has the ids {one['id']} and {same['id']}")
+        elif any(one[side] != same[side] for side in ("width", "height")):
+            wrong.append(f"{name} has two sizes")
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise UserError(
+            f"{both} are of different pictures: {', '.join(wrong[:SHOWN])}{more}. Predict the same "
+            "data with both"
+        )
+    return {image["id"]: theirs[name]["id"] for name, image in ours.items()}
+
+
+def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
+    """What the options ask for; calibrations and weights from held-out pictures, or none and those
+    given or all alike."""
+    if (args.held_out is None) != (args.truth is None):
+        raise UserError("--held-out and --truth go together: the pictures, and what is there")
+    given = args.weights or [1.0] * len(members)
+    if len(given) != len(members) or not all(0 < weight < math.inf for weight in given):
+        raise UserError(f"--weights: give {len(members)} numbers over 0, one for each run")
+    calibrations, weights, config = (None,) * len(members), given, EnsembleConfig()
+    if args.held_out is not None:
+        space = members[0].about["label_space"]
+        index = read_index(args.truth, None, label_space=space, check_images=False)
+        truth, config = index.to_coco(), CALIBRATED
+        results = [_held_out(member, truth, args.held_out) for member in members]
+        calibrations = tuple(calibration_of(truth, found) for found in results)
+        scored = [evaluate(index, r, preset=args.preset, kinds=("segm",)) for r in results]
+        weights = model_weights([one.metrics["segm"]["AP"] for one in scored])
+    asked = {"coverage": args.coverage, "min_score": args.min_score}
+    config = replace(config, **{key: value for key, value in asked.items() if value is not None})
+    return Fusion(args.method, tuple(args.weights or weights), calibrations, config)
+
+
+def _held_out(member: Member, truth: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The member's results on the held-out pictures, which must not be those to fuse."""
+    stored = StoredPredictions(member.folder.parent / name)
+    if stored.about["images"] == member.about["images"]:
+        raise UserError(
+            f"{stored.folder} holds the pictures to be fused: calibrate on others, or the result "
+            "is no honest measurement"
+        )
+    return matched_results(results_file(stored.folder), truth)[0]
+
+
+def _index(data: Path | None, args: argparse.Namespace, trained: Run) -> tuple[InstanceIndex, str]:
+    """The pictures, and whose their ids are: of an annotation "file", or "invented"."""
+    if data is None:
+        return trained.index("val"), "file"
+    if data.exists() and (listed := picture_list(data)["images"]):
+        return _index_of(listed, data if data.is_dir() else data.parent, trained), "invented"
+    found = find_dataset(data)
+    pair = found.get("all", found.get(args.split))
+    if pair is None:
+        known = ", ".join(sorted(found))
+        raise UserError(f"{data} has no split {args.split!r}: choose --split {known}")
+    return _read(pair[0], args.images or pair[1], trained), "file"
+
+
+def _index_of(listed: list[dict[str, Any]], images: Path, trained: Run) -> InstanceIndex:
+    with tempfile.TemporaryDirectory() as folder:
+        annotations = Path(folder) / "pictures.json"
+        annotations.write_text(json.dumps({"images": listed}))
+        return _read(annotations, images, trained)
+
+
+def _read(annotations: Path, images: Path | None, trained: Run) -> InstanceIndex:
+    space, taxonomy = trained.config.data.label_space, trained.taxonomy
+    return read_index(annotations, images, mode="predict", label_space=space, taxonomy=taxonomy)
+
+
+def _tta(args: argparse.Namespace, test: TestConfig) -> TtaConfig | None:
+    if not (args.tta or args.tta_sizes or args.merge):
+        return test.tta
+    tta = test.tta or TtaConfig.around(test.short_side)
+    return replace(tta, sizes=tuple(args.tta_sizes or tta.sizes), merge=args.merge or tta.merge)
+
+
+def _folder(
+    trained: Run, data: Path | None, args: argparse.Namespace, test: TestConfig, soft: bool
+) -> Path:
+    words = ["val" if data is None else data.resolve().stem]
+    words += [args.split] if data is not None and data.is_dir() else []
+    words += [f"tta-{test.tta.merge}"] if test.tta else []
+    words += [test.precision] if test.precision != "float32" else []
+    words += ["soft"] if soft else []
+    return outputs_dir() / "predictions" / trained.name / "-".join(words)
+
+
+def _ensemble_folder(about: Mapping[str, Any], base: Member) -> Path:
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
+    return outputs_dir() / "predictions" / f"ensemble-{digest}" / base.folder.name
+
+
+def _taxonomy(about: Mapping[str, Any]) -> Taxonomy:
+    rows = about["categories"]
+    return Taxonomy(tuple(Category(c["id"], c["name"], c["supercategory"]) for c in rows))
+
+
+def _pictures_digest(index: InstanceIndex) -> str:
+    """Of the files' sizes and times: others of the same names are another prediction."""
+    stats = [path.stat() for path in index.paths]
+    text = " ".join(f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _weights_digest(model: nn.Module) -> str:
+    """A run may have trained on since: other weights are another prediction."""
+    sha = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        sha.update(name.encode())
+        sha.update(tensor.detach().cpu().contiguous().numpy())
+    return sha.hexdigest()
+
+
+def _device(number: int) -> str:
+    count = torch.cuda.device_count()
+    return f"cuda:{(number - 1) % count}" if count else "cpu"
