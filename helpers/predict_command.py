@@ -3,6 +3,9 @@
     predict RUN                  the run's own validation split
     predict RUN PICTURES         one picture, a folder of them, or a data set (folder or COCO file)
     predict RUN RUN .. PICTURES  several runs, fused
+    predict released ROOM.jpg    with the model that comes with the project
+
+Of a single picture a copy with the masks drawn in is made, too.
 
 A folder of predictions made with --soft may stand in place of a run. Results lie in a folder (see
 `helpers.inference.stored`); the same command goes on after a kill. Processes share the work when
@@ -68,7 +71,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 def run(args: argparse.Namespace) -> int:
     """Predict what is not there yet; say where the results lie, or what is still missing."""
-    from helpers.runs_predict import predicted  # torch is slow to import
+    from helpers.runs_predict import drawn, predicted  # torch is slow to import
 
     stored = predicted(args)
     results, about = stored.assemble(), stored.about
@@ -77,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{total - missing} of {total} pictures done; other shards are missing")
         return 0
     print(results)
+    if (picture := Path(args.words[-1]).expanduser()).is_file() and picture.suffix != ".json":
+        print(drawn(stored, picture))
     if about.get("ids") == "invented":
         print(
             "its image ids are invented, 1, 2, ... in the order of the file names: give the "

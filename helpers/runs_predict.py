@@ -17,19 +17,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
 from helpers.config import TestConfig, TtaConfig
+from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import find_dataset, picture_list
-from helpers.data.pictures import is_picture
+from helpers.data.pictures import is_picture, read_picture
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.result_files import comparable_names, matched_results, results_file
-from helpers.files import UserError, outputs_dir
+from helpers.files import UserError, outputs_dir, replace_file
 from helpers.inference.calibration import Isotonic, calibration_of
 from helpers.inference.ensemble import (
     CALIBRATED,
@@ -42,6 +44,7 @@ from helpers.inference.ensemble import (
 )
 from helpers.inference.predict import to_results
 from helpers.inference.predictor import checked_device
+from helpers.inference.released import Released
 from helpers.inference.stored import StoredPredictions, predict_missing
 from helpers.inference.tta import require_two_stages
 from helpers.models.precision import autocast_dtype
@@ -49,6 +52,7 @@ from helpers.run_store import Run, find_run
 from helpers.structures import Detections
 
 SHOWN = 3  # pictures named in an error
+Model = Run | Released
 
 
 def predicted(args: argparse.Namespace) -> StoredPredictions:
@@ -65,6 +69,29 @@ def predicted(args: argparse.Namespace) -> StoredPredictions:
     [member], (number, of) = members, args.shard
     _complete(member, member.ids[number - 1 :: of], args)
     return member.stored
+
+
+def drawn(stored: StoredPredictions, picture: Path) -> Path:
+    """The one picture with its 20 best instances of score 0.5 and more, as a JPEG beside them."""
+    from helpers.drawing import Overlay, Panel, grid  # only for those who look
+
+    [image], results = stored.about["images"], stored.results(stored.about["images"][0]["id"])
+    names = {c["id"]: c["name"] for c in stored.about["categories"]}
+    size = (image["height"], image["width"])
+    boxes = np.array([r["bbox"] for r in results], float).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    found = Overlay(
+        masks=np.array([rle.decode(r["segmentation"]) for r in results], bool).reshape(-1, *size),
+        boxes=boxes,
+        category_ids=np.array([r["category_id"] for r in results], int),
+        names=tuple(names[r["category_id"]] for r in results),
+        scores=np.array([r["score"] for r in results], float),
+    ).best()
+    panel = Panel(np.asarray(read_picture(picture)), overlay=found)
+    _, content = grid([panel], columns=1, alt=picture.name, cell=11.0).encoded()
+    file = stored.folder / f"{picture.stem}-masks.jpg"
+    replace_file(file, lambda out: out.write(content) and None)
+    return file
 
 
 @dataclass(frozen=True)
@@ -108,10 +135,7 @@ def _member(name: str, data: Path | None, args: argparse.Namespace, *, fused: bo
     if (given.folder / "about.json").exists():
         return _given(given)
     device = checked_device(args.device or _device(args.shard[0]))
-    try:
-        trained = find_run(name)
-    except UserError as error:
-        raise UserError(f"{error} (nor is there a file or folder {name!r})") from None
+    trained = _trained(name)
     index, ids = _index(data, args, trained)
     test = trained.config.test
     test = replace(test, tta=_tta(args, test), precision=args.precision or test.precision)
@@ -135,6 +159,16 @@ def _member(name: str, data: Path | None, args: argparse.Namespace, *, fused: bo
     }
     how = {"config": replace(trained.config, test=test), "soft": soft, "device": device}
     return Member(folder, about, partial(predict_missing, model=model, index=index, **how))
+
+
+def _trained(name: str) -> Model:
+    """The run of that name, or the released model where no run is called so."""
+    try:
+        return find_run(name)
+    except UserError as error:
+        if name == Released.name:
+            return Released()
+        raise UserError(f"{error} (nor is there a file or folder {name!r})") from None
 
 
 def _given(stored: StoredPredictions) -> Member:
@@ -277,9 +311,13 @@ def _held_out(member: Member, truth: Mapping[str, Any], name: str) -> list[dict[
     return matched_results(results_file(stored.folder), truth)[0]
 
 
-def _index(data: Path | None, args: argparse.Namespace, trained: Run) -> tuple[InstanceIndex, str]:
+def _index(
+    data: Path | None, args: argparse.Namespace, trained: Model
+) -> tuple[InstanceIndex, str]:
     """The pictures, and whose their ids are: of an annotation "file", or "invented"."""
     if data is None:
+        if isinstance(trained, Released):
+            raise UserError(f"{trained.name} has no data of its own: name a picture or a folder")
         return trained.index("val"), "file"
     if data.exists() and (listed := picture_list(data)["images"]):
         return _index_of(listed, data if data.is_dir() else data.parent, trained), "invented"
@@ -291,14 +329,14 @@ def _index(data: Path | None, args: argparse.Namespace, trained: Run) -> tuple[I
     return _read(pair[0], args.images or pair[1], trained), "file"
 
 
-def _index_of(listed: list[dict[str, Any]], images: Path, trained: Run) -> InstanceIndex:
+def _index_of(listed: list[dict[str, Any]], images: Path, trained: Model) -> InstanceIndex:
     with tempfile.TemporaryDirectory() as folder:
         annotations = Path(folder) / "pictures.json"
         annotations.write_text(json.dumps({"images": listed}))
         return _read(annotations, images, trained)
 
 
-def _read(annotations: Path, images: Path | None, trained: Run) -> InstanceIndex:
+def _read(annotations: Path, images: Path | None, trained: Model) -> InstanceIndex:
     space, taxonomy = trained.config.data.label_space, trained.taxonomy
     return read_index(annotations, images, mode="predict", label_space=space, taxonomy=taxonomy)
 
@@ -311,7 +349,11 @@ def _tta(args: argparse.Namespace, test: TestConfig) -> TtaConfig | None:
 
 
 def _folder(
-    trained: Run, data: Path | None, args: argparse.Namespace, test: TestConfig, soft: bool
+    trained: Model,
+    data: Path | None,
+    args: argparse.Namespace,
+    test: TestConfig,
+    soft: bool,
 ) -> Path:
     words = ["val" if data is None else data.resolve().stem]
     words += [args.split] if data is not None and data.is_dir() else []

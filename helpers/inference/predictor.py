@@ -128,6 +128,13 @@ class Predictor:
         self.taxonomy = trained.taxonomy
         self.model = trained.model(self.config.test).to(device).eval()
 
+    @classmethod
+    def released(cls, **settings: Any) -> Predictor:
+        """One of the model that comes with the project (data/models/README.md is its card)."""
+        from helpers.inference.released import Released
+
+        return cls(Released(), **settings)
+
     def __call__(self, picture: str | Path | Image.Image | NDArray[Any]) -> Prediction:
         """Instances of one picture, in its own pixels, on the CPU.
 
