@@ -56,6 +56,14 @@ def test_the_parts_of_a_training_step_can_be_repeated(monkeypatch):
         case.ours()
 
 
+def test_the_other_process_computes_during_the_step_alone(monkeypatch):
+    monkeypatch.setattr(training, "PICTURES", 2)
+    for case in training.busy_cases():
+        case.ours()
+        case.reference()
+        assert case.reference_name == "the same, quiet"
+
+
 def test_the_optimiser_alone_has_gradients_to_work_on(monkeypatch):
     monkeypatch.setattr(training, "PICTURES", 2)
     *_, optimiser = training.step_cases()

@@ -29,7 +29,7 @@ from helpers.models.roi_align import level_of, pool_rois
 from helpers.structures import Detections
 from helpers.tools.bench.pointrend import pointrend_cases
 from helpers.tools.bench.timing import Case
-from helpers.tools.bench.training import step_cases
+from helpers.tools.bench.training import busy_cases, step_cases
 from helpers.tools.compare import golden_pair
 from helpers.tools.detectron2_live import has_detectron2, reference_detections
 
@@ -40,7 +40,7 @@ KINDS = 34
 def cases() -> Iterator[Case]:
     """All cases, each made when it is asked for, with inputs that are the same every time."""
     parts = (_paste, _roi_align, _deform, _subdivision, _prediction, _sample, _tta)
-    for make in (*parts, step_cases):
+    for make in (*parts, step_cases, busy_cases):
         torch.manual_seed(0)
         yield from make()
 
