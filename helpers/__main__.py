@@ -9,18 +9,14 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "run": ("helpers.series.command", "make the scenes, run the notebooks, write the report"),
-    "doctor": ("helpers.tools.doctor", "check this machine and say how to mend what is missing"),
+    "doctor": ("helpers.tools.doctor", "check this machine and say how to fix what is missing"),
     "scenes": ("helpers.scenes.command", "make, measure or show generated scenes"),
     "correct-masks": ("helpers.correction.command", "correct wrong pixel labels of a data set"),
-    "measure-correction": (
-        "helpers.series.analysis.correction_command",
-        "score methods on known noise",
-    ),
     "apply-decisions": ("helpers.review.command", "put accepted masks of a review into a file"),
     "check": ("helpers.data.command", "validate a data set and say what will be done about it"),
     "split": ("helpers.data.split_command", "hold pictures out of a training split"),
-    "train": ("helpers.training.command", "train a config, or continue where it stopped"),
-    "step-times": ("helpers.training.breakdown_command", "time the parts of a training step"),
+    "train": ("helpers.train_command", "train a config, or continue where it stopped"),
+    "step-times": ("helpers.tools.step_times", "time the parts of a training step"),
     "ladder": ("helpers.ladder.command", "measure the rows of the paper's tables, or check them"),
     "evaluate": ("helpers.runs_evaluate", "score predictions, a run, or a data set itself"),
     "predict": ("helpers.predict_command", "predict pictures with a run, or with several, fused"),
@@ -46,7 +42,7 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status. Errors the user can mend are one line, no trace."""
+    """Run one command; returns the exit status. Errors a user can fix are one line, no trace."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         if argv[:1] in (["train"], ["predict"]):  # they read their words themselves

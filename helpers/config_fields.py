@@ -1,72 +1,110 @@
 """Values of config fields, checked against their annotations when a config is made.
 
 What comes from a command line or a JSON file then equals what was written in Python: lists become
-tuples and whole numbers become floats where the field says so.
+tuples, dicts become sections, and whole numbers become floats or the other way round, as the field
+says. Bounds stand in the annotation: `flip: Share = 0.5`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import types
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from numbers import Real
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 class Section:
     """Base of the config dataclasses: every field is checked, whoever makes the object."""
 
     def __post_init__(self) -> None:
-        hints = _hints(type(self))
-        for field in dataclasses.fields(self):
-            where = f"{type(self).__name__}.{field.name}"
-            value = coerce(getattr(self, field.name), hints[field.name], where)
-            object.__setattr__(self, field.name, value)
+        for name, hint in _hints(type(self)).items():
+            where = f"{section_name(type(self))}.{name}"
+            object.__setattr__(self, name, coerce(getattr(self, name), hint, where))
+
+    def require(self, fits: bool, name: str, wanted: str) -> None:
+        """Raises ValueError that names the field `name`, its value and what is wanted of it."""
+        if not fits:
+            raise ValueError(
+                f"{section_name(type(self))}.{name} is {getattr(self, name)}: {wanted}"
+            )
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Numbers from `low` to `high`, both included; `above`: without `low` itself."""
+
+    low: float
+    high: float = math.inf
+    above: bool = False
+
+    def check(self, value: float, where: str) -> None:
+        """Raises ValueError that names `where` for a number outside."""
+        if not self.low <= value <= self.high or (self.above and value == self.low):
+            wanted = f"between {self.low} and {self.high}"
+            if self.high == math.inf:
+                wanted = f"above {self.low}" if self.above else f"{self.low} or more"
+            raise ValueError(f"{where} is {value}: it has to be {wanted}")
+
+
+Count = Annotated[int, Bounds(1)]
+WholeNumber = Annotated[int, Bounds(0)]
+Positive = Annotated[float, Bounds(0, above=True)]
+NotNegative = Annotated[float, Bounds(0)]
+Share = Annotated[float, Bounds(0, 1)]
+
+
+def section_name(section: type[Section]) -> str:
+    """How messages call a section: "train" for `TrainConfig`."""
+    return section.__name__.removesuffix("Config").lower()
 
 
 @cache  # a ladder makes thousands of sections of these few classes
 def _hints(section: type[Section]) -> Mapping[str, Any]:
-    return get_type_hints(section)
+    return get_type_hints(section, include_extras=True)
 
 
 def coerce(value: Any, hint: Any, where: str) -> Any:
-    """`value` as the type `hint`: a plain type, a Literal, a tuple, or one of them or None.
+    """`value` as the type `hint`: a plain type, a Literal, a tuple, a section, or one of them or
+    None, each perhaps with bounds.
 
     Raises ValueError that names `where` and what it has to be.
     """
-    if get_origin(hint) in (Union, types.UnionType):
-        (inner,) = [arg for arg in get_args(hint) if arg is not type(None)]
-        return None if value is None else coerce(value, inner, where)
-    if get_origin(hint) is Literal and value in get_args(hint):
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        value = coerce(value, inner[0], where)
+        for bounds in inner[1:]:
+            bounds.check(value, where)
         return value
-    if get_origin(hint) is tuple and isinstance(value, (list, tuple)):
-        kinds = get_args(hint)
-        if kinds[-1] is Ellipsis:
-            return tuple(coerce(item, kinds[0], where) for item in value)
-        if len(kinds) == len(value):
-            return tuple(coerce(v, kind, where) for v, kind in zip(value, kinds, strict=True))
-    if hint is float and type(value) in (int, float):
+    if kind in (Union, UnionType):
+        wanted = next(arg for arg in inner if arg is not NoneType)
+        return None if value is None else coerce(value, wanted, where)
+    if kind is tuple and isinstance(value, list | tuple):
+        items = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        if len(items) == len(value):
+            return tuple(coerce(v, item, where) for v, item in zip(value, items, strict=True))
+    if hint in (int, float) and isinstance(value, Real) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise ValueError(f"{where} is {value}: it has to be a finite number")
-        return float(value)
-    if isinstance(hint, type) and type(value) is hint:
+        if hint is float or value == int(value):
+            return hint(value)
+    if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, Mapping):
+        check_known(value, hint, where)
+        return hint(**value)
+    if (kind is Literal and value in inner) or type(value) is hint:
         return value
     raise ValueError(f"{where} is {value!r}: it has to be {_describe(hint)}")
 
 
-def plain_to_section(value: Any, section: type[Section], where: str) -> Any:
-    """A dict, as JSON and command lines give a section, becomes it; all else stays as it is.
-
-    Raises ValueError that names `where` and the fields there are when the dict has another one.
-    """
-    if not isinstance(value, dict):
-        return value
-    unknown = sorted(set(value) - set(known_fields(section)))
-    if unknown:
-        known = ", ".join(known_fields(section))
-        raise ValueError(f"{where} has no field {unknown}: choose among {known}")
-    return section(**value)
+def check_known(names: Mapping[str, Any], section: Any, where: str) -> None:
+    """Raises ValueError naming the fields there are when a name is none of the section."""
+    known = known_fields(section)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{where} has no field {name!r}: choose one of {', '.join(known)}")
 
 
 def known_fields(config: Any) -> list[str]:

@@ -15,9 +15,9 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import IO, Any, BinaryIO
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPORARY = ".part"  # suffix of a file that is being written
@@ -69,11 +69,14 @@ def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        sync_folder(path.parent)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)  # the name lasts, too
+        os.close(folder)
     except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
         raise _storage_error(path, error) from error
     finally:
-        _discard(temporary)
+        with suppress(OSError):  # a folder that cannot be written: the error under way says so
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -88,15 +91,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise StorageError(f"{path} is damaged ({error}): delete it and run again") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` last, as fsync does for the content of a file."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def make_folder(folder: Path) -> None:
@@ -115,7 +109,17 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise _storage_error(folder / "lock", error) from error
     with file:
-        _acquire(file, folder)
+        patience = time.monotonic() + ORPHAN_SECONDS
+        while not _locks(file, fcntl.LOCK_EX):
+            file.seek(0)
+            holder = file.read()
+            if _is_alive(holder) or time.monotonic() > patience:
+                raise RunBusyError(
+                    f"run {folder.name} is being worked on by {holder or 'somebody'}: wait until "
+                    "it has finished (the same call then returns its result), or stop it (the "
+                    "same call then goes on from its checkpoint)"
+                )
+            time.sleep(0.2)
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
@@ -127,68 +131,43 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _acquire(file: TextIO, folder: Path) -> None:
-    """Lock at once or refuse; only for the orphans of a killed process is it worth waiting."""
-    patience = time.monotonic() + ORPHAN_SECONDS
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read()
-            if time.monotonic() > patience or not _is_dead(holder):
-                raise RunBusyError(
-                    f"run {folder.name} is being worked on by {holder or 'somebody'}: wait until "
-                    "it has finished (the same call then returns its result), or stop it (the "
-                    "same call then goes on from its checkpoint)"
-                ) from error
-        time.sleep(0.2)
-
-
-def _is_dead(holder: str) -> bool:
-    """Whether `holder` was a process of this machine that is no more, or nobody at all."""
-    named = re.fullmatch(r"process (\d+) on (.*)", holder)
-    if named is None or named[2] != socket.gethostname():
-        return not holder
-    try:
-        os.kill(int(named[1]), 0)
-    except OSError as error:
-        return isinstance(error, ProcessLookupError)
-    return False
-
-
 def is_locked(folder: Path) -> bool:
     """Whether a process is at work in `folder` now. Any number may ask at once."""
     try:
         with (folder / "lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return not _locks(file, fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
+
+
+def _locks(file: IO, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    return False
+        return False
+    return True
 
 
-def _storage_error(path: Path, error: Exception) -> StorageError:
-    reason = _system_reason(error) or str(error).splitlines()[0]
+def _is_alive(holder: str) -> bool:
+    """Whether a lock's holder may still be at work: not one of this machine that is no more."""
+    named = re.fullmatch(r"process (\d+) on (.*)", holder)
+    if named is None or named[2] != socket.gethostname():
+        return bool(holder)
+    try:
+        os.kill(int(named[1]), 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
+
+
+def _storage_error(path: Path, error: BaseException) -> StorageError:
+    reason, cause = str(error).partition("\n")[0], error
+    while cause is not None:  # torch.save raises its own error over that of the file it writes to
+        if isinstance(cause, OSError) and cause.strerror:
+            reason = cause.strerror
+            break
+        cause = cause.__cause__ or cause.__context__
     return StorageError(
-        f"cannot write {path}: {reason}. Free some space or mend the permissions and run again; "
+        f"cannot write {path}: {reason}. Free some space or fix the permissions and run again; "
         "what was stored before is intact"
     )
-
-
-def _system_reason(error: BaseException | None) -> str | None:
-    """What the system said: torch.save raises its own error over that of the file it writes to."""
-    while error is not None:
-        if isinstance(error, OSError) and error.strerror:
-            return error.strerror
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _discard(temporary: Path) -> None:
-    try:
-        temporary.unlink(missing_ok=True)
-    except OSError:  # a folder that cannot be written: the error under way says so
-        return

@@ -83,7 +83,7 @@ def test_times_and_memory_are_those_of_the_work():
 
 def test_command_prints_and_keeps_the_numbers(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
-        "helpers.tools.bench.command.cases", lambda: iter([Case("nothing", lambda: None)])
+        "helpers.tools.bench.cases.cases", lambda: iter([Case("nothing", lambda: None)])
     )
     file = tmp_path / "bench.json"
     assert __main__.main(["bench", "--json", str(file)]) == 0
@@ -99,7 +99,7 @@ def test_command_prints_and_keeps_the_numbers(tmp_path, capsys, monkeypatch):
 
 
 def test_what_can_not_be_done_is_refused_before_anything_is_timed(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("helpers.tools.bench.command.cases", lambda: pytest.fail("a case was made"))
+    monkeypatch.setattr("helpers.tools.bench.cases.cases", lambda: pytest.fail("a case was made"))
     file = tmp_path / "no" / "bench.json"
     assert __main__.main(["bench", "--json", str(file)]) == 2
     assert f"there is no folder {file.parent}, make it first" in capsys.readouterr().err

@@ -10,12 +10,21 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.files import ROOT, UserError
+from helpers.files import UserError
 from helpers.series import execute as series
 from helpers.series import notebook, report
 from helpers.series.notebook import check_parameters, parameters_of, parse_parameter
 
 NAME = "90_example"
+PARAMETERS = """\
+steps = 3  # of training
+rate = 0.5
+name = "x"  # type: str|None of what
+limit = None
+sizes = None  # type: list[int] short sides
+flags: list = []
+photo: str = None
+"""
 START = f"""
 from pathlib import Path
 import helpers.series.notebook
@@ -34,9 +43,7 @@ work.finish({"steps": steps, "table": [{"a": 1, "b": 0.5}]}, {"a_line": figure})
 def write_notebook(folder: Path, *, finish: str = FINISH) -> Path:
     cells = [
         nbformat.v4.new_markdown_cell("# An example\n"),
-        nbformat.v4.new_code_cell(
-            'steps = 3\nrate = 0.5\nname = "x"\nlimit = None', metadata={"tags": ["parameters"]}
-        ),
+        nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell(START.format(folder=folder)),
         nbformat.v4.new_code_cell(finish),
     ]
@@ -61,26 +68,70 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_parameters_are_read_without_running(example: Path) -> None:
-    assert parameters_of(example) == {"steps": 3, "rate": 0.5, "name": "x", "limit": None}
+    found = {name: (p.default, p.kind, p.optional) for name, p in parameters_of(example).items()}
+    assert found == {
+        "steps": (3, "int", False),
+        "rate": (0.5, "float", False),
+        "name": ("x", "str", True),
+        "limit": (None, "Any", True),
+        "sizes": (None, "list[int]", True),
+        "flags": ([], "list", False),
+        "photo": (None, "str", True),
+    }
 
 
-def test_given_values_replace_defaults(example: Path) -> None:
-    checked = check_parameters(NAME, {"steps": 7, "rate": 1, "limit": "any"})
-    assert checked == {"steps": 7, "rate": 1, "name": "x", "limit": "any"}
+def test_every_parameter_of_the_series_has_a_kind() -> None:
+    for name in notebook.series():
+        for parameter in parameters_of(notebook.notebook_path(name)).values():
+            assert parameter.kind in ("bool", "int", "float", "str", "list[int]", "list[str]"), (
+                name,
+                parameter,
+            )
+            assert parameter.fit(parameter.default, name) == parameter.default
+
+
+def test_given_values_replace_defaults_and_numbers_fit(example: Path) -> None:
+    checked = check_parameters(NAME, {"steps": 1e2, "rate": 1, "limit": "any", "sizes": (1, 2.0)})
+    assert checked["steps"] == 100 and isinstance(checked["steps"], int)
+    assert checked["rate"] == 1.0 and isinstance(checked["rate"], float)
+    assert (checked["limit"], checked["name"], checked["sizes"]) == ("any", "x", [1, 2])
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"step": 4}, "no parameter 'step'.*knows steps = 3, rate = 0.5"),
-        ({"steps": "many"}, "steps of 90_example is 'many': wanted is int"),
-        ({"steps": True}, "wanted is int"),
-        ({"name": 3}, "wanted is str"),
+        ({"steps": "many"}, "steps of 90_example is 'many': it has to be int"),
+        ({"steps": True}, "has to be int"),
+        ({"steps": 2.5}, "has to be int"),
+        ({"steps": float("inf")}, "has to be int"),
+        ({"steps": None}, "has to be int"),
+        ({"name": 3}, "has to be str or None.*papermill -r name 3"),
+        ({"sizes": 160}, r"has to be list\[int\] or None.*papermill -y 'sizes: \[128, 160\]'"),
+        ({"sizes": "[128, 160]"}, r"helpers run NOTEBOOK -p 'sizes=\[128, 160\]'"),
+        ({"sizes": [1, "a"]}, r"has to be list\[int\]"),
+        ({"flags": "on"}, "has to be list; type a list as papermill -y"),
     ],
 )
 def test_wrong_parameters_say_what_is_known(example: Path, given: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         check_parameters(NAME, given)
+
+
+def test_a_series_is_planned_before_anything_runs(example: Path) -> None:
+    document = nbformat.read(example, as_version=4)
+    document.cells[1].source = "steps = 0.5"
+    nbformat.write(document, example.with_name("91_other.ipynb"))
+    names = [NAME, "91_other"]
+    assert notebook.plan(names, {"steps": 4, "rate": 1}) == {
+        NAME: {"steps": 4, "rate": 1.0},
+        "91_other": {"steps": 4.0},
+    }
+    with pytest.raises(UserError, match="no parameter 'stepz' in 90_example, 91_other"):
+        series.execute_series(names, {"stepz": 4})
+    with pytest.raises(UserError, match=r"steps of 90_example is 4\.5"):  # though it fits the other
+        series.execute_series(names[::-1], {"steps": 4.5})
+    assert not (example.parent.parent / "outputs").exists()
 
 
 def test_unknown_notebook_lists_the_series() -> None:
@@ -89,8 +140,9 @@ def test_unknown_notebook_lists_the_series() -> None:
 
 
 def test_rerunning_the_start_cell_in_a_live_kernel_is_fine(example: Path) -> None:
-    namespace = {"steps": 5, "rate": 0.5, "name": "x", "limit": None, "later": 1, "In": ["steps"]}
+    namespace = {"steps": 5.0, "rate": 0.5, "name": "x", "later": 1, "In": ["steps"]}
     assert notebook.start(NAME, namespace).parameters["steps"] == 5
+    assert isinstance(namespace["steps"], int)
 
 
 def test_injected_name_that_is_unknown_fails(example: Path) -> None:
@@ -99,18 +151,25 @@ def test_injected_name_that_is_unknown_fails(example: Path) -> None:
         notebook.start(NAME, namespace)
 
 
-@pytest.mark.parametrize("where", ["root", "notebooks", "elsewhere"])
-def test_plain_papermill_from_any_folder(example: Path, tmp_path: Path, where: str) -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_plain_papermill_from_any_folder(example: Path, tmp_path: Path, known: bool) -> None:
     """Good parameters pass, a mistyped name fails; as a user types it, wherever they stand."""
-    cwd = {"root": ROOT, "notebooks": example.parent, "elsewhere": tmp_path}[where]
-    known = where != "elsewhere"
     command = [sys.executable, "-m", "papermill", str(example), str(tmp_path / "out.ipynb")]
-    command += ["-p", "steps" if known else "stepz", "8", "--no-progress-bar"]
+    command += ["-p", "steps" if known else "stepz", "8e0", "--no-progress-bar"]
+    command += ["-y", "sizes: [1, 2]"]
     environment = {**os.environ, "HELPERS_OUTPUTS": str(tmp_path / "outputs")}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        command,
+        cwd=example.parent if known else tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     if known:
         assert done.returncode == 0, done.stderr[-2000:]
+        assert "unknown parameter" not in done.stderr
         assert notebook.read_manifest(NAME)["results"]["steps"] == 8
+        assert notebook.read_manifest(NAME)["parameters"]["sizes"] == [1, 2]
     else:
         assert done.returncode != 0
         assert "it knows steps = 3, rate = 0.5" in done.stderr

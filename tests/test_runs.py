@@ -19,8 +19,8 @@ from helpers.inference.predict import predict_index
 from helpers.run_store import find_run, list_runs
 from helpers.runs import Preview, get_or_train
 from helpers.runs_command import runs_table
+from helpers.train_command import command_of
 from helpers.training.checkpoint import load_newest
-from helpers.training.command import command_of
 from helpers.training.interrupt import Interrupted
 
 SIDE = 64

@@ -7,31 +7,46 @@ than one pass over the pixels per label. Neighbourhood is 8-connected throughout
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+At = tuple[np.ndarray, np.ndarray]  # rows and columns of some pixels
 
-def level_squares(labels: np.ndarray) -> np.ndarray:
-    """(H - 2, W - 2) bool: where all of the 3 x 3 pixels around an inner pixel are equal."""
-    level = labels[:, 1:] == labels[:, :-1]
-    level = level[:, 1:] & level[:, :-1]
-    upright = labels[1:, 1:-1] == labels[:-1, 1:-1]
-    return level[2:] & level[1:-1] & level[:-2] & upright[1:] & upright[:-1]
+
+def support(padded: np.ndarray) -> np.ndarray:
+    """(H - 2, W - 2) int8: how many of the four direct neighbours of an inner pixel are equal."""
+    centre = padded[1:-1, 1:-1]
+    sides = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    return sum((side == centre).view(np.int8) for side in sides)
+
+
+def window(reach: int) -> list[tuple[int, int]]:
+    """The offsets (dy, dx) of the pixels around one, `reach` far in both directions."""
+    side = range(-reach, reach + 1)
+    return [(dy, dx) for dy in side for dx in side if dy or dx]
+
+
+def neighbours(at: At, shape: tuple[int, int], reach: int = 1) -> Iterator[tuple[np.ndarray, At]]:
+    """For each offset of the window: which of the pixels `at` have a pixel of the map there, as
+    indices, and where those are."""
+    for dy, dx in window(reach):
+        y, x = at[0] + dy, at[1] + dx
+        which = np.flatnonzero((y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1]))
+        yield which, (y[which], x[which])
 
 
 @dataclass(frozen=True)
 class Runs:
     """The runs of a label map in raster order; they tile it.
 
-    row, start, stop: (R,) int64, pixels [start, stop) of a row; label: (R,) of the map's dtype;
-    shape: (H, W).
+    start, stop: (R,) int64, pixels [start, stop) of the map read row by row; label: (R,) of the
+    map's dtype; shape: (H, W).
     """
 
-    row: np.ndarray
     start: np.ndarray
     stop: np.ndarray
     label: np.ndarray
@@ -40,15 +55,12 @@ class Runs:
     @staticmethod
     def of(labels: np.ndarray) -> Runs:
         """The runs of an (H, W) integer map."""
-        height, width = labels.shape
-        first = np.ones((height, width), bool)
+        first = np.ones(labels.shape, bool)
         np.not_equal(labels[:, 1:], labels[:, :-1], out=first[:, 1:])
-        at = np.flatnonzero(first)
-        stop = np.append(at[1:], labels.size)
-        row = at // max(width, 1)
-        return Runs(row, at - row * width, stop - row * width, labels.ravel()[at], (height, width))
+        start = np.flatnonzero(first)
+        return Runs(start, np.append(start[1:], labels.size), labels.ravel()[start], labels.shape)
 
-    @cached_property
+    @property
     def length(self) -> np.ndarray:
         return self.stop - self.start
 
@@ -56,36 +68,28 @@ class Runs:
         """(H, W) map with one of the (R,) values per run."""
         return np.repeat(values, self.length).reshape(self.shape)
 
-    def near(self, which: np.ndarray, *, rows: int, reach: int) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs (i, j): run j lies `rows` rows below run i, at most `reach` columns away.
-
-        which: (Q,) indices of the runs i asked for. Adjacent columns are 1 away, shared ones 0.
-        A run may be paired with itself when rows is 0.
-        """
+    def touching(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs (above, below) of runs in neighbouring rows with pixels at most a column apart."""
         height, width = self.shape
-        which = which[(self.row[which] + rows >= 0) & (self.row[which] + rows < height)]
-        base = (self.row[which] + rows) * width
-        low = base + np.maximum(self.start[which] - reach, 0)
-        high = base + np.minimum(self.stop[which] + reach, width)
-        at = self.row * width
-        begin = np.searchsorted(at + self.stop, low, side="right")
-        end = np.searchsorted(at + self.start, high, side="left")
-        count = end - begin
-        i = np.repeat(which, count)
-        offset = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
-        return i, np.repeat(begin, count) + offset
+        above = np.flatnonzero(self.start < (height - 1) * width)
+        start, stop = self.start[above], self.stop[above]
+        low = start + width - (start % width > 0)
+        high = stop + width + (stop % width > 0)
+        begin = np.searchsorted(self.stop, low, side="right")
+        count = np.searchsorted(self.start, high, side="left") - begin
+        pairs = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        return np.repeat(above, count), np.repeat(begin, count) + pairs
 
 
 @dataclass(frozen=True)
 class Components:
-    """The connected components of equal label, numbered in raster order of their first pixel.
+    """The connected components of equal label.
 
-    of_run: (R,) component of every run; label, area, height, width: (C,) of every component,
+    number: (H, W) component of every pixel; label, area, height, width: (C,) of every component,
     height and width being those of its bounding box.
     """
 
-    runs: Runs
-    of_run: np.ndarray
+    number: np.ndarray
     label: np.ndarray
     area: np.ndarray
     height: np.ndarray
@@ -95,32 +99,28 @@ class Components:
         return len(self.label)
 
     @staticmethod
-    def of(runs: Runs) -> Components:
-        """Components of all labels."""
-        size = len(runs.row)
-        above, below = runs.near(np.arange(size), rows=1, reach=1)
+    def of(labels: np.ndarray) -> Components:
+        """The components of all labels of an (H, W) integer map."""
+        runs = Runs.of(labels)
+        above, below = runs.touching()
         same = runs.label[above] == runs.label[below]
-        above, below = above[same], below[same]
+        above, below, size = above[same], below[same], len(runs.label)
         edges = coo_array((np.ones(len(above), np.int8), (above, below)), shape=(size, size))
-        count, found = connected_components(edges, directed=False)
-        first = np.full(count, size)
-        np.minimum.at(first, found, np.arange(size))
-        order = np.argsort(first)
-        number = np.empty(count, np.int64)
-        number[order] = np.arange(count)
-        of_run = number[found]
+        count, of_run = connected_components(edges, directed=False)
+        row, column = np.divmod(runs.start, labels.shape[1])
+        label = np.empty(count, labels.dtype)
+        label[of_run] = runs.label
         return Components(
-            runs,
-            of_run,
-            runs.label[first[order]],
+            runs.paint(of_run),
+            label,
             np.bincount(of_run, runs.length, count).astype(np.int64),
-            _spread(of_run, runs.row, runs.row + 1, count),
-            _spread(of_run, runs.start, runs.stop, count),
+            _spread(of_run, row, row + 1, count),
+            _spread(of_run, column, column + runs.length, count),
         )
 
-    def paint(self, values: np.ndarray) -> np.ndarray:
-        """(H, W) map with one of the (C,) values per component."""
-        return self.runs.paint(values[self.of_run])
+    def give(self, which: np.ndarray, winner: np.ndarray) -> np.ndarray:
+        """(H, W) map of labels, each of the components `which` with its `winner`, both (C,)."""
+        return np.where(which, winner, self.label).astype(self.label.dtype)[self.number]
 
     def largest(self, labels: int) -> np.ndarray:
         """(labels,) int64: area of the largest component of every label 0..labels-1."""
@@ -134,18 +134,13 @@ class Components:
 
         noisy: (C,) bool.
         """
-        runs = self.runs
-        votes = np.zeros(len(self) * labels, np.int64)
-        which = np.flatnonzero(noisy[self.of_run])
-        for rows in (-1, 0, 1):
-            i, j = runs.near(which, rows=rows, reach=1)
-            trusted = ~noisy[self.of_run[j]]
-            i, j = i[trusted], j[trusted]
-            pairs = _touching_pixels(runs, i, j)
-            votes += np.bincount(self.of_run[i] * labels + runs.label[j], pairs, len(votes)).astype(
-                np.int64
-            )
-        return votes.reshape(len(self), labels)
+        at, votes = np.nonzero(noisy[self.number]), np.zeros((len(self), labels), np.int64)
+        of = self.number[at]
+        for which, beside in neighbours(at, self.number.shape):
+            other = self.number[beside]
+            trusted = ~noisy[other]
+            np.add.at(votes, (of[which][trusted], self.label[other[trusted]]), 1)
+        return votes
 
 
 def _spread(group: np.ndarray, low: np.ndarray, high: np.ndarray, count: int) -> np.ndarray:
@@ -154,13 +149,3 @@ def _spread(group: np.ndarray, low: np.ndarray, high: np.ndarray, count: int) ->
     np.minimum.at(least, group, low)
     np.maximum.at(most, group, high)
     return most - least
-
-
-def _touching_pixels(runs: Runs, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """Pairs of a pixel of run i and one of run j at most one column apart."""
-    pairs = np.zeros(len(i), np.int64)
-    for shift in (-1, 0, 1):
-        low = np.maximum(runs.start[i] + shift, runs.start[j])
-        high = np.minimum(runs.stop[i] + shift, runs.stop[j])
-        pairs += np.maximum(high - low, 0)
-    return pairs

@@ -9,6 +9,8 @@ another is left alone: on the map it looks exactly like a thin leg before someth
 few pixels between slats and legs are legitimate, so background is sieved more carefully. Where the
 picture is given, it decides about both: a leak or a hole looks like what it lies in. And nothing is
 taken away before it is asked: a small part or a bump that looks like something of its own stays.
+
+H x W pixels of the map, K labels, C components.
 """
 
 from __future__ import annotations
@@ -17,16 +19,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.correction.components import Components, Runs
-from helpers.correction.picture import View, looks_like, match_surroundings, stands_out
+from helpers.correction.components import Components, Runs, neighbours, support
+from helpers.correction.picture import View
 
 REFERENCE_AREA = 1200 * 1200  # px: picture at which the thresholds are given
 SIEVE_ROUNDS = 3
 BORDER_ROUNDS = 2
-SIEVE, BORDER, PICTURE = 0, 1, 2  # the stages
 AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 BUMP_MARGIN, CLUMP_MARGIN = 0.15, 0.3  # so much more alike to the label it gets, 0..1
 ENOUGH_SUPPORT = np.array([3, 3, 3, 3, 2, 2, 2, 2])  # of a neighbour of the same label
+
+CAUSES = ("border", "speck", "hole", "island", "picture")
+BORDER, SPECK, HOLE, ISLAND, PICTURE = range(1, 6)  # as in a map of causes; 0: not changed
 
 
 @dataclass(frozen=True)
@@ -46,93 +50,75 @@ class CorrectionConfig:
     max_passes: int = 5
     vanished: int = 16  # an instance that falls below this is dropped
     review: float = 0.35  # an instance that changes by more than this share is flagged
+    overlap_share: float = 0.25  # masks overlap on purpose: by this share of the smaller one,
+    overlap_width: int = 20  # or where a square of this side fits in; else it is noise
+    resolve_overlaps: bool = False  # give also those to the smaller mask, as a label map needs
 
 
 @dataclass(frozen=True)
 class Correction:
     """A corrected label map and what was done.
 
-    labels: (H, W) of the input's dtype; changed: pixels by cause, every pixel that differs counted
-    once; passes: how often the stages ran, the last time without effect if `settled`.
+    labels: (H, W) of the input's dtype; causes: (H, W) uint8, 0 where nothing changed, else n + 1
+    for `CAUSES[n]`; passes: how often the stages ran, the last time without effect if `settled`.
     """
 
     labels: np.ndarray
-    changed: dict[str, int]
+    causes: np.ndarray
     passes: int
     settled: bool
 
-
-@dataclass(frozen=True)
-class _Limits:
-    """The thresholds of one picture, in its own pixels."""
-
-    config: CorrectionConfig
-    area: float  # factor for areas
-
-    def pixels(self, area: float, *, least: int) -> float:
-        return max(least, area * self.area)
-
     @property
-    def gap(self) -> int:
-        return max(1, round(self.config.gap * self.area**0.5))
-
-    def components(self, largest: np.ndarray, background: int | None) -> np.ndarray:
-        """(K,) area below which a component of each label is noise, given its largest ones.
-
-        The largest component of a label never is.
-        """
-        c = self.config
-        low, high = self.pixels(c.speck_min, least=2), self.pixels(c.speck_max, least=2)
-        limits = np.clip(c.speck_share * largest, low, high)
-        if background is not None:
-            limits[background] = self.pixels(c.hole, least=2)
-        return np.minimum(limits, np.maximum(1, 0.5 * largest))
+    def changed(self) -> dict[str, int]:
+        """Changed pixels by cause: border and picture by the stage that changed them last; of the
+        rest speck (to background), hole (from background) and island (all others)."""
+        counts = np.bincount(self.causes.ravel(), minlength=len(CAUSES) + 1)
+        return dict(zip(CAUSES, counts[1:].tolist(), strict=True))
 
 
 def correct_labels(
     labels: np.ndarray,
     config: CorrectionConfig | None = None,
     *,
-    background: int = 0,
     picture: np.ndarray | None = None,
 ) -> Correction:
-    """Correct an (H, W) integer label map; the input is not touched.
+    """Correct an (H, W) integer label map, 0 = background; the input is not touched.
 
     picture: the (H, W, 3) uint8 RGB picture that was labelled, if it is to be looked at.
 
     The result does not depend on how the labels are numbered, only on which is the background;
     ties go to the label with the larger area, then to the one that appears first.
-    Raises ValueError when the map is not a two-dimensional integer array, or the picture not of
-    its size.
     """
-    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"a label map is (H, W) of integers, not {labels.shape} {labels.dtype}")
-    if picture is not None and picture.shape != (*labels.shape, 3):
-        raise ValueError(f"a picture of shape {picture.shape} for a label map {labels.shape}")
-    if not labels.size:
-        nothing = np.zeros(labels.shape, np.int8)
-        return Correction(labels.copy(), _changes(labels, labels, nothing, None), 0, True)
     config = config or CorrectionConfig()
-    limits = _Limits(config, labels.size / REFERENCE_AREA)
     values, ranked = _by_rank(labels)
-    found = np.flatnonzero(values == background)
-    ground = int(found[0]) if len(found) else None
-    view = None
+    ground = int(np.flatnonzero(values == 0)[0]) if (values == 0).any() else -1
+    scale, view = labels.size / REFERENCE_AREA, None
     if picture is not None:
-        view = View(picture.astype(np.float32), len(values), limits.area**0.5)
-    work, stage = ranked, np.zeros(labels.shape, np.int8)
+        view = View(
+            picture.astype(np.float32),
+            len(values),
+            scale**0.5,
+            largest=max(2, config.speck_max * scale),
+            component=config.alike_component,
+            line=config.alike_line,
+        )
+    stages = _Stages(config, scale, len(values), ground, view)
+    work, causes = ranked, np.full(labels.shape, ISLAND, np.uint8)
     passes, settled = 0, False
     while not settled and passes < config.max_passes:
         before, passes = work, passes + 1
-        work = _sieve(work, limits, len(values), ground, view)
+        work = stages.sieve(work)
         if config.smooth_border:
-            sieved, work = work, _smooth_border(work, view)
-            stage[work != sieved] = BORDER
+            sieved, work = work, stages.smooth_border(work)
+            causes[work != sieved] = BORDER
         if view is not None:
-            smoothed, work = work, _look_at(view, work, limits)
-            stage[work != smoothed] = PICTURE
+            smoothed, work = work, view.match_surroundings(work)
+            causes[work != smoothed] = PICTURE
         settled = np.array_equal(work, before)
-    return Correction(values[work], _changes(ranked, work, stage, ground), passes, settled)
+    causes[(causes == ISLAND) & (ranked == ground)] = HOLE
+    causes[(causes == ISLAND) & (work == ground)] = SPECK
+    causes[work == ranked] = 0
+    return Correction(values[work], causes, passes, settled)
 
 
 def _by_rank(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -140,131 +126,107 @@ def _by_rank(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     runs = Runs.of(labels)
     values, first, inverse = np.unique(runs.label, return_index=True, return_inverse=True)
     order = np.lexsort((first, -np.bincount(inverse, runs.length)))
-    rank = np.empty(len(values), np.min_scalar_type(len(values)))
+    rank = np.empty(len(values), np.int16)
     rank[order] = np.arange(len(values))
     return values[order], runs.paint(rank[inverse])
 
 
-def _changes(
-    before: np.ndarray, after: np.ndarray, stage: np.ndarray, ground: int | None
-) -> dict[str, int]:
-    """Changed pixels: border and picture by the stage that changed them last; of the rest speck
-    (to background), hole (from background) and island (all others)."""
-    changed = before != after
-    rest = changed & (stage == SIEVE)
-    old, new = before[rest], after[rest]
-    speck, hole = (int((v == ground).sum()) if ground is not None else 0 for v in (new, old))
-    border, picture = (int((changed & (stage == n)).sum()) for n in (BORDER, PICTURE))
-    causes = {"border": border, "speck": speck, "hole": hole, "island": len(old) - speck - hole}
-    return causes | {"picture": picture} if picture else causes
+@dataclass(frozen=True)
+class _Stages:
+    """The stages, each from an (H, W) map of the labels 0..count-1 to a corrected one.
 
-
-def _look_at(view: View, labels: np.ndarray, limits: _Limits) -> np.ndarray:
-    config = limits.config
-    return match_surroundings(
-        labels,
-        view,
-        area=limits.pixels(config.speck_max, least=2),
-        component=config.alike_component,
-        line=config.alike_line,
-    )
-
-
-# The sieve.
-
-
-def _sieve(
-    labels: np.ndarray, limits: _Limits, count: int, ground: int | None, view: View | None
-) -> np.ndarray:
-    """Give components that are too small to the label they share most border with."""
-    for _ in range(SIEVE_ROUNDS):
-        parts = Components.of(Runs.of(labels))
-        threshold = limits.components(parts.largest(count), ground)
-        noisy = parts.area < threshold[parts.label]
-        noisy &= ~_thin_fragments(parts, noisy, limits)
-        if not noisy.any():
-            break
-        votes = parts.border_votes(noisy, count)
-        given, winner = votes.any(1), votes.argmax(1)
-        if view is not None:
-            given &= ~stands_out(labels, view, parts, given, winner)
-        if not given.any():
-            break
-        labels = parts.paint(np.where(given, winner, parts.label).astype(labels.dtype))
-    return labels
-
-
-def _thin_fragments(parts: Components, noisy: np.ndarray, limits: _Limits) -> np.ndarray:
-    """(C,) bool: small but long components that continue a trusted part of their label.
-
-    They may do so through each other, as the dashes of a broken rod do.
+    scale: area of the picture over the reference's; ground: the background's label, -1 if there is
+    none.
     """
-    runs, config = parts.runs, limits.config
-    diagonal = np.sqrt(parts.height**2 + parts.width**2)
-    long = noisy & (parts.area >= limits.pixels(config.fragment, least=3))
-    long &= diagonal >= config.elongation * np.sqrt(parts.area)
-    which = np.flatnonzero(long[parts.of_run])
-    links = []
-    for rows in range(-limits.gap, limits.gap + 1):
-        i, j = runs.near(which, rows=rows, reach=limits.gap)
-        a, b = parts.of_run[i], parts.of_run[j]
-        same = (runs.label[i] == runs.label[j]) & (a != b) & (long[b] | ~noisy[b])
-        links.append((a[same], b[same]))
-    a, b = (np.concatenate(side) for side in zip(*links, strict=True))
-    trusted = ~noisy
-    reached = True
-    while reached:
-        new = a[trusted[b] & ~trusted[a]]
-        trusted[new] = True
-        reached = len(new) > 0
-    return trusted & noisy
 
+    config: CorrectionConfig
+    scale: float
+    count: int
+    ground: int
+    view: View | None
 
-# The border.
+    def sieve(self, labels: np.ndarray) -> np.ndarray:
+        """Give components that are too small to the label they share most border with."""
+        for _ in range(SIEVE_ROUNDS):
+            parts = Components.of(labels)
+            noisy = parts.area < self._limits(parts.largest(self.count))[parts.label]
+            noisy &= ~self._thin_fragments(parts, noisy)
+            if not noisy.any():
+                break
+            votes = parts.border_votes(noisy, self.count)
+            given, winner = votes.any(1), votes.argmax(1)
+            if self.view is not None:
+                given &= ~self.view.stands_out(labels, parts, given, winner)
+            if not given.any():
+                break
+            labels = parts.give(given, winner)
+        return labels
 
+    def _pixels(self, area: float, *, least: int) -> float:
+        return max(least, area * self.scale)
 
-def _smooth_border(labels: np.ndarray, view: View | None) -> np.ndarray:
-    """Flip single bumps and notches to the majority of their neighbours.
+    def _limits(self, largest: np.ndarray) -> np.ndarray:
+        """(K,) area below which a component of each label is noise, given its largest ones.
 
-    Such a pixel has at most one direct neighbour of its label (a convex corner has two), and those
-    of its label around it are well supported themselves: the end of a line, be it upright or
-    diagonal, touches a pixel of the line that is not. Five of the eight neighbours must agree.
-    Outside of the picture, the pixels at its border go on.
+        The largest component of a label never is.
+        """
+        c = self.config
+        low, high = self._pixels(c.speck_min, least=2), self._pixels(c.speck_max, least=2)
+        limits = np.clip(c.speck_share * largest, low, high)
+        if self.ground >= 0:
+            limits[self.ground] = self._pixels(c.hole, least=2)
+        return np.minimum(limits, np.maximum(1, 0.5 * largest))
 
-    Where there is a picture, the pixel must look like its neighbours too. And where it does so
-    clearly, a clump or the end of a line goes pixel by pixel, with four that agree.
-    """
-    for _ in range(BORDER_ROUNDS):
-        padded = np.pad(labels, 2, mode="edge")
-        support = _support(padded)
-        rows, columns = np.nonzero(support[1:-1, 1:-1] <= (1 if view is None else 2))
-        at = [(rows + 1 + dy, columns + 1 + dx) for dy, dx in AROUND]
-        around = np.stack([padded[y + 1, x + 1] for y, x in at], 1)
-        strength = np.stack([support[y, x] for y, x in at], 1)
-        own = around == labels[rows, columns, None]
-        single = (~own | (strength >= ENOUGH_SUPPORT)).all(1)
-        agreeing = (around[:, :, None] == around[:, None, :]).sum(-1) * ~own
-        winner = np.take_along_axis(around, agreeing.argmax(1)[:, None], 1)[:, 0]
-        flip = single & (agreeing.max(1) >= 5) & (support[rows + 1, columns + 1] <= 1)
-        if view is not None:
-            margin = np.where(flip, BUMP_MARGIN, CLUMP_MARGIN)
-            flip |= ~single & (agreeing.max(1) >= 4)
-            flip[flip] = looks_like(
-                labels,
-                view,
-                at=(rows[flip], columns[flip]),
-                other=winner[flip],
-                margin=margin[flip],
-            )
-        if not flip.any():
-            break
-        labels = labels.copy()
-        labels[rows[flip], columns[flip]] = winner[flip]
-    return labels
+    def _thin_fragments(self, parts: Components, noisy: np.ndarray) -> np.ndarray:
+        """(C,) bool: small but long components that continue a trusted part of their label.
 
+        They may do so through each other, as the dashes of a broken rod do.
+        """
+        diagonal = np.sqrt(parts.height**2 + parts.width**2)
+        long = noisy & (parts.area >= self._pixels(self.config.fragment, least=3))
+        long &= diagonal >= self.config.elongation * np.sqrt(parts.area)
+        at, gap = np.nonzero(long[parts.number]), max(1, round(self.config.gap * self.scale**0.5))
+        of, links = parts.number[at], []
+        for which, near in neighbours(at, parts.number.shape, gap):
+            a, b = of[which], parts.number[near]
+            same = (parts.label[a] == parts.label[b]) & (a != b) & (long[b] | ~noisy[b])
+            links.append((a[same], b[same]))
+        a, b = (np.concatenate(side) for side in zip(*links, strict=True))
+        trusted = ~noisy
+        while (trusted[b] & ~trusted[a]).any():
+            trusted[a[trusted[b]]] = True
+        return trusted & noisy
 
-def _support(padded: np.ndarray) -> np.ndarray:
-    """(H - 2, W - 2) int8: how many of the four direct neighbours of an inner pixel are equal."""
-    centre = padded[1:-1, 1:-1]
-    sides = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
-    return sum((side == centre).view(np.int8) for side in sides)
+    def smooth_border(self, labels: np.ndarray) -> np.ndarray:
+        """Flip single bumps and notches to the majority of their neighbours.
+
+        Such a pixel has at most one direct neighbour of its label (a convex corner has two), and
+        those of its label around it are well supported themselves: the end of a line, be it upright
+        or diagonal, touches a pixel of the line that is not. Five of the eight neighbours must
+        agree. Outside of the picture, the pixels at its border go on.
+
+        Where there is a picture, the pixel must look like its neighbours too. And where it does so
+        clearly, a clump or the end of a line goes pixel by pixel, with four that agree.
+        """
+        for _ in range(BORDER_ROUNDS):
+            padded = np.pad(labels, 2, mode="edge")
+            backed = support(padded)
+            rows, columns = np.nonzero(backed[1:-1, 1:-1] <= (1 if self.view is None else 2))
+            at = [(rows + 1 + dy, columns + 1 + dx) for dy, dx in AROUND]
+            around = np.stack([padded[y + 1, x + 1] for y, x in at], 1)
+            strength = np.stack([backed[y, x] for y, x in at], 1)
+            own = around == labels[rows, columns, None]
+            single = (~own | (strength >= ENOUGH_SUPPORT)).all(1)
+            agreeing = (around[:, :, None] == around[:, None, :]).sum(-1) * ~own
+            winner = np.take_along_axis(around, agreeing.argmax(1)[:, None], 1)[:, 0]
+            flip = single & (agreeing.max(1) >= 5) & (backed[rows + 1, columns + 1] <= 1)
+            if self.view is not None:
+                margin = np.where(flip, BUMP_MARGIN, CLUMP_MARGIN)
+                flip |= ~single & (agreeing.max(1) >= 4)
+                at, other = (rows[flip], columns[flip]), winner[flip]
+                flip[flip] = self.view.looks_like(labels, at=at, other=other, margin=margin[flip])
+            if not flip.any():
+                break
+            labels = labels.copy()
+            labels[rows[flip], columns[flip]] = winner[flip]
+        return labels

@@ -1,170 +1,162 @@
 """Correction of a whole data set: annotation files in, corrected copies of them out.
 
 Pictures are read only if asked for and never copied; the new files go with the old image folders.
-The work is resumable at any point and its result does not depend on the number of processes: chunks
-of pictures leave their results in a hidden work folder, and `report.json`, written last, marks the
-end.
+What is not changed stays as it is in the file: all other fields, annotations without a usable mask,
+crowd regions, and the order. The work is resumable at any point and its result does not depend on
+the number of processes: every picture leaves its result in a hidden work folder, and `report.json`,
+written last, marks the end.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import json
-import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from tqdm.auto import tqdm
 
 from helpers.correction.correct import CorrectionConfig
 from helpers.correction.instances import correct_image
+from helpers.data import rle
+from helpers.data.coco import read_document, read_index
+from helpers.data.index import InstanceIndex
+from helpers.data.layouts import find_dataset
 from helpers.data.parallel import available_cores, work_on
-from helpers.files import UserError
+from helpers.data.pictures import read_picture
+from helpers.files import UserError, make_folder, read_json, replace_file, write_json
 
-METHOD = 2  # raised whenever the same masks and config are corrected to others than before
-CHUNK = 16  # pictures per task
+METHOD = 3  # raised whenever the same masks and config are corrected to others than before
+SHOWN = 10  # ids and overlaps listed in a report
 WORK, REPORT = ".work", "report.json"
-PLACES = ("GT/*.json", "coco/*.json", "annotations/*.json", "*.json")  # of annotation files
 
 
 @dataclass(frozen=True)
 class _Task:
-    """Some pictures of one file: where the result goes, and (image, its annotations) pairs."""
+    """One picture with usable masks, and where the result goes.
+
+    size: height, width; masks: (annotation id, category id, compressed mask) each.
+    """
 
     result: Path
-    file: Path
-    idmaps: Path | None
-    images: Path | None
-    pictures: list[tuple[dict[str, Any], list[dict[str, Any]]]]
+    image_id: int
+    size: tuple[int, int]
+    idmap: Path | None
+    picture: Path | None
+    masks: list[tuple[int, int, rle.Rle]]
 
 
 def correct_dataset(
     source: Path,
     target: Path,
     *,
+    images: Path | None = None,
     config: CorrectionConfig | None = None,
     pictures: bool = False,
     jobs: int | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Correct all annotation files of a folder, or one file, into the folder `target`.
+    """Correct the annotation files of a data set's folder, or one file, into the folder `target`.
 
-    Files are looked for in `GT/`, `coco/`, `annotations/` and the folder itself; those without
-    annotations are left out. Id-maps are used where `<split>/idmap/` holds them; with `pictures`,
-    those in `<split>/image/` are looked at too, and all have to be there. Returns the report: per
-    file the totals and, per picture that changed, what was done.
+    images: folder of the pictures of one file, by default the file's own. A folder `idmap` beside
+    the folder of the pictures is used; with `pictures`, the pictures are looked at too. Files
+    without annotations are left out. Returns the report: per file the totals and, per picture that
+    changed or has masks that overlap on purpose, what was done.
 
-    Raises UserError when there is nothing to correct, a file is broken, or `target` holds
+    Raises UserError when there is nothing to correct, a file can not be used, or `target` holds
     something else; nothing that exists is overwritten.
     """
     config = config or CorrectionConfig()
-    files = _annotation_files(source)
     root = source if source.is_dir() else source.parent
+    pairs = {str(f.relative_to(root)): (f, i) for f, i in _annotation_files(source, images)}
     identity = {
         "method": METHOD,
-        "config": dataclasses.asdict(config),
+        "config": asdict(config),
         "pictures": pictures,
-        "files": {str(f.relative_to(root)): _sha256(f) for f in files},
+        "files": {name: _sha256(file) for name, (file, _) in pairs.items()},
     }
     if _is_finished(root, target, identity):
-        return json.loads((target / REPORT).read_text())
-    reports = {}
-    for file in files:
-        name = str(file.relative_to(root))
-        data = _load(file)
-        tasks = _tasks(data, file, root, target / WORK / name.replace("/", "-"), look=pictures)
+        return read_json(target / REPORT)
+    reports, left_out = {}, []
+    for name, (file, folder) in pairs.items():
+        document = read_document(file, "predict")
+        if not document.get("annotations") and source.is_dir():
+            left_out.append(name)
+            continue
+        index = read_index(file, folder, check_images=pictures)
+        tasks = _tasks(index, document, folder, target / WORK / name.replace("/", "-"), pictures)
         _work(tasks, config, name, jobs or available_cores(), progress)
-        reports[name] = _join(data, tasks, target, name)
-    report = {"identity": identity, "files": reports}
-    _write(target, REPORT, json.dumps(report, indent=1))
+        reports[name] = _join(document, tasks, target / name)
+    if not reports:
+        raise UserError(f"{source}: no annotations in {', '.join(pairs)}. Give another data set.")
+    report = {"identity": identity, "left_out": left_out, "files": reports}
+    write_json(target / REPORT, report)
     shutil.rmtree(target / WORK, ignore_errors=True)
     return report
 
 
-def _annotation_files(source: Path) -> list[Path]:
-    """The annotation files at hand that hold any annotations, sorted."""
-    if source.is_file():
-        return [source]
-    found = [file for place in PLACES for file in sorted(source.glob(place))]
-    files = [file for file in found if b'"annotations"' in file.read_bytes()]
-    if not files:
-        places = ", ".join(PLACES)
-        raise UserError(f"{source} has no annotation file (looked for {places}): give its path")
-    return files
+def _annotation_files(source: Path, images: Path | None) -> list[tuple[Path, Path]]:
+    """(annotation file, image folder) of what may be corrected."""
+    if source.is_dir() and images is None:
+        return list(find_dataset(source).values())
+    if not source.is_file():
+        raise UserError(f"{source} is no annotation file: give its path, or a folder alone")
+    return [(source, images or source.parent)]
 
 
 def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _is_finished(root: Path, target: Path, identity: dict[str, Any]) -> bool:
-    """Whether the work is done; else prepares the folder, refusing one that is not of this work."""
+    """Whether the work is done; else prepares the folder, refusing one that holds anything else."""
     if target.resolve() == root.resolve():
         raise UserError(f"{target} holds the originals: give another folder to write to")
-    for place, done in ((target / REPORT, True), (target / WORK / "identity.json", False)):
-        if place.is_file():
-            found = json.loads(place.read_text())
-            if (found.get("identity") if done else found) != identity:
-                raise UserError(
-                    f"{target} holds a correction of other files, with another config or by an "
-                    "earlier version: give another folder or delete this one"
-                )
-            return done
+    report, begun, found = target / REPORT, target / WORK / "identity.json", None
+    if report.is_file():
+        found = read_json(report).get("identity")
+    elif begun.is_file():
+        found = read_json(begun)
+    if found == identity:
+        return report.is_file()
     if target.exists() and any(path.name != WORK for path in target.iterdir()):
-        raise UserError(f"{target} is not empty: give an empty folder to write to")
-    _write(target, f"{WORK}/identity.json", json.dumps(identity))
+        raise UserError(
+            f"{target} is not empty, and not a correction of these files by this version with "
+            "these options: give an empty folder to write to, or delete this one"
+        )
+    shutil.rmtree(target / WORK, ignore_errors=True)  # begun with other files or options
+    make_folder(target / WORK)
+    write_json(begun, identity)
     return False
 
 
-def _load(file: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(file.read_bytes())
-    except ValueError as error:
-        raise UserError(f"{file} is not JSON ({error}): export it again") from None
-    lists = [isinstance(data, dict) and data.get(key) for key in ("images", "annotations")]
-    if not all(isinstance(part, list) for part in lists):
-        raise UserError(f"{file} has no lists 'images' and 'annotations': export it as COCO")
-    ids = Counter(annotation.get("id") for annotation in data["annotations"])
-    twice = [i for i, count in ids.items() if count > 1 or i is None]
-    if twice:
-        raise UserError(f"{file}: annotation ids missing or used twice: {twice[:10]}")
-    return data
-
-
 def _tasks(
-    data: Mapping[str, Any], file: Path, root: Path, results: Path, *, look: bool = False
+    index: InstanceIndex, document: Mapping[str, Any], folder: Path, results: Path, look: bool
 ) -> list[_Task]:
-    """The pictures with annotations in chunks, in the order of the file."""
-    by_image: dict[Any, list[dict[str, Any]]] = {}
-    for annotation in data["annotations"]:
-        by_image.setdefault(annotation["image_id"], []).append(annotation)
-    images = {image["id"]: image for image in data["images"]}
-    unknown = by_image.keys() - images.keys()
-    if unknown:
-        raise UserError(f"{file}: annotations of undeclared images {sorted(unknown)[:10]}")
-    pictures = [(image, by_image[i]) for i, image in images.items() if i in by_image]
-    split = root / file.stem.removesuffix("_set")
-    idmaps, images = split / "idmap", split / "image"
-    if look and not images.is_dir():
-        raise UserError(f"{file}: no folder {images} with its pictures: correct without them")
-    return [
-        _Task(
-            results / f"{start // CHUNK:06d}.json",
-            file,
-            idmaps if idmaps.is_dir() else None,
-            images if look else None,
-            pictures[start : start + CHUNK],
-        )
-        for start in range(0, len(pictures), CHUNK)
-    ]
+    """The pictures with usable masks, in the order of their ids."""
+    known = {annotation["id"] for annotation in document["annotations"]}
+    make_folder(results)
+    tasks = []
+    for row, number in enumerate(index.image_ids.tolist()):
+        found = index.instances(row)
+        columns = (found.annotation_ids.tolist(), found.category_ids.tolist(), found.rles)
+        rows = zip(*columns, found.crowd, strict=True)
+        # An index may give the annotation 0 another id; files and reports have the file's own.
+        masks = [(n if n in known else 0, k, mask) for n, k, mask, crowd in rows if not crowd]
+        if masks:
+            idmap = folder.resolve().parent / "idmap" / f"{Path(index.file_names[row]).stem}.png"
+            picture = index.image_path(row) if look else None
+            idmap = idmap if idmap.is_file() else None
+            size, result = index.image_size(row), results / f"{number}.json"
+            tasks.append(_Task(result, number, size, idmap, picture, masks))
+    return tasks
 
 
 def _work(
@@ -172,93 +164,77 @@ def _work(
 ) -> None:
     """Does all tasks that have no result yet."""
     left = [task for task in tasks if not task.result.is_file()]
-    total = sum(len(task.pictures) for task in tasks)
-    done = total - sum(len(task.pictures) for task in left)
-    one = functools.partial(_correct_chunk, config)
+    done = len(tasks) - len(left)
+    one = functools.partial(_correct_one, config)
     with (
-        tqdm(total=total, initial=done, desc=name, unit="image", disable=not progress) as bar,
+        tqdm(total=len(tasks), initial=done, desc=name, unit="image", disable=not progress) as bar,
         work_on(one, left, min(jobs, len(left))) as results,
     ):
-        for count in results:
-            bar.update(count)
+        for _ in results:
+            bar.update()
 
 
-def _correct_chunk(config: CorrectionConfig, task: _Task) -> int:
-    """Corrects some pictures and writes the result; returns how many."""
-    found = []
-    for image, old in task.pictures:
-        size = (image["height"], image["width"])
-        try:
-            idmap = _read_idmap(task.idmaps, image) if task.idmaps else None
-            picture = _read_picture(task.images, image) if task.images else None
-            corrected, report = correct_image(
-                old, size, idmap=idmap, picture=picture, config=config
-            )
-        except UserError as error:
-            raise UserError(f"{task.file}: image {image['id']}: {error}") from None
-        found.append([image["id"], corrected, dataclasses.asdict(report)])
-    folder = task.result.parent
-    _write(folder.parent.parent, f"{WORK}/{folder.name}/{task.result.name}", json.dumps(found))
-    return len(task.pictures)
+def _correct_one(config: CorrectionConfig, task: _Task) -> None:
+    """Corrects one picture and writes [(id, mask) of what changed, report]."""
+    new, report = correct_image(
+        {number: rle.decode(mask) for number, _, mask in task.masks},
+        {number: category for number, category, _ in task.masks},
+        idmap=_read_rgb(task.idmap, task.size),
+        picture=_read_rgb(task.picture, task.size),
+        config=config,
+    )
+    changed = [(n, rle.encode(new[n])) for n in report.instances if n in new]
+    write_json(task.result, [changed, asdict(report)])
 
 
-def _read_idmap(folder: Path, image: Mapping[str, Any]) -> np.ndarray | None:
-    """(H, W, 3) uint8, or None when there is no id-map of this picture."""
-    path = folder / (Path(image["file_name"]).stem + ".png")
-    return _read_rgb(path, image) if path.is_file() else None
+def _read_rgb(path: Path | None, size: tuple[int, int]) -> np.ndarray | None:
+    """(H, W, 3) uint8 of the size declared, or None."""
+    return None if path is None else np.asarray(read_picture(path, size))
 
 
-def _read_picture(folder: Path, image: Mapping[str, Any]) -> np.ndarray:
-    """(H, W, 3) uint8; file names of the release lack their extension."""
-    path = folder / image["file_name"]
-    path = path if path.suffix else path.with_suffix(".jpg")
-    if not path.is_file():
-        raise UserError(f"{path} is missing: correct without pictures, or add it")
-    return _read_rgb(path, image)
-
-
-def _read_rgb(path: Path, image: Mapping[str, Any]) -> np.ndarray:
-    with Image.open(path) as picture:
-        if picture.size != (image["width"], image["height"]):
-            raise UserError(
-                f"{path} is {picture.size} pixels, the annotation file says "
-                f"{(image['width'], image['height'])}: give the files of these pictures"
-            )
-        return np.asarray(picture.convert("RGB"))
-
-
-def _join(
-    data: Mapping[str, Any], tasks: Sequence[_Task], target: Path, name: str
-) -> dict[str, Any]:
+def _join(document: Mapping[str, Any], tasks: Sequence[_Task], target: Path) -> dict[str, Any]:
     """Writes the corrected file, annotations in their old order, and returns its report."""
-    corrected, images, changed = {}, {}, Counter()
-    for image_id, new, report in _results(tasks):
-        corrected |= {a["id"]: a for a in new}
+    new, dropped, changed = {}, set(), Counter()
+    images, overlaps = {}, []
+    for task in tasks:
+        masks, report = read_json(task.result)
+        new |= dict(masks)
+        dropped |= {n for _, n in report["duplicates"]} | set(report["vanished"])
         changed.update(report["changed"])
-        if report["instances"] or report["duplicates"] or report["vanished"]:
-            images[str(image_id)] = report
-    kept = [corrected[a["id"]] for a in data["annotations"] if a["id"] in corrected]
-    _write(target, name, json.dumps({**data, "annotations": kept}, ensure_ascii=False))
+        overlaps += [[task.image_id, *overlap] for overlap in report["kept_overlaps"]]
+        if any(report[key] for key in ("instances", "duplicates", "vanished", "kept_overlaps")):
+            images[str(task.image_id)] = report
+    annotations = document["annotations"]
+    kept = [_with_mask(a, new.get(a["id"])) for a in annotations if a["id"] not in dropped]
+    content = {**document, "annotations": kept}
+    text = json.dumps(content, ensure_ascii=False, default=np.ndarray.tolist)
+    make_folder(target.parent)
+    replace_file(target, lambda file: file.write(text.encode()) and None)
+    used = {number for task in tasks for number, *_ in task.masks}
+    unused = [a["id"] for a in annotations if a["id"] not in used]
     return {
-        "images": sum(len(task.pictures) for task in tasks),
-        "annotations": len(data["annotations"]),
-        "dropped": len(data["annotations"]) - len(kept),
+        "images": len(tasks),
+        "annotations": len(annotations),
+        "passed_on": {"total": len(unused), "first": unused[:SHOWN]},
+        "dropped": len(annotations) - len(kept),
         "flagged": sum(len(report["review"]) for report in images.values()),
         "changed": dict(sorted(changed.items())),
+        "overlaps": {
+            "total": len(overlaps),
+            "pixels": sum(pixels for *_, pixels in overlaps),
+            "largest": sorted(overlaps, key=lambda overlap: -overlap[-1])[:SHOWN],
+        },
         "changed_images": images,
     }
 
 
-def _results(tasks: Sequence[_Task]) -> Iterator[tuple[Any, list[dict[str, Any]], dict[str, Any]]]:
-    for task in tasks:
-        yield from json.loads(task.result.read_bytes())
-
-
-def _write(target: Path, name: str, text: str) -> None:
-    """Writes target/name so that it is either complete or absent."""
-    path, work = target / name, target / WORK
-    for folder in (path.parent, work):
-        folder.mkdir(parents=True, exist_ok=True)
-    unfinished = work / f"{os.getpid()}-{path.name}.unfinished"
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+def _with_mask(annotation: dict[str, Any], mask: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The annotation itself, or with another mask: uncompressed runs stay such, all else becomes
+    compressed."""
+    if mask is None:
+        return annotation
+    area, box = rle.measure(mask)
+    old = annotation["segmentation"]
+    if isinstance(old, Mapping) and not isinstance(old["counts"], str):
+        mask = {"size": mask["size"], "counts": rle.runs(mask).tolist()}
+    return annotation | {"segmentation": mask, "area": area, "bbox": list(box)}

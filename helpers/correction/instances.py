@@ -1,39 +1,51 @@
-"""Correction of the annotations of one picture: masks to one label map, correct it, and back.
+"""Correction of the masks of one picture: to label maps, which are corrected, and back.
 
-COCO masks may overlap; a label map may not. A pixel claimed twice goes to the smaller instance,
-which is likely the one in front. Ids, order and all other fields of the annotations are kept.
+Masks may overlap, a label map may not. Where masks overlap on purpose, as a drawer and its desk or
+amodal masks do, they are put on label maps of their own, so that each stays whole. What else is
+claimed twice goes to the smaller mask, which is likely the one in front.
+
+N masks of H x W pixels, each named by the id of its annotation.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
-from helpers.correction.colours import decode_colours, exact_palette
-from helpers.correction.correct import REFERENCE_AREA, Correction, CorrectionConfig, correct_labels
-from helpers.data import rle
-from helpers.files import UserError
+from helpers.correction.colours import regions_of
+from helpers.correction.correct import (
+    CAUSES,
+    REFERENCE_AREA,
+    Correction,
+    CorrectionConfig,
+    correct_labels,
+)
 
 DUPLICATE_IOU = 0.9
 BLENDED_SHARE = 1e-3  # an id-map with fewer blended pixels was not anti-aliased
-SAME_IOU = 0.5  # an id-map's region and an annotation's mask are the same object from this on
+THINNEST = 5  # px: in small pictures, too, an overlap on purpose is at least so wide
+ALL_CAUSES = (*CAUSES, "id-map", "overlap")  # another label in the id-map; lost to a smaller mask
+ID_MAP, OVERLAP = len(CAUSES) + 1, len(CAUSES) + 2
 
-Annotation = Mapping[str, Any]
+Masks = Mapping[int, np.ndarray]  # annotation id -> (H, W) bool, not empty
 
 
 @dataclass(frozen=True)
 class ImageReport:
-    """What was done to the annotations of one picture; ids are those of annotations."""
+    """What was done to the masks of one picture; ids are those of annotations.
 
-    changed: dict[str, int]  # pixels of the label map by cause
+    changed: pixels that belong to other masks than before, by cause. Each counts once, or once on
+    each label map where masks overlap on purpose; those of dropped duplicates do not count.
+    """
+
+    changed: dict[str, int]
     source: str  # "masks", "id-map", or "blended id-map"
-    passes: int
-    settled: bool
-    overlap: int  # pixels that more than one mask claimed
     instances: dict[int, int]  # id -> changed pixels, of those that changed
+    kept_overlaps: list[tuple[int, int, int]]  # on purpose: id, id of the smaller, pixels of both
     duplicates: list[tuple[int, int]] = field(default_factory=list)  # id kept, id dropped
     vanished: list[int] = field(default_factory=list)  # dropped: hardly a pixel was left
     review: dict[int, float] = field(default_factory=dict)  # id -> changed share, when large
@@ -44,153 +56,148 @@ class ImageReport:
 
 
 def correct_image(
-    annotations: Sequence[Annotation],
-    size: tuple[int, int],
+    masks: Masks,
+    categories: Mapping[int, int],
     *,
     idmap: np.ndarray | None = None,
     picture: np.ndarray | None = None,
     config: CorrectionConfig | None = None,
-) -> tuple[list[dict[str, Any]], ImageReport]:
-    """Corrected copies of the annotations of one picture of `size` (height, width), and a report.
+) -> tuple[dict[int, np.ndarray], ImageReport]:
+    """The corrected masks of one picture without those that are dropped, and a report.
 
-    idmap: its (H, W, 3) uint8 colour id-map, if there is one; it is used when every mask is found
-    in it. picture: the (H, W, 3) uint8 picture itself, if it is to be looked at. Masks keep their
-    kind of encoding (polygons become RLE), `area` and `bbox` are those of the new mask. Crowd
-    regions pass unchanged. Raises `UserError` naming the annotation whose mask can not be read.
+    categories: of each id. idmap: its (H, W, 3) uint8 colour id-map, if there is one; it is used
+    when every mask is found in it and none overlap on purpose. picture: the (H, W, 3) uint8 picture
+    itself, if it is to be looked at.
     """
     config = config or CorrectionConfig()
-    objects = [a for a in annotations if not a.get("iscrowd")]
-    masks = [_read_mask(a, size) for a in objects]
-    duplicates = _duplicates(objects, masks)
+    area = {n: int(mask.sum()) for n, mask in masks.items()}
+    shared = _shared_pixels(masks)
+    duplicates = _duplicates(categories, area, shared)
     gone = {later for _, later in duplicates}
-    kept = [n for n, a in enumerate(objects) if a["id"] not in gone and masks[n].any()]
-    labels, overlap = paint_instances([masks[n] for n in kept], size)
-    correction, source = _correct(labels, [masks[n] for n in kept], idmap, picture, config)
-    new = {objects[n]["id"]: correction.labels == label for label, n in enumerate(kept, start=1)}
-    old = {objects[n]["id"]: masks[n] for n in kept}
+    old = {n: mask for n, mask in masks.items() if n not in gone}
+    meant = [] if config.resolve_overlaps else _meant_overlaps(old, area, shared, config)
+    layers = _layers(list(old), meant)
+    new: dict[int, np.ndarray] = {}
+    changed, source = Counter(), "masks"
+    for ids in layers:
+        colours = idmap if len(layers) == 1 else None
+        labels, causes, source = _correct([old[n] for n in ids], colours, picture, config)
+        changed.update(causes)
+        new |= {n: labels == label for label, n in enumerate(ids, start=1)}
+    pixels = {n: int((new[n] ^ old[n]).sum()) for n in old}
+    review = {n: round(pixels[n] / area[n], 4) for n in old if pixels[n] > config.review * area[n]}
+    least = config.vanished * labels.size / REFERENCE_AREA
+    after = {n: int(new[n].sum()) for n in old}
     report = ImageReport(
-        changed=correction.changed,
+        changed=dict(changed),
         source=source,
-        passes=correction.passes,
-        settled=correction.settled,
-        overlap=overlap,
-        instances={k: int((new[k] ^ old[k]).sum()) for k in old if (new[k] ^ old[k]).any()},
+        instances={n: count for n, count in pixels.items() if count},
+        kept_overlaps=meant,
         duplicates=duplicates,
-        vanished=_vanished(old, new, config.vanished * size[0] * size[1] / REFERENCE_AREA),
+        vanished=[n for n in old if after[n] == 0 or after[n] < least <= area[n]],
+        review=review,
     )
-    shares = {k: pixels / int(old[k].sum()) for k, pixels in report.instances.items()}
-    review = {k: round(share, 4) for k, share in shares.items() if share > config.review}
-    result = [
-        _with_mask(a, new[a["id"]]) if a["id"] in new else dict(a)
-        for a in annotations
-        if a["id"] not in report.dropped
-    ]
-    return result, replace(report, review=review)
-
-
-def paint_instances(masks: Sequence[np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray, int]:
-    """(H, W) int32 map with n + 1 where mask n is, smaller ones on top; pixels claimed twice."""
-    labels, claims = np.zeros(size, np.int32), np.zeros(size, np.int16)
-    for n in sorted(range(len(masks)), key=lambda n: (-int(masks[n].sum()), n)):
-        labels[masks[n]] = n + 1
-        claims += masks[n]
-    return labels, int((claims > 1).sum())
+    return {n: new[n] for n in old if n not in report.dropped}, report
 
 
 def _correct(
-    labels: np.ndarray,
     masks: Sequence[np.ndarray],
     idmap: np.ndarray | None,
     picture: np.ndarray | None,
     config: CorrectionConfig,
+) -> tuple[np.ndarray, dict[str, int], str]:
+    """The corrected map with labels 1.. in the order of the masks, how many pixels belong to other
+    masks than before, by cause, and where the labels are from."""
+    painted, twice = paint_instances(masks)
+    found = None if idmap is None else regions_of(idmap, masks)
+    correction, source = _correct_map(painted, found, picture, config)
+    labels = np.clip(correction.labels, 0, None)  # what is in no mask is background
+    causes = np.where(correction.causes > 0, correction.causes, ID_MAP)
+    causes[labels == painted] = 0
+    causes[(causes == 0) & twice] = OVERLAP
+    counts = np.bincount(causes.ravel(), minlength=OVERLAP + 1)
+    return labels, {ALL_CAUSES[n - 1]: int(counts[n]) for n in np.flatnonzero(counts) if n}, source
+
+
+def _correct_map(
+    painted: np.ndarray,
+    found: tuple[np.ndarray, int] | None,
+    picture: np.ndarray | None,
+    config: CorrectionConfig,
 ) -> tuple[Correction, str]:
-    """The corrected map with labels 1.. in the order of the masks, and where it is from."""
-    decoded = None if idmap is None else _from_colours(idmap, masks)
-    if decoded is None:
-        return correct_labels(labels, config, picture=picture), "masks"
-    regions, blended = decoded
-    if blended < BLENDED_SHARE * labels.size:
+    if found is None:
+        return correct_labels(painted, config, picture=picture), "masks"
+    regions, blended = found
+    if blended < BLENDED_SHARE * regions.size:
         return correct_labels(regions, config, picture=picture), "id-map"
     careful = replace(config, speck_max=config.speck_min, smooth_border=False)
-    correction = correct_labels(regions, careful)
-    changed = correction.changed | {"blend": int((np.clip(regions, 0, None) != labels).sum())}
-    return replace(correction, changed=changed), "blended id-map"
+    return correct_labels(regions, careful), "blended id-map"
 
 
-def _from_colours(idmap: np.ndarray, masks: Sequence[np.ndarray]) -> tuple[np.ndarray, int] | None:
-    """The id-map as labels 1.. of the masks, others negative, the most common of these 0; and the
-    number of blended pixels. None when some mask is not found in it, or two in one region."""
-    palette = exact_palette(idmap, masks)
-    rows, blends = decode_colours(idmap, palette)
-    lookup = -1 - np.arange(len(palette))
-    for n, mask in enumerate(masks, start=1):
-        row = int(np.bincount(rows[mask]).argmax())
-        region = rows == row
-        if lookup[row] > 0 or (region & mask).sum() < SAME_IOU * (region | mask).sum():
-            return None
-        lookup[row] = n
-    area = np.bincount(rows.ravel(), minlength=len(palette))
-    other = np.where(lookup < 0, area, -1).argmax()
-    if lookup[other] < 0:
-        lookup[other] = 0
-    return lookup[rows].astype(np.int32), blends
+def paint_instances(masks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) int32 map with n + 1 where mask n is, smaller ones on top; bool: claimed twice."""
+    labels, claims = np.zeros(masks[0].shape, np.int32), np.zeros(masks[0].shape, np.int16)
+    for n in sorted(range(len(masks)), key=lambda n: (-int(masks[n].sum()), n)):
+        labels[masks[n]] = n + 1
+        claims += masks[n]
+    return labels, claims > 1
 
 
-def _read_mask(annotation: Annotation, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool from polygons or any RLE."""
-    segmentation = annotation.get("segmentation")
-    try:
-        if isinstance(segmentation, list):
-            segmentation = rle.from_polygons(segmentation, size)
-        mask = rle.decode(segmentation)
-        if mask.shape != tuple(size):
-            raise UserError(f"the mask is {mask.shape} pixels, the picture {tuple(size)}")
-    except UserError as error:
-        raise UserError(f"annotation {annotation['id']}: {error}") from None
-    return mask
+# Overlaps.
+
+Shared = dict[tuple[int, int], int]  # ids of two masks -> pixels of both, in order of the later one
+
+
+def _shared_pixels(masks: Masks) -> Shared:
+    """The pairs of masks that overlap."""
+    claimed = np.sum(list(masks.values()), axis=0, dtype=np.int16) > 1
+    inside = np.stack([mask[claimed] for mask in masks.values()]).astype(np.float32)
+    pixels, ids = np.tril(inside @ inside.T, -1), list(masks)
+    return {(ids[first], ids[n]): int(pixels[n, first]) for n, first in np.argwhere(pixels)}
 
 
 def _duplicates(
-    objects: Sequence[Annotation], masks: Sequence[np.ndarray]
+    categories: Mapping[int, int], area: Mapping[int, int], shared: Shared
 ) -> list[tuple[int, int]]:
-    """(id kept, id dropped) of instances of one category with nearly the same mask."""
-    area = [int(mask.sum()) for mask in masks]
-    found: dict[int, int] = {}
-    for later in range(len(objects)):
-        for first in range(later):
-            if (
-                objects[first]["category_id"] == objects[later]["category_id"]
-                and first not in found
-                and min(area[first], area[later]) >= DUPLICATE_IOU * max(area[first], area[later])
-                and _iou(masks[first], masks[later]) >= DUPLICATE_IOU
-            ):
-                found[later] = first
-                break
-    return [(objects[first]["id"], objects[later]["id"]) for later, first in found.items()]
+    """(id kept, id dropped) of masks of one category that are nearly the same."""
+    dropped: dict[int, int] = {}
+    for (first, later), pixels in shared.items():
+        alike = pixels >= DUPLICATE_IOU * (area[first] + area[later] - pixels)
+        if alike and categories[first] == categories[later] and first not in dropped:
+            dropped.setdefault(later, first)
+    return [(first, later) for later, first in dropped.items()]
 
 
-def _iou(a: np.ndarray, b: np.ndarray) -> float:
-    union = int((a | b).sum())
-    return int((a & b).sum()) / union if union else 0.0
+def _meant_overlaps(
+    masks: Masks, area: Mapping[int, int], shared: Shared, config: CorrectionConfig
+) -> list[tuple[int, int, int]]:
+    """(id, id of the smaller mask, pixels of both) where masks overlap on purpose."""
+    found = []
+    for pair, pixels in shared.items():
+        if pair[0] in masks and pair[1] in masks:
+            large, small = sorted(pair, key=lambda n: -area[n])
+            both = masks[large] & masks[small]
+            width = max(THINNEST, config.overlap_width * (both.size / REFERENCE_AREA) ** 0.5)
+            wide = pixels >= width**2 and _widest(both) >= width
+            if wide or pixels >= config.overlap_share * area[small]:
+                found.append((large, small, pixels))
+    return found
 
 
-def _vanished(
-    old: Mapping[int, np.ndarray], new: Mapping[int, np.ndarray], least: float
-) -> list[int]:
-    """Ids of instances that fell below `least` pixels, or to nothing."""
-    areas = {k: (int(old[k].sum()), int(new[k].sum())) for k in old}
-    return [k for k, (before, after) in areas.items() if after == 0 or after < least <= before]
+def _widest(mask: np.ndarray) -> int:
+    """Side in pixels of the largest square of odd side inside the mask."""
+    return 2 * int(ndimage.distance_transform_cdt(np.pad(mask, 1)).max()) - 1
 
 
-def _with_mask(annotation: Annotation, mask: np.ndarray) -> dict[str, Any]:
-    """The annotation with another mask, in the same kind of RLE."""
-    packed: dict[str, Any] = rle.encode(mask)
-    segmentation = annotation["segmentation"]
-    if isinstance(segmentation, Mapping) and isinstance(segmentation["counts"], list):
-        packed = {"size": packed["size"], "counts": rle.runs(packed).tolist()}
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    box = [0, 0, 0, 0]
-    if len(rows):
-        x, y = int(columns[0]), int(rows[0])
-        box = [x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y]
-    return dict(annotation) | {"segmentation": packed, "area": int(mask.sum()), "bbox": box}
+def _layers(ids: Sequence[int], meant: Sequence[tuple[int, int, int]]) -> list[list[int]]:
+    """The ids in as few groups as come by, none with two masks that overlap on purpose."""
+    apart = {(a, b) for large, small, _ in meant for a, b in ((large, small), (small, large))}
+    layers: list[list[int]] = []
+    for n in ids:
+        free = (layer for layer in layers if not any((n, other) in apart for other in layer))
+        layer = next(free, None)
+        if layer is None:
+            layers.append([n])
+        else:
+            layer.append(n)
+    return layers

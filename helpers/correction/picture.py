@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from helpers.correction.components import Components, Runs
+from helpers.correction.components import At, Components, neighbours, support, window
 
 WINDOW = 3  # px at 1200 x 1200: how far around a pixel of a line or border is looked
 ROOM = 4  # px: and so much farther around one of a component
@@ -37,12 +37,16 @@ class View:
     """The picture of a label map.
 
     colours: (H, W, 3) float32 in 0..255; count: labels are 0..count-1; side: pixels per pixel at
-    1200 x 1200.
+    1200 x 1200; largest: components from so many pixels on are not asked about; component, line:
+    mean likeness (0..1) from which on they, or lines, are given to what is around them.
     """
 
     colours: np.ndarray
     count: int
     side: float
+    largest: float
+    component: float
+    line: float
 
     @cached_property
     def contrast(self) -> float:
@@ -60,165 +64,124 @@ class View:
         """px: how far around a pixel of a component is looked."""
         return self.reach + max(1, round(ROOM * self.side))
 
+    def match_surroundings(self, labels: np.ndarray) -> np.ndarray:
+        """The (H, W) map of labels with what looks like its surroundings given to them."""
+        labels = self._match_components(labels)
+        return self._match_lines(labels) if self.side >= SMALLEST else labels
 
-@dataclass(frozen=True)
-class Likeness:
-    """pixels: (P, K) int32, how many of each label lie in the window around each of P pixels;
-    alike: (P, K) float32, their mean likeness to the pixel's colour, 1 for equal colours."""
+    def looks_like(
+        self, labels: np.ndarray, *, at: At, other: np.ndarray, margin: np.ndarray
+    ) -> np.ndarray:
+        """(P,) bool: whether the pixels `at` are more alike to the label `other` (P,) around them
+        than to their own, by more than `margin` (P,)."""
+        _, alike = self._likeness(labels, at, self.reach)
+        which = np.arange(len(other))
+        return alike[which, other] > alike[which, labels[at]] + margin
 
-    pixels: np.ndarray
-    alike: np.ndarray
+    def stands_out(
+        self, labels: np.ndarray, parts: Components, asked: np.ndarray, winner: np.ndarray
+    ) -> np.ndarray:
+        """(C,) bool: which of the components `asked` (C,) about look like nothing of the label that
+        they would go to, `winner` (C,), while that label looks like itself around them."""
+        asked = asked & (parts.area >= SPECK)
+        near, alike = self._resemblance(labels, parts, asked, winner, self.reach)
+        apart = asked & (near >= FEWEST) & (alike < UNLIKE * near)
+        if not apart.any():
+            return apart
+        of, ring = _ring(labels, parts, apart, winner)
+        near, alike = self._sums(labels, of, ring, winner, self.reach)
+        return apart & (alike >= PLAIN * near)
 
+    def _match_components(self, labels: np.ndarray) -> np.ndarray:
+        """Small components, but no label's largest, whose pixels look like those around them."""
+        parts = Components.of(labels)
+        small = (parts.area < self.largest) & (parts.area < parts.largest(self.count)[parts.label])
+        if not small.any():
+            return labels
+        votes = parts.border_votes(small, self.count)
+        winner = votes.argmax(1)
+        near, alike = self._resemblance(labels, parts, small, winner, self.wide_reach)
+        given = small & votes.any(1) & (near >= FEWEST) & (alike >= self.component * near)
+        return parts.give(given, winner)
 
-def match_surroundings(
-    labels: np.ndarray, view: View, *, area: float, component: float, line: float
-) -> np.ndarray:
-    """The (H, W) map of labels 0..count-1 with what looks like its surroundings given to them.
+    def _match_lines(self, labels: np.ndarray) -> np.ndarray:
+        """Pixels of thin lines that look like the one label they lie in."""
+        for _ in range(LINE_ROUNDS):
+            rows, columns = _thin_pixels(labels, self.reach)
+            others, alike = self._likeness(labels, (rows, columns), self.reach)
+            at = np.arange(len(rows))
+            others[at, labels[rows, columns]] = 0
+            winner = others.argmax(1)
+            given = others[at, winner] > SURROUNDING * len(window(self.reach))
+            given &= alike[at, winner] >= self.line
+            if not given.any():
+                break
+            labels = labels.copy()
+            labels[rows[given], columns[given]] = winner[given]
+        return labels
 
-    area: components below so many pixels are asked about; component, line: mean likeness (0..1)
-    from which on they are given.
-    """
-    labels = _components(labels, view, area, component)
-    return _lines(labels, view, line) if view.side >= SMALLEST else labels
+    def _resemblance(
+        self,
+        labels: np.ndarray,
+        parts: Components,
+        which: np.ndarray,
+        winner: np.ndarray,
+        reach: int,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`_sums` of the pixels of the components `which`, which count for no label themselves."""
+        asked = which[parts.number]
+        at, trusted = np.nonzero(asked), np.where(asked, self.count, labels)
+        return self._sums(trusted, parts.number[at], at, winner, reach)
 
+    def _sums(
+        self, labels: np.ndarray, of: np.ndarray, at: At, winner: np.ndarray, reach: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(C,) pairs of a pixel of a component and one of its winner around it, and the sum of
+        their likeness; of: (P,) the component of each pixel."""
+        pixels, alike = self._likeness(labels, at, reach)
+        mine = np.arange(len(of)), winner[of]
+        near = np.bincount(of, pixels[mine], len(winner))
+        return near, np.bincount(of, (alike * pixels)[mine], len(winner))
 
-def looks_like(
-    labels: np.ndarray,
-    view: View,
-    *,
-    at: tuple[np.ndarray, np.ndarray],
-    other: np.ndarray,
-    margin: np.ndarray,
-) -> np.ndarray:
-    """(P,) bool: whether the pixels `at` (rows, columns) are more alike to the label `other` (P,)
-    around them than to their own, by more than `margin` (P,)."""
-    alike = _likeness(labels, view, at, view.reach).alike
-    which = np.arange(len(other))
-    return alike[which, other] > alike[which, labels[at]] + margin
-
-
-def stands_out(
-    labels: np.ndarray, view: View, parts: Components, asked: np.ndarray, winner: np.ndarray
-) -> np.ndarray:
-    """(C,) bool: which of the components `asked` (C,) about look like nothing of the label that
-    they would go to, `winner` (C,), while that label looks like itself around them."""
-    asked = asked & (parts.area >= SPECK)
-    near, alike = _resemblance(labels, view, parts, asked, winner, view.reach)
-    apart = asked & (near >= FEWEST) & (alike < UNLIKE * near)
-    if not apart.any():
-        return apart
-    number = parts.paint(np.arange(len(parts)))
-    of, ring = _ring(number, apart, winner, labels)
-    seen = _likeness(labels, view, ring, view.reach)
-    at = np.arange(len(of)), winner[of]
-    own = np.bincount(of, (seen.alike * seen.pixels)[at], len(parts))
-    return apart & (own >= PLAIN * np.bincount(of, seen.pixels[at], len(parts)))
+    def _likeness(self, labels: np.ndarray, at: At, reach: int) -> tuple[np.ndarray, np.ndarray]:
+        """(P, K + 1) int32, how many pixels of each label lie in the window around each of the
+        pixels `at`, and float32, their mean likeness to its colour, 1 for equal ones. The label K
+        stands for none."""
+        padded = np.pad(labels, reach, mode="edge")
+        around = np.pad(self.colours, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+        (rows, columns), size, count = at, len(at[0]), self.count + 1
+        row = np.arange(size) * count
+        pixels, total = np.zeros(size * count, np.int32), np.zeros(size * count, np.float32)
+        for dy, dx in window(reach):
+            y, x = rows + reach + dy, columns + reach + dx
+            place = row + padded[y, x]
+            distance = ((around[y, x] - self.colours[rows, columns]) ** 2).sum(1)
+            pixels[place] += 1
+            total[place] += np.exp(distance * (-0.5 / self.contrast**2))
+        pixels, total = (values.reshape(size, count) for values in (pixels, total))
+        return pixels, total / np.maximum(pixels, 1)
 
 
 def _ring(
-    number: np.ndarray, which: np.ndarray, winner: np.ndarray, labels: np.ndarray
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """The pixels of its winner around each component: its number, and rows and columns."""
-    rows, columns = np.nonzero(which[number])
-    found = []
-    for dy, dx in _window(1):
-        y, x = rows + dy, columns + dx
-        inside = (y >= 0) & (y < number.shape[0]) & (x >= 0) & (x < number.shape[1])
-        of, y, x = number[rows, columns][inside], y[inside], x[inside]
+    labels: np.ndarray, parts: Components, which: np.ndarray, winner: np.ndarray
+) -> tuple[np.ndarray, At]:
+    """The pixels of its winner around each of the components: its number, and where they are."""
+    at = np.nonzero(which[parts.number])
+    number, found = parts.number[at], []
+    for beside, (y, x) in neighbours(at, labels.shape):
+        of = number[beside]
         kept = labels[y, x] == winner[of]
         found.append((of[kept], y[kept], x[kept]))
     of, y, x = (np.concatenate(part) for part in zip(*found, strict=True))
     return of, (y, x)
 
 
-def _components(labels: np.ndarray, view: View, area: float, least: float) -> np.ndarray:
-    """Small components, but no label's largest, whose pixels look like those around them."""
-    parts = Components.of(Runs.of(labels))
-    small = (parts.area < area) & (parts.area < parts.largest(view.count)[parts.label])
-    if not small.any():
-        return labels
-    votes = parts.border_votes(small, view.count)
-    winner = votes.argmax(1)
-    near, alike = _resemblance(labels, view, parts, small, winner, view.wide_reach)
-    given = small & votes.any(1) & (near >= FEWEST) & (alike >= least * near)
-    return parts.paint(np.where(given, winner, parts.label).astype(labels.dtype))
-
-
-def _resemblance(
-    labels: np.ndarray,
-    view: View,
-    parts: Components,
-    which: np.ndarray,
-    winner: np.ndarray,
-    reach: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """(C,) pairs of a pixel of a component `which` and one of its winner around it, and the sum of
-    their likeness; pixels of all such components belong to no label."""
-    number = parts.paint(np.arange(len(parts)))
-    rows, columns = np.nonzero(which[number])
-    of = number[rows, columns]
-    trusted = np.where(which[number], view.count, labels)
-    seen = _likeness(trusted, view, (rows, columns), reach)
-    at = np.arange(len(of)), winner[of]
-    near = np.bincount(of, seen.pixels[at], len(parts))
-    return near, np.bincount(of, (seen.alike * seen.pixels)[at], len(parts))
-
-
-def _lines(labels: np.ndarray, view: View, least: float) -> np.ndarray:
-    """Pixels of thin lines that look like the one label they lie in."""
-    for _ in range(LINE_ROUNDS):
-        rows, columns = _thin_pixels(labels, view.reach)
-        seen = _likeness(labels, view, (rows, columns), view.reach)
-        others = seen.pixels.copy()
-        at = np.arange(len(rows))
-        others[at, labels[rows, columns]] = 0
-        winner = others.argmax(1)
-        given = others[at, winner] > SURROUNDING * len(_window(view.reach))
-        given &= seen.alike[at, winner] >= least
-        if not given.any():
-            break
-        labels = labels.copy()
-        labels[rows[given], columns[given]] = winner[given]
-    return labels
-
-
-def _thin_pixels(labels: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of pixels at a border with few of their label in the window around them."""
+def _thin_pixels(labels: np.ndarray, reach: int) -> At:
+    """The pixels at a border with few of their label in the window around them."""
     padded = np.pad(labels, reach, mode="edge")
-    core = padded[reach - 1 : len(padded) - reach + 1, reach - 1 : padded.shape[1] - reach + 1]
-    centre = core[1:-1, 1:-1]
-    alone = [
-        (centre != side).view(np.int8)
-        for side in (core[:-2, 1:-1], core[2:, 1:-1], core[1:-1, :-2], core[1:-1, 2:])
-    ]
-    rows, columns = np.nonzero(sum(alone) >= 1)
+    rows, columns = np.nonzero(support(np.pad(labels, 1, mode="edge")) < 4)
     own, equal = labels[rows, columns], np.zeros(len(rows), np.int32)
-    for dy, dx in _window(reach):
+    for dy, dx in window(reach):
         equal += padded[rows + reach + dy, columns + reach + dx] == own
-    few = equal < THIN * len(_window(reach))
+    few = equal < THIN * len(window(reach))
     return rows[few], columns[few]
-
-
-def _likeness(
-    labels: np.ndarray, view: View, at: tuple[np.ndarray, np.ndarray], reach: int
-) -> Likeness:
-    """Likeness of the pixels `at` (rows, columns) to those of each label around them, the label
-    `count` included, which stands for none."""
-    padded = np.pad(labels, reach, mode="edge")
-    around = np.pad(view.colours, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
-    (rows, columns), size, count = at, len(at[0]), view.count + 1
-    row = np.arange(size) * count
-    pixels, total = np.zeros(size * count, np.int32), np.zeros(size * count, np.float32)
-    for dy, dx in _window(reach):
-        y, x = rows + reach + dy, columns + reach + dx
-        place = row + padded[y, x]
-        distance = ((around[y, x] - view.colours[rows, columns]) ** 2).sum(1)
-        pixels[place] += 1
-        total[place] += np.exp(distance * (-0.5 / view.contrast**2))
-    pixels, total = (values.reshape(size, count) for values in (pixels, total))
-    return Likeness(pixels, total / np.maximum(pixels, 1))
-
-
-def _window(reach: int) -> list[tuple[int, int]]:
-    side = range(-reach, reach + 1)
-    return [(dy, dx) for dy in side for dx in side if dy or dx]

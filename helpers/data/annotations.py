@@ -70,7 +70,9 @@ def read_images(
             declared.add(given)
         if number is None:
             found = _short(entry) if given is None else _short(given)
-            findings.add("field", f"image number {position + 1}, field id: {found}")
+            findings.add(
+                "field", f"image number {position + 1}, field id: {found}, no whole number"
+            )
             continue
         name = _file_name(entry)
         width, height = (whole(entry.get(key)) for key in ("width", "height"))
@@ -162,9 +164,7 @@ def read_segmentation(segmentation: Any, size: tuple[int, int]) -> Reading:
 def _read_rle(segmentation: dict[str, Any], size: tuple[int, int]) -> Reading:
     if "counts" not in segmentation and segmentation.keys() - {"size"}:
         keys = ", ".join(sorted(map(str, segmentation)))
-        raise UserError(
-            f"an object with {keys}, neither RLE (size, counts) nor a list of polygons; {_WANTED}"
-        )
+        return _without_mask("polygon-form", f"an object with {keys}, neither RLE nor polygons")
     declared = segmentation.get("size")
     if isinstance(declared, list | tuple) and list(declared) != list(size):
         swapped = " (swapped)" if list(declared) == [size[1], size[0]] else ""
@@ -173,13 +173,10 @@ def _read_rle(segmentation: dict[str, Any], size: tuple[int, int]) -> Reading:
     return _measured(segmentation)
 
 
-_WANTED = "COCO wants one flat list per ring, [[x1, y1, x2, y2, ...]]"
-
-
 def _read_polygons(rings: Sequence[Any], size: tuple[int, int]) -> Reading:
     form = _other_form(rings)
     if form:
-        raise UserError(form)
+        return _without_mask("polygon-form", form)
     remarks: list[tuple[str, str]] = []
     usable = [ring for ring in rings if len(ring) % 2 or len(ring) >= 6]
     if len(usable) < len(rings):
@@ -188,6 +185,11 @@ def _read_polygons(rings: Sequence[Any], size: tuple[int, int]) -> Reading:
     if not usable:
         return _without_mask("mask-missing", "no ring of 3 points or more", *remarks)
     rle = rles.from_polygons(usable, size)
+    if min(size) > 2 and all(0 <= value <= 1 for ring in usable for value in ring):
+        raise UserError(
+            f"{_short(usable)}, which look like shares of the picture (0 to 1); COCO wants pixels: "
+            "multiply x by its width and y by its height"
+        )
     if _leaves(usable, size):
         remarks.append(("polygon-outside", f"picture {size[1]}x{size[0]}"))
     return _measured(rle, *remarks)
@@ -196,23 +198,20 @@ def _read_polygons(rings: Sequence[Any], size: tuple[int, int]) -> Reading:
 def _other_form(rings: Sequence[Any]) -> str | None:
     """What a list is that holds no flat rings, by its name, and how to flatten it; or None."""
     if any(isinstance(ring, dict) for ring in rings):
-        example = "[[v for p in points for v in (p['x'], p['y'])]]"
-        return f"points as objects, {_short(rings)}; {_WANTED}: {example}"
-    if not all(isinstance(ring, list | tuple) for ring in rings):
-        if all(isinstance(ring, int | float) for ring in rings):
-            return f"one flat list of numbers; {_WANTED}: wrap it in a list"
-        return f"{_short(rings)}, not a list of rings; {_WANTED}"
-    inner = [value for ring in rings for value in ring]
-    if any(isinstance(value, dict) for value in inner):
-        example = "[[v for p in ring for v in (p['x'], p['y'])] for ring in rings]"
-        return f"rings of points as objects, {_short(rings)}; {_WANTED}: {example}"
-    if any(isinstance(value, list | tuple) for value in inner):
-        example = "[[v for point in ring for v in point] for ring in rings]"
-        return f"rings of points [[[x, y], ...]], {_short(rings)}; {_WANTED}: {example}"
-    if len(rings) > 1 and all(len(ring) == 2 for ring in rings):
-        example = "[[v for point in points for v in point]]"
-        return f"points [[x, y], ...], {_short(rings)}; {_WANTED}: {example}"
-    return None
+        form = "points as objects: [[v for p in points for v in (p['x'], p['y'])]]"
+    elif all(isinstance(ring, int | float) for ring in rings):
+        form = "one flat list of numbers: wrap it in a list"
+    elif not all(isinstance(ring, list | tuple) for ring in rings):
+        form = "not a list of rings"
+    elif any(isinstance(value, dict) for ring in rings for value in ring):
+        form = "rings of objects: [[v for p in ring for v in (p['x'], p['y'])] for ring in rings]"
+    elif any(isinstance(value, list | tuple) for ring in rings for value in ring):
+        form = "rings of points: [[v for point in ring for v in point[:2]] for ring in rings]"
+    elif len(rings) > 1 and {len(ring) for ring in rings} in ({2}, {3}):  # 3: a visibility, too
+        form = "points: [[v for point in points for v in point[:2]]]"
+    else:
+        return None
+    return f"{_short(rings)}, {form}"
 
 
 def _measured(given: Mapping[str, Any], *remarks: tuple[str, str]) -> Reading:

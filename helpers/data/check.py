@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.data.coco import Mode, build_index
+from helpers.data.coco import Mode, read_index
 from helpers.data.errors import DataError, Finding, Findings
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import Pair
@@ -57,12 +57,19 @@ def check_dataset(
     """
     reports: list[SplitReport] = []
     indexes: dict[str, InstanceIndex] = {}
-    pictures = "decode" if decode else "header"
     for split, (file, images) in pairs.items():
         findings = Findings(file)
         index, error = None, None
         try:
-            index = build_index(findings, images, mode=mode, pictures=pictures, taxonomy=taxonomy)
+            index = read_index(
+                file,
+                images,
+                mode=mode,
+                decode_images=decode,
+                taxonomy=taxonomy,
+                cache=False,
+                findings=findings,
+            )
             for other, earlier in indexes.items():
                 for left, right in same_pictures(earlier, index):
                     findings.add("split-leak", f"{split} {right} is {other} {left}")

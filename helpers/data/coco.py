@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from helpers.data import cache
+from helpers.data import cache as storage
 from helpers.data.annotations import (
     AnnotationRecord,
     ImageRecord,
@@ -52,76 +52,54 @@ def read_index(
     annotations: Path | str,
     images: Path | str | None = None,
     *,
-    mode: Mode = "train",
+    mode: Mode | None = "train",
     label_space: LabelSpace = "fine",
     check_images: bool = True,
+    decode_images: bool = False,
     skip_bad_images: bool = False,
     taxonomy: Taxonomy | None = None,
     cache: bool = True,
+    findings: Findings | None = None,
 ) -> InstanceIndex:
     """Read and check one annotation file with its image folder.
 
     mode: "train" (and evaluation) wants categories and at least one usable annotation; "predict"
-        takes a file of images alone, whose classes are `taxonomy` or else 3D-FUTURE's 34.
+        takes a file of images alone, whose classes are `taxonomy` or else 3D-FUTURE's 34; None
+        decides by what the file has.
     images: the folder that `file_name` is relative to; by default that of a known layout, or the
         annotation file's own.
-    check_images: find every picture and compare its size with the declared one (headers only;
-        `pictures.check_pictures` looks at all of each).
-    skip_bad_images: decode every picture and leave out those that cannot be used, with a warning.
+    check_images: find every picture and compare its size with the declared one, by its header.
+    decode_images: look at all of each picture, as `pictures.check_pictures` does.
+    skip_bad_images: the same, and leave out those that cannot be used, with a warning.
     taxonomy: classes the file must agree with (those of a trained model, or `FUTURE3D`).
     cache: keep what is read of a large file in outputs/cache/ and start from there next time; the
         pictures are checked nevertheless.
+    findings: the caller's ledger, which holds all findings even when this raises; by default
+        warnings are logged, one line a kind.
 
-    Warnings are logged, one line a kind, and kept in `index.warnings`. Raises DataError that tells
-    every error of the file: kind, ids, fields, the first ten places each, and the remedy.
+    Warnings are kept in `index.warnings`. Raises DataError that tells every error of the file:
+    kind, ids, fields, the first ten places each, and the remedy.
     """
-    findings = Findings(Path(annotations))
+    file, silent = Path(annotations), findings is not None
+    findings = findings or Findings(file)
     pictures: Pictures | None = "header" if check_images else None
-    index = build_index(
-        findings,
-        Path(images) if images is not None else None,
-        mode=mode,
-        label_space=label_space,
-        pictures="skip" if skip_bad_images else pictures,
-        taxonomy=taxonomy,
-        keep=cache and not skip_bad_images,
-    )
-    for warning in index.warnings:
-        log.warning("%s: %s", findings.file, warning.brief())
-    return index
-
-
-def build_index(
-    findings: Findings,
-    images: Path | None,
-    *,
-    mode: Mode | None,
-    label_space: LabelSpace = "fine",
-    pictures: Pictures | None,
-    taxonomy: Taxonomy | None = None,
-    keep: bool = False,
-) -> InstanceIndex:
-    """`read_index` with the caller's ledger, which holds all findings even when this raises.
-
-    mode: None means "predict" for a file without annotations and categories, else "train".
-    """
-    file = findings.file
-    folders = (images or picture_folder(file), file.parent)
-    raw = _read_bytes(file)
-    demanded = None if taxonomy is None else taxonomy.in_space("fine").to_dict()
-    kept = cache.cache_file("index", READER, hashlib.sha256(raw).hexdigest(), mode, demanded)
-    keep = keep and len(raw) >= WORTH_KEEPING
-    index = _load(kept) if keep else None
-    if index is not None:
-        del raw
+    pictures = "skip" if skip_bad_images else "decode" if decode_images else pictures
+    folders = (Path(images) if images is not None else picture_folder(file), file.parent)
+    text, digest = _read_text(file)
+    keep = cache and not skip_bad_images and len(text) >= WORTH_KEEPING
+    kept = _cache_file(digest, mode, taxonomy) if keep else None
+    index = _load(kept) if kept else None
+    if index is None:
+        index = _read(_parsed(text, file), findings, folders, mode, pictures, taxonomy)
+        if kept:
+            _save(kept, index)
+    else:
         findings.include(index.warnings)
         paths = locate_pictures(_images_of(index), folders, pictures, findings)
         findings.raise_errors()
         index = replace(index, paths=tuple(paths.values()), warnings=findings.report())
-    else:
-        index = _read(_parsed(raw, file), findings, folders, mode, pictures, taxonomy)
-        if keep:
-            _save(kept, index)
+    for warning in () if silent else index.warnings:
+        log.warning("%s: %s", file, warning.brief())
     return index.in_space(label_space)
 
 
@@ -132,26 +110,33 @@ def read_document(file: Path, mode: Mode | None = "train") -> dict[str, Any]:
 
 def read_json(file: Path) -> Any:
     """Any JSON file. DataError when it is missing, cut short, or not JSON."""
-    return _parsed(_read_bytes(file), file)
+    return _parsed(_read_text(file)[0], file)
 
 
-def _read_bytes(file: Path) -> bytes:
+def _read_text(file: Path) -> tuple[str, str]:
+    """The text of a file, and the SHA-256 of its bytes, which take too much memory to be kept."""
     try:
-        return file.read_bytes()
+        raw = file.read_bytes()
+        return raw.decode(json.detect_encoding(raw)), hashlib.sha256(raw).hexdigest()
     except OSError as error:
-        reason = error.strerror or str(error)
         remedy = advice(file) or "Give the path of an annotation file."
         if file.parent.name == HOLDOUT:
             remedy = f"Make it with `python -m helpers split {file.parent.parent}`."
-        raise DataError(f"{file}: {reason}. {remedy}") from error
+        raise DataError(f"{file}: {error.strerror or error}. {remedy}") from error
+    except UnicodeDecodeError as error:
+        raise _no_json(file, error) from error
 
 
-def _parsed(raw: bytes, file: Path) -> Any:
+def _parsed(text: str, file: Path) -> Any:
     try:
-        return json.loads(raw.decode(json.detect_encoding(raw)), object_hook=_compact)
+        return json.loads(text, object_hook=_compact)
     except (ValueError, RecursionError) as error:
-        remedy = advice(file) or "Download or export it again."
-        raise DataError(f"{file}: not a JSON file, or cut short ({error}). {remedy}") from error
+        raise _no_json(file, error) from error
+
+
+def _no_json(file: Path, error: Exception) -> DataError:
+    remedy = advice(file) or "Download or export it again."
+    return DataError(f"{file}: not a JSON file, or cut short ({error}). {remedy}")
 
 
 def _compact(entry: dict[str, Any]) -> dict[str, Any]:
@@ -213,7 +198,7 @@ def _read(
     note_crowd_classes(rows, names, findings)
     findings.raise_errors()
     if mode == "train" and all(row.crowd for row in rows):
-        raise DataError(_nothing_usable(findings, len(entries), len(rows)), findings.report())
+        raise DataError(_nothing_usable(findings.file, entries, len(rows)), findings.report())
     if not used:
         raise DataError(f"{findings.file}: no images to read ('images' has none that can be used).")
     return _assemble(Taxonomy(categories), declared, used, paths, rows, findings)
@@ -240,20 +225,17 @@ def _declared(
     return demanded.categories, order
 
 
-def _nothing_usable(findings: Findings, annotations: int, crowds: int) -> str:
+def _nothing_usable(file: Path, entries: Sequence[dict[str, Any]], crowds: int) -> str:
     if crowds:
         return (
-            f"{findings.file}: field iscrowd: it is 1 in all {crowds} usable annotations, which "
-            "makes them regions to ignore, of which nothing is learned. CVAT exports masks drawn "
-            "by brush so: set iscrowd to 0 where they are single objects."
+            f"{file}: field iscrowd: it is 1 in all {crowds} usable annotations, which makes them "
+            "regions to ignore, of which nothing is learned. CVAT exports masks drawn by brush so: "
+            "set iscrowd to 0 where they are single objects."
         )
-    boxes_only = annotations and findings.total("mask-missing") == annotations
-    reason = (
-        "this file has boxes only, no masks. Export it with segmentation"
-        if boxes_only
-        else f"none of its {annotations} annotations can be trained on. Check what was exported"
-    )
-    return f"{findings.file}: field segmentation: {reason}."
+    reason = f"none of its {len(entries)} annotations has a usable mask. Check what was exported"
+    if entries and not any(entry.get("segmentation") for entry in entries):
+        reason = "this file has boxes only, no masks. Export it with segmentation"
+    return f"{file}: field segmentation: {reason}."
 
 
 def _assemble(
@@ -294,6 +276,11 @@ def _images_of(index: InstanceIndex) -> dict[int, ImageRecord]:
     return {row[0]: ImageRecord(*row) for row in rows}
 
 
+def _cache_file(digest: str, mode: Mode | None, taxonomy: Taxonomy | None) -> Path:
+    demanded = None if taxonomy is None else taxonomy.in_space("fine").to_dict()
+    return storage.cache_file("index", READER, digest, mode, demanded)
+
+
 def _save(file: Path, index: InstanceIndex) -> None:
     """Keep all of an index but what depends on its pictures."""
     told = [w for w in index.warnings if w.kind not in PICTURE_WARNINGS]
@@ -303,12 +290,12 @@ def _save(file: Path, index: InstanceIndex) -> None:
         "declared": index.declared,
         "warnings": [(w.kind, w.total, w.places) for w in told],
     }
-    cache.save(file, index.columns(), text)
+    storage.save(file, index.columns(), text)
 
 
 def _load(file: Path) -> InstanceIndex | None:
     """The kept index, in the fine space and without paths; None when there is none."""
-    stored = cache.load(file)
+    stored = storage.load(file)
     if stored is None:
         return None
     columns, text = stored

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from helpers.files import UserError
 
@@ -24,96 +25,78 @@ class DataError(UserError):
         return type(self), (str(self), self.findings)  # so that it survives the way from a worker
 
 
-class Kind(NamedTuple):
-    """One kind of defect: is it an error, what is it, and what to do (warning: what is done)."""
+# kind -> (what is wrong, how to fix it)
+ERRORS = {
+    "field": ("missing or wrong field", "Correct the file."),
+    "id-twice": ("id used twice", "Correct the file: ids must be unique."),
+    "undeclared": (
+        "annotation of an image or category that is not declared",
+        "Correct the file, or declare it.",
+    ),
+    "category-name": (
+        "category has another name than the classes demanded",
+        "Use files of one release, or read this one with its own classes.",
+    ),
+    "mask": ("mask that cannot be read", "Correct or export these masks again."),
+    "polygon-form": (
+        "mask that is not in COCO's form, one flat list per ring, [[x1, y1, x2, y2, ...]]",
+        "Flatten the points as said at each place.",
+    ),
+    "box-corners": (
+        "most boxes look like [x1, y1, x2, y2]",
+        "COCO wants [x, y, width, height]: convert.",
+    ),
+    "path-escapes": (
+        "file_name leads out of the image folder, and no file of that name is in it",
+        "Use paths relative to the image folder.",
+    ),
+    "file-missing": ("image file not found", "Give the right image folder."),
+    "file-unreadable": ("image file cannot be read", "Replace it, or choose to skip bad pictures."),
+    "size-differs": (
+        "image file has another size than declared",
+        "Correct the file or replace the picture.",
+    ),
+}
 
-    severity: Literal["error", "warning"]
-    what: str
-    remedy: str
+# kind -> (what is odd, what is done about it)
+WARNINGS = {
+    "category-name-twice": ("category name declared twice", "Both stay, distinguished by id."),
+    "category-placeholder": ("category 0 is a placeholder of the export", "It is left out."),
+    "category-order": (
+        "categories in another order than in the other file",
+        "They are matched by id; mind tools that count positions.",
+    ),
+    "crowd-only": (
+        "class with nothing but crowd regions (iscrowd 1), of which nothing is learned",
+        "CVAT exports masks drawn by brush so: set iscrowd to 0 where they are single objects.",
+    ),
+    "mask-missing": ("annotation without a usable mask", "These annotations are left out."),
+    "mask-twice": (
+        "annotation given twice: same picture, class and mask",
+        "All are used. Delete the copies: a perfect detector would miss every second one.",
+    ),
+    "polygon-short": ("polygon with fewer than 3 points", "The ring is left out."),
+    "polygon-outside": ("polygon partly outside the picture", "It is cut at the border."),
+    "area": ("area is off by more than 5 %", "The area of the mask is used."),
+    "box-differs": ("bbox is empty or more than 1 px off the mask", "The box of the mask is used."),
+    "picture-twice": (
+        "picture listed under several image ids",
+        "All are used. Merge them: what is annotated under one id is missing under the others.",
+    ),
+    "file-name": (
+        "file_name is written differently from the name of the file",
+        "The file found is used.",
+    ),
+    "orientation": ("EXIF orientation contradicts the declared size", "The tag is not applied."),
+    "frames": ("picture with more than one frame", "The first one is used."),
+    "split-leak": (
+        "same picture in two splits",
+        "Scores on it say too little: leave it out of one of them.",
+    ),
+    "skipped": ("picture that cannot be used", "It is left out, with its annotations."),
+}
 
-
-def _error(what: str, remedy: str) -> Kind:
-    return Kind("error", what, remedy)
-
-
-def _warning(what: str, remedy: str) -> Kind:
-    return Kind("warning", what, remedy)
-
-
-KINDS = MappingProxyType(
-    {
-        "field": _error("missing or wrong field", "Correct the file."),
-        "id-twice": _error("id used twice", "Correct the file: ids must be unique."),
-        "undeclared": _error(
-            "annotation of an image or category that is not declared",
-            "Correct the file, or declare it.",
-        ),
-        "category-name": _error(
-            "category has another name than the classes demanded",
-            "Use files of one release, or read this one with its own classes.",
-        ),
-        "mask": _error("mask that cannot be read", "Correct or export these masks again."),
-        "box-corners": _error(
-            "most boxes look like [x1, y1, x2, y2]", "COCO wants [x, y, width, height]: convert."
-        ),
-        "path-escapes": _error(
-            "file_name leads out of the image folder, and no file of that name is in it",
-            "Use paths relative to the image folder.",
-        ),
-        "file-missing": _error("image file not found", "Give the right image folder."),
-        "file-unreadable": _error(
-            "image file cannot be read", "Replace it, or choose to skip bad pictures."
-        ),
-        "size-differs": _error(
-            "image file has another size than declared", "Correct the file or replace the picture."
-        ),
-        "category-name-twice": _warning(
-            "category name declared twice", "Both stay, distinguished by id."
-        ),
-        "category-placeholder": _warning(
-            "category 0 is a placeholder of the export", "It is left out."
-        ),
-        "category-order": _warning(
-            "categories in another order than in the other file",
-            "They are matched by id; mind tools that count positions.",
-        ),
-        "crowd-only": _warning(
-            "class with nothing but crowd regions (iscrowd 1), of which nothing is learned",
-            "CVAT exports masks drawn by brush so: set iscrowd to 0 where they are single objects.",
-        ),
-        "mask-missing": _warning(
-            "annotation without a usable mask", "These annotations are left out."
-        ),
-        "mask-twice": _warning(
-            "annotation given twice: same picture, class and mask",
-            "All are used. Delete the copies: a perfect detector would miss every second one.",
-        ),
-        "polygon-short": _warning("polygon with fewer than 3 points", "The ring is left out."),
-        "polygon-outside": _warning(
-            "polygon partly outside the picture", "It is cut at the border."
-        ),
-        "area": _warning("area is off by more than 5 %", "The area of the mask is used."),
-        "box-differs": _warning(
-            "bbox is empty or more than 1 px off the mask", "The box of the mask is used."
-        ),
-        "picture-twice": _warning(
-            "picture listed under several image ids",
-            "All are used. Merge them: what is annotated under one id is missing under the others.",
-        ),
-        "file-name": _warning(
-            "file_name is written differently from the name of the file", "The file found is used."
-        ),
-        "orientation": _warning(
-            "EXIF orientation contradicts the declared size", "The tag is not applied."
-        ),
-        "frames": _warning("picture with more than one frame", "The first one is used."),
-        "split-leak": _warning(
-            "same picture in two splits",
-            "Scores on it say too little: leave it out of one of them.",
-        ),
-        "skipped": _warning("picture that cannot be used", "It is left out, with its annotations."),
-    }
-)
+KINDS = MappingProxyType({**ERRORS, **WARNINGS})
 
 
 @dataclass(frozen=True)
@@ -126,15 +109,15 @@ class Finding:
 
     @property
     def severity(self) -> Literal["error", "warning"]:
-        return KINDS[self.kind].severity
+        return "error" if self.kind in ERRORS else "warning"
 
     @property
     def what(self) -> str:
-        return KINDS[self.kind].what
+        return KINDS[self.kind][0]
 
     @property
     def remedy(self) -> str:
-        return KINDS[self.kind].remedy
+        return KINDS[self.kind][1]
 
     def brief(self) -> str:
         """One line for a log: how many, and one place."""
@@ -151,7 +134,7 @@ class Findings:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._places: dict[str, list[str]] = {}
-        self._totals: dict[str, int] = {}
+        self._totals: Counter[str] = Counter()
 
     def add(self, kind: str, place: str) -> None:
         """Note one defect; `kind` is a key of `KINDS`, `place` says where and what was found."""
@@ -160,17 +143,14 @@ class Findings:
     def include(self, findings: Iterable[Finding]) -> None:
         """Note defects that another ledger reported."""
         for finding in findings:
-            self._totals[finding.kind] = self.total(finding.kind) + finding.total
+            self._totals[finding.kind] += finding.total
             places = self._places.setdefault(finding.kind, [])
             places.extend(finding.places[: SHOWN - len(places)])
-
-    def total(self, kind: str) -> int:
-        return self._totals.get(kind, 0)
 
     def report(self) -> tuple[Finding, ...]:
         """All findings in the order of `KINDS`, errors first."""
         return tuple(
-            Finding(kind, self.total(kind), tuple(self._places[kind]))
+            Finding(kind, self._totals[kind], tuple(self._places[kind]))
             for kind in KINDS
             if kind in self._totals
         )

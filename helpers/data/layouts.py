@@ -30,9 +30,10 @@ _ANNOTATIONS = (
     "GT/{split}_set.json",
     "annotations/{split}_set.json",
     "annotations/instances_{split}*.json",
-    "annotations/{split}*.json",
+    "annotations/*{split}*.json",
     "{split}/_annotations.coco.json",
-    "{split}/annotations.json",
+    "{split}/*.json",
+    "instances_{split}*.json",
     "{split}_set.json",
     "{split}.json",
 )
@@ -46,6 +47,7 @@ _IMAGES = (
     "{split}",
     "image",
     "images",
+    "data",
 )
 _ALONE = ("*.json", "annotations/*.json")  # one file for all, when there is exactly one
 
@@ -68,12 +70,13 @@ def find_dataset(path: Path | str, images: Path | str | None = None) -> dict[str
             files = (_coco_files(path, pattern.format(split=name)) for pattern in _ANNOTATIONS)
             several = next(filter(None, files), [])
             if several and split not in found:
-                found[split] = (_first(several), _images(path, name, several[0]))
+                file = _first(several)
+                found[split] = (file, _images(path, name, file) or picture_folder(file))
     if found:
         return found
     alone = [file for pattern in _ALONE for file in _coco_files(path, pattern)]
     if len(alone) == 1:
-        return {"all": (alone[0], _images(path, "all", alone[0]))}
+        return {"all": (alone[0], _images(path, "all", alone[0]) or picture_folder(alone[0]))}
     if alone:
         raise DataError(f"{path}: several annotation files, {_listed(alone)}. Give one of them.")
     known = ", ".join(_ANNOTATIONS)
@@ -93,13 +96,11 @@ def picture_folder(annotations: Path) -> Path:
     folder = annotations.parent
     if not folder.is_dir() or any(map(is_picture, folder.iterdir())):
         return folder
-    above = [folder.parent] if folder.name in ("GT", "annotations") else []
     names = [name for group in SPLITS.values() for name in group if name in annotations.stem]
-    for root in (folder, *above):
-        found = _images(root, max(names, key=len, default="all"), annotations)
-        if found != folder:
-            return found
-    return folder
+    split = max(names, key=len, default="all")
+    above = [folder.parent] if folder.name in ("GT", "annotations") else []
+    found = (_images(root, split, annotations) for root in (folder, *above))
+    return next(filter(None, found), folder)
 
 
 def picture_list(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -114,7 +115,7 @@ def picture_list(path: Path) -> dict[str, list[dict[str, Any]]]:
         files = [] if _coco_files(path, "*.json") else [p for p in _visible(path) if is_picture(p)]
         left = [p for p in _visible(path) if p not in set(files)]
         if files and left:
-            log.warning("%s: left out, as no pictures: %s", path, _listed(left))
+            log.warning("%s: %d left out, as no pictures: %s", path, len(left), _listed(left))
     findings = Findings(path)
     rows = []
     for file, header in zip(files, examine_pictures(files, decode=False), strict=True):
@@ -150,14 +151,14 @@ def _first(files: list[Path]) -> Path:
     return files[0]
 
 
-def _images(folder: Path, split: str, annotations: Path) -> Path:
-    """The first candidate that holds pictures; else the annotation file's own folder."""
+def _images(folder: Path, split: str, annotations: Path) -> Path | None:
+    """The first candidate that holds pictures."""
     tag = annotations.stem.removeprefix("instances_")
     for candidate in _IMAGES:
         path = folder / candidate.format(split=split, tag=tag)
         if path.is_dir() and any(map(is_picture, path.iterdir())):
             return path
-    return annotations.parent
+    return None
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from helpers.data.annotations import ImageRecord
 from helpers.data.errors import SHOWN, DataError, Findings
@@ -79,9 +79,10 @@ def escapes(file_name: str) -> bool:
 
 def clean_name(file_name: str) -> str:
     """A file name in one spelling: forward slashes, no %20, accents as one character."""
-    name = file_name.replace("\0", "").replace("\\", "/")
+    name = file_name.replace("\0", "").replace("\\", "/").strip()
+    name = name.rsplit("?d=", 1)[-1]  # Label Studio's local files
     if "://" in name:
-        name = urlsplit(name).path
+        name = name.split("://")[1].partition("/")[2].partition("?")[0]
     return unicodedata.normalize("NFC", os.path.normpath(unquote(name)))
 
 
@@ -126,15 +127,13 @@ def _find_all(
     problems: Problems = {}
     exact = {n for n, path in found.items() if _is_exact(names[n], path, folders)}
     for numbers in sharing.values():
+        ids = ", ".join(map(str, numbers[:SHOWN]))
         if len({clean_name(names[n]) for n in numbers}) > 1 and not exact.issuperset(numbers):
-            which = (
-                f"images {', '.join(map(str, numbers[:SHOWN]))} would all be {found[numbers[0]]}"
-            )
+            which = f"images {ids} would all be {found[numbers[0]]}"
             problems |= {n: ("file-missing", f"{_place(n, names[n])}: {which}") for n in numbers}
         elif len(numbers) > 1:
-            ids = ", ".join(map(str, numbers[:SHOWN]))
             findings.add("picture-twice", f"{names[numbers[0]]!r}: images {ids}")
-    for number in names.keys() - found.keys():
+    for number in sorted(names.keys() - found.keys()):
         problems[number] = _missing(number, names[number], folders, len(problems) < SHOWN)
     for number in sorted(found.keys() - problems.keys() - exact):
         findings.add("file-name", f"{_place(number, names[number])}, found {found[number]}")

@@ -134,7 +134,8 @@ def check_pictures(index: InstanceIndex) -> None:
     """
     if not len(index):
         return
-    findings = Findings(Path(os.path.commonpath([path.parent for path in index.paths])))
+    folders = {path.parent.absolute() for path in index.paths}
+    findings = Findings(Path(os.path.commonpath(folders)))
     found = examine_pictures(index.paths, decode=True)
     for row, (path, header) in enumerate(zip(index.paths, found, strict=True)):
         place = f"image {index.image_ids[row]}, "

@@ -35,8 +35,9 @@ def run(args: argparse.Namespace) -> int:
     if pair is None:
         splits = ", ".join(found)
         raise UserError(f"{data}: no training split, only {splits}. Give its file instead.")
+    annotations, pictures = pair
     folder = args.out or (data.parent if data.is_file() else data) / HOLDOUT
-    parts = write_holdout(pair[0], folder.expanduser(), count=args.images, seed=args.seed)
+    parts = write_holdout(annotations, folder.expanduser(), count=args.images, seed=args.seed)
     for file, images in parts.items():
-        print(f"{file}: {images} pictures of {pair[0]}")
+        print(f"{file}: {images} pictures of {annotations}, which stay in {pictures}")
     return 0

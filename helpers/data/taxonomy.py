@@ -78,9 +78,6 @@ class Taxonomy:
         """Id to write for a label: the file's own in "fine", 1..S in "super"."""
         return self.classes[label].id
 
-    def __contains__(self, category_id: int) -> bool:
-        return category_id in self._labels
-
     def in_space(self, label_space: LabelSpace) -> Taxonomy:
         """The same categories in another label space."""
         return replace(self, label_space=label_space)
@@ -94,11 +91,6 @@ class Taxonomy:
     def from_dict(values: Mapping[str, Any]) -> Taxonomy:
         rows = tuple(Category(*row) for row in values["categories"])
         return Taxonomy(rows, values["label_space"])
-
-
-def slug(name: str) -> str:
-    """A name as part of a file name: 'Corner/Side Table' becomes 'corner-side-table'."""
-    return re.sub(r"\W+", "-", name).strip("-_").lower() or "unnamed"
 
 
 def canonical_name(name: str) -> str:

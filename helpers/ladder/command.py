@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import get_args
+from typing import TYPE_CHECKING
 
 from helpers.config import Preset
 from helpers.files import RunBusyError, UserError
-from helpers.ladder.data import commands, prepare
-from helpers.ladder.reference import Entry, references
-from helpers.ladder.results import results, stored
-from helpers.ladder.rungs import Rung, rungs
+
+if TYPE_CHECKING:
+    from helpers.ladder.reference import Entry
+    from helpers.ladder.rungs import Rung
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `ladder`."""
-    parser.add_argument("--preset", choices=get_args(Preset), default="quick")
+    parser.add_argument("--preset", choices=("quick", "bench", "paper"), default="quick")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N-1")
     parser.add_argument("--only", nargs="+", metavar="KEY", help="these rows; see --list")
     parser.add_argument(
@@ -40,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.check:
         return _check(args.preset)
+    from helpers.ladder.data import prepare
+
     if args.seeds < 1:
         raise UserError(f"--seeds {args.seeds}: give 1 or more")
     chosen(args, 0)  # a wrong key is told before anything is made
@@ -67,6 +69,8 @@ def measure_all(rows: Sequence[Rung]) -> None:
 
 def chosen(args: argparse.Namespace, seed: int) -> list[Rung]:
     """The rows to measure. Raises UserError naming the known ones for a key that is none."""
+    from helpers.ladder.rungs import rungs
+
     rows = rungs(args.preset, seed=seed)
     known = [row.key for row in rows]
     unknown = sorted(set(args.only or ()) - set(known))
@@ -79,6 +83,10 @@ def chosen(args: argparse.Namespace, seed: int) -> list[Rung]:
 
 def listing(preset: Preset) -> str:
     """The rows, the paper's numbers beside what is measured (mean over seeds), and the data."""
+    from helpers.ladder.data import commands
+    from helpers.ladder.results import results
+    from helpers.ladder.rungs import rungs
+
     rows = results(preset).groupby("rung")
     measured, counts = rows["mask AP"].mean(), rows["seed"].nunique()
     lines = [f"{'key':<16} {'paper':>6} {'ours':>6} {'seeds':>5}  what"]
@@ -105,6 +113,8 @@ def line(entry: Entry) -> str:
 
 def _check(preset: Preset) -> int:
     from helpers.ladder.check import check
+    from helpers.ladder.reference import references
+    from helpers.ladder.results import stored
 
     found = references(preset)
     if not found:

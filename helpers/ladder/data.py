@@ -55,8 +55,14 @@ def prepare(preset: Preset, *, jobs: int | None = None) -> None:
     if config is None:
         _check_real(masks)
         return
-    folder = make_scenes(config, folder=resolve(masks.folder), jobs=jobs)
-    correct_dataset(folder, resolve(f"{masks.folder}-corrected"), pictures=True, jobs=jobs)
+    make_scenes(config, folder=resolve(masks.folder), jobs=jobs)
+    correct_dataset(
+        resolve(masks.noisy),
+        resolve(masks.corrected).parent,
+        images=resolve(masks.train_images),
+        pictures=True,
+        jobs=jobs,
+    )
     others = replace(
         config, name=f"{config.name}-held-out", seed=HELD_OUT_SEED, train=0, noise="none"
     )
@@ -76,10 +82,8 @@ def commands(preset: Preset) -> list[str]:
     start = "" if usual.name == "quick" else f"--preset {usual.name} "
     counts = f" --test {config.test}" if config.test != usual.test else ""
     make = f"python -m helpers scenes make {start}--name {config.name} --noise statistical{counts}"
-    return [
-        make,
-        f"python -m helpers correct-masks {masks.folder} {masks.folder}-corrected --pictures",
-    ]
+    correct = f"correct-masks {masks.noisy} {Path(masks.corrected).parent}"
+    return [make, f"python -m helpers {correct} --images {masks.train_images} --pictures"]
 
 
 def validation_picture(preset: Preset, file_name: str) -> np.ndarray:

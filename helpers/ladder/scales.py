@@ -27,6 +27,25 @@ from helpers.config import (
 from helpers.files import resolve
 
 Changes = dict[str, Any]
+# The stored rows of `quick` began with random weights, in small pictures and 28 x 28 masks.
+FROM_SCRATCH: Changes = {
+    "model__pretrained": False,
+    "model__norm": "bn",
+    "model__anchor_sizes": (10.0, 20.0, 40.0, 80.0, 160.0),
+    "model__pre_nms_test": 200,
+    "model__post_nms_test": 100,
+    "model__mask_head": "conv",
+    "model__coarse_dim": 1024,
+    "model__point_dim": 256,
+    "model__train_points": 196,
+    "model__subdivision_steps": 5,
+    "model__subdivision_points": 3136,
+    "train__backbone_lr_factor": 1.0,
+    "train__colour": 0.1,
+    "train__short_side": (144, 176),
+    "test__short_side": 160,
+    "test__max_side": 176,
+}
 
 
 @dataclass(frozen=True)
@@ -91,7 +110,10 @@ def scene_masks(folder: str, name: str) -> Masks:
 
 def scale(name: Preset) -> Scale:
     """The preset's sizes and backbones. Raises ValueError for a preset that does not exist."""
-    return {"quick": _quick, "bench": _bench, "paper": _paper}[preset(name).name]()
+    made = {"quick": _quick, "bench": _bench, "paper": _paper}
+    if name not in made:
+        raise ValueError(f"the ladder has no size {name!r}: choose one of {', '.join(made)}")
+    return made[name]()
 
 
 def focal_loss(scale: Scale) -> LossConfig:
@@ -127,6 +149,7 @@ def _alpha_of(data: DataConfig) -> tuple[float, ...]:
 def _quick() -> Scale:
     base = change(
         preset("quick"),
+        **FROM_SCRATCH,
         train__steps=450,
         train__workers=0,
         train__max_side=213,

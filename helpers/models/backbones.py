@@ -1,17 +1,20 @@
-"""Backbones by timm, with the norm and freezing recipes of detection (specification section 1)."""
+"""Backbones by timm, with the norm and freezing recipes of detection."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import timm
 import torch
 import torch.nn.functional as F
+from timm.data import IMAGENET_DEFAULT_MEAN as IMAGENET_MEAN
+from timm.data import IMAGENET_DEFAULT_STD as IMAGENET_STD
 from torch import Tensor, nn
 
 from helpers.files import UserError
 from helpers.models.deform import deform_stages
+from helpers.models.pretrained import load_imagenet
 
 STRIDES = [4, 8, 16, 32]
 CONVS = ("conv1", "conv2", "conv3")  # of a ResNet's bottleneck block
@@ -46,10 +49,13 @@ class Backbone(nn.Module):
     """c2..c5 of a timm model: maps at strides 4, 8, 16, 32.
 
     norm: "frozen" (constant statistics and affine terms), "eval" (constant statistics, trained
-    affine terms), "bn" or "sync" (batch statistics, over all processes). frozen_stages: so many
-    of stem, layer1, ... get no gradient and frozen norms. stride_in_1x1: the first block of
+    affine terms), "bn" or "sync" (batch statistics, over all processes). frozen_stages: the first
+    of stem, c2, c3, ... that get no gradient and frozen norms. stride_in_1x1: the first block of
     layer2..4 strides in its 1x1 convolution, as the Caffe-style ResNets do. deformable: those of
     stages c2..c5 whose 3x3 convolutions become deformable.
+
+    `weights_source` says where the weights come from; `mean` and `std`, of RGB in 0..255, are the
+    input scale they were trained with.
     """
 
     def __init__(
@@ -66,9 +72,11 @@ class Backbone(nn.Module):
     ) -> None:
         """Raises UserError for a model unknown to timm, without the four strides, without the
         layers that `stride_in_1x1` or `deformable` change, or whose pretrained weights cannot be
-        fetched."""
+        had."""
         super().__init__()
-        self.net = _create(name, pretrained=pretrained)
+        self.net = _create(name)
+        self.weights_source = load_imagenet(self.net, name) if pretrained else "random numbers"
+        self.mean, self.std = _input_scale(name)
         self.channels: list[int] = self.net.feature_info.channels()
         self.norm_mode = norm
         if stride_in_1x1:
@@ -108,13 +116,23 @@ class Backbone(nn.Module):
         return self
 
     def _freeze(self, stages: int) -> None:
-        starts = self.net.feature_info.module_name()
-        stage = 0
-        for name, child in list(self.net.named_children()):
-            stage += name in starts
+        for parent, name, child, stage in _units(self.net):
             if stage < stages:
                 child.requires_grad_(False)
-                _freeze_norm(self.net, name, child)
+                _freeze_norm(parent, name, child)
+
+
+def _units(net: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module, int]]:
+    """(parent, name, module, stage) in order: stage 0 is the stem, 1 what follows up to c2, ..."""
+    ends = [end.replace(".", "_") for end in net.feature_info.module_name()]  # of c2..c5
+    stage = 0
+    for name, child in list(net.named_children()):
+        inside = name not in ends and any(end.startswith(f"{name}_") for end in ends)
+        for own, module in list(child.named_children()) if inside else [(name, child)]:
+            path = f"{name}_{own}" if inside else name
+            stage = max(stage, int(path == ends[0]))
+            yield (child if inside else net), own, module, stage
+            stage += path in ends
 
 
 def freeze_norms(module: nn.Module) -> None:
@@ -130,27 +148,29 @@ def _freeze_norm(parent: nn.Module, name: str, child: nn.Module) -> None:
         freeze_norms(child)
 
 
-def _create(name: str, *, pretrained: bool) -> nn.Module:
+def _create(name: str) -> nn.Module:
     if not timm.is_model(name):
         close = ", ".join(timm.list_models(f"*{name.split('.')[0]}*")[:5]) or "resnet50"
         raise UserError(f"timm knows no backbone {name!r}: try for example {close}")
     try:
         net = timm.create_model(
-            name, pretrained=pretrained, features_only=True, out_indices=(-4, -3, -2, -1)
+            name, pretrained=False, features_only=True, out_indices=(-4, -3, -2, -1)
         )
-    except Exception as error:  # hub, disk and format errors share no base class
-        if not pretrained:
-            raise UserError(f"timm cannot make features of {name!r}: {error}") from error
-        raise UserError(
-            f"the pretrained weights of {name!r} could not be fetched ({type(error).__name__}): "
-            "go online once, or go on without them by model__pretrained=False"
-        ) from error
+    except Exception as error:  # timm's errors share no base class
+        raise UserError(f"timm cannot make features of {name!r}: {error}") from error
     if net.feature_info.reduction() != STRIDES:
         raise UserError(
             f"backbone {name!r} has strides {net.feature_info.reduction()}, but the FPN needs "
             f"{STRIDES}: choose a ResNet, ResNeXt, ResNeSt or the like"
         )
     return net
+
+
+def _input_scale(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of the RGB values, 0..255, that timm's weights of `name` expect."""
+    cfg = timm.models.get_pretrained_cfg(name)
+    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if cfg is None else (cfg.mean, cfg.std)
+    return tuple(255 * x for x in mean), tuple(255 * x for x in std)
 
 
 def _move_stride_to_1x1(net: nn.Module) -> None:

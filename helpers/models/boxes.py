@@ -1,16 +1,19 @@
-"""Boxes: areas, overlaps, clipping, and the code between a box and its regression target.
+"""Boxes and anchors: areas, overlaps, clipping, and the code between a box and its target.
 
 Boxes are (..., 4) float, xyxy in pixels, x2 and y2 exclusive: width = x2 - x1.
+A anchors per cell, H x W cells of a level.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+STRIDES = (4, 8, 16, 32, 64)  # P2..P6
 MAX_LOG_SCALE = math.log(1000.0 / 16.0)  # a regressed side is at most 62.5 times the old one
 
 
@@ -43,11 +46,6 @@ def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 def nonempty(boxes: Tensor) -> Tensor:
     """(..., 4) -> (...) bool: width and height above zero."""
     return (boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])
-
-
-def at_least_one_pixel(boxes: Tensor) -> Tensor:
-    """(..., 4): x2 and y2 moved out where a side is shorter than a pixel."""
-    return torch.cat((boxes[..., :2], boxes[..., 2:].maximum(boxes[..., :2] + 1)), dim=-1)
 
 
 def covered(boxes: Tensor, ignore: Tensor) -> Tensor:
@@ -84,3 +82,32 @@ def _centres(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     x1, y1, x2, y2 = boxes.unbind(-1)
     width, height = x2 - x1, y2 - y1
     return x1 + 0.5 * width, y1 + 0.5 * height, width, height
+
+
+class Anchors(nn.Module):
+    """Boxes centred on (x * stride, y * stride) of each cell of each level, not rounded.
+
+    sizes: square root of the area in pixels, one per level; ratios: height / width.
+    """
+
+    def __init__(self, sizes: Sequence[float], ratios: Sequence[float]) -> None:
+        super().__init__()
+        size, ratio = torch.tensor(sizes).double()[:, None], torch.tensor(ratios).double()
+        width = torch.sqrt(size**2 / ratio)
+        half = torch.stack((width, ratio * width), dim=-1) / 2
+        cells = torch.cat((-half, half), dim=-1).float()  # (levels, A, 4) around the origin
+        self.register_buffer("cells", cells, persistent=False)
+
+    @property
+    def per_cell(self) -> int:
+        return self.cells.shape[1]
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Maps (N, C, H, W), finest first -> one (H * W * A, 4) per level, in that order."""
+        levels = []
+        for feature, cell, stride in zip(features, self.cells, STRIDES, strict=True):
+            axes = (torch.arange(side, device=cell.device) * stride for side in feature.shape[-2:])
+            rows, columns = torch.meshgrid(*axes, indexing="ij")
+            shift = torch.stack((columns, rows, columns, rows), dim=-1)
+            levels.append((shift[:, :, None] + cell).reshape(-1, 4))
+        return levels

@@ -1,55 +1,32 @@
-"""The detector as a whole, and how a config becomes one."""
+"""The two-stage detector as a whole, and how a config becomes a model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from helpers.config import LossConfig, ModelConfig, TestConfig
 from helpers.files import UserError
-from helpers.models.backbones import Backbone
-from helpers.models.fpn import FPN
-from helpers.models.images import ImageBatch, Normalise
-from helpers.models.inputs import check_targets
+from helpers.models.fpn import PyramidModel
+from helpers.models.images import check_targets
 from helpers.models.roi_heads import RoIHeads
 from helpers.models.rpn import RPN
 from helpers.models.solov2 import SOLOv2
 from helpers.structures import Detections, Targets
 
 
-class Detector(nn.Module):
-    """Two-stage instance segmentation: backbone, FPN, RPN, then boxes and masks of the proposals.
-
-    Images are RGB tensors (3, H, W), uint8 or float in 0..255, of any sizes; boxes are pixels of
-    the image given.
-    """
+class Detector(PyramidModel):
+    """Two-stage instance segmentation: pyramid, RPN, then boxes and masks of the proposals."""
 
     def __init__(
         self, config: ModelConfig, loss: LossConfig, test: TestConfig, num_classes: int
     ) -> None:
-        super().__init__()
-        self.num_classes = num_classes
-        self.normalise = Normalise()
-        self.backbone = Backbone(
-            config.backbone,
-            pretrained=config.pretrained,
-            norm=config.norm,
-            frozen_stages=config.frozen_stages,
-            stride_in_1x1=config.stride_in_1x1,
-            checkpointing=config.checkpointing,
-            deformable=config.deform_stages,
-            deform_groups=config.deform_groups,
-        )
-        self.fpn = FPN(self.backbone.channels, config.fpn_channels, norm=config.head_norm)
+        super().__init__(config, num_classes)
         self.rpn = RPN(config)
         self.roi_heads = RoIHeads(config, loss, test, num_classes)
         self.to(memory_format=torch.channels_last)
-
-    def forward(self, images: Sequence[Tensor], targets: Sequence[Targets]) -> dict[str, Tensor]:
-        """The losses: what a wrapper such as DistributedDataParallel calls."""
-        return self.losses(images, targets)
 
     def losses(self, images: Sequence[Tensor], targets: Sequence[Targets]) -> dict[str, Tensor]:
         """Weighted loss terms, scalars; their sum is the training loss.
@@ -86,10 +63,6 @@ class Detector(nn.Module):
     ) -> list[Detections]:
         """The second half: these boxes and labels, whoever found them, with masks."""
         return self.roi_heads.add_masks(features, detections)
-
-    def features(self, batch: ImageBatch) -> list[Tensor]:
-        """P2..P6 of a normalised batch, each (N, C, H / stride, W / stride)."""
-        return self.fpn(self.backbone(batch.tensor))
 
 
 def build_model(

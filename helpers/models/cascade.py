@@ -1,7 +1,7 @@
 """Cascade R-CNN (Cai 2018): box stages in a row, each refining the boxes of the one before.
 
 A plain Faster R-CNN box branch is the cascade of one stage.
-R boxes of one image, K classes (background is index K).
+R boxes (of all images unless it says otherwise), C channels, K classes (background is index K).
 """
 
 from __future__ import annotations
@@ -10,16 +10,101 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from helpers.config import LossConfig, ModelConfig
-from helpers.models.box_head import POOL, BoxStage
 from helpers.models.boxes import BoxCoder, clip, nonempty
-from helpers.models.roi_pool import pool_rois
-from helpers.models.rois import RoIs, label_boxes
+from helpers.models.images import Sizes
+from helpers.models.layers import conv_block, init_normal, init_xavier
+from helpers.models.losses import box_loss, class_loss, process_weight
+from helpers.models.matching import RoIs, cat_labels, label_boxes
+from helpers.models.roi_align import pool_rois
 
+POOL = 7  # cells along a side of a box's features
 FIRST_IOU = 0.5
 CASCADE_IOUS = (FIRST_IOU, 0.6, 0.7)
+
+
+class BoxFeatures(nn.Module):
+    """(R, C, 7, 7) -> (R, box_head_dim): two FC layers, or four convolutions and one FC layer."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        channels, width = config.fpn_channels, config.box_head_dim
+        convs, fcs = (4, 1) if config.box_head == "4conv1fc" else (0, 2)
+        self.convs = nn.Sequential(
+            *(conv_block(channels, channels, 3, norm=config.head_norm) for _ in range(convs))
+        )
+        inputs = [channels * POOL**2] + [width] * (fcs - 1)
+        self.fcs = nn.ModuleList(nn.Linear(size, width) for size in inputs)
+        for layer in self.fcs:
+            init_xavier(layer)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        hidden = self.convs(pooled).flatten(1)
+        for layer in self.fcs:
+            hidden = F.relu(layer(hidden))
+        return hidden
+
+
+class BoxStage(nn.Module):
+    """Class logits over K + 1 classes and box deltas, one set per class or one for all."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        loss: LossConfig,
+        num_classes: int,
+        *,
+        coder: BoxCoder,
+        agnostic: bool,
+    ) -> None:
+        super().__init__()
+        self.loss, self.num_classes, self.coder = loss, num_classes, coder
+        self.features = BoxFeatures(config)
+        self.classes = nn.Linear(config.box_head_dim, num_classes + 1)
+        self.deltas = nn.Linear(config.box_head_dim, 4 if agnostic else 4 * num_classes)
+        init_normal(self.classes, 0.01)
+        init_normal(self.deltas, 0.001)
+
+    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """(R, C, 7, 7) -> logits (R, K + 1), deltas (R, K or 1, 4), float32."""
+        hidden = self.features(pooled).float()
+        with torch.autocast(hidden.device.type, enabled=False):  # eight bits are few for an edge
+            return self.classes(hidden), self.deltas(hidden).unflatten(1, (-1, 4))
+
+    def losses(self, logits: Tensor, deltas: Tensor, rois: Sequence[RoIs]) -> dict[str, Tensor]:
+        """`cls`: mean over RoIs. `box_reg`: L1 of the foreground, divided by the number of RoIs.
+
+        Averaged over processes both are those of the RoIs of all.
+        """
+        labels = cat_labels(rois)
+        wanted = torch.cat([self._wanted(image) for image in rois])
+        foreground = (labels < self.num_classes).nonzero().squeeze(1)
+        given = self.of_class(deltas[foreground], labels[foreground])
+        moved = box_loss(given, wanted, normaliser=max(len(labels), 1))
+        weight = process_weight(len(labels), logits)
+        return {"cls": weight * class_loss(logits, labels, self.loss), "box_reg": weight * moved}
+
+    def of_class(self, values: Tensor, labels: Tensor) -> Tensor:
+        """(R, K or 1, 4) deltas or boxes -> (R, 4) of each box's label (any of them if agnostic).
+
+        Background takes the last class.
+        """
+        rows = torch.arange(len(labels), device=labels.device)
+        return values[rows, labels.clamp(max=values.shape[1] - 1)]
+
+    def refine(self, deltas: Tensor, rois: Sequence[RoIs]) -> list[Tensor]:
+        """Regressed boxes of each RoI's label, per image, not clipped; what is not finite moves
+        nothing."""
+        own = self.of_class(deltas, cat_labels(rois)).nan_to_num(0.0, 0.0, 0.0)
+        refined = self.coder.decode(own, torch.cat([image.boxes for image in rois]))
+        return list(refined.split([len(image) for image in rois]))
+
+    def _wanted(self, rois: RoIs) -> Tensor:
+        rois = rois.foreground(self.num_classes)
+        return self.coder.encode(rois.boxes, rois.targets.boxes[rois.index])
 
 
 @dataclass(frozen=True)
@@ -31,7 +116,7 @@ class ScoredBoxes:
 
 
 class BoxBranch(nn.Module):
-    """One stage with boxes per class, or three class-agnostic ones at rising IoU (section 4)."""
+    """One stage with boxes per class, or three class-agnostic ones at IoU 0.5, 0.6, 0.7."""
 
     def __init__(self, config: ModelConfig, loss: LossConfig, num_classes: int) -> None:
         super().__init__()
@@ -50,7 +135,7 @@ class BoxBranch(nn.Module):
         )
 
     def losses(
-        self, features: Sequence[Tensor], rois: Sequence[RoIs], sizes: Sequence[tuple[int, int]]
+        self, features: Sequence[Tensor], rois: Sequence[RoIs], sizes: Sizes
     ) -> tuple[dict[str, Tensor], list[Tensor]]:
         """Terms of all stages, and per image the (R, 4) boxes that come out for the RoIs' labels.
 
@@ -61,19 +146,16 @@ class BoxBranch(nn.Module):
         refined: list[Tensor] = []
         for number, stage in enumerate(self.stages):
             if number:
-                rois = self._relabel(refined, rois, sizes, self.ious[number])
+                rois = self.relabel(refined, rois, sizes, self.ious[number])
             logits, deltas = self._run(stage, features, [image.boxes for image in rois])
             suffix = f"_stage{number}" if len(self.stages) > 1 else ""
             for name, term in stage.losses(logits, deltas, rois).items():
                 terms[name + suffix] = term
-            refined = _refine(stage, deltas.detach(), rois)
+            refined = stage.refine(deltas.detach(), rois)
         return terms, refined
 
     def predict(
-        self,
-        features: Sequence[Tensor],
-        boxes: Sequence[Tensor],
-        sizes: Sequence[tuple[int, int]],
+        self, features: Sequence[Tensor], boxes: Sequence[Tensor], sizes: Sizes
     ) -> list[ScoredBoxes]:
         """Proposals (R, 4) of each image -> scores averaged over the stages, boxes of the last."""
         counts = [len(image) for image in boxes]
@@ -96,13 +178,10 @@ class BoxBranch(nn.Module):
             pooled.register_hook(lambda gradient: gradient / len(self.stages))
         return stage(pooled)
 
-    def _relabel(
-        self,
-        boxes: Sequence[Tensor],
-        rois: Sequence[RoIs],
-        sizes: Sequence[tuple[int, int]],
-        threshold: float,
+    def relabel(
+        self, boxes: Sequence[Tensor], rois: Sequence[RoIs], sizes: Sizes, threshold: float
     ) -> list[RoIs]:
+        """New boxes (R, 4) of each image, clipped, without empty ones, labelled at an IoU."""
         relabelled = []
         for box, image, size in zip(boxes, rois, sizes, strict=True):
             box = clip(box, size)
@@ -111,12 +190,3 @@ class BoxBranch(nn.Module):
                 label_boxes(box, image.targets, threshold=threshold, num_classes=self.num_classes)
             )
         return relabelled
-
-
-def _refine(stage: BoxStage, deltas: Tensor, rois: Sequence[RoIs]) -> list[Tensor]:
-    """Regressed boxes of each RoI's label, not clipped; what is not finite moves nothing."""
-    labels = torch.cat([image.labels for image in rois])
-    boxes = torch.cat([image.boxes for image in rois])
-    own = stage.of_class(deltas, labels).nan_to_num(0.0, 0.0, 0.0)
-    refined = stage.coder.decode(own, boxes)
-    return list(refined.split([len(image) for image in rois]))

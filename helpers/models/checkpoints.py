@@ -1,12 +1,11 @@
-"""Read and write detectron2 checkpoints.
+"""Read checkpoints of other libraries, and write detectron2's.
 
-A checkpoint is a file from somewhere else, so reading one never runs code: a .pth goes through
-`torch.load(weights_only=True)`, a .pkl through an unpickler that makes numpy arrays and nothing
-else.
+A checkpoint is a file from somewhere else, so reading one never runs code (`safe_pickle`).
 """
 
 from __future__ import annotations
 
+import logging
 import pickle
 import re
 from collections.abc import Mapping
@@ -18,16 +17,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers.files import UserError
+from helpers.files import UserError, replace_file
 from helpers.models.deform import ungrouped_offsets
 from helpers.models.detectron2_names import detectron2_keys, modern_name
 from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD
-from helpers.models.safe_pickle import load_arrays, load_tensors
+from helpers.models.safe_pickle import Unread, read_numbers
 from helpers.models.solov2 import SOLOv2
 
 STEMS = ("backbone.net.conv1.weight", "backbone.net.conv1.0.weight")  # plain, deep
 POINT_MLP = re.compile(r"roi_heads\.mask\.point\..*weight")  # there 1x1 convolutions
 IGNORED = re.compile(r"pixel_(mean|std)$|cell_anchors|num_batches_tracked$")
+WRAPPERS = ("model", "state_dict", "model_state", "model_state_dict", "module", "net", "weights")
+PREFIXES = ("module.", "_orig_mod.")  # of a distributed or compiled model
+ADVICE = 'have its weights saved alone, torch.save({"model": model.state_dict()}, FILE)'
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,20 +53,89 @@ RESNEST = InputFormat("RGB", (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
 TIMM = InputFormat("RGB", IMAGENET_MEAN, IMAGENET_STD)
 
 
+def read_detectron2(path: str | Path) -> dict[str, Tensor]:
+    """Name -> tensor of a .pkl or .pth, in the file's own names and channel order.
+
+    The weights may lie under one of `WRAPPERS`, beside anything else, which is passed over; the
+    `module.` that DistributedDataParallel puts before every name is left out.
+    Raises UserError when the file is absent, damaged, would run code, or has no weights, or weights
+    that are not dense arrays of real numbers.
+    """
+    path = Path(path)
+    state = content = read_numbers(path)
+    while isinstance(state, Mapping):
+        inner = (state[key] for key in WRAPPERS if isinstance(state.get(key), Mapping))
+        if (deeper := next(inner, None)) is None:
+            break
+        state = deeper
+    weights = _weights(state, path) if isinstance(state, Mapping) else {}
+    if not weights:
+        raise UserError(f"{path} holds no weights, {_what_it_has(content, state)}: {ADVICE}")
+    for prefix in PREFIXES:
+        if all(key.startswith(prefix) for key in weights):
+            weights = {key.removeprefix(prefix): value for key, value in weights.items()}
+    return weights
+
+
+def _weights(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
+    """Those of its values that are arrays of real numbers. Others that may be weights are named."""
+    weights, unread = {}, []
+    for key, value in state.items():
+        if _is_real(value):
+            weights[str(key)] = torch.as_tensor(
+                value if isinstance(value, Tensor) else np.asarray(value)
+            )
+        elif isinstance(value, Unread | np.ndarray | Tensor):
+            unread.append(f"{key} ({getattr(value, 'asked', None) or value.dtype})")
+    if unread:
+        places = ", ".join(unread[:3])
+        logger.warning("%s: not read among the weights (%d): %s", path, len(unread), places)
+    return weights
+
+
+def _is_real(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return not value.is_complex()
+    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fiub"
+
+
+def _what_it_has(content: Any, state: Any) -> str:
+    if not isinstance(state, Mapping):
+        return "nor any dictionary"
+    inside = "" if state is content else f", with {[str(key) for key in state][:8]} as the weights"
+    return f"only the keys {[str(key) for key in content][:8]}{inside}"
+
+
+def _dense(value: Tensor | np.ndarray | np.generic, where: str) -> Tensor:
+    real = not value.is_complex() if isinstance(value, Tensor) else value.dtype.kind in "fiub"
+    if not real:
+        raise UserError(f"{where} is not an array of real numbers: have it saved as one")
+    return value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+
+
 def load_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat = MSRA) -> None:
-    """Fill every weight of `model` from a detectron2 .pkl or .pth (specification section 5.8).
+    """Fill every weight of `model` from a detectron2 .pkl or .pth.
 
     The model keeps taking RGB: the stem's channels are flipped and the deviations folded into it,
     the means go to `model.normalise`. Absent norm statistics are 0 and 1, as in files whose norms
     were merged. Weights that stride in the 1x1 convolution (MSRA) need a model built with
     `stride_in_1x1`: nothing in the file tells. Grouped convolutions for offsets, as the ResNeSt
-    fork has them, become plain ones (section 2).
-    Raises UserError when the file cannot be read, or does not hold exactly the weights of
-    the model in its shapes, and for a SOLOv2.
+    fork has them, become plain ones.
+    Raises UserError when the file cannot be read, or does not hold exactly the weights of the model
+    in its shapes, and for a SOLOv2.
     """
     _check_known(model)
     theirs = {modern_name(key): value for key, value in read_detectron2(path).items()}
-    ours = _matched(model, theirs, path)
+    state = model.state_dict()
+    names = detectron2_keys(state)
+    for name, key in names.items():
+        if key not in theirs and name.endswith(("running_mean", "running_var")):
+            theirs[key] = torch.full_like(state[name], float(name.endswith("var")))
+        elif key in theirs and POINT_MLP.match(name):
+            theirs[key] = theirs[key].flatten(1)
+        elif key in theirs and name.endswith(".offset.weight"):
+            theirs[key] = ungrouped_offsets(theirs[key], like=state[name])
+    ours = fitted(theirs, state, names, path)
     for stem in STEMS:
         if stem in ours:
             ours[stem] = _to_rgb(ours[stem], inputs)
@@ -71,21 +144,31 @@ def load_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat =
     model.load_state_dict(ours, strict=False)
 
 
-def read_detectron2(path: str | Path) -> dict[str, Tensor]:
-    """Name -> tensor of a .pkl or .pth, in the file's own names and channel order.
+def fitted(
+    theirs: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+    names: Mapping[str, str],
+    path: str | Path,
+) -> dict[str, Tensor]:
+    """Weights by our names, in the types of `state`. theirs: by their names; names: ours -> theirs.
 
-    The `module.` that DistributedDataParallel puts before every name is left out.
-    Raises UserError when the file is absent, broken, holds what could run code, or no
-    weights, or weights that are sparse, quantized, complex or without content.
+    Raises UserError that lists what is missing, has no place, or another shape.
     """
-    path = Path(path)
-    try:
-        return _weights(_content(path))
-    except Exception as error:  # broken pickles raise almost anything, and arrays hold it
+    problems = [f"{key} is missing" for key in names.values() if key not in theirs]
+    surplus = sorted(set(theirs) - set(names.values()))
+    problems += [f"{key} has no place" for key in surplus if not IGNORED.search(key)]
+    problems += [
+        f"{key} is {tuple(theirs[key].shape)}, not {tuple(state[name].shape)}"
+        for name, key in names.items()
+        if key in theirs and theirs[key].shape != state[name].shape
+    ]
+    if problems:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" * (len(problems) > 5))
         raise UserError(
-            f"{path} cannot be read as a detectron2 checkpoint (.pkl or .pth): "
-            f"{str(error) or type(error).__name__}"
-        ) from error
+            f"{path} does not fit the model ({shown}): build it with the checkpoint's backbone, "
+            "heads and number of classes"
+        )
+    return {name: theirs[key].to(state[name].dtype) for name, key in names.items()}
 
 
 def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat = MSRA) -> None:
@@ -93,11 +176,12 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
 
     Release 0.6 and later do, beside any numpy; before, PointRend's heads had other names.
     `inputs` is the format to write for: set INPUT.FORMAT, MODEL.PIXEL_MEAN and PIXEL_STD to it.
-    Raises UserError when `model` normalises by other means or is a SOLOv2, or the file
-    exists.
+    Raises UserError when `model` normalises by other means or is a SOLOv2, or the file exists.
     """
     _check_known(model)
     path, state = Path(path), model.state_dict()
+    if path.exists():
+        raise UserError(f"{path} exists: choose another name or remove it")
     if not torch.allclose(state["normalise.mean"].flatten().cpu(), inputs.rgb(inputs.mean)):
         raise UserError(f"the model's pixel means are not those of {inputs}: name its own")
     weights = {}
@@ -106,54 +190,8 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
         if ours in STEMS:
             value = _from_rgb(value, inputs)
         weights[theirs] = (value[..., None] if POINT_MLP.match(ours) else value).numpy()
-    try:
-        with path.open("xb") as file:
-            _ArrayPickler(file, protocol=4).dump(
-                {"model": weights, "__author__": "spr-net-notebooks"}
-            )
-    except FileExistsError as error:
-        raise UserError(f"{path} exists: choose another name or remove it") from error
-
-
-def _check_known(model: nn.Module) -> None:
-    if isinstance(model, SOLOv2):
-        raise UserError(
-            "detectron2 has no SOLOv2: take a Mask R-CNN or Cascade R-CNN, or read mmdet's SOLOv2 "
-            "weights with helpers.models.mmdet_names.load_mmdet"
-        )
-
-
-def _content(path: Path) -> Any:
-    if path.suffix.lower() != ".pkl":
-        return load_tensors(path)
-    with path.open("rb") as file:
-        return load_arrays(file)
-
-
-def _weights(content: Any) -> dict[str, Tensor]:
-    nested = isinstance(content, Mapping) and "model" in content
-    state = content["model"] if nested else content
-    if not isinstance(state, Mapping):
-        raise UserError("it holds no dictionary of weights: is it a checkpoint at all?")
-    arrays = {str(k): v for k, v in state.items() if isinstance(v, Tensor | np.ndarray)}
-    if not arrays:
-        raise UserError(
-            f"it holds no arrays{' under the key model' * nested}, only the keys "
-            f"{[str(key) for key in state][:5]}: have its weights saved alone, "
-            'torch.save({"model": model.state_dict()}, FILE)'
-        )
-    prefix = "module." if all(key.startswith("module.") for key in arrays) else ""
-    return {key.removeprefix(prefix): _dense(key, value) for key, value in arrays.items()}
-
-
-def _dense(name: str, value: Tensor | np.ndarray) -> Tensor:
-    tensor = torch.as_tensor(value)
-    odd = tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta
-    if odd or tensor.is_complex():
-        raise UserError(
-            f"{name} is not a dense array of real numbers on the CPU: have it saved as one"
-        )
-    return tensor.clone()
+    content = {"model": weights, "__author__": "spr-net-notebooks"}
+    replace_file(path, lambda file: _ArrayPickler(file, protocol=4).dump(content))
 
 
 class _ArrayPickler(pickle.Pickler):
@@ -165,38 +203,12 @@ class _ArrayPickler(pickle.Pickler):
         return NotImplemented
 
 
-def _matched(model: nn.Module, theirs: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:
-    """Our names -> their tensors, or a UserError that lists what does not fit."""
-    state, ours, problems = model.state_dict(), {}, []
-    names = detectron2_keys(state)
-    for name, key in names.items():
-        value = theirs.get(key, _absent_statistic(name, state[name]))
-        if POINT_MLP.match(name) and value is not None:
-            value = value.flatten(1)
-        if name.endswith(".offset.weight") and value is not None:
-            value = ungrouped_offsets(value, like=state[name])
-        if value is None:
-            problems.append(f"{key} is missing")
-        elif value.shape != state[name].shape:
-            problems.append(f"{key} is {tuple(value.shape)}, not {tuple(state[name].shape)}")
-        else:
-            ours[name] = value.to(state[name].dtype)
-    surplus = set(theirs) - set(names.values())
-    problems += [f"{key} has no place" for key in sorted(surplus) if not IGNORED.search(key)]
-    if problems:
-        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" * (len(problems) > 5))
+def _check_known(model: nn.Module) -> None:
+    if isinstance(model, SOLOv2):
         raise UserError(
-            f"{path} does not fit the model ({shown}): build it with the checkpoint's backbone, "
-            "heads and number of classes"
+            "detectron2 has no SOLOv2: take a Mask R-CNN or Cascade R-CNN, or read mmdet's SOLOv2 "
+            "weights with helpers.models.mmdet_names.load_mmdet"
         )
-    return ours
-
-
-def _absent_statistic(name: str, like: Tensor) -> Tensor | None:
-    """Files whose norms are merged into scale and shift leave the statistics out."""
-    if name.endswith("running_mean"):
-        return torch.zeros_like(like)
-    return torch.ones_like(like) if name.endswith("running_var") else None
 
 
 def _to_rgb(weight: Tensor, inputs: InputFormat) -> Tensor:

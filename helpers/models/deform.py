@@ -6,9 +6,10 @@ G groups of the convolution, D groups of channels that share their offsets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
+from timm.layers import Conv2dSame, pad_same
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
@@ -24,7 +25,7 @@ class DeformConv(nn.Module):
     """Takes the place of a convolution: same shapes, and with `offset` zero the same answer.
 
     A zero `offset` gives shifts of 0 and tap weights of sigmoid(0) = 1/2, so the weight copied
-    from `conv` is doubled: frozen norms behind it would not forgive half the signal (section 2).
+    from `conv` is doubled: frozen norms behind it would not forgive half the signal.
     Offsets are stored as (dy, dx) per tap, tap-major within each of the `groups`; the tap weights
     follow all offsets. Runs in float32 under any autocast and answers in the input's dtype.
     """
@@ -32,6 +33,7 @@ class DeformConv(nn.Module):
     def __init__(self, conv: nn.Conv2d, *, groups: int = 1) -> None:
         super().__init__()
         self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
+        self.pads_itself = isinstance(conv, Conv2dSame)  # TensorFlow's padding, by the input's size
         self.groups, self.taps = groups, conv.kernel_size[0] * conv.kernel_size[1]
         self.weight = nn.Parameter(2 * conv.weight.detach())
         self.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach().clone())
@@ -49,6 +51,8 @@ class DeformConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             full = x.float()
+            if self.pads_itself:
+                full = pad_same(full, self.weight.shape[2:], self.stride, self.dilation)
             moved = self.offset(full)
             offset, mask = moved.split((2 * self.groups * self.taps, self.groups * self.taps), 1)
             return self._convolve(full, offset, mask.sigmoid()).to(x.dtype)
@@ -112,43 +116,56 @@ class DeformConv(nn.Module):
 
 
 def ungrouped_offsets(weight: Tensor, *, like: Tensor) -> Tensor:
-    """The weight of an `offset` that was grouped, one group for each of D, as that of a plain one.
+    """The weight of a grouped `offset` convolution as that of a plain one: zeros between groups.
 
-    weight: (3DT, C / D, kernel); like: (3DT, C, kernel), the weight to fill. Returns the same
-    convolution in the shape of `like`: block-diagonal, 0 between the groups. A weight of any other
+    weight: (3DT, C / D, kernel); like: (3DT, C, kernel), the weight to fill. A weight of any other
     shape comes back as it is.
     """
     groups = len(like) // (3 * like[0, 0].numel())
-    rows, inputs = len(like) // groups, like.shape[1] // groups
-    if weight.shape != (len(like), inputs, *like.shape[2:]):
+    if weight.shape != (len(like), like.shape[1] // groups, *like.shape[2:]):
         return weight
-    plain = weight.new_zeros(like.shape)
-    for group, part in enumerate(weight.split(rows)):
-        plain[group * rows : (group + 1) * rows, group * inputs : (group + 1) * inputs] = part
-    return plain
+    taps = weight.flatten(2).unbind(2)
+    return torch.stack([torch.block_diag(*tap.chunk(groups)) for tap in taps], 2).view_as(like)
 
 
 def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> None:
-    """Make the 3x3 convolutions of stages c2..c5 of a timm ResNet or ResNeSt deformable.
+    """Make the 3x3 convolutions of stages c2..c5 deformable: of a timm ResNet, ResNeXt, ResNeSt, or
+    the depthwise ones of an EfficientNet.
 
     stages: numbers 2..5; weights are kept and the network's answer stays the same. Raises
-    UserError for another kind of network, or channels that `groups` does not divide.
+    UserError for another kind of network, a stage without a 3x3 convolution, or channels that
+    `groups` does not divide.
     """
     for stage in stages:
-        layer = getattr(net, f"layer{stage - 1}", None)
-        if layer is None:
+        found = list(_three_by_three(net, stage))
+        if not found:
             raise UserError(
-                f"deform_stages has {stage}, but the backbone has no such ResNet stage: choose "
-                "numbers 2..5 and a ResNet, ResNeXt or ResNeSt"
+                f"deform_stages has {stage}, but the backbone has no 3x3 convolutions to deform "
+                "there: choose numbers 2..5 and a ResNet, ResNeXt, ResNeSt or EfficientNet"
             )
-        for block in layer:
-            # inside split attention the 3x3 is a grouped convolution one level deeper
-            owner, name = (block, "conv2") if _is_conv(block.conv2) else (block.conv2, "conv")
+        for owner, name in found:
             conv = getattr(owner, name)
             if conv.in_channels % groups:
                 raise UserError(f"deform_groups {groups} does not divide {conv.in_channels}")
             setattr(owner, name, DeformConv(conv, groups=groups))
 
 
-def _is_conv(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d)
+def _three_by_three(net: nn.Module, stage: int) -> Iterator[tuple[nn.Module, str]]:
+    """Owner and name of each spatial 3x3 convolution in the blocks of stage c2..c5."""
+    ends = net.feature_info.module_name()
+    if not 2 <= stage <= 5 or not ends[0].startswith(("layer", "blocks")):
+        return
+    names = [f"layer{stage - 1}"]
+    if ends[0].startswith("blocks"):  # c4 of an EfficientNet is blocks.3 and blocks.4
+        last = [int(end.split(".")[1]) for end in ends]
+        first = 0 if stage == 2 else last[stage - 3] + 1
+        names = [f"blocks.{number}" for number in range(first, last[stage - 2] + 1)]
+    for name in names:
+        for block in net.get_submodule(name):
+            for owner, attribute in ((block, "conv2"), (block, "conv_dw")):
+                conv = getattr(owner, attribute, None)
+                if conv is not None and not isinstance(conv, nn.Conv2d):
+                    owner, attribute = conv, "conv"  # of a split attention, one level deeper
+                    conv = conv.conv
+                if conv is not None and conv.kernel_size == (3, 3):
+                    yield owner, attribute

@@ -1,4 +1,4 @@
-"""What detectron2 calls each of our weights (specification sections 1.2, 2 and 5.8)."""
+"""What detectron2 calls each of our weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 
-_OWN_ONLY = re.compile(r"^normalise\.|num_batches_tracked$")
+OWN_ONLY = re.compile(r"^normalise\.|num_batches_tracked$")
 
 _OLD_NAMES: tuple[Rule, ...] = (
     (r"^roi_heads\.mask_coarse_head\.", "roi_heads.mask_head.coarse_head."),
@@ -57,19 +57,20 @@ _ONE_STAGE: tuple[Rule, ...] = ((r"^roi_heads\.box_(head|predictor)\.0\.", r"roi
 
 def detectron2_keys(ours: Iterable[str]) -> dict[str, str]:
     """Our state dict's names -> detectron2's; what exists only here is left out."""
-    names = [name for name in ours if not _OWN_ONLY.search(name)]
+    names = [name for name in ours if not OWN_ONLY.search(name)]
     deep = "backbone.net.conv1.0.weight" in names
     cascade = any(name.startswith("roi_heads.box.stages.1.") for name in names)
     rules = (_DEEP_STEM if deep else _PLAIN_STEM) + _REST + (() if cascade else _ONE_STAGE)
-    return {name: _apply(rules, name) for name in names}
+    return {name: renamed(rules, name) for name in names}
 
 
 def modern_name(key: str) -> str:
     """PointRend's heads were renamed in 2021; older checkpoints (and forks) get today's names."""
-    return _apply(_OLD_NAMES, key)
+    return renamed(_OLD_NAMES, key)
 
 
-def _apply(rules: Iterable[Rule], name: str) -> str:
+def renamed(rules: Iterable[Rule], name: str) -> str:
+    """The name after every rule, a pattern and what to put in its place, in their order."""
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name

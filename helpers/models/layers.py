@@ -1,4 +1,4 @@
-"""Small building blocks shared by neck and heads."""
+"""The convolution block of neck and heads, and how layers start."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def conv_block(
 def init_msra(layer: nn.Module) -> None:
     """He initialisation (fan out, ReLU), zero bias."""
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-    init_zero_bias(layer)
+    _zero_bias(layer)
 
 
 def init_xavier(layer: nn.Module) -> None:
     """Uniform with bound sqrt(3 / fan in), zero bias: what the FPN and FC layers start from."""
     nn.init.kaiming_uniform_(layer.weight, a=1)
-    init_zero_bias(layer)
+    _zero_bias(layer)
 
 
 def init_normal(layer: nn.Module, deviation: float) -> None:
     """N(0, deviation) weights, zero bias."""
     nn.init.normal_(layer.weight, std=deviation)
-    init_zero_bias(layer)
+    _zero_bias(layer)
 
 
-def init_zero_bias(layer: nn.Module) -> None:
+def _zero_bias(layer: nn.Module) -> None:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -1,6 +1,7 @@
-"""The loss terms, all in float32 whatever the precision of the network (specification section 6).
+"""The loss terms, all in float32 whatever the precision of the network.
 
-Means are those of one process: a head weights its terms by the `share` of all it has.
+Means are those of one process. The gradients of several processes are averaged, so that an item
+would count more where there are few: `process_weight` makes up for that.
 R boxes, K classes (background is class K), P points or mask cells of a RoI.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -30,7 +32,7 @@ def objectness_loss(logits: Tensor, positive: Tensor, *, normaliser: int) -> Ten
 def class_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
     """Mean over boxes of softmax cross entropy, or of the focal loss alpha (1 - p)^gamma (-log p).
 
-    logits: (R, K + 1); labels: (R,) int64 in 0..K. Background has alpha 1 (section 6.1).
+    logits: (R, K + 1); labels: (R,) int64 in 0..K. Background has alpha 1.
     """
     if not len(labels):
         return logits.float().sum()
@@ -46,7 +48,7 @@ def class_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
 def mask_loss(
     logits: Tensor, targets: Tensor, kind: Literal["bce", "focal"], config: LossConfig
 ) -> Tensor:
-    """Mean binary cross entropy, when focal each term times |target - p|^gamma (section 6.3).
+    """Mean binary cross entropy, when focal each term times |target - p|^gamma.
 
     logits and targets: (R, P) or (R, S, S); targets anywhere in [0, 1], so points may be soft.
     """
@@ -59,10 +61,17 @@ def mask_loss(
     return loss.mean()
 
 
+def dice_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """(A, P) logits, (A, P) bool -> (A,) 1 - 2 sum(p q) / (sum p^2 + sum q^2 + 2e-3), float32."""
+    p, q = logits.float().sigmoid(), targets.float()
+    squares = (p * p).sum(dim=1) + (q * q).sum(dim=1)
+    return 1 - 2 * (p * q).sum(dim=1) / (squares + 2e-3)
+
+
 def focal_alpha(
     counts: Sequence[int], precision: Sequence[float] | None = None
 ) -> tuple[float, ...]:
-    """Weight of each class in the focal loss, higher for rare and badly found ones (section 6.2).
+    """Weight of each class in the focal loss, higher for rare and badly found ones.
 
     counts: training instances of each class. precision: per-class mask AP of a first run on
     pictures held out of training (never on val), NaN where there is none. With n the counts and m
@@ -71,7 +80,7 @@ def focal_alpha(
     instance at all, or the lengths differ.
     """
     seen = np.maximum(np.asarray(counts, dtype=np.float64), 1.0)
-    if not len(counts) or not np.any(counts):
+    if not np.any(counts):
         raise ValueError("focal_alpha needs counts with at least one instance")
     hardness = np.ones_like(seen)
     if precision is not None:
@@ -82,3 +91,28 @@ def focal_alpha(
         hardness += np.nan_to_num(np.maximum(0.0, 0.5 * (mean - found) / mean))
     alpha = np.clip((np.median(seen) / seen) ** 0.25 * hardness, 0.75, 2.0)
     return tuple(float(a) for a in alpha / np.average(alpha, weights=counts))
+
+
+def world_size() -> int:
+    """Number of processes that train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def process_mean(count: Tensor) -> Tensor:
+    """Mean of `count` (no gradient) over the processes. All have to ask, in the same order."""
+    if world_size() == 1:
+        return count
+    total = count.detach().float().clone()
+    dist.all_reduce(total)
+    return total / world_size()
+
+
+def process_weight(count: int, like: Tensor) -> Tensor | float:
+    """Weight of a mean over this process's `count` items, 1.0 when there is one process.
+
+    Averaged over the processes, means with these weights are the mean over the items of all.
+    like: a tensor on the device of the losses. All have to ask, in the same order.
+    """
+    if world_size() == 1:
+        return 1.0
+    return count / process_mean(like.new_tensor(float(count))).clamp(min=1 / world_size())

@@ -1,4 +1,4 @@
-"""The standard mask head: a small grid over each box, one channel per class (Mask R-CNN).
+"""Mask R-CNN's mask head: a small grid over each box, one channel per class.
 
 R RoIs of all images, C channels, K classes, S side of the mask grid.
 """
@@ -13,15 +13,14 @@ from torch import Tensor, nn
 
 from helpers.config import LossConfig, ModelConfig
 from helpers.models.layers import conv_block, init_msra, init_normal
-from helpers.models.losses import mask_loss
-from helpers.models.roi_pool import pool_masks, pool_rois
-from helpers.models.rois import RoIs, cat_labels
-from helpers.models.shared import share
+from helpers.models.losses import mask_loss, process_weight
+from helpers.models.matching import RoIs, cat_labels
+from helpers.models.roi_align import pool_masks, pool_rois
 from helpers.structures import Detections
 
 
 class ConvMaskHead(nn.Module):
-    """RoIAlign S/2, 3x3 convolutions, a doubling deconvolution, 1x1 to K (section 5.1)."""
+    """RoIAlign S/2, 3x3 convolutions, a doubling deconvolution, 1x1 to K."""
 
     def __init__(self, config: ModelConfig, loss: LossConfig, num_classes: int) -> None:
         super().__init__()
@@ -45,7 +44,7 @@ class ConvMaskHead(nn.Module):
         logits = self(features, [image.boxes for image in rois])
         chosen = of_class(logits, cat_labels(rois))
         term = mask_loss(chosen, mask_targets(rois, self.size), self.loss.masks, self.loss)
-        return {"mask": self.loss.mask_weight * (share(len(chosen), chosen) * term)}
+        return {"mask": self.loss.mask_weight * (process_weight(len(chosen), chosen) * term)}
 
     def predict(self, features: Sequence[Tensor], detections: Sequence[Detections]) -> list[Tensor]:
         """Per image (n, S, S) float32 probabilities over each box, of the predicted class."""

@@ -1,35 +1,44 @@
-"""Which truth a box answers for, and which boxes are drawn for training.
+"""Which instance a box answers for, and which boxes are drawn for training.
 
-R boxes (anchors or RoIs), N ground-truth instances.
+R boxes (anchors or RoIs) of one image, N ground-truth instances, K classes (background is K).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor
+
+from helpers.models.boxes import covered, iou
+from helpers.structures import Detections, Targets
 
 POSITIVE, NEGATIVE, BETWEEN = 1, 0, -1
 
 
-def match(overlaps: Tensor, *, low: float, high: float, keep_best: bool) -> tuple[Tensor, Tensor]:
-    """Each box to the instance it overlaps most.
+def match(
+    boxes: Tensor, targets: Targets, *, low: float, high: float, keep_best: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Each of the (R, 4) boxes to the instance it overlaps most.
 
-    overlaps: (N, R) IoU. Returns index (R,) int64 of the instance (0 where there is none), and
-    state (R,) int64: POSITIVE at IoU >= high, NEGATIVE below low, BETWEEN else. With `keep_best`
-    the boxes that overlap an instance more than any other box does (all of them on a tie) are
-    positive at any IoU above zero; their index stays that of their own best instance.
+    Returns index (R,) int64 of the instance (0 where there is none), and state (R,) int64: POSITIVE
+    at IoU >= high, NEGATIVE below low, BETWEEN else. With `keep_best` the boxes that overlap an
+    instance more than any other box does (all of them on a tie) are positive at any IoU above zero;
+    their index stays that of their own best instance. A negative at least half covered by an ignore
+    box is BETWEEN.
     """
-    count, boxes = overlaps.shape
-    index = torch.zeros(boxes, dtype=torch.int64, device=overlaps.device)
+    index = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
     state = torch.full_like(index, NEGATIVE)
-    if not count or not boxes:
-        return index, state
-    best, index = overlaps.max(dim=0)
-    state[best >= low] = BETWEEN
-    state[best >= high] = POSITIVE
-    if keep_best:
-        highest = overlaps.amax(dim=1, keepdim=True)
-        state[((overlaps == highest) & (overlaps > 0)).any(dim=0)] = POSITIVE
+    if len(targets) and len(boxes):
+        overlaps = iou(targets.boxes, boxes)
+        best, index = overlaps.max(dim=0)
+        state[best >= low] = BETWEEN
+        state[best >= high] = POSITIVE
+        if keep_best:
+            highest = overlaps.amax(dim=1, keepdim=True)
+            state[((overlaps == highest) & (overlaps > 0)).any(dim=0)] = POSITIVE
+    state[(state == NEGATIVE) & covered(boxes, targets.ignore)] = BETWEEN
     return index, state
 
 
@@ -47,3 +56,78 @@ def sample(state: Tensor, *, size: int, positive: float) -> tuple[Tensor, Tensor
 def _draw(chosen: Tensor, count: int) -> Tensor:
     index = chosen.nonzero().squeeze(1)
     return index[torch.randperm(len(index), device=index.device)[:count]]
+
+
+@dataclass(frozen=True)
+class RoIs:
+    """Boxes of one image with what each should become.
+
+    boxes: (R, 4) px; labels: (R,) int64, K for background; index: (R,) int64, the instance each
+    answers for (0 for background); targets: the truth of the image.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    index: Tensor
+    targets: Targets
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, keep: Tensor | slice) -> RoIs:
+        return replace(
+            self, boxes=self.boxes[keep], labels=self.labels[keep], index=self.index[keep]
+        )
+
+    def foreground(self, num_classes: int, limit: int | None = None) -> RoIs:
+        """Those that are an instance; the first `limit` of them."""
+        return self[(self.labels < num_classes).nonzero().squeeze(1)[:limit]]
+
+
+def label_boxes(boxes: Tensor, targets: Targets, *, threshold: float, num_classes: int) -> RoIs:
+    """Boxes at IoU >= threshold with an instance take its class, the others are background.
+
+    Backgrounds at least half covered by an ignore box are left out.
+    """
+    index, state = match(boxes, targets, low=threshold, high=threshold)
+    return _labelled(boxes, index, state, targets, num_classes)[state != BETWEEN]
+
+
+def sample_rois(
+    boxes: Tensor,
+    targets: Targets,
+    *,
+    threshold: float,
+    num_classes: int,
+    size: int,
+    positive: float,
+) -> RoIs:
+    """At most `size` of the proposals and true boxes together, positives first.
+
+    Backgrounds at least half covered by an ignore box are never drawn.
+    """
+    boxes = torch.cat((boxes, targets.boxes.to(boxes.dtype)))
+    index, state = match(boxes, targets, low=threshold, high=threshold)
+    chosen = torch.cat(sample(state, size=size, positive=positive))
+    return _labelled(boxes[chosen], index[chosen], state[chosen], targets, num_classes)
+
+
+def _labelled(
+    boxes: Tensor, index: Tensor, state: Tensor, targets: Targets, num_classes: int
+) -> RoIs:
+    positive = state == POSITIVE
+    labels = torch.full_like(index, num_classes)
+    labels[positive] = targets.labels[index[positive]]
+    return RoIs(boxes, labels, index.where(positive, torch.zeros_like(index)), targets)
+
+
+def cat_labels(rois: Sequence[RoIs]) -> Tensor:
+    """Labels of all images, (R,)."""
+    return torch.cat([image.labels for image in rois])
+
+
+def flat_boxes(images: Sequence[RoIs] | Sequence[Detections]) -> tuple[Tensor, Tensor]:
+    """Boxes of all images (R, 4) float32, and which image each is of (R,)."""
+    boxes = torch.cat([image.boxes for image in images]).float()
+    counts = torch.tensor([len(image) for image in images], device=boxes.device)
+    return boxes, torch.arange(len(images), device=boxes.device).repeat_interleave(counts)

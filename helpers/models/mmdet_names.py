@@ -1,20 +1,16 @@
-"""Read SOLOv2 weights by mmdet's names for them (specification section 9)."""
+"""Read SOLOv2 weights by mmdet's names for them."""
 
 from __future__ import annotations
 
-import pickle
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 
-from helpers.files import UserError
-from helpers.models.safe_pickle import load_tensors
-
-Rule = tuple[str, str]
-
-_OWN_ONLY = re.compile(r"^normalise\.|num_batches_tracked$")
+from helpers.models.checkpoints import fitted, read_detectron2
+from helpers.models.detectron2_names import OWN_ONLY, Rule, renamed
+from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD
 
 _RULES: tuple[Rule, ...] = (
     (r"^backbone\.net\.", "backbone."),
@@ -49,56 +45,24 @@ _OLD_NAMES: tuple[Rule, ...] = (
 
 def mmdet_keys(ours: Iterable[str]) -> dict[str, str]:
     """Our SOLOv2 state dict's names -> mmdet's (2.25 and later); what is only ours is left out."""
-    return {name: _apply(_RULES, name) for name in ours if not _OWN_ONLY.search(name)}
+    return {name: renamed(_RULES, name) for name in ours if not OWN_ONLY.search(name)}
 
 
 def modern_name(key: str) -> str:
     """The name that mmdet uses today for a weight of SOLO's own repository."""
-    return _apply(_OLD_NAMES, key)
+    return renamed(_OLD_NAMES, key)
 
 
 def load_mmdet(model: nn.Module, path: str | Path) -> None:
     """Fill every weight of a SOLOv2 `model` from an mmdet .pth, old or new names.
 
-    Both take RGB with ImageNet's statistics, so no weight changes. Reading never runs code from
-    the file. Raises UserError when it cannot be read so, or does not hold exactly the weights
-    of the model in its shapes.
+    These weights take RGB with ImageNet's statistics, and so does the model then. Reading never
+    runs code from the file. Raises UserError when it cannot be read, or does not hold exactly the
+    weights of the model in its shapes.
     """
-    theirs = _read(Path(path))
+    theirs = {modern_name(key): value for key, value in read_detectron2(path).items()}
     state = model.state_dict()
-    names = mmdet_keys(state)
-    problems = [f"{key} is missing" for key in names.values() if key not in theirs]
-    problems += [f"{key} has no place" for key in sorted(set(theirs) - set(names.values()))]
-    problems += [
-        f"{key} is {tuple(theirs[key].shape)}, not {tuple(state[name].shape)}"
-        for name, key in names.items()
-        if key in theirs and theirs[key].shape != state[name].shape
-    ]
-    if problems:
-        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" * (len(problems) > 5))
-        raise UserError(
-            f"{path} does not fit the model ({shown}): build it with the checkpoint's backbone, "
-            "solov2 section and number of classes"
-        )
-    model.load_state_dict({name: theirs[key] for name, key in names.items()}, strict=False)
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        content = load_tensors(path)
-    except (pickle.UnpicklingError, OSError) as error:
-        raise UserError(f"{path} cannot be read as an mmdet checkpoint: {error}") from error
-    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    if not isinstance(state, Mapping):
-        raise UserError(f"{path} holds no dictionary of weights: is it a checkpoint at all?")
-    return {
-        modern_name(str(key)): value
-        for key, value in state.items()
-        if isinstance(value, Tensor) and not _OWN_ONLY.search(str(key))
-    }
-
-
-def _apply(rules: Iterable[Rule], name: str) -> str:
-    for pattern, replacement in rules:
-        name = re.sub(pattern, replacement, name)
-    return name
+    ours = fitted(theirs, state, mmdet_keys(state), path)
+    ours["normalise.mean"] = torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
+    ours["normalise.std"] = torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    model.load_state_dict(ours, strict=False)

@@ -1,7 +1,12 @@
 """PointRend (Kirillov 2020): a coarse mask, made sharp point by point where it is uncertain.
 
 R RoIs of all images, P points of a RoI, K classes, C channels of the pyramid levels read together,
-S side of the coarse mask, T side of the final one.
+S side of the coarse mask, T side of the final one, D width of the point head's layers.
+
+Interpolating at a point and applying a layer's weight may change places, as both are linear. Where
+fewer cells than points are concerned, cells are weighed once and points only read the result: the
+coarse logits always (`PointHead.terms`), fine features when many points are asked
+(`FineFeatures.reader`).
 """
 
 from __future__ import annotations
@@ -16,18 +21,18 @@ from torch import Tensor, nn
 
 from helpers.config import LossConfig, ModelConfig
 from helpers.models.layers import init_msra, init_normal, init_xavier
-from helpers.models.losses import mask_loss
+from helpers.models.losses import mask_loss, process_weight
 from helpers.models.mask_head import mask_targets, of_class
-from helpers.models.point_head import PointHead
+from helpers.models.matching import RoIs, cat_labels, flat_boxes
 from helpers.models.points import (
     PointTable,
     cell_centres,
     cells_under,
     draw_training_points,
     in_image,
+    summable,
+    weighted_rows,
 )
-from helpers.models.rois import RoIs, cat_labels
-from helpers.models.shared import share
 from helpers.structures import Detections
 
 # Box-relative points (R, P, 2), their boxes (R, 4) and images (R,) -> values there (R, P, D).
@@ -57,12 +62,8 @@ class FineFeatures:
         """weight (D, C) times the features at points: (R, P, D)."""
         return F.linear(self.at(points, boxes, image), weight)
 
-    def weighted(self, weight: Tensor, boxes: Tensor, image: Tensor, *, points: int) -> Reader:
-        """`weighted_at` for many points in these boxes.
-
-        Interpolating and weighing may change places: where the boxes have fewer cells than
-        `points`, how many will be read in all, each cell is weighed once, and then only read.
-        """
+    def reader(self, weight: Tensor, boxes: Tensor, image: Tensor, *, points: int) -> Reader:
+        """`weighted_at` for `points` points in all inside these boxes, the cheaper way around."""
         cells = [
             cells_under(boxes / stride, image, table)
             for table, stride in zip(self.tables, self.strides, strict=True)
@@ -71,11 +72,8 @@ class FineFeatures:
             return partial(self.weighted_at, weight)
         parts = weight.split([table.rows.shape[1] for table in self.tables], dim=1)
         both = zip(self.tables, parts, cells, strict=True)
-        weighed = tuple(table.weighted(part, own) for table, part, own in both)
-        return FineFeatures(weighed, self.strides)._sum_at
-
-    def _sum_at(self, points: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
-        return sum(self._samples(points, boxes, image))
+        weighed = FineFeatures(tuple(t.weighted(part, own) for t, part, own in both), self.strides)
+        return lambda *where: sum(weighed._samples(*where))
 
     def _samples(self, points: Tensor, boxes: Tensor, image: Tensor) -> list[Tensor]:
         pixels = in_image(points, boxes)
@@ -87,7 +85,7 @@ class FineFeatures:
 
 
 class CoarseHead(nn.Module):
-    """(R, C, 2S, 2S) -> (R, K, S, S) logits by one strided convolution and FC layers (5.2)."""
+    """(R, C, 2S, 2S) -> (R, K, S, S) logits by one strided convolution and FC layers."""
 
     def __init__(self, config: ModelConfig, num_classes: int) -> None:
         super().__init__()
@@ -114,8 +112,72 @@ class CoarseHead(nn.Module):
         return self.prediction(hidden).float().unflatten(1, (-1, self.side, self.side))
 
 
+@dataclass(frozen=True)
+class CoarseTerms:
+    """What each layer of the point head adds for the coarse logits, and its bias, at every cell.
+
+    Around each RoI's cells is one without logits, so that the bias counts in full up to the edge.
+    rows: (R * side * side, D) of each layer, the last with D = 1; side: S + 2.
+    """
+
+    rows: tuple[Tensor, ...]
+    side: int
+
+    def at(self, points: Tensor) -> list[Tensor]:
+        """Box-relative (R, P, 2) points -> of each layer (R * P, D)."""
+        table = PointTable(self.rows[0], self.side, self.side)
+        inner = (1 + points * (self.side - 2)) / self.side
+        taps = table.taps(inner, torch.arange(len(points), device=points.device))
+        return [weighted_rows(rows, *taps) for rows in self.rows]
+
+
+class PointHead(nn.Module):
+    """The class of single points: an MLP whose every layer also gets the coarse logits."""
+
+    def __init__(self, config: ModelConfig, num_classes: int) -> None:
+        super().__init__()
+        first, width = config.fpn_channels * len(config.point_levels), config.point_dim
+        self.fcs = nn.ModuleList(
+            nn.Linear(inputs + num_classes, width) for inputs in (first, width, width)
+        )
+        self.predictor = nn.Linear(width + num_classes, num_classes)
+        for layer in self.fcs:
+            init_msra(layer)
+        init_normal(self.predictor, 0.001)
+
+    @property
+    def fine_weight(self) -> Tensor:
+        """(D, C): what the first layer makes of fine features."""
+        return self.fcs[0].weight[:, : -self.predictor.out_features]
+
+    def terms(self, coarse: Tensor, labels: Tensor) -> CoarseTerms:
+        """Of coarse logits (R, K, S, S) and the label (R,) that is asked of each RoI."""
+        kinds = coarse.shape[1]
+        cells = F.pad(coarse, (1, 1, 1, 1)).permute(0, 2, 3, 1)
+        rows = [F.linear(cells, layer.weight[:, -kinds:], layer.bias) for layer in self.fcs]
+        # one row of the predictor per RoI: the other K - 1 answers would be thrown away
+        weight, bias = self.predictor.weight[labels, -kinds:], self.predictor.bias[labels]
+        last = (cells * weight[:, None, None]).sum(-1) + bias[:, None, None]
+        tables = (*rows, last[..., None])
+        return CoarseTerms(tuple(summable(one.flatten(0, 2)) for one in tables), cells.shape[1])
+
+    def forward(self, first: Tensor, terms: Sequence[Tensor], labels: Tensor) -> Tensor:
+        """first (R, P, D): `fine_weight` times the fine features; terms: `CoarseTerms` at the same
+        points; labels (R,) -> (R, P) logits of each RoI's label."""
+        device, width, rois = first.device.type, first.shape[-1], first.shape[:2]
+        autocast = torch.is_autocast_enabled(device)
+        kind = torch.get_autocast_dtype(device) if autocast else first.dtype
+        hidden = terms[0].to(kind).add_(first.flatten(0, 1)).relu_()  # in place: half the memory
+        for layer, term in zip(self.fcs[1:], terms[1:-1], strict=True):
+            weight = layer.weight[:, :width].to(kind)
+            hidden = term.to(kind).addmm_(hidden, weight.t()).relu_()
+        weight = self.predictor.weight[labels, None, :width].to(kind)
+        last = weight @ hidden.unflatten(0, rois).transpose(1, 2)
+        return last.squeeze(1).float() + terms[-1].view(rois)
+
+
 class PointRendHead(nn.Module):
-    """Coarse and point head; trains on drawn points, predicts by subdivision (sections 5.2-5.5)."""
+    """Coarse and point head; trains on drawn points, predicts by subdivision."""
 
     def __init__(self, config: ModelConfig, loss: LossConfig, num_classes: int) -> None:
         super().__init__()
@@ -125,7 +187,7 @@ class PointRendHead(nn.Module):
 
     def losses(self, features: Sequence[Tensor], rois: Sequence[RoIs]) -> dict[str, Tensor]:
         """`mask` of the coarse map, `mask_point` of the drawn points, of foreground RoIs."""
-        boxes, image = _flatten(rois)
+        boxes, image = flat_boxes(rois)
         fine = FineFeatures.of(features, self.config.point_levels)
         coarse = self._coarse(fine, boxes, image)
         labels = cat_labels(rois)
@@ -141,7 +203,7 @@ class PointRendHead(nn.Module):
         truth = point_targets(rois, in_image(points, boxes))
         whole = mask_loss(own, mask_targets(rois, self.coarse.side), self.loss.masks, self.loss)
         point = mask_loss(logits, truth, self.loss.points, self.loss)
-        weight = share(len(labels), logits)
+        weight = process_weight(len(labels), logits)
         return {
             "mask": self.loss.mask_weight * (weight * whole),
             "mask_point": self.loss.point_weight * (weight * point),
@@ -149,16 +211,17 @@ class PointRendHead(nn.Module):
 
     def predict(self, features: Sequence[Tensor], detections: Sequence[Detections]) -> list[Tensor]:
         """Per image (n, T, T) float32 probabilities over each box, of the predicted class."""
-        boxes, image = _flatten(detections)
+        boxes, image = flat_boxes(detections)
         labels = torch.cat([d.labels for d in detections])
         fine = FineFeatures.of(features, self.config.point_levels)
-        per_roi = max(self.config.subdivision_points, self.coarse.side**2)
-        rois = max(1, (CPU_POINTS if boxes.device.type == "cpu" else GPU_POINTS) // per_roi)
         with torch.autocast(boxes.device.type, enabled=False):  # small, and counts at every point
             coarse = self._coarse(fine, boxes, image)
-        read = fine.weighted(
-            self.point.fine_weight, boxes, image, points=len(boxes) * self._points_asked
-        )
+        budget = self.config.subdivision_points
+        side, steps = first_grid(self.coarse.side, self.config.subdivision_steps, budget)
+        points = len(boxes) * (side**2 + steps * budget)
+        read = fine.reader(self.point.fine_weight, boxes, image, points=points)
+        at_once = CPU_POINTS if boxes.device.type == "cpu" else GPU_POINTS
+        rois = max(1, at_once // max(budget, self.coarse.side**2))
         chunks = zip(*(t.split(rois) for t in (coarse, boxes, image, labels)), strict=True)
         masks = torch.cat([self.subdivide(read, *chunk) for chunk in chunks])
         return list(masks.sigmoid().split([len(d) for d in detections]))
@@ -167,20 +230,15 @@ class PointRendHead(nn.Module):
         self, read: Reader, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
     ) -> Tensor:
         """Coarse logits (R, K, S, S) -> (R, T, T) logits of each label, T = S * 2 ** steps."""
-        return subdivide(
+        for _, logits in subdivision(
             self._answers(read, coarse, boxes, image, labels),
             like=boxes,
             side=self.coarse.side,
             steps=self.config.subdivision_steps,
             budget=self.config.subdivision_points,
-        )
-
-    @property
-    def _points_asked(self) -> int:
-        """Of one RoI in all its grids."""
-        budget = self.config.subdivision_points
-        side, steps = first_grid(self.coarse.side, self.config.subdivision_steps, budget)
-        return side**2 + steps * budget
+        ):
+            masks = logits
+        return masks
 
     def _coarse(self, fine: FineFeatures, boxes: Tensor, image: Tensor) -> Tensor:
         """Coarse logits (R, K, S, S) from a regular 2S x 2S grid of points in each box."""
@@ -197,24 +255,16 @@ class PointRendHead(nn.Module):
         return lambda points: self.point(read(points, boxes, image), terms.at(points), labels)
 
 
-def subdivide(
+def subdivision(
     ask: Callable[[Tensor], Tensor], *, like: Tensor, side: int, steps: int, budget: int
-) -> Tensor:
-    """Masks (R, T, T) of logits, T = side * 2 ** steps, from answers at few points (section 5.5).
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Masks from answers at few points (PointRend, section 3.1), grid after grid: the points asked
+    (R, P, 2) and the logits (R, T, T), in the end with T = side * 2 ** steps.
 
     ask: the logits (R, P) at (R, P, 2) points, x and y in 0..1 of each box; like: (R, ...) on the
     device wanted. The largest grid of at most `budget` points is asked everywhere. Each further
     doubling interpolates, and asks again only at the `budget` points nearest to logit 0.
     """
-    for _, masks in subdivision(ask, like=like, side=side, steps=steps, budget=budget):
-        logits = masks
-    return logits
-
-
-def subdivision(
-    ask: Callable[[Tensor], Tensor], *, like: Tensor, side: int, steps: int, budget: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """The grids of `subdivide` one after the other: points asked (R, P, 2), logits (R, T, T)."""
     side, steps = first_grid(side, steps, budget)
     count = len(like)
     points = cell_centres(side, like).expand(count, -1, -1)
@@ -244,13 +294,5 @@ def point_targets(rois: Sequence[RoIs], pixels: Tensor) -> Tensor:
     for image, points in zip(rois, pixels.split([len(r) for r in rois]), strict=True):
         masks = image.targets.masks
         size = points.new_tensor([masks.shape[2], masks.shape[1]])
-        chosen = PointTable.of(masks[:, None])
-        truth.append(chosen.at(points / size, image.index).squeeze(2))
+        truth.append(PointTable.of(masks[:, None]).at(points / size, image.index).squeeze(2))
     return torch.cat(truth)
-
-
-def _flatten(images: Sequence[RoIs] | Sequence[Detections]) -> tuple[Tensor, Tensor]:
-    """Boxes of all images (R, 4), and which image each is of (R,)."""
-    boxes = torch.cat([image.boxes for image in images]).float()
-    counts = torch.tensor([len(image) for image in images], device=boxes.device)
-    return boxes, torch.arange(len(images), device=boxes.device).repeat_interleave(counts)

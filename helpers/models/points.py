@@ -1,4 +1,4 @@
-"""Bilinear samples of maps at any points, and where to put the points (PointRend section 3).
+"""Bilinear samples of maps at any points, and where PointRend puts its points.
 
 B maps of C channels and H x W cells, R RoIs, P points each.
 """
@@ -18,7 +18,7 @@ CHUNK = 4096  # rows multiplied at once: as many as stay in a CPU's cache
 class PointTable:
     """Maps with the channels of a cell in one row, so that a sample reads four whole rows.
 
-    rows: (B * H * W, C) as `readable` has them. Made once, read often. place: (B * H * W,) where
+    rows: (B * H * W, C) as `summable` has them. Made once, read often. place: (B * H * W,) where
     in `rows` each cell is, of a table that has only some of them and a last row for all others.
     """
 
@@ -31,12 +31,12 @@ class PointTable:
     def of(maps: Tensor) -> PointTable:
         """(B, C, H, W) -> table."""
         rows = maps.permute(0, 2, 3, 1).flatten(0, 2)
-        return PointTable(readable(rows), *maps.shape[-2:])
+        return PointTable(summable(rows), *maps.shape[-2:])
 
     def weighted(self, weight: Tensor, cells: Tensor) -> PointTable:
         """A table of weight (D, C) times each row; cells (B * H * W,) bool left out count as 0."""
         chosen = cells.nonzero().squeeze(1)
-        rows = [readable(F.linear(self.rows[part], weight)) for part in chosen.split(CHUNK)]
+        rows = [summable(F.linear(self.rows[part], weight)) for part in chosen.split(CHUNK)]
         rows.append(rows[0].new_zeros(1, len(weight)))
         place = torch.where(cells, cells.cumsum(0) - 1, len(chosen))
         return PointTable(torch.cat(rows), self.height, self.width, place)
@@ -89,22 +89,15 @@ def cells_under(boxes: Tensor, index: Tensor, table: PointTable) -> Tensor:
     boxes: (R, 4) xyxy in cells, 0 at the edge of the map; index: (R,) which map each is on. A box
     outside the map or not finite needs none.
     """
-    maps = table.rows.shape[0] // (table.height * table.width)
     size = boxes.new_tensor([table.width, table.height])
     boxes = boxes.nan_to_num(-1.0)
-    first = (boxes[:, :2] - 0.5).floor().clamp(min=0).minimum(size).long()
-    last = (boxes[:, 2:] + 1.5).floor().clamp(min=0).minimum(size).long()
-    edges = torch.zeros(maps, table.height + 1, table.width + 1, device=boxes.device)
-    for x, y, step in (
-        (first, first, 1.0),
-        (last, last, 1.0),
-        (first, last, -1.0),
-        (last, first, -1.0),
-    ):
-        value = edges.new_tensor(step).expand(len(boxes))
-        edges.index_put_((index, y[:, 1], x[:, 0]), value, accumulate=True)
-    inside = edges.cumsum(1).cumsum(2)[:, :-1, :-1]
-    return (inside > 0.5).flatten()
+    first = (boxes[:, :2] - 0.5).floor().clamp(min=0).minimum(size).long().tolist()
+    last = (boxes[:, 2:] + 1.5).floor().clamp(min=0).minimum(size).long().tolist()
+    inside = torch.zeros(len(table.rows), dtype=torch.bool)
+    maps = inside.view(-1, table.height, table.width)
+    for number, (x1, y1), (x2, y2) in zip(index.tolist(), first, last, strict=True):
+        maps[number, y1:y2, x1:x2] = True
+    return inside.to(boxes.device)
 
 
 def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
@@ -112,7 +105,7 @@ def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     return F.embedding_bag(index, rows, mode="sum", per_sample_weights=weight.to(rows.dtype))
 
 
-def readable(values: Tensor) -> Tensor:
+def summable(values: Tensor) -> Tensor:
     """float32, as gradients are summed in it; bfloat16 stays where a CPU under autocast reads."""
     on_cpu = values.device.type == "cpu" and torch.is_autocast_enabled("cpu")
     as_is = on_cpu and values.dtype == torch.bfloat16 and not values.requires_grad
@@ -135,7 +128,7 @@ def in_image(points: Tensor, boxes: Tensor) -> Tensor:
 def draw_training_points(
     logits: Tensor, count: int, *, oversample: int, importance: float
 ) -> Tensor:
-    """Random points, most of them where the coarse mask is least certain (section 5.4).
+    """Random points, most of them where the coarse mask is least certain (PointRend, section 3.1).
 
     logits: (R, S, S) coarse mask of each RoI's true class. Of `oversample * count` uniform points
     the `importance * count` with the logit nearest to 0 are kept; the rest is uniform again.

@@ -1,25 +1,88 @@
-"""RoIAlign (He 2017) on a CPU: every bin as one weighted sum of whole rows of a table.
+"""RoIAlign (Mask R-CNN): features of each box from the pyramid level that suits its size.
 
-A bin's value is the mean of bilinear samples, which lie on a regular grid. So its weights are a
-product of weights along y and along x, and neighbouring samples share cells: a bin of n x n samples
-reads (n + 1)^2 cells instead of 4 n^2.
-R RoIs, B bins along a side, C channels, H x W cells of a map, T taps (cells that a bin reads).
+On a CPU every bin is one weighted sum of whole rows of a table. Its value is the mean of bilinear
+samples on a regular grid, so its weights are a product of weights along y and along x, and
+neighbouring samples share cells: a bin of n x n samples reads (n + 1)^2 cells instead of 4 n^2.
+R RoIs of all images, B bins along a side, C channels, H x W cells of a map, T taps (cells that a
+bin reads).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+import torchvision
 from torch import Tensor
+
+from helpers.models.boxes import area
+from helpers.models.points import summable
+
+FINEST, COARSEST = 2, 5  # P2..P5: P6 serves the proposals only
+CANONICAL_LEVEL = 4
+
+
+def level_of(boxes: Tensor, canonical: float = 224.0) -> Tensor:
+    """(R, 4) -> (R,) int64 level 2..5: a box of side `canonical` px lies on P4, half on P3.
+
+    A box with a NaN lies on P2.
+    """
+    scale = area(boxes).sqrt() / canonical
+    level = torch.floor(CANONICAL_LEVEL + torch.log2(scale + 1e-8))
+    return level.nan_to_num(FINEST).clamp(FINEST, COARSEST).long()
+
+
+def with_image_index(boxes: Sequence[Tensor]) -> Tensor:
+    """One (R_i, 4) per image -> (R, 5): number of the image, then the box."""
+    numbers = [box.new_full((len(box), 1), number) for number, box in enumerate(boxes)]
+    return torch.cat((torch.cat(numbers), torch.cat(list(boxes))), dim=1)
+
+
+def pool_rois(
+    features: Sequence[Tensor], boxes: Sequence[Tensor], size: int, *, canonical: float = 224.0
+) -> Tensor:
+    """RoIAlign with exact alignment and adaptive sampling.
+
+    features: P2..P5 (further levels are not used); boxes: (R_i, 4) per image in pixels.
+    Returns (R, C, size, size) in the order of the boxes; float32, or bfloat16 as `summable` does.
+    """
+    rois = with_image_index(boxes)
+    levels = level_of(rois[:, 1:], canonical)
+    pooled, order = [], []
+    for level in range(FINEST, COARSEST + 1):
+        index = (levels == level).nonzero().squeeze(1)
+        pooled.append(_align(features[level - FINEST], rois[index], size, scale=1 / 2**level))
+        order.append(index)
+    return torch.cat(pooled)[torch.cat(order).argsort()]
+
+
+def pool_masks(masks: Tensor, index: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """What a mask head should say: masks (N, H, W) bool, (R,) which of them, (R, 4) boxes.
+
+    Returns (R, size, size) bool: the mean of the mask over a cell is at least one half.
+    """
+    rois = torch.cat((index[:, None].to(boxes.dtype), boxes), dim=1)
+    # Cells of exactly one half are common where boxes have whole pixels. Another order of the sums
+    # would round some of them to the other side, so no other path is used here.
+    return _by_torchvision(masks[:, None].float(), rois, size, scale=1.0).squeeze(1) >= 0.5
+
+
+def _align(feature: Tensor, rois: Tensor, size: int, *, scale: float) -> Tensor:
+    align = roi_align if feature.device.type == "cpu" else _by_torchvision
+    return align(summable(feature), rois, size, scale=scale)
+
+
+def _by_torchvision(feature: Tensor, rois: Tensor, size: int, *, scale: float) -> Tensor:
+    return torchvision.ops.roi_align(feature, rois, size, scale, sampling_ratio=0, aligned=True)
 
 
 @dataclass(frozen=True)
 class AxisTaps:
     """The cells that each bin reads along one axis.
 
-    first, count: (R, B) int64, so many cells from the first on; weight: (R, B, T), of each of them,
+    first, count: (R, B) int64, the first cell and how many; weight: (R, B, T), of each of them,
     T the largest count.
     """
 

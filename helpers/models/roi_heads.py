@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
 from helpers.config import LossConfig, ModelConfig, TestConfig
-from helpers.models.boxes import at_least_one_pixel, clip
 from helpers.models.cascade import FIRST_IOU, BoxBranch, ScoredBoxes
+from helpers.models.images import Sizes
 from helpers.models.mask_head import ConvMaskHead
+from helpers.models.matching import RoIs, sample_rois
 from helpers.models.pointrend import PointRendHead
-from helpers.models.rois import RoIs, label_boxes, sample_rois
 from helpers.models.rpn import Proposals
 from helpers.structures import Detections, Targets
 
@@ -37,12 +37,13 @@ class RoIHeads(nn.Module):
     def losses(
         self,
         features: Sequence[Tensor],
-        sizes: Sequence[tuple[int, int]],
+        sizes: Sizes,
         proposals: Sequence[Proposals],
         targets: Sequence[Targets],
     ) -> dict[str, Tensor]:
         """Terms of the box branch and the mask head."""
-        rois = self._sample(proposals, targets)
+        pairs = zip(proposals, targets, strict=True)
+        rois = [self._sample(proposal.boxes, target) for proposal, target in pairs]
         terms, refined = self.box.losses(features, rois, sizes)
         if self.config.mask_train_boxes == "predicted":
             rois = self._predicted(rois, refined, sizes)
@@ -51,17 +52,12 @@ class RoIHeads(nn.Module):
         return terms | self.mask.losses(features, foreground)
 
     def detect(
-        self,
-        features: Sequence[Tensor],
-        sizes: Sequence[tuple[int, int]],
-        proposals: Sequence[Proposals],
+        self, features: Sequence[Tensor], sizes: Sizes, proposals: Sequence[Proposals]
     ) -> list[Detections]:
         """Boxes, scores and classes, best first, without masks."""
         scored = self.box.predict(features, [image.boxes for image in proposals], sizes)
-        return [
-            select_detections(image, size, self.test)
-            for image, size in zip(scored, sizes, strict=True)
-        ]
+        pairs = zip(scored, sizes, strict=True)
+        return [select_detections(image, size, self.test) for image, size in pairs]
 
     def add_masks(
         self, features: Sequence[Tensor], detections: Sequence[Detections]
@@ -71,36 +67,27 @@ class RoIHeads(nn.Module):
         return [replace(image, masks=mask) for image, mask in zip(detections, masks, strict=True)]
 
     @torch.no_grad()
-    def _sample(self, proposals: Sequence[Proposals], targets: Sequence[Targets]) -> list[RoIs]:
-        return [
-            sample_rois(
-                proposal.boxes,
-                target,
-                threshold=FIRST_IOU,
-                num_classes=self.num_classes,
-                size=self.config.roi_batch,
-                positive=self.config.roi_positive,
-            )
-            for proposal, target in zip(proposals, targets, strict=True)
-        ]
+    def _sample(self, proposals: Tensor, targets: Targets) -> RoIs:
+        return sample_rois(
+            proposals,
+            targets,
+            threshold=FIRST_IOU,
+            num_classes=self.num_classes,
+            size=self.config.roi_batch,
+            positive=self.config.roi_positive,
+        )
 
     def _predicted(
-        self, rois: Sequence[RoIs], boxes: Sequence[Tensor], sizes: Sequence[tuple[int, int]]
-    ) -> list[RoIs]:
-        """RoIs at the boxes that came out of the box branch (after its losses: section 4).
+        self, rois: Sequence[RoIs], boxes: Sequence[Tensor], sizes: Sizes
+    ) -> Sequence[RoIs]:
+        """RoIs at the boxes that came out of the box branch, after its losses.
 
         One stage: the box regressed for each RoI's class, as PointRend trains. A cascade has
         dropped boxes on the way, so its answers are labelled anew.
         """
-        if len(self.box.stages) == 1:
-            return [replace(r, boxes=box) for r, box in zip(rois, boxes, strict=True)]
-        relabelled = []
-        for image, box, size in zip(rois, boxes, sizes, strict=True):
-            box = at_least_one_pixel(clip(box, size))
-            relabelled.append(
-                label_boxes(box, image.targets, threshold=FIRST_IOU, num_classes=self.num_classes)
-            )
-        return relabelled
+        if len(self.box.stages) > 1:
+            return self.box.relabel(boxes, rois, sizes, FIRST_IOU)
+        return [replace(r, boxes=box) for r, box in zip(rois, boxes, strict=True)]
 
 
 def select_detections(scored: ScoredBoxes, size: tuple[int, int], test: TestConfig) -> Detections:

@@ -1,4 +1,4 @@
-"""Region proposal network: where on the pyramid something is, whatever it is.
+"""Region proposal network (Faster R-CNN): where on the pyramid something is, whatever it is.
 
 N images, A anchors per cell, R anchors of a level (H * W * A), P proposals of an image.
 """
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
 from helpers.config import ModelConfig
-from helpers.models.anchors import Anchors
-from helpers.models.boxes import BoxCoder, clip, covered, iou, nonempty
+from helpers.models.boxes import Anchors, BoxCoder, clip, nonempty
+from helpers.models.images import Sizes
 from helpers.models.layers import init_normal
 from helpers.models.losses import box_loss, objectness_loss
-from helpers.models.matching import BETWEEN, NEGATIVE, match, sample
+from helpers.models.matching import match, sample
 from helpers.structures import Targets
 
 NMS_THRESHOLD = 0.7
@@ -55,7 +55,7 @@ class RPNHead(nn.Module):
 
 
 class RPN(nn.Module):
-    """Head, anchors, losses and selection of proposals (specification section 3)."""
+    """Head, anchors, losses and selection of proposals."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -63,19 +63,14 @@ class RPN(nn.Module):
         self.anchors = Anchors(config.anchor_sizes, config.anchor_ratios)
         self.head = RPNHead(config.fpn_channels, self.anchors.per_cell)
 
-    def propose(
-        self, features: Sequence[Tensor], sizes: Sequence[tuple[int, int]]
-    ) -> list[Proposals]:
+    def propose(self, features: Sequence[Tensor], sizes: Sizes) -> list[Proposals]:
         """P2..P6 and the (height, width) of each image -> its proposals."""
         anchors = self.anchors(features)
         logits, deltas = zip(*map(self.head, features), strict=True)
         return self._select(anchors, logits, deltas, sizes)
 
     def losses(
-        self,
-        features: Sequence[Tensor],
-        sizes: Sequence[tuple[int, int]],
-        targets: Sequence[Targets],
+        self, features: Sequence[Tensor], sizes: Sizes, targets: Sequence[Targets]
     ) -> tuple[list[Proposals], dict[str, Tensor]]:
         """Proposals for the heads (without gradient), and the terms `rpn_cls` and `rpn_loc`.
 
@@ -109,9 +104,7 @@ class RPN(nn.Module):
     @torch.no_grad()
     def _sample(self, anchors: Tensor, target: Targets) -> tuple[Tensor, Tensor, Tensor]:
         """Indices of positive and negative anchors, and the deltas wanted of the positive ones."""
-        overlaps = iou(target.boxes, anchors)
-        index, state = match(overlaps, low=NEGATIVE_IOU, high=POSITIVE_IOU, keep_best=True)
-        state[(state == NEGATIVE) & covered(anchors, target.ignore)] = BETWEEN
+        index, state = match(anchors, target, low=NEGATIVE_IOU, high=POSITIVE_IOU, keep_best=True)
         positives, negatives = sample(
             state, size=self.config.rpn_batch, positive=self.config.rpn_positive
         )
@@ -123,7 +116,7 @@ class RPN(nn.Module):
         anchors: Sequence[Tensor],
         logits: Sequence[Tensor],
         deltas: Sequence[Tensor],
-        sizes: Sequence[tuple[int, int]],
+        sizes: Sizes,
     ) -> list[Proposals]:
         """Best of each level by logit, decoded, then NMS within levels, best of all levels."""
         config = self.config

@@ -1,57 +1,47 @@
 """SOLOv2 (Wang 2020): instances by location, without boxes, anchors or proposals.
 
-N images, K classes, E channels of a kernel, G cells of all grids, H x W pixels of the padded batch.
+N images (or instances of one), K classes, E channels of a dynamic kernel, S cells along a side of
+a grid, G cells of all grids (level by level, rows from top to bottom), A pairs of a cell and an
+instance it answers for, H x W pixels of the padded batch.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import sigmoid_focal_loss
 
-from helpers.config import ModelConfig, TestConfig
-from helpers.models.backbones import Backbone
-from helpers.models.fpn import FPN
-from helpers.models.images import ImageBatch, Normalise
-from helpers.models.inputs import check_targets
-from helpers.models.shared import average, share, world_size
-from helpers.models.solov2_head import InstanceBranch, MaskBranch
-from helpers.models.solov2_masks import detect, points_nms
-from helpers.models.solov2_targets import STRIDE, CellTargets, cell_targets
+from helpers.config import ModelConfig, Solov2Config, TestConfig
+from helpers.models.deform import DeformConv
+from helpers.models.fpn import PyramidModel
+from helpers.models.images import check_targets
+from helpers.models.layers import init_normal
+from helpers.models.losses import dice_loss, process_mean, process_weight, world_size
+from helpers.models.solov2_masks import STRIDE, detect, points_nms
 from helpers.structures import Detections, Targets
 
+SIGMA = 0.2  # part of the box, around the centre of mass, whose cells answer
+PRIOR = 0.01  # probability of any class in any cell before training
 
-class SOLOv2(nn.Module):
+
+class SOLOv2(PyramidModel):
     """Each cell of five grids says what instance is centred there, and with which 1 x 1 convolution
-    its mask is drawn from one map at stride 4 (specification section 9).
+    its mask is drawn from one map at stride 4.
 
     Takes and gives what `Detector` does.
     """
 
     def __init__(self, config: ModelConfig, test: TestConfig, num_classes: int) -> None:
-        super().__init__()
-        self.config, self.test, self.num_classes = config.solov2, test, num_classes
-        self.normalise = Normalise()
-        self.backbone = Backbone(
-            config.backbone,
-            pretrained=config.pretrained,
-            norm=config.norm,
-            frozen_stages=config.frozen_stages,
-            stride_in_1x1=config.stride_in_1x1,
-            checkpointing=config.checkpointing,
-            deformable=config.deform_stages,
-            deform_groups=config.deform_groups,
-        )
-        self.fpn = FPN(self.backbone.channels, config.fpn_channels, norm=config.head_norm)
+        super().__init__(config, num_classes)
+        self.config, self.test = config.solov2, test
         self.instances = InstanceBranch(config.fpn_channels, config.solov2, num_classes)
         self.masks = MaskBranch(config.fpn_channels, config.solov2)
         self.to(memory_format=torch.channels_last)
-
-    def forward(self, images: Sequence[Tensor], targets: Sequence[Targets]) -> dict[str, Tensor]:
-        """The losses: what a wrapper such as DistributedDataParallel calls."""
-        return self.losses(images, targets)
 
     def losses(self, images: Sequence[Tensor], targets: Sequence[Targets]) -> dict[str, Tensor]:
         """Weighted loss terms, scalars: `cls` (focal, of cells) and `mask` (dice).
@@ -101,10 +91,6 @@ class SOLOv2(nn.Module):
             for i, size in enumerate(batch.sizes)
         ]
 
-    def features(self, batch: ImageBatch) -> list[Tensor]:
-        """P2..P6 of a normalised batch, each (N, C, H / stride, W / stride)."""
-        return self.fpn(self.backbone(batch.tensor))
-
     def _class_loss(self, logits: Tensor, truth: Sequence[CellTargets]) -> Tensor:
         """Focal loss of every cell and class, over the number of cells with an instance plus 1.
 
@@ -118,14 +104,7 @@ class SOLOv2(nn.Module):
             logits.float(), wanted, self.config.focal_alpha, self.config.focal_gamma
         )
         positive = (labels < self.num_classes).sum()
-        return (loss * counted[:, None]).sum() / (average(positive) + 1 / world_size())
-
-
-def dice_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """(A, P) logits, (A, P) bool -> (A,) 1 - 2 sum(p q) / (sum p^2 + sum q^2 + 2e-3), float32."""
-    p, q = logits.float().sigmoid(), targets.float()
-    squares = (p * p).sum(dim=1) + (q * q).sum(dim=1)
-    return 1 - 2 * (p * q).sum(dim=1) / (squares + 2e-3)
+        return (loss * counted[:, None]).sum() / (process_mean(positive) + 1 / world_size())
 
 
 def _mask_loss(kernels: Tensor, maps: Tensor, truth: Sequence[CellTargets]) -> Tensor:
@@ -138,9 +117,207 @@ def _mask_loss(kernels: Tensor, maps: Tensor, truth: Sequence[CellTargets]) -> T
         logits = kernel[:, target.cells].T @ plane.flatten(1)
         parts.append(dice_loss(logits, target.masks.flatten(1)[target.instances]))
     losses = torch.cat(parts)
-    return share(len(losses), losses) * losses.sum() / max(len(losses), 1)
+    return process_weight(len(losses), losses) * losses.sum() / max(len(losses), 1)
 
 
 def _flat(levels: Sequence[Tensor]) -> Tensor:
     """(N, C, S, S) of each level -> (N, C, G)."""
     return torch.cat([level.flatten(2) for level in levels], dim=2)
+
+
+class InstanceBranch(nn.Module):
+    """Class logits and a dynamic kernel for each cell of a level's grid; weights are shared.
+
+    The kernel tower sees coordinates besides the features, the class tower does not.
+    """
+
+    def __init__(self, channels: int, config: Solov2Config, num_classes: int) -> None:
+        super().__init__()
+        self.grids = config.grids
+        self.kernel_tower = _tower(channels + 2, config)
+        self.class_tower = _tower(channels, config)
+        self.kernels = nn.Conv2d(config.head_channels, config.kernel_channels, 3, padding=1)
+        self.classes = nn.Conv2d(config.head_channels, num_classes, 3, padding=1)
+        for layer in (self.kernels, self.classes):
+            init_normal(layer, 0.01)
+        nn.init.constant_(self.classes.bias, -math.log((1 - PRIOR) / PRIOR))
+
+    def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """P2..P6 -> logits (N, K, S, S) and kernels (N, E, S, S) of each level."""
+        classes, kernels = [], []
+        for feature, grid in zip(_levelled(features), self.grids, strict=True):
+            cells = _resized(with_coordinates(feature), (grid, grid))
+            kernels.append(self.kernels(self.kernel_tower(cells)))
+            classes.append(self.classes(self.class_tower(cells[:, :-2])))
+        return classes, kernels
+
+
+class MaskBranch(nn.Module):
+    """One map for all masks at stride 4: P2..P5 brought to one size and added.
+
+    Level l is doubled l times, each time after a convolution; the coarsest sees coordinates.
+    """
+
+    def __init__(self, channels: int, config: Solov2Config) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList()
+        for level in range(4):
+            inputs = [channels + 2 * (level == 3)] + [config.mask_channels] * (level - 1)
+            self.levels.append(
+                nn.Sequential(*(_block(width, config.mask_channels, 3, config) for width in inputs))
+            )
+        self.merge = _block(config.mask_channels, config.kernel_channels, 1, config)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """P2..P6 -> (N, E, H / 4, W / 4)."""
+        finest, *coarser = features[:4]
+        total = self.levels[0](finest)
+        for level, feature in zip(self.levels[1:], coarser, strict=True):
+            x = with_coordinates(feature) if level is self.levels[3] else feature
+            for block in level:
+                x = _doubled(block(x))
+            total = total + x
+        return self.merge(total)
+
+
+def with_coordinates(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C + 2, H, W): x, then y of each cell, from -1 to 1."""
+    axes = (
+        torch.linspace(-1, 1, side, device=x.device, dtype=x.dtype)
+        for side in reversed(x.shape[2:])
+    )
+    across, down = torch.meshgrid(*axes, indexing="xy")
+    return torch.cat((x, torch.stack((across, down)).expand(len(x), -1, -1, -1)), dim=1)
+
+
+def _levelled(features: Sequence[Tensor]) -> list[Tensor]:
+    """P2..P6 at strides 8, 8, 16, 32, 32: none too large for its grid, none too coarse."""
+    p2, p3, p4, p5, p6 = features
+    half = F.interpolate(p2, scale_factor=0.5, mode="bilinear", align_corners=False)
+    return [half, p3, p4, p5, _resized(p6, p5.shape[2:])]
+
+
+def _tower(inputs: int, config: Solov2Config) -> nn.Sequential:
+    widths = [inputs] + [config.head_channels] * (config.head_convs - 1)
+    return nn.Sequential(*(_block(width, config.head_channels, 3, config) for width in widths))
+
+
+def _block(inputs: int, outputs: int, kernel: int, config: Solov2Config) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+    init_normal(conv, 0.01)
+    groups = math.gcd(32, outputs)
+    return nn.Sequential(
+        DeformConv(conv) if config.deformable else conv,
+        nn.GroupNorm(groups, outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _resized(x: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+@dataclass(frozen=True)
+class CellTargets:
+    """The truth of one picture for SOLOv2.
+
+    labels: (G,) int64, num_classes where nothing is; counted: (G,) bool, whether the class of the
+    cell matters; cells and instances: (A,) int64, the pairs; masks: (N, H / 4, W / 4) bool.
+    """
+
+    labels: Tensor
+    counted: Tensor
+    cells: Tensor
+    instances: Tensor
+    masks: Tensor
+
+
+def cell_targets(
+    targets: Targets, padded: tuple[int, int], config: Solov2Config, *, num_classes: int
+) -> CellTargets:
+    """The truth of one picture inside a batch padded to `padded` (height, width).
+
+    An instance belongs to every level whose range of sizes holds sqrt(box area), there to the cells
+    that its box, shrunk to a fifth around the mask's centre of mass, touches, at most one cell from
+    the centre's. Where instances share a cell the later one gives the label; both give a mask.
+    Instances without pixels are passed over; cells in the middle of an ignored box count only when
+    they answer for an instance.
+    """
+    pairs = _pairs(targets, padded, config)
+    labels = torch.full((sum(grid**2 for grid in config.grids),), num_classes, dtype=torch.int64)
+    own = targets.labels.tolist()
+    for cell, instance in pairs:  # in order: a later instance overwrites
+        labels[cell] = own[instance]
+    cells, instances = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).unbind(1)
+    device = targets.boxes.device
+    labels = labels.to(device)
+    counted = (labels < num_classes) | ~_ignored_cells(targets.ignore, padded, config)
+    masks = downscaled(targets.masks, padded)
+    return CellTargets(labels, counted, cells.to(device), instances.to(device), masks)
+
+
+def _pairs(
+    targets: Targets, padded: tuple[int, int], config: Solov2Config
+) -> list[tuple[int, int]]:
+    """Cell and instance, level by level and there instance by instance."""
+    boxes, centres = targets.boxes.cpu(), centres_of_mass(targets.masks).cpu()
+    has_pixels = targets.masks.flatten(1).any(dim=1).cpu()
+    size = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).sqrt()
+    pairs, start = [], 0
+    for grid, (low, high) in zip(config.grids, config.ranges, strict=True):
+        chosen = (has_pixels & (size >= low) & (size <= high)).nonzero().flatten().tolist()
+        spans = cell_spans(boxes, centres, padded, grid).tolist()
+        pairs += [(start + cell, i) for i in chosen for cell in _cells_of(spans[i], grid)]
+        start += grid**2
+    return pairs
+
+
+def centres_of_mass(masks: Tensor) -> Tensor:
+    """(N, H, W) bool -> (N, 2) x, y in pixel numbers; 0 for an empty mask."""
+    centres = []
+    for axis in (1, 2):
+        profile = masks.sum(dim=axis).float()  # (N, W), then (N, H)
+        place = torch.arange(profile.shape[1], device=masks.device, dtype=torch.float32)
+        centres.append((profile @ place) / profile.sum(dim=1).clamp(min=1))
+    return torch.stack(centres, dim=1)
+
+
+def cell_spans(boxes: Tensor, centres: Tensor, padded: tuple[int, int], grid: int) -> Tensor:
+    """(N, 4) int64: first column, first row, last column, last row of each instance's cells."""
+    scale = grid / centres.new_tensor([padded[1], padded[0]])
+    half = SIGMA / 2 * (boxes[:, 2:] - boxes[:, :2])
+    middle = (centres * scale).floor()
+    first = ((centres - half) * scale).floor().clamp(min=0)
+    last = ((centres + half) * scale).floor().clamp(max=grid - 1)
+    return torch.cat((first.maximum(middle - 1), last.minimum(middle + 1)), dim=1).long()
+
+
+def downscaled(masks: Tensor, padded: tuple[int, int]) -> Tensor:
+    """(N, h, w) bool -> (N, H / 4, W / 4) bool: bilinear at a quarter, zeros in the padding.
+
+    At that scale a sample is the mean of the four pixels in the middle of its 4 x 4 cell.
+    """
+    full = F.pad(masks, (0, padded[1] - masks.shape[2], 0, padded[0] - masks.shape[1]))
+    corners = [full[:, i::STRIDE, j::STRIDE].to(torch.uint8) for i in (1, 2) for j in (1, 2)]
+    return sum(corners) >= 2
+
+
+def _cells_of(span: list[int], grid: int) -> list[int]:
+    left, top, right, bottom = span
+    return [y * grid + x for y in range(top, bottom + 1) for x in range(left, right + 1)]
+
+
+def _ignored_cells(ignore: Tensor, padded: tuple[int, int], config: Solov2Config) -> Tensor:
+    """(G,) bool: the cell's centre lies in an ignored box."""
+    parts = []
+    for grid in config.grids:
+        place = (torch.arange(grid, device=ignore.device) + 0.5) / grid
+        x, y = (place * padded[1])[None, None, :], (place * padded[0])[None, :, None]
+        left, top, right, bottom = ignore[:, :, None, None].unbind(1)
+        inside = (x >= left) & (x < right) & (y >= top) & (y < bottom)
+        parts.append(inside.any(dim=0).flatten())
+    return torch.cat(parts)

@@ -15,7 +15,7 @@ from traitlets.config import Config
 
 from helpers import files
 from helpers.files import UserError
-from helpers.series.notebook import check_parameters, notebook_path, read_manifest
+from helpers.series.notebook import check_parameters, notebook_path, plan, read_manifest
 
 CELL_TIMEOUT = 6 * 3600  # seconds; a cell may train on a GPU for hours
 # Where it is known, or every kernel warns on the terminal that its traffic can be read.
@@ -39,14 +39,14 @@ def execute(name: str, parameters: Mapping[str, Any] | None = None) -> Executed:
     notebook ends without the manifest and figures it should have written.
     """
     source, began = notebook_path(name), time.time()
-    check_parameters(name, parameters or {})
+    checked = check_parameters(name, parameters or {})
     target = files.outputs_dir() / "notebooks" / source.name
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
             source,
             target,
-            parameters=dict(parameters or {}),
+            parameters={key: checked[key] for key in parameters or {}},
             cwd=files.ROOT,
             progress_bar={"desc": name, "ncols": 88, "leave": True},
             execution_timeout=CELL_TIMEOUT,
@@ -79,7 +79,8 @@ def _has_content(path: Path) -> bool:
 def execute_series(
     names: Sequence[str], parameters: Mapping[str, Any] | None = None
 ) -> list[Executed]:
-    """Run the named notebooks in order; each gets those of the parameters that it knows."""
-    for name in names:
-        notebook_path(name)  # a wrong name fails before the first notebook starts
-    return [execute(name, parameters) for name in names]
+    """Run the named notebooks in order; each gets those of the parameters that it knows.
+
+    All names and parameters are checked before the first notebook starts (`notebook.plan`).
+    """
+    return [execute(name, given) for name, given in plan(names, parameters or {}).items()]

@@ -7,7 +7,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,8 +36,52 @@ def notebook_path(name: str) -> Path:
     return NOTEBOOKS / f"{name}.ipynb"
 
 
-def parameters_of(path: Path) -> dict[str, Any]:
-    """Names and default values of the cell tagged `parameters`.
+@dataclass(frozen=True)
+class Parameter:
+    """What a notebook says of one of its parameters.
+
+    kind: bool, int, float, str, list or list[int] and so on, from the annotation, from papermill's
+    `# type: int` behind the value, or else from the value itself; Any for None without a type.
+    optional: None is allowed.
+    """
+
+    name: str
+    default: Any
+    kind: str
+    optional: bool
+
+    def fit(self, value: Any, notebook: str) -> Any:
+        """`value` as this parameter holds it: 1e2 is an int where one is wanted.
+
+        Raises UserError that names the kind, and how a value of it is typed.
+        """
+        try:
+            return None if value is None and self.optional else _as_kind(value, self.kind)
+        except (ValueError, OverflowError):
+            kind = f"{self.kind} or None" if self.optional else self.kind
+            raise UserError(
+                f"parameter {self.name} of {notebook} is {value!r}: it has to be {kind}"
+                f"{self._how(value)}"
+            ) from None
+
+    def _how(self, value: Any) -> str:
+        """For what a shell hands on as something else: the way to type it."""
+        if self.kind.startswith("list"):
+            like = self.default or ([0.5, 0.7] if "float" in self.kind else [128, 160])
+            return (
+                f"; type a list as papermill -y '{self.name}: {like}', or as python -m helpers "
+                f"run NOTEBOOK -p '{self.name}={like}'"
+            )
+        if self.kind == "str":
+            return (
+                f"; type a text as papermill -r {self.name} {value}, or as python -m helpers run "
+                f"NOTEBOOK -p \"{self.name}='{value}'\""
+            )
+        return ""
+
+
+def parameters_of(path: Path) -> dict[str, Parameter]:
+    """The parameters in the cell tagged `parameters`, by name, read without running it.
 
     Raises UserError when the notebook has not exactly one such cell.
     """
@@ -49,42 +92,81 @@ def parameters_of(path: Path) -> dict[str, Any]:
     ]
     if len(cells) != 1:
         raise UserError(f"{path.name} has {len(cells)} cells tagged `parameters`, not one")
-    statements = [node for node in ast.parse(cells[0]).body if isinstance(node, ast.Assign)]
-    return {node.targets[0].id: ast.literal_eval(node.value) for node in statements}
+    lines, found = cells[0].splitlines(), {}
+    for node in ast.parse(cells[0]).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            comment = lines[node.end_lineno - 1].partition("# type:")[2].split()
+            declared = comment[0] if comment else ""
+            if isinstance(node, ast.AnnAssign):
+                declared = ast.unparse(node.annotation).strip("'\"")
+            found[target.id] = _parameter(target.id, ast.literal_eval(node.value), declared)
+    return found
+
+
+def _parameter(name: str, default: Any, declared: str) -> Parameter:
+    kinds = [kind.strip() for kind in (declared or _kind_of(default)).split("|")]
+    return Parameter(name, default, kinds[0], default is None or "None" in kinds)
+
+
+def _kind_of(default: Any) -> str:
+    if default is None:
+        return "Any"
+    if isinstance(default, list | tuple):
+        items = {type(item).__name__ for item in default}
+        return f"list[{items.pop()}]" if len(items) == 1 else "list"
+    return type(default).__name__
+
+
+def _as_kind(value: Any, kind: str) -> Any:
+    """`value` as a `kind`; ValueError where it is none."""
+    if kind.startswith("list") and isinstance(value, list | tuple):
+        item = kind[5:-1]
+        return [_as_kind(v, item) for v in value] if item else list(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == "float" and number:
+        return float(value)
+    if kind == "int" and number and value == int(value):
+        return int(value)
+    if kind == "Any" or (type(value).__name__ == kind and kind != "float"):
+        return value
+    raise ValueError
 
 
 def check_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The notebook's parameters with the given values filled in.
+    """The notebook's parameters with the given values filled in, each as its kind.
 
-    Raises UserError naming the known parameters when one is unknown, and the wanted type when
-    a value has another type than the default (an int passes for a float, None for anything).
+    Raises UserError naming the known parameters when one is unknown, and the wanted kind when a
+    value is of another.
     """
     known = parameters_of(notebook_path(name))
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise UserError(
             f"{name} has no parameter {', '.join(map(repr, unknown))}: "
-            f"it knows {', '.join(f'{key} = {value!r}' for key, value in known.items())}"
+            f"it knows {', '.join(f'{p.name} = {p.default!r}' for p in known.values())}"
         )
-    for key, value in given.items():
-        if not _fits(value, known[key]):
+    fitting = {key: known[key].fit(value, name) for key, value in given.items()}
+    return {key: fitting.get(key, parameter.default) for key, parameter in known.items()}
+
+
+def plan(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Which of the given parameters each of these notebooks gets: those that it knows.
+
+    Raises UserError, before anything is run, for a parameter that none of them knows, or that one
+    of them wants to be of another kind.
+    """
+    known = {name: parameters_of(notebook_path(name)) for name in names}
+    for key in given:
+        if not any(key in parameters for parameters in known.values()):
+            every = sorted(set().union(*known.values()))
             raise UserError(
-                f"parameter {key} of {name} is {value!r}: wanted is "
-                f"{type(known[key]).__name__}, like the default {known[key]!r}"
+                f"no parameter {key!r} in {', '.join(names)}: they know {', '.join(every)}"
             )
-    return {**known, **given}
-
-
-def _fits(value: Any, default: Any) -> bool:
-    if default is None or value is None:
-        return True
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) and isinstance(value, bool)
-    if isinstance(default, float):
-        return isinstance(value, int | float)
-    if isinstance(default, list | tuple):
-        return isinstance(value, list | tuple)
-    return isinstance(value, type(default))
+    return {
+        name: {key: known[name][key].fit(v, name) for key, v in given.items() if key in known[name]}
+        for name in names
+    }
 
 
 def parse_parameter(text: str) -> tuple[str, Any]:
@@ -98,17 +180,20 @@ def parse_parameter(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def start(name: str, namespace: Mapping[str, Any]) -> Work:
+def start(name: str, namespace: dict[str, Any]) -> Work:
     """First call of a notebook, straight after its parameters: `work = start("01_...", globals())`.
 
     Papermill only logs a mistyped parameter; here it becomes a UserError: the cell papermill
     injects is found in the kernel's history, and every name it sets must be a known parameter.
+    In `namespace` the parameters become what their kinds say: 1e2 a whole number, say.
     """
     known = parameters_of(notebook_path(name))
     given = {key: namespace[key] for key in known if key in namespace}
     for key in _injected_names(namespace.get("In", [])):
         given[key] = namespace[key]
-    return Work(name, check_parameters(name, given), time.time())
+    checked = check_parameters(name, given)
+    namespace.update(checked)
+    return Work(name, checked, time.time())
 
 
 def _injected_names(history: Sequence[str]) -> list[str]:
@@ -150,10 +235,8 @@ class Work:
             "results": results,
             "figures": [f"{key}.png" for key in figures],
         }
-        path = self.folder / "manifest.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(manifest, indent=1, default=_plain))
-        os.replace(temporary, path)
+        path, text = self.folder / "manifest.json", json.dumps(manifest, indent=1, default=_plain)
+        files.replace_file(path, lambda file: file.write(text.encode()) and None)
         return path
 
 

@@ -10,14 +10,13 @@ import argparse
 import base64
 import io
 from pathlib import Path
-
-import nbformat
-from nbformat import NotebookNode
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from helpers import files
 from helpers.files import UserError
-from helpers.series.notebook import notebook_path, series
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 LARGEST = 400_000  # bytes of a committed notebook
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -30,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from helpers.series.notebook import notebook_path, series
+
     for name in args.notebooks or series():
         target = notebook_path(name)
         record(files.outputs_dir() / "notebooks" / target.name, target)
@@ -43,6 +44,8 @@ def record(executed: Path, target: Path) -> None:
     Raises UserError when the two differ in their cells, when a cell failed or was not run,
     or when the result stays above 400 kB.
     """
+    import nbformat
+
     if not executed.exists():
         raise UserError(f"{executed} is missing: python -m helpers run {target.stem}")
     done, ours = (nbformat.read(path, as_version=4) for path in (executed, target))
@@ -71,6 +74,8 @@ def _take(cell: NotebookNode, source: NotebookNode, name: str) -> None:
 
 def _lighten(notebook: NotebookNode, name: str) -> None:
     """Compress photographs a little more until the notebook is under the limit."""
+    import nbformat
+
     pictures = [
         output["data"]
         for cell in notebook.cells
@@ -89,6 +94,8 @@ def _lighten(notebook: NotebookNode, name: str) -> None:
 
 def _compressed(encoded: str, quality: int) -> str:
     """The smaller of a base64 JPEG and the same picture at `quality` (0-100)."""
+    from PIL import Image
+
     buffer = io.BytesIO()
     Image.open(io.BytesIO(base64.b64decode(encoded))).save(buffer, "JPEG", quality=quality)
     return min(encoded, base64.b64encode(buffer.getvalue()).decode(), key=len)

@@ -6,6 +6,7 @@ Everything on it is read from the notebooks' manifests; nothing is computed here
 from __future__ import annotations
 
 import html
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,6 +70,7 @@ def title(path: Path) -> str:
 def _section(item: Executed, folder: Path) -> str:
     """Heading, tables and figures of one notebook; its full page is written beside."""
     body, _ = HTMLExporter(template_name="lab", embed_images=True).from_filename(str(item.path))
+    body = re.sub(r'href="(\d\d_\w+)\.ipynb', r'href="\1.html', body)  # neighbours lie beside it
     (folder / f"{item.name}.html").write_text(body, encoding="utf-8")
     figures = "".join(_figure(item, name, folder) for name in item.manifest["figures"])
     return (

@@ -6,12 +6,10 @@ for weights and a picture that are a pure function of a name.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -39,18 +37,10 @@ SAME_IOU = 0.5  # boxes of one class that overlap so much are taken for one dete
 def golden_table(name: str) -> pd.DataFrame:
     """Each compared quantity of a golden file ("maskrcnn_r50"): worst deviation, tolerance, unit,
     passed. Raises UserError naming the files there are when there is none such."""
-    with _golden_script() as script:
-        rows = script.compare(_golden_file(name))
-    columns = {key: [getattr(row, key) for row in rows] for key in ("worst", "tolerance", "unit")}
+    rows = _golden_script().compare(_golden_file(name))
+    columns = ("worst", "tolerance", "unit", "passed")
     index = pd.Index([row.name for row in rows], name="quantity")
-    return pd.DataFrame(columns | {"passed": [row.passed for row in rows]}, index=index)
-
-
-def golden_model(name: str) -> Detector:
-    """The model of a golden file, on its made-up weights. UserError as `golden_table`."""
-    with _golden_script() as script, np.load(_golden_file(name)) as file:
-        golden = dict(file)
-        return script.load_model(json.loads(str(golden["meta"])), golden)
+    return pd.DataFrame({key: [getattr(row, key) for row in rows] for key in columns}, index=index)
 
 
 @dataclass(frozen=True)
@@ -70,28 +60,28 @@ class Pair:
 
         Masks on their grids are included, pasting is not.
         """
-        case = Case(
-            name="a picture",
-            ours=lambda: self.ours.predict([image]),
-            reference=lambda: reference_detections(self.theirs, image),
-            reference_name="detectron2",
+        both = (
+            lambda: self.ours.predict([image]),
+            lambda: reference_detections(self.theirs, image),
         )
-        timing = measure(case, repeats=repeats, seconds=float("inf"))
-        return {
-            "detectron2": timing.reference_milliseconds / 1000,
-            "here": timing.milliseconds / 1000,
-        }
+        timing = measure(Case("a picture", *both), repeats=repeats, seconds=float("inf"))
+        times = {"detectron2": timing.reference_milliseconds, "here": timing.milliseconds}
+        return {name: milliseconds / 1000 for name, milliseconds in times.items()}
 
 
 def golden_pair(name: str) -> Pair:
-    """Both on the made-up weights of a golden file, handed over as a detectron2 checkpoint."""
-    ours = golden_model(name)
+    """Both on the made-up weights of a golden file, handed over as a detectron2 checkpoint.
+
+    UserError as `golden_table`.
+    """
+    with np.load(_golden_file(name)) as file:
+        golden = dict(file)
+    ours = _golden_script().load_model(json.loads(str(golden["meta"])), golden)
     with tempfile.TemporaryDirectory() as folder:
-        export_detectron2(ours, Path(folder) / "model.pkl")
-        theirs = reference_model(
-            Path(folder) / "model.pkl", ours.roi_heads.config, num_classes=ours.num_classes
-        )
-    return Pair(ours, theirs)
+        path = Path(folder) / "model.pkl"
+        export_detectron2(ours, path)
+        config = ours.roi_heads.config
+        return Pair(ours, reference_model(path, config, num_classes=ours.num_classes))
 
 
 def checkpoint_pair(
@@ -120,26 +110,24 @@ def agreement(ours: Detections, theirs: Detections) -> dict[str, float]:
     the best of ours); box (px) and score: worst differences of the pairs; mask_iou: their lowest,
     as full-size masks, 1 where both are empty. NaN where nothing is paired.
     """
-    overlap = box_iou(theirs.boxes, ours.boxes)
-    overlap = overlap * (theirs.labels[:, None] == ours.labels)
-    pairs = overlap.max(dim=1) if len(ours) and len(theirs) else None
-    rows = torch.zeros(0, dtype=torch.int64) if pairs is None else _above(pairs.values)
-    result = {"ours": len(ours), "theirs": len(theirs), "paired": len(rows)}
-    if not len(rows):
-        return result | dict.fromkeys(("box", "score", "mask_iou"), float("nan"))
-    mine, other = ours[pairs.indices[rows]], theirs[rows]
+    result = {"ours": len(ours), "theirs": len(theirs), "paired": 0}
+    apart = dict.fromkeys(("box", "score", "mask_iou"), float("nan"))
+    if not len(ours) or not len(theirs):
+        return result | apart
+    overlap = box_iou(theirs.boxes, ours.boxes) * (theirs.labels[:, None] == ours.labels)
+    best, partner = overlap.max(dim=1)
+    mine, other = ours[partner[best >= SAME_IOU]], theirs[best >= SAME_IOU]
+    if not len(mine):
+        return result | apart
     a, b = paste_masks(mine), paste_masks(other)
     union = (a | b).sum(dim=(1, 2))
-    ious = torch.where(union > 0, (a & b).sum(dim=(1, 2)) / union, torch.ones(()))
+    ious = torch.where(union > 0, (a & b).sum(dim=(1, 2)) / union, 1.0)
     return result | {
+        "paired": len(mine),
         "box": float((mine.boxes - other.boxes).abs().max()),
         "score": float((mine.scores - other.scores).abs().max()),
         "mask_iou": float(ious.min()),
     }
-
-
-def _above(overlap: Tensor) -> Tensor:
-    return (overlap >= SAME_IOU).nonzero().squeeze(1)
 
 
 def _golden_file(name: str) -> Path:
@@ -150,11 +138,10 @@ def _golden_file(name: str) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def _golden_script() -> Iterator[ModuleType]:
-    """The script beside the golden files; its folder is on the path while it is in use."""
+def _golden_script() -> ModuleType:
+    """The script beside the golden files; its folder is on the path while it is imported."""
     sys.path.insert(0, str(GOLDEN))
     try:
-        yield importlib.import_module("compare")
+        return importlib.import_module("compare")
     finally:
         sys.path.remove(str(GOLDEN))

@@ -11,7 +11,6 @@ import importlib.util
 import json
 import logging
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -38,11 +37,7 @@ def has_detectron2() -> bool:
         importlib.import_module("detectron2.modeling")
     # built for another torch, Pillow or CUDA
     except (ImportError, AttributeError, OSError, RuntimeError) as error:
-        logger.warning(
-            "detectron2 is installed but cannot be imported (%s): build it for this torch, or "
-            "use the environment of environment.yml",
-            error,
-        )
+        logger.warning("detectron2 is installed but cannot be imported (%s): rebuild it", error)
         return False
     return True
 
@@ -54,14 +49,25 @@ def reference_model(
 
     config: Mask R-CNN or Cascade R-CNN on a ResNet-50 or -101 with FPN, either mask head. Other
     settings than those of `ModelConfig` are detectron2's defaults, as are those of `TestConfig`.
-    Raises UserError for an architecture that is not one of these, UserError for weights
-    that do not fit it.
+    Raises UserError for another architecture, or weights that do not fit it.
     """
+    from detectron2.config import get_cfg
     from detectron2.modeling import build_model
 
-    model = build_model(_reference_config(config, num_classes, inputs)).eval()
+    if config.backbone not in DEPTHS or config.architecture == "solov2":
+        raise UserError(
+            f"{config.architecture} on {config.backbone} is not compared with detectron2: "
+            f"choose mask_rcnn or cascade_rcnn on {' or '.join(DEPTHS)}"
+        )
+    cfg = get_cfg()
+    if config.mask_head == "pointrend":
+        importlib.import_module("detectron2.projects.point_rend").add_pointrend_config(cfg)
+    settings = _settings(config, num_classes, inputs) | _mask_settings(config, num_classes)
+    cfg.merge_from_list([item for pair in settings.items() for item in pair])
+    model = build_model(cfg).eval()
     state = {modern_name(key): value for key, value in read_detectron2(weights).items()}
     try:
+        # not by `fitted`: its frozen norms do without statistics
         missing, surplus = model.load_state_dict(state, strict=False)
     except RuntimeError as error:  # other shapes
         raise UserError(f"{weights} does not fit detectron2's model: {error}") from error
@@ -75,18 +81,11 @@ def reference_model(
     return model
 
 
-def _reference_config(config: ModelConfig, num_classes: int, inputs: InputFormat) -> Any:
-    from detectron2.config import get_cfg
-
-    if config.backbone not in DEPTHS or config.architecture == "solov2":
-        raise UserError(
-            f"{config.architecture} on {config.backbone} is not compared with detectron2: "
-            f"choose mask_rcnn or cascade_rcnn on {' or '.join(DEPTHS)}"
-        )
-    cfg, levels = get_cfg(), ["p2", "p3", "p4", "p5"]
-    if config.mask_head == "pointrend":
-        _point_rend().add_pointrend_config(cfg)
-    settings = {
+def _settings(config: ModelConfig, num_classes: int, inputs: InputFormat) -> dict[str, Any]:
+    cascade, levels = config.architecture == "cascade_rcnn", ["p2", "p3", "p4", "p5"]
+    stages = ["res2", "res3", "res4", "res5"]
+    convs, fcs = BOX_LAYERS[config.box_head]
+    return {
         "INPUT.FORMAT": inputs.order,
         "MODEL.DEVICE": "cpu",
         "MODEL.WEIGHTS": "",
@@ -96,8 +95,8 @@ def _reference_config(config: ModelConfig, num_classes: int, inputs: InputFormat
         "MODEL.BACKBONE.NAME": "build_resnet_fpn_backbone",
         "MODEL.RESNETS.DEPTH": DEPTHS[config.backbone],
         "MODEL.RESNETS.STRIDE_IN_1X1": config.stride_in_1x1,
-        "MODEL.RESNETS.OUT_FEATURES": ["res2", "res3", "res4", "res5"],
-        "MODEL.FPN.IN_FEATURES": ["res2", "res3", "res4", "res5"],
+        "MODEL.RESNETS.OUT_FEATURES": stages,
+        "MODEL.FPN.IN_FEATURES": stages,
         "MODEL.ANCHOR_GENERATOR.SIZES": [[size] for size in config.anchor_sizes],
         "MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS": [list(config.anchor_ratios)],
         "MODEL.RPN.IN_FEATURES": [*levels, "p6"],
@@ -105,27 +104,6 @@ def _reference_config(config: ModelConfig, num_classes: int, inputs: InputFormat
         "MODEL.RPN.POST_NMS_TOPK_TEST": config.post_nms_test,
         "MODEL.ROI_HEADS.NUM_CLASSES": num_classes,
         "MODEL.ROI_HEADS.IN_FEATURES": levels,
-        **_box_settings(config),
-        **_mask_settings(config, num_classes),
-    }
-    cfg.merge_from_list([item for pair in settings.items() for item in pair])
-    return cfg
-
-
-def _point_rend() -> ModuleType:
-    try:
-        return importlib.import_module("detectron2.projects.point_rend")
-    except ImportError as error:
-        raise UserError(
-            f"detectron2's PointRend cannot be imported ({error}): it needs OpenCV, "
-            "`conda install py-opencv` or `pip install opencv-python-headless`"
-        ) from error
-
-
-def _box_settings(config: ModelConfig) -> dict[str, Any]:
-    cascade = config.architecture == "cascade_rcnn"
-    convs, fcs = BOX_LAYERS[config.box_head]
-    return {
         "MODEL.ROI_HEADS.NAME": "CascadeROIHeads" if cascade else "StandardROIHeads",
         "MODEL.ROI_BOX_HEAD.NAME": "FastRCNNConvFCHead",
         "MODEL.ROI_BOX_HEAD.NUM_CONV": convs,
@@ -136,7 +114,7 @@ def _box_settings(config: ModelConfig) -> dict[str, Any]:
 
 
 def _mask_settings(config: ModelConfig, num_classes: int) -> dict[str, Any]:
-    head = "MODEL.ROI_MASK_HEAD"
+    head, point = "MODEL.ROI_MASK_HEAD", "MODEL.POINT_HEAD"
     if config.mask_head == "conv":
         return {
             f"{head}.NAME": "MaskRCNNConvUpsampleHead",
@@ -151,12 +129,12 @@ def _mask_settings(config: ModelConfig, num_classes: int) -> dict[str, Any]:
         f"{head}.OUTPUT_SIDE_RESOLUTION": config.coarse_size,
         f"{head}.IN_FEATURES": ["p2"],
         f"{head}.POINT_HEAD_ON": True,
-        "MODEL.POINT_HEAD.NUM_CLASSES": num_classes,
-        "MODEL.POINT_HEAD.FC_DIM": config.point_dim,
-        "MODEL.POINT_HEAD.NUM_FC": 3,
-        "MODEL.POINT_HEAD.IN_FEATURES": ["p2"],
-        "MODEL.POINT_HEAD.SUBDIVISION_STEPS": config.subdivision_steps,
-        "MODEL.POINT_HEAD.SUBDIVISION_NUM_POINTS": config.subdivision_points,
+        f"{point}.NUM_CLASSES": num_classes,
+        f"{point}.FC_DIM": config.point_dim,
+        f"{point}.NUM_FC": 3,
+        f"{point}.IN_FEATURES": ["p2"],
+        f"{point}.SUBDIVISION_STEPS": config.subdivision_steps,
+        f"{point}.SUBDIVISION_NUM_POINTS": config.subdivision_points,
     }
 
 

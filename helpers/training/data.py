@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import pandas as pd
+
 from helpers.config import DataConfig, TrainConfig
+from helpers.data import pictures
 from helpers.data.coco import read_index
 from helpers.data.errors import Findings
 from helpers.data.index import InstanceIndex
@@ -19,6 +25,8 @@ from helpers.structures import Sample
 log = logging.getLogger(__name__)
 
 Split = Literal["train", "val"]
+LISTED = 100  # classes in a table
+NAMED = 10  # classes in a sentence
 
 
 def read_split(
@@ -30,28 +38,85 @@ def read_split(
     `read_index` does.
     """
     train = split == "train"
-    index = read_index(
-        resolve(data.train_annotations if train else data.val_annotations),
-        resolve(data.train_images if train else data.val_images),
-        label_space=data.label_space,
-        taxonomy=taxonomy,
-    )
+    file = resolve(data.train_annotations if train else data.val_annotations)
+    folder = resolve(data.train_images if train else data.val_images)
+    stamp = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else None
+    index = _read(file, folder, data.label_space, taxonomy, stamp)
     limit = data.train_limit if train else data.val_limit
     return index if limit is None else index.subset(index.image_ids[:limit])
+
+
+@lru_cache(maxsize=2)  # both splits: read once in a process, and what is found in them told once
+def _read(
+    file: Path, folder: Path, label_space: str, taxonomy: Taxonomy | None, stamp: object
+) -> InstanceIndex:
+    return read_index(file, folder, label_space=label_space, taxonomy=taxonomy)
 
 
 def read_splits(data: DataConfig) -> tuple[InstanceIndex, InstanceIndex]:
     """Training and validation split in the classes of the former; warns of another order of them.
 
-    Raises DataError as `read_split`.
+    Every picture is looked at, so that none can stop a training at its turn. Raises DataError as
+    `read_split` and for broken pictures, UserError when super-categories make one class of many.
     """
     train = read_split(data, "train")
-    val = read_split(data, "val", taxonomy=train.taxonomy)
+    taxonomy = train.taxonomy
+    if taxonomy.num_classes == 1 < len(taxonomy.categories):
+        raise UserError(
+            f"data.label_space {data.label_space!r} makes one class, {taxonomy.names[0]!r}, of all "
+            f"{len(taxonomy.categories)} categories of {data.train_annotations}: set "
+            "data.label_space to fine"
+        )
+    val = read_split(data, "val", taxonomy=taxonomy)
     findings = Findings(resolve(data.val_annotations))
     compare_classes(train, val, findings)
     for finding in findings.report():
         log.warning("%s: %s", findings.file, finding.brief())
+    for split in (train, val):
+        pictures.check_pictures(split)
     return train, val
+
+
+def class_table(train: InstanceIndex, val: InstanceIndex) -> str:
+    """The classes that are learnt, one a line: pictures and instances of each in both splits.
+
+    Of very many, those with most training instances, and how many more there are.
+    """
+    columns = {"class": train.taxonomy.names}
+    for name, index in (("train", train), ("val", val)):
+        shown, instances = _counts(index)
+        columns |= {f"{name} pictures": shown, f"{name} instances": instances}
+    table = pd.DataFrame(columns)
+    lines = [f"{len(table)} classes ({train.taxonomy.label_space}) of {len(train)} pictures:"]
+    if len(table) > LISTED:
+        lines[0] = f"{lines[0][:-1]}, the {LISTED} with most instances:"
+        table = table.nlargest(LISTED, "train instances")
+    return "\n".join([*lines, table.to_string(index=False)])
+
+
+def missing_classes(train: InstanceIndex, val: InstanceIndex) -> list[str]:
+    """What to warn of: classes that one split has no instance of, by name."""
+    taught, asked = (_counts(index)[1] for index in (train, val))
+    gaps = {
+        "no picture of either split shows": (taught == 0) & (asked == 0),
+        "only val has, so that none of them will be found": (taught == 0) & (asked > 0),
+        "only train has, so that they are not scored": (taught > 0) & (asked == 0),
+    }
+    sentences = []
+    for what, missing in gaps.items():
+        names = [name for name, gone in zip(train.taxonomy.names, missing, strict=True) if gone]
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            sentences.append(f"classes that {what}: {', '.join(names[:NAMED])}{more}")
+    return sentences
+
+
+def _counts(index: InstanceIndex) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures and instances of each class (K,), crowds not counted."""
+    pairs = np.stack([index.labels, index.image_rows], axis=1)[~index.crowd]
+    classes = index.taxonomy.num_classes
+    shown, instances = np.unique(pairs, axis=0)[:, 0], pairs[:, 0]
+    return np.bincount(shown, minlength=classes), np.bincount(instances, minlength=classes)
 
 
 class TrainingBatches:

@@ -6,39 +6,41 @@ on from the last checkpoint; on the CPU the result is bit-identical to an undist
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
+from tqdm.auto import tqdm
 
 from helpers.config import ExperimentConfig
-from helpers.files import UserError, locked, make_folder
+from helpers.data.index import InstanceIndex
+from helpers.files import StorageError, UserError, locked, make_folder, replace_file
 from helpers.models.build import build_model
 from helpers.structures import Sample
-from helpers.training.bad_batch import save_batch
-from helpers.training.checkpoint import check_digest, load_newest, save
-from helpers.training.data import TrainingBatches, read_split
-from helpers.training.errors import NonFiniteError
-from helpers.training.events import EventLog
+from helpers.training.checkpoint import check_digest, check_space, load_newest, save
+from helpers.training.data import TrainingBatches, class_table, missing_classes, read_splits
 from helpers.training.interrupt import Interrupted, Stop, stoppable
 from helpers.training.log import Row, StepLog
 from helpers.training.processes import anywhere, this_process
-from helpers.training.progress import Progress
+from helpers.training.progress import Progress, TensorBoard
 from helpers.training.schedule import total_steps
-from helpers.training.trainer import Trainer
+from helpers.training.trainer import NonFiniteError, Trainer
 
 Batches = Callable[[int], Iterator[Sequence[Sample]]]  # from a first step on, all batches
 OnLog = Callable[[Row], None]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Look:
-    """A look at the model on the way: show(step, model) after every so many steps.
+    """Early views of the model: show(step, model) every `every` steps, and after the last.
 
     The model is the one to predict with; it has to be left as it is found. Nothing changes by it.
     """
@@ -49,13 +51,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who looks on; none of it changes what is trained.
+    """What is shown of a training; none of it changes what is trained.
 
     on_log: gets each row as it is written, a dict of numbers with the keys step (1 = the first),
     epoch, lr, the losses' names, total, grad_norm, skipped, seconds_data, seconds_step, and of the
     step seconds_forward, seconds_backward, seconds_optimiser.
-    tensorboard: write the rows as TensorBoard files too, into the run's folder `tensorboard`.
-    progress: show a bar, or lines where nobody watches.
+    tensorboard: write the rows for TensorBoard too, into the run's folder `tensorboard`.
+    progress: print the classes, and show a bar, or lines where nobody watches.
     """
 
     on_log: OnLog | None = None
@@ -67,33 +69,38 @@ class Watch:
 def train(config: ExperimentConfig, run_dir: Path, *, watch: Watch | None = None) -> None:
     """Train what `config` says in `run_dir`, or go on with it; returns after the last step.
 
-    Raises DataError for data that cannot be used, UserError for a model that cannot be built, and
-    the errors of `fit`.
+    Both splits are read and all their pictures checked first. Raises DataError for data that cannot
+    be used, UserError for a model that cannot be built, and the errors of `fit`.
     """
-    trainer, batches, digest = prepare(config)
+    watch = watch or Watch()
+    index, val = read_splits(config.data)
+    trainer, batches = prepare(config, index)
+    if trainer.accelerator.is_main_process:
+        if watch.progress:
+            tqdm.write(f"on {trainer.accelerator.device}, {class_table(index, val)}")
+        for gap in missing_classes(index, val):
+            logger.warning(gap)
     fit(
         trainer,
         batches,
         run_dir,
-        digest=digest,
+        digest=index.digest,
         epoch_steps=batches.epoch_steps,
-        watch=watch or Watch(),
+        watch=watch,
     )
 
 
-def prepare(config: ExperimentConfig) -> tuple[Trainer, TrainingBatches, str]:
-    """The trainer at its first step, its batches, and the digest that names the data."""
-    this_process()  # accelerate takes the CPU for many processes only when told
+def prepare(config: ExperimentConfig, index: InstanceIndex) -> tuple[Trainer, TrainingBatches]:
+    """The trainer at its first step, and the batches of the training split `index`."""
+    this_process()  # accelerate takes the CPU for many processes only when asked to
     accelerator = Accelerator(mixed_precision="no")  # precision is the trainer's own business
-    index = read_split(config.data, "train")
     batches = TrainingBatches(
         index, config.train, rank=accelerator.process_index, world=accelerator.num_processes
     )
     torch.manual_seed(config.train.seed)
     model = build_model(config.model, config.loss, config.test, index.taxonomy.num_classes)
     total = total_steps(config.train, batches.epoch_steps)
-    trainer = Trainer(model, config.train, total=total, accelerator=accelerator)
-    return trainer, batches, index.digest
+    return Trainer(model, config.train, total=total, accelerator=accelerator), batches
 
 
 def fit(
@@ -110,8 +117,10 @@ def fit(
     batches(start): the batches of steps start, start + 1, ..., the same ones whenever asked;
     digest: names the training data; epoch_steps: steps in one pass over them.
     Asked to stop (Ctrl-C, Interrupt Kernel, SIGTERM; in any process), it finishes the step, stores
-    a checkpoint and raises Interrupted. Raises NonFiniteError, and UserError for a batch the model
-    refuses, both naming a file with that batch; UserError, StorageError, RunBusyError.
+    a checkpoint and raises Interrupted. Whatever else ends it leaves a checkpoint of the last whole
+    step and is raised: NonFiniteError, and UserError for a batch the model refuses, both naming a
+    file with that batch; any error of the model or the data. Before the first step: UserError when
+    the disk has no room for the checkpoints, StorageError, RunBusyError.
     """
     main = trainer.accelerator.is_main_process
     with locked(folder) if main else nullcontext(), stoppable() as stop:
@@ -168,27 +177,52 @@ def _record(rows: Iterator[Row], trainer: Trainer, folder: Path, digest: str, wa
     """Keep log and checkpoints, and show what is asked for, while the steps are taken."""
     checkpoints = folder / "checkpoints"
     make_folder(checkpoints)
-    every, stored = trainer.config.checkpoint_every, trainer.step
+    check_space(checkpoints, trainer.model, trainer.config)
+    logged = stored = trainer.step
     with ExitStack() as stack:
         log = stack.enter_context(closing(StepLog(folder / "log.csv", last_step=trainer.step)))
-        sinks = list(_sinks(stack, trainer, folder, watch))
-        for row in rows:
-            log.write(row)
-            if trainer.step % every == 0 or trainer.step == trainer.total:
-                log.sync()
-                save(checkpoints, trainer.checkpoint(digest))
-                stored = trainer.step
-            for sink in sinks:
-                sink(row)
-        if stored < trainer.step:  # asked to stop in between
+
+        def store() -> None:
+            nonlocal stored
             log.sync()
             save(checkpoints, trainer.checkpoint(digest))
+            stored = trainer.step
+
+        sinks = list(_sinks(stack, trainer, folder, watch))
+        try:
+            for row in rows:
+                log.write(row)
+                logged = trainer.step
+                if logged % trainer.config.checkpoint_every == 0 or logged == trainer.total:
+                    store()
+                for sink in sinks:
+                    sink(row)
+        except StorageError:  # where nothing can be written, a checkpoint cannot either
+            raise
+        except BaseException as error:
+            if stored < logged == trainer.step and trainer.whole:
+                _rescue(store, trainer, error)
+            raise
+        if stored < trainer.step:  # asked to stop in between
+            store()
+
+
+def _rescue(store: Callable[[], None], trainer: Trainer, error: BaseException) -> None:
+    """Keep the steps done so far when `error` ends the training, and say so."""
+    done = f"training ended after step {trainer.step} of {trainer.total} ({type(error).__name__})"
+    try:
+        store()
+    except Exception as another:  # a broken device gives its weights to nobody
+        logger.warning("%s; its state cannot be stored: %s", done, another)
+    else:
+        logger.warning("%s; it is stored, and the same call goes on from there", done)
 
 
 def _sinks(stack: ExitStack, trainer: Trainer, folder: Path, watch: Watch) -> Iterator[OnLog]:
     """What gets each row, in this order, after it is in the log."""
     if watch.tensorboard:
-        yield stack.enter_context(closing(EventLog(folder / "tensorboard", after=trainer.step)))
+        board = TensorBoard(folder / "tensorboard", after=trainer.step)
+        yield stack.enter_context(closing(board))
     yield stack.enter_context(Progress(trainer.total, done=trainer.step, shown=watch.progress))
     if watch.on_log is not None:
         yield watch.on_log
@@ -199,3 +233,16 @@ def _sinks(stack: ExitStack, trainer: Trainer, folder: Path, watch: Watch) -> It
 def _look(look: Look, trainer: Trainer) -> None:
     if trainer.step % look.every == 0 or trainer.step == trainer.total:
         look.show(trainer.step, trainer.predictor())
+
+
+def save_batch(path: Path, samples: Sequence[Sample]) -> None:
+    """Write the batch that a model could not digest as arrays for `numpy.load`.
+
+    image_ids (N,); for each picture n: image_n (3, H, W) uint8 RGB, boxes_n (M, 4) xyxy px,
+    labels_n (M,), masks_n (M, H, W) bool, ignore_n (C, 4). Raises StorageError.
+    """
+    arrays = {"image_ids": np.array([sample.image_id for sample in samples])}
+    for number, sample in enumerate(samples):
+        tensors = {"image": sample.image, **vars(sample.targets)}
+        arrays |= {f"{name}_{number}": tensor.numpy() for name, tensor in tensors.items()}
+    replace_file(path, lambda file: np.savez_compressed(file, **arrays))

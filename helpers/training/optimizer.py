@@ -11,10 +11,11 @@ NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD (specification section 7) or AdamW over the trainable parameters of `model`.
+    """SGD or AdamW over the trainable parameters of `model`.
 
     Each group carries `lr_factor`, the share of the scheduled learning rate it gets: 1, or
-    `config.offset_lr_factor` for convolutions whose name says they make sampling offsets.
+    `config.backbone_lr_factor` in the backbone, times `config.offset_lr_factor` for convolutions
+    whose name says they make sampling offsets.
     """
     groups = parameter_groups(model, config)
     if config.optimizer == "adamw":
@@ -33,7 +34,9 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict]:
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for path, module in model.named_modules():
         decay = 0.0 if isinstance(module, NORMS) else config.weight_decay
-        factor = config.offset_lr_factor if path.split(".")[-1].endswith("offset") else 1.0
+        factor = config.backbone_lr_factor if path.startswith("backbone.") else 1.0
+        if path.endswith("offset"):
+            factor *= config.offset_lr_factor
         own = [p for p in module.parameters(recurse=False) if p.requires_grad]
         if own:
             groups.setdefault((decay, factor), []).extend(own)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from itertools import chain
 from typing import TypeVar
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
+
+from helpers.files import UserError
 
 Row = TypeVar("Row")
 
@@ -16,8 +19,16 @@ def this_process() -> PartialState:
     """The place of this process: device, index, number of processes, whether it is the main one.
 
     Without a GPU, or where ACCELERATE_USE_CPU asks for it, processes meet on the CPU (gloo).
+    Raises UserError when more processes are started than there are GPUs.
     """
     cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    local = int(os.environ.get("LOCAL_RANK", 0))
+    if not cpu and local >= torch.accelerator.device_count():
+        raise UserError(
+            f"process {local + 1} of this machine has no GPU: there are "
+            f"{torch.accelerator.device_count()}; start as many processes, or set "
+            "ACCELERATE_USE_CPU=1"
+        )
     return PartialState(cpu=cpu)
 
 

@@ -1,15 +1,33 @@
-"""How far a training is: a bar for a person who watches, plain lines for a file."""
+"""How far a training is: a bar for a person who watches, plain lines for a file, TensorBoard."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from helpers.files import UserError
 from helpers.training.log import Row
-from helpers.watching import someone_watches
 
 LINES = 20  # in a whole run that nobody watches
+
+
+def someone_watches() -> bool:
+    """Whether the running cell was sent by a front end with a person before it.
+
+    Such a front end (JupyterLab, Notebook, VS Code) offers to answer `input()`; papermill,
+    nbconvert and a plain interpreter do not.
+    """
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is None:
+        return False
+    request = kernel.get_parent("shell") or {}
+    return bool(request.get("content", {}).get("allow_stdin", False))
 
 
 class Progress:
@@ -37,6 +55,38 @@ class Progress:
         if self._lines and step * LINES // total > (step - 1) * LINES // total:
             seconds = row["seconds_data"] + row["seconds_step"]
             tqdm.write(f"step {step} of {total}: {_summary(row)}, {seconds:.2g} s a step")
+
+
+class TensorBoard:
+    """The log once more, for TensorBoard, which has to be installed: else UserError.
+
+    What earlier files in `folder` say of steps later than `after` is forgotten: a killed run had
+    logged some that are done again.
+    """
+
+    def __init__(self, folder: Path, *, after: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise UserError(
+                "TensorBoard is asked for and not installed: `pip install tensorboard`, or do "
+                "without (--tensorboard, tensorboard=True); log.csv holds the same numbers"
+            ) from error
+        self._writer = SummaryWriter(folder, purge_step=after + 1)
+        self.close = self._writer.close
+
+    def __call__(self, row: Row) -> None:
+        """Add the row of a step: losses, times and the rest, in groups."""
+        for name, value in row.items():
+            if name not in ("step", "epoch"):
+                self._writer.add_scalar(_tag(name), value, row["step"])
+
+
+def _tag(name: str) -> str:
+    """TensorBoard groups by what stands before the slash."""
+    if name.startswith("seconds_"):
+        return name.replace("_", "/", 1)
+    return name if name in ("lr", "grad_norm", "skipped") else f"loss/{name}"
 
 
 def _summary(row: Row) -> str:

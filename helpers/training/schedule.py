@@ -1,6 +1,6 @@
 """How many steps, and the learning rate of each: pure functions, so a resumed run needs no state.
 
-Linear warm-up, then a tenth at each milestone (specification section 7), or half a cosine to zero.
+Linear warm-up, then a tenth at each milestone, or half a cosine to zero.
 """
 
 from __future__ import annotations

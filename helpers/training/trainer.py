@@ -6,23 +6,27 @@ import copy
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from helpers.config import TrainConfig
+from helpers.files import UserError
 from helpers.models.precision import autocast, autocast_dtype
 from helpers.structures import Sample
-from helpers.training.average import WeightAverage
 from helpers.training.checkpoint import Checkpoint
-from helpers.training.errors import NonFiniteError
 from helpers.training.optimizer import build_optimizer, set_learning_rate
 from helpers.training.schedule import learning_rate
 
-PATIENCE = 10  # so many non-finite steps in a row end the run
+PATIENCE = 10  # non-finite steps in a row that end the run
+
+
+class NonFiniteError(UserError):
+    """Losses or gradients were not finite too often in a row."""
 
 
 class Trainer:
@@ -40,6 +44,7 @@ class Trainer:
         self.total = total
         self.step = 0
         self.skipped = 0
+        self.whole = True  # False where an error came while weights were changed
         self.seconds: dict[str, float] = {}  # of the last step: forward, backward, optimiser
         self._bad_in_row = 0
         self.accelerator = accelerator
@@ -90,21 +95,27 @@ class Trainer:
         """One step on `samples`; returns lr, each loss, their `total`, grad_norm and `skipped`.
 
         A loss or gradient that is not finite changes neither weights nor norm statistics, and is
-        counted. Raises NonFiniteError at the tenth in a row.
+        counted. Raises NonFiniteError at the tenth in a row. A step that raises is not counted,
+        and what it changed is undone where that is possible (`whole`).
         """
         seed_step(self.config.seed, self.step, self.accelerator.process_index)
         lr = learning_rate(self.config, self.step, self.total)
         set_learning_rate(self._optimizer, lr)
         statistics = [values.clone() for values in self._statistics]
-        started = time.perf_counter()
-        losses = self._forward(samples)
-        total = torch.stack(list(losses.values())).sum()
-        values = self._mean_of_processes([*losses.values(), total])  # waits for the device
-        forward = time.perf_counter() - started
-        self.seconds = {"forward": forward, "backward": 0.0, "optimiser": 0.0}
-        norm = self._update(total) if math.isfinite(values[-1]) else math.nan
-        self.step += 1
-        self._settle(norm, statistics)
+        norm, started = math.nan, time.perf_counter()
+        try:
+            losses = self._forward(samples)
+            total = torch.stack(list(losses.values())).sum()
+            values = self._mean_of_processes([*losses.values(), total])  # waits for the device
+            forward = time.perf_counter() - started
+            self.seconds = {"forward": forward, "backward": 0.0, "optimiser": 0.0}
+            if math.isfinite(values[-1]):
+                norm = self._update(total)
+        finally:
+            if math.isnan(norm):
+                for current, former in zip(self._statistics, statistics, strict=True):
+                    current.copy_(former)
+        self._count(norm)
         row = dict(zip([*losses, "total"], values, strict=True))
         return {"lr": lr, **row, "grad_norm": norm, "skipped": self.skipped}
 
@@ -127,6 +138,7 @@ class Trainer:
         trained = [p for group in self._optimizer.param_groups for p in group["params"]]
         norm = nn.utils.clip_grad_norm_(trained, self.config.clip_norm).item()
         turned = time.perf_counter()
+        self.whole = False
         if math.isfinite(norm) or self._scaler.is_enabled():
             self._scaler.step(self._optimizer)  # leaves out non-finite gradients by itself
         self._scaler.update()
@@ -137,23 +149,52 @@ class Trainer:
         """The same everywhere, and not finite where one process's is not."""
         return self.accelerator.reduce(torch.stack(list(values)).detach(), "mean").tolist()
 
-    def _settle(self, norm: float, statistics: Sequence[Tensor]) -> None:
-        """After a step: average the weights, or make nothing of it and count it as skipped."""
+    def _count(self, norm: float) -> None:
+        """After a step: average the weights; or, when nothing came of it, count it as skipped."""
         if not math.isnan(norm):
+            self.step += 1
             self._bad_in_row = 0
             if self._average is not None:
                 self._average.update(self.step)
+            self.whole = True
             return
-        for values, former in zip(self._statistics, statistics, strict=True):
-            values.copy_(former)
-        self.skipped += 1
-        self._bad_in_row += 1
-        if self._bad_in_row == PATIENCE:
+        self.whole = True
+        if self._bad_in_row + 1 >= PATIENCE:
             raise NonFiniteError(
                 f"losses or gradients were not finite at {PATIENCE} steps in a row, up to step "
-                f"{self.step}: lower train.lr, lengthen train.warmup_steps or use "
+                f"{self.step + 1}: lower train.lr, lengthen train.warmup_steps or use "
                 "train.precision=float32"
             )
+        self.step += 1
+        self.skipped += 1
+        self._bad_in_row += 1
+
+
+class WeightAverage:
+    """An exponential moving average of all parameters and norm statistics of a model.
+
+    Update t makes each average a into d a + (1 - d) w with d = min(decay, (1 + t) / (10 + t)), so
+    that the first, bad weights are soon forgotten. Counters are copied.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self._decay = decay
+        self._live = model.state_dict()  # the model's own memory, not a copy
+        self.state = {name: value.clone() for name, value in self._live.items()}
+
+    def update(self, step: int) -> None:
+        """Take in the weights as they are after `step` steps, 1 = the first."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        moving = [name for name, value in self.state.items() if value.is_floating_point()]
+        averages, live = ([which[name] for name in moving] for which in (self.state, self._live))
+        get_ema_multi_avg_fn(decay)(averages, live, None)
+        for name in self.state.keys() - set(moving):
+            self.state[name].copy_(self._live[name])
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` was at a checkpoint."""
+        for name, value in state.items():
+            self.state[name].copy_(value)
 
 
 def _moving_statistics(model: nn.Module) -> list[Tensor]:
@@ -171,7 +212,7 @@ def compile_body(model: nn.Module) -> None:
 def seed_step(seed: int, step: int, process: int = 0) -> None:
     """Set all global random states from (seed, step, process) alone.
 
-    What happens between two steps (a look at predictions, a resume) then never changes a run.
+    What happens between two steps (early predictions, a resume) then never changes a run.
     """
     drawn = int(np.random.SeedSequence([seed, step, process]).generate_state(1)[0])
     random.seed(drawn)

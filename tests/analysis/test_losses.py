@@ -22,7 +22,7 @@ from helpers.ladder.rungs import rung
 from helpers.models.build import build_model
 from helpers.models.losses import focal_alpha
 from helpers.series.analysis import losses
-from helpers.training.command import parse
+from helpers.train_command import parse
 
 from .conftest import IMAGES, box_rle
 

@@ -1,4 +1,4 @@
-"""Components on runs against scipy's, label by label."""
+"""Components on runs against scipy's, label by label, and votes counted pixel by pixel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from helpers.correction.components import Components, Runs, level_squares
+from helpers.correction.components import Components, Runs
 
 MAPS = {
     "one-pixel": np.zeros((1, 1), int),
@@ -17,43 +17,33 @@ MAPS = {
     "hole": np.pad(np.zeros((2, 2), int), 2, constant_values=4),
     "checkerboard": np.indices((6, 5)).sum(0) % 2,
     "noise": np.random.default_rng(0).integers(0, 3, (40, 30)),
-    "sparse": (np.random.default_rng(1).random((60, 60)) < 0.2).astype(int),
 }
 
 
 @pytest.mark.parametrize("labels", MAPS.values(), ids=MAPS)
 def test_components_are_those_of_scipy(labels: np.ndarray):
-    parts = Components.of(Runs.of(labels))
-    found = parts.paint(np.arange(len(parts)))
-    for label in np.unique(labels):
-        theirs, count = ndimage.label(labels == label, np.ones((3, 3)))
-        ours = np.unique(found[labels == label])
-        assert len(ours) == count
-        assert (parts.label[ours] == label).all()
-        for number in ours:
-            piece = found == number
-            assert len(np.unique(theirs[piece])) == 1
-            rows, columns = np.nonzero(piece)
-            assert parts.area[number] == piece.sum()
-            assert parts.height[number] == np.ptp(rows) + 1
-            assert parts.width[number] == np.ptp(columns) + 1
-    first = [np.flatnonzero(found == number)[0] for number in range(len(parts))]
-    assert first == sorted(first)
-
-
-@pytest.mark.parametrize("labels", MAPS.values(), ids=MAPS)
-def test_runs_paint_the_map_again(labels: np.ndarray):
     runs = Runs.of(labels)
     assert np.array_equal(runs.paint(runs.label), labels)
+    parts = Components.of(labels)
+    found = parts.number
+    for label in np.unique(labels):
+        theirs, count = ndimage.label(labels == label, np.ones((3, 3)))
+        assert len(np.unique(found[labels == label])) == count
+        for number, window in enumerate(ndimage.find_objects(theirs), start=1):
+            ours = np.unique(found[theirs == number])
+            assert len(ours) == 1 and parts.label[ours] == label
+            assert parts.area[ours] == (theirs == number).sum()
+            size = [side.stop - side.start for side in window]
+            assert [parts.height[ours[0]], parts.width[ours[0]]] == size
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_border_votes_are_pairs_of_eight_neighbours(seed: int):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, (15, 12))
-    parts = Components.of(Runs.of(labels))
+    parts = Components.of(labels)
     noisy = rng.random(len(parts)) < 0.5
-    found, expected = parts.paint(np.arange(len(parts))), np.zeros((len(parts), 3), int)
+    found, expected = parts.number, np.zeros((len(parts), 3), int)
     for y, x in np.ndindex(labels.shape):
         for dy, dx in np.ndindex(3, 3):
             v, u = y + dy - 1, x + dx - 1
@@ -61,11 +51,3 @@ def test_border_votes_are_pairs_of_eight_neighbours(seed: int):
             if inside and noisy[found[y, x]] and not noisy[found[v, u]]:
                 expected[found[y, x], labels[v, u]] += 1
     assert np.array_equal(parts.border_votes(noisy, 3), expected)
-
-
-def test_level_squares_are_where_nine_pixels_are_equal():
-    labels = np.random.default_rng(2).integers(0, 4, (20, 20)).repeat(3, 0).repeat(2, 1)
-    labels[3:12, 4:20] = 1
-    highest, lowest = ndimage.maximum_filter(labels, 3), ndimage.minimum_filter(labels, 3)
-    assert np.array_equal(level_squares(labels), (highest == lowest)[1:-1, 1:-1])
-    assert level_squares(labels).any()

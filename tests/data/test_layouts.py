@@ -25,6 +25,8 @@ LAYOUTS = {
     "exported": ("train/_annotations.coco.json", "train"),
     "exported-images": ("train/_annotations.coco.json", "train/images"),
     "flat": ("train.json", "images"),
+    "flat-coco": ("instances_train.json", "train"),
+    "fiftyone": ("train/labels.json", "train/data"),
 }
 
 

@@ -214,6 +214,7 @@ SPELLINGS = {
     "label studio": ("..\\..\\media\\upload\\4\\p1.png", "p1.png", False),
     "drive": ("C:\\data\\p1.png", "p1.png", False),
     "absolute": ("/home/me/data/p1.png", "p1.png", False),
+    "local files": ("/data/local-files/?d=upload/p1.png", "p1.png", False),
     "url": ("https://x.org/up%20load/p%201.png?sig=a", "p 1.png", False),
     "the folder's own name": ("pictures/p1.png", "p1.png", False),
 }

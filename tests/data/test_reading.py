@@ -22,15 +22,13 @@ from datafiles import (
     uncompressed,
     write,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from helpers.data import rle as rles
 from helpers.data.annotations import read_segmentation
 from helpers.data.coco import read_index
 from helpers.data.errors import DataError
-from helpers.data.taxonomy import FUTURE3D, Category, Taxonomy, slug
+from helpers.data.taxonomy import FUTURE3D, Category, Taxonomy
 
 NAN, INF = float("nan"), float("inf")
 POINTS = [[2, 3], [10, 3], [10, 8], [2, 8], [2, 5], [2, 4]]
@@ -140,18 +138,25 @@ ERRORS: list[tuple[str, Change, str | None, str]] = [
     ("D13-far", put(segmentation=[[1, 1, 1e300, 5, 9, 9]]), "mask", "not within"),
     ("D13-beyond-floats", put(segmentation=[[1, 1, 10**400, 5, 9, 9]]), "mask", "not within"),
     ("D14-odd", put(segmentation=[[1, 1, 5, 1, 5, 5, 1]]), "mask", "odd number"),
-    ("D14-flat", put(segmentation=[1, 1, 5, 1, 5, 5]), "mask", "flat list"),
+    ("D14-flat", put(segmentation=[1, 1, 5, 1, 5, 5]), "polygon-form", "flat list"),
     ("D14-text", put(segmentation="1 1 5 1 5 5"), "mask", "str"),
-    ("D14-texts", put(segmentation=["1 1 5 1 5 5"]), "mask", "[[x1, y1"),
+    ("D14-texts", put(segmentation=["1 1 5 1 5 5"]), "polygon-form", "[[x1, y1"),
     ("D14-null-inside", put(segmentation=[[1, 1, None, 1, 5, 5]]), "mask", "not a number"),
-    ("points", put(segmentation=POINTS), "mask", "for point in points"),
-    ("points-of-three", put(segmentation=POINTS[:3]), "mask", "for point in points"),
-    ("ring-of-points", put(segmentation=[POINTS[:4]]), "mask", "for point in ring"),
-    ("ring-of-six-points", put(segmentation=[POINTS]), "mask", "for point in ring"),
-    ("polygons-of-geojson", put(segmentation=[[POINTS]]), "mask", "for point in ring"),
-    ("point-objects", put(segmentation=[{"x": 1, "y": 2}] * 3), "mask", "p['x']"),
-    ("ring-of-objects", put(segmentation=[[{"x": 1, "y": 2}] * 4]), "mask", "p['x']"),
-    ("columns", put(segmentation={"x": [1, 5, 5], "y": [1, 1, 5]}), "mask", "[[x1, y1"),
+    ("points", put(segmentation=POINTS), "polygon-form", "for point in points"),
+    ("points-of-three", put(segmentation=POINTS[:3]), "polygon-form", "for point in points"),
+    ("ring-of-points", put(segmentation=[POINTS[:4]]), "polygon-form", "for point in ring"),
+    ("ring-of-six-points", put(segmentation=[POINTS]), "polygon-form", "for point in ring"),
+    (
+        "points-with-visibility",
+        put(segmentation=[[2, 3, 1]] * 4),
+        "polygon-form",
+        "for point in points",
+    ),
+    ("shares", put(segmentation=[[0.1, 0.1, 0.5, 0.1, 0.5, 0.5]]), "mask", "(0 to 1)"),
+    ("polygons-of-geojson", put(segmentation=[[POINTS]]), "polygon-form", "for point in ring"),
+    ("point-objects", put(segmentation=[{"x": 1, "y": 2}] * 3), "polygon-form", "p['x']"),
+    ("ring-of-objects", put(segmentation=[[{"x": 1, "y": 2}] * 4]), "polygon-form", "p['x']"),
+    ("columns", put(segmentation={"x": [1, 5, 5], "y": [1, 1, 5]}), "polygon-form", "[[x1, y1"),
     ("D16-boxes-only", put_all(segmentation=[]), "mask-missing", "boxes only"),
     ("D16-no-segmentation", put_all(segmentation=None), "mask-missing", "boxes only"),
     ("D20-size-swapped", rle([384], (24, 16)), "mask", "(swapped), picture [16, 24]"),
@@ -385,18 +390,6 @@ def test_D8_D11_classes_demanded_are_matched_by_id_and_name(tmp_path: Path) -> N
         read_index(write(tmp_path), taxonomy=Taxonomy((Category(3, "chair", "seat"),)))
 
 
-def test_D10_names_with_slashes_and_umlauts(tmp_path: Path) -> None:
-    names = ("Corner/Side Table", "Stühle 椅子")
-    categories = [{"id": n, "name": name} for n, name in zip((3, 7), names, strict=True)]
-    index = read_index(write(tmp_path, lambda d, f: d.update(categories=categories)))
-    assert index.taxonomy.names == names
-    assert [slug(name) for name in (*names, "../..")] == [
-        "corner-side-table",
-        "stühle-椅子",
-        "unnamed",
-    ]
-
-
 def test_D12_every_form_gives_the_same_raster() -> None:
     mask = np.zeros((16, 24), dtype=bool)
     mask[3:8, 2:10], mask[10:14, 12:20] = True, True
@@ -432,16 +425,6 @@ def test_D28_missing_or_null_iscrowd_is_no_crowd(tmp_path: Path) -> None:
     assert index.warnings == ()  # its class has a single object, too
 
 
-def test_D31_from_one_pixel_to_the_whole_picture_a_hundred_times(tmp_path: Path) -> None:
-    def many(doc: Document, folder: Path) -> None:
-        doc["annotations"] = [annotation(n, 1, 3, (n % 24, n // 24, 1, 1)) for n in range(1, 120)]
-        doc["annotations"].append(annotation(500, 1, 7, (0, 0, 24, 16)))
-
-    index = read_index(write(tmp_path, many))
-    assert index.warnings == ()
-    assert sorted(index.instances(0).areas.tolist()) == [1] * 119 + [384]
-
-
 @pytest.mark.parametrize("damage", ["missing", "truncated", "other size"])
 def test_D33_bad_pictures_are_skipped_only_when_asked(tmp_path: Path, damage: str) -> None:
     file = write(tmp_path)
@@ -457,17 +440,12 @@ def test_D33_bad_pictures_are_skipped_only_when_asked(tmp_path: Path, damage: st
     assert [(w.kind, w.total) for w in index.warnings] == [("skipped", 1)]
 
 
-def test_pictures_need_not_be_there_when_not_checked(tmp_path: Path) -> None:
+def test_pictures_not_checked_need_not_exist_and_a_byte_order_mark_may(tmp_path: Path) -> None:
     file = write(tmp_path)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
     (tmp_path / "one.png").unlink()
     index = read_index(file, check_images=False)
     assert index.image_path(0) == tmp_path / "one.png" and index.num_annotations == 3
-
-
-def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:
-    file = write(tmp_path)
-    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
-    assert len(read_index(file)) == 2
 
 
 def test_D60_index_does_not_depend_on_the_order_of_the_file(tmp_path: Path) -> None:
@@ -566,37 +544,5 @@ def survives(folder: Path, doc: Any) -> bool:
     return readable
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("fuzz")
-
-
-def test_damaged_documents(folder: Path) -> None:
-    assert {survives(folder, damaged(seed)) for seed in range(400)} == {True, False}
-
-
-@pytest.mark.slow
-def test_many_damaged_documents(folder: Path) -> None:
-    for seed in range(1000, 31_000):
-        survives(folder, damaged(seed))
-
-
-KEYS = st.sampled_from(["id", "image_id", "segmentation", "size", "counts"])
-VALUES = st.recursive(
-    st.sampled_from(NASTY) | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner),
-    max_leaves=12,
-)
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    value=VALUES,
-    field=st.sampled_from(["segmentation", "bbox", "area", "iscrowd", "id", "image_id"]),
-    key=st.sampled_from(["images", "annotations", "categories", "file", None]),
-)
-def test_any_value_in_a_field_or_at_the_top(folder: Path, value: Any, field: str, key: Any) -> None:
-    doc = document()
-    if key is None:
-        doc["annotations"][0][field] = value
-    survives(folder, value if key == "file" else doc if key is None else doc | {key: value})
+def test_any_damage_gives_an_index_or_a_data_error(tmp_path: Path) -> None:
+    assert {survives(tmp_path, damaged(seed)) for seed in range(500)} == {True, False}

@@ -269,7 +269,8 @@ def test_what_unpacks_to_too_much_or_too_little_is_refused():
 
 def test_two_machines_are_not_two_seeds(tmp_path, monkeypatch):
     monkeypatch.setattr(measured, "list_runs", list)
-    monkeypatch.setattr(ladder_command, "results", lambda p: measured.results(p, tmp_path))
+    results = measured.results
+    monkeypatch.setattr(measured, "results", lambda preset: results(preset, tmp_path))
     for hardware in ("cpu", "gpu"):
         Reference.of("quick", hardware, tmp_path).add(replace(entry(), hardware=hardware))
     [line] = [x for x in ladder_command.listing("quick").splitlines() if x.startswith("dcn ")]

@@ -1,19 +1,25 @@
-"""Foreign checkpoints: names, colours, missing parts, and files that want to run code."""
+"""Foreign checkpoints: names, colours, missing parts, whatever lies beside the weights, and files
+that want to run code."""
 
+import argparse
 import dataclasses
+import datetime
+import io
 import json
 import os
 import pickle
 import pickletools
 import re
-from collections import OrderedDict
+import tracemalloc
+from collections import OrderedDict, deque
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from helpers.config import LossConfig, ModelConfig, TestConfig
-from helpers.files import UserError
+from helpers.config import LossConfig, ModelConfig, Solov2Config, TestConfig
+from helpers.files import ROOT, UserError
 from helpers.models.build import build_model
 from helpers.models.checkpoints import (
     MSRA,
@@ -26,7 +32,10 @@ from helpers.models.checkpoints import (
 )
 from helpers.models.deform import DeformConv
 from helpers.models.detectron2_names import detectron2_keys, modern_name
-from helpers.tools.compare import GOLDEN
+from helpers.models.mmdet_names import load_mmdet, mmdet_keys
+from tests.models.test_solov2 import SMALL
+
+GOLDEN = ROOT / "tests" / "golden"
 
 
 @pytest.fixture
@@ -37,6 +46,212 @@ def model(tiny, make_model):
 def write(path, content, *, protocol=None):
     path.write_bytes(pickle.dumps(content, protocol=protocol))
     return path
+
+
+def exported(model) -> dict[str, np.ndarray]:
+    state = model.state_dict()
+    return {theirs: state[ours].numpy() for ours, theirs in detectron2_keys(state).items()}
+
+
+def save_torch(content, path):
+    torch.save(content, path)
+
+
+def save_old_torch(content, path):
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+
+
+def save_pickle(content, path):
+    write(path, content)
+
+
+WRITERS = (save_torch, save_old_torch, save_pickle)
+
+# -- reading
+
+
+class Buffer:
+    """As the history buffers of a training's message hub: numbers inside an object of a library."""
+
+    def __init__(self):
+        self.history = np.arange(3)
+
+
+class Settings(dict):
+    """As the configs of several libraries: a dictionary that knows more."""
+
+
+class Sparse(list): ...
+
+
+def beside() -> dict:
+    """What trainings leave beside the weights."""
+    return {
+        "message_hub": {"loss": Buffer()},
+        "iteration": np.int64(9),
+        "best": np.float32(0.5),
+        "curve": np.ones(3),
+        "classes": np.array(["chair", None], dtype=object),
+        "config": Settings(lr=0.1),
+        "arguments": argparse.Namespace(epochs=3),
+        "started": datetime.datetime(2020, 9, 1),
+        "folder": Path("work"),
+        "recent": deque([1, 2]),
+        "rows": Sparse([1, 2]),
+        "seen": {1, 2},
+        "optimizer": {"state": {0: {"momentum": torch.ones(2)}}, "type": torch.complex64},
+        "spectra": [torch.ones(2, dtype=torch.complex64)],
+    }
+
+
+@pytest.mark.parametrize("save", WRITERS)
+@pytest.mark.parametrize("wrapper", ["model", "state_dict", "model_state", None])
+def test_numbers_are_read_whatever_lies_beside_them(tmp_path, monkeypatch, save, wrapper):
+    weights = {
+        "turned": torch.arange(6.0).view(2, 3).T,
+        "parameter": torch.nn.Parameter(torch.ones(2).bfloat16()),
+        "half": torch.ones(2).half(),
+        "count": torch.tensor(5),
+        "empty": torch.zeros(0),
+        "array": np.arange(6.0).reshape(2, 3),
+        "scalar": np.float32(2),
+    }
+    rest = beside()
+    save(weights | rest if wrapper is None else {wrapper: weights} | rest, tmp_path / "m.pth")
+
+    def forbidden(*_: object) -> None:
+        raise AssertionError("something of the file was made")
+
+    for kind in (Buffer, Settings, Sparse):
+        monkeypatch.setattr(kind, "__new__", forbidden)
+    read = read_detectron2(tmp_path / "m.pth")
+    for key, value in weights.items():
+        assert torch.equal(read[key], torch.as_tensor(value))
+        assert read[key].dtype == torch.as_tensor(value).dtype
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_arrays_and_tensors_of_every_pickle_protocol(tmp_path, protocol):
+    values = OrderedDict(a=np.arange(6.0).reshape(2, 3), b=torch.ones(3), c=np.int64(4))
+    path = write(tmp_path / "A.PKL", {"model": values} | beside(), protocol=protocol)
+    read = read_detectron2(path)
+    assert {key: value.tolist() for key, value in read.items()} == {
+        "a": [[0, 1, 2], [3, 4, 5]],
+        "b": [1, 1, 1],
+        "c": 4,
+    }
+
+
+def test_objects_among_the_weights_are_named_once(tmp_path, caplog):
+    save_torch({"model": {"w": torch.ones(1), "sparse": torch.eye(3).to_sparse()}}, tmp_path / "m")
+    assert set(read_detectron2(tmp_path / "m")) == {"w"}
+    assert re.search(r"sparse \(torch\S*_rebuild_sparse_tensor\)", caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"model": {}, "epoch": 3}, r"no weights, only the keys \['model', 'epoch'\]"),
+        (
+            {"optimizer": {"state": {0: torch.ones(1)}}},
+            r"no weights, only the keys \['optimizer'\]",
+        ),
+        ({"model": torch.nn.Linear(2, 2)}, r"no weights, only the keys \['model'\]"),
+        ({"model": {"w": np.array(["text"])}}, r"no weights, .* with \['w'\] as the weights"),
+        ([1, 2], "no weights, nor any dictionary"),
+    ],
+)
+def test_a_file_without_usable_weights_says_what_it_has(tmp_path, content, words):
+    torch.save(content, tmp_path / "m.pth")
+    with pytest.raises(UserError, match=rf"m\.pth.* {words}"):
+        read_detectron2(tmp_path / "m.pth")
+
+
+def test_the_advice_for_a_whole_model_works(tmp_path):
+    model = torch.nn.Linear(2, 2)
+    torch.save({"model": model}, tmp_path / "m.pth")
+    with pytest.raises(UserError) as caught:
+        read_detectron2(tmp_path / "m.pth")
+    (advice,) = re.findall(r"torch\.save\(.*, FILE\)", str(caught.value))
+    exec(advice, {"torch": torch, "model": model, "FILE": tmp_path / "n.pth"})
+    assert set(read_detectron2(tmp_path / "n.pth")) == {"weight", "bias"}
+
+
+class Hostile:
+    """Runs a command when unpickled the usual way."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+@pytest.mark.parametrize("save", WRITERS)
+@pytest.mark.parametrize("place", ["weights", "beside"])
+def test_a_hostile_file_runs_nothing_and_is_refused(tmp_path, save, place):
+    marker = tmp_path / "marker"
+    content = {"model": {"w": torch.ones(1)}}
+    (content["model"] if place == "weights" else content)["made by"] = Hostile(marker)
+    save(content, tmp_path / "m.pth")
+    with pytest.raises(UserError, match=r"m\.pth is not read: it calls \w+\.system"):
+        read_detectron2(tmp_path / "m.pth")
+    assert not marker.exists()
+    pickle.loads(pickle.dumps(content))  # it does run under a plain unpickler
+    assert marker.exists()
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"cbuiltins\neval\n(S'1'\ntR.",
+        b"cnumpy\nload\n(S'x'\ntR.",
+        b"cnumpy.core.multiarray\n_reconstruct.__globals__\n.",
+        b"cnumpy\ndtype\n(S'O'\ntR.",
+        b"c_codecs\nencode\n(S'x'\nS'rot13'\ntR.",
+        b"c_codecs\nencode\nN}S'_call'\nI0\ns\x86b.",
+        b"cnumpy\nndarray\n((I1\ntS'O'\nS'AAAAAAAA'\ntR.",
+        b"cnumpy.f2py\ncompile\n(S'x'\ntR.",
+        b"}S'w'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I1\ntS'O'\ntRs.",
+        b"(dS'model'\nccollections\nOrderedDict\n)R}S'items'\nI1\nsbs.",
+        b"}S'w'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I3000\ntS'f'\ntRs.",
+        b"}S'w'\ncnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'V3000'\ntRtRs.",
+    ],
+)
+def test_only_numbers_are_made_of_a_pickle(tmp_path, pickled):
+    (tmp_path / "evil.pkl").write_bytes(pickled)
+    with pytest.raises(UserError):
+        read_detectron2(tmp_path / "evil.pkl")
+
+
+def test_no_memory_is_taken_that_a_file_only_claims(tmp_path):
+    view = b"ctorch._utils\n_rebuild_tensor_v2\n((I1\nI2\nltR."
+    old = io.BytesIO()
+    save_old_torch({"w": torch.ones(3)}, old)
+    claims = re.sub(rb"(cpuq.)K\x03", rb"\1" + b"J\xff\xff\xff\x7f", old.getvalue())
+    assert claims != old.getvalue()
+    for content in (b"\x80\x02Nr\xff\xff\xff\x03.", view, claims):  # the first: memo index 2^26 - 1
+        (tmp_path / "m").write_bytes(content)
+        tracemalloc.start()
+        try:
+            with pytest.raises(UserError):
+                read_detectron2(tmp_path / "m")
+            assert tracemalloc.get_traced_memory()[1] < 2**20
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("save", WRITERS)
+@pytest.mark.parametrize("kept", [0, 9, -20])
+def test_a_damaged_file_says_how_to_fix_it(tmp_path, save, kept):
+    path = tmp_path / "model.pth"
+    save({"model": {"w": torch.ones(9)}}, path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(UserError, match=r"model\.pth is damaged.*fetch it again"):
+        read_detectron2(path)
+
+
+# -- detectron2
 
 
 @pytest.mark.parametrize("inputs", [MSRA, RESNEXT, TIMM])
@@ -53,45 +268,36 @@ def test_a_written_checkpoint_comes_back_with_the_same_answers(
     (first,), (second,) = model.predict([image]), other.predict([image])
     torch.testing.assert_close(first.boxes, second.boxes, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(first.masks, second.masks, rtol=1e-4, atol=1e-4)
+    with pytest.raises(UserError, match="exists"):
+        export_detectron2(model, path)
 
 
 @pytest.mark.parametrize("name", ["maskrcnn", "pointrend", "cascade"])
-def test_written_names_and_shapes_are_those_of_detectron2_s_own_models(tmp_path, name):
+def test_names_and_shapes_are_those_of_detectron2_s_own_models(name):
     """detectron2 wrote its own names and shapes into the golden files."""
     with np.load(GOLDEN / f"{name}_r50.npz") as file:
         theirs = json.loads(str(file["meta"]))["keys"]
-    cascade = name == "cascade"
     config = ModelConfig(
         pretrained=False,
-        architecture="cascade_rcnn" if cascade else "mask_rcnn",
+        architecture="cascade_rcnn" if name == "cascade" else "mask_rcnn",
         mask_head="conv" if name == "maskrcnn" else "pointrend",
     )
-    export_detectron2(build_model(config, LossConfig(), TestConfig(), 34), tmp_path / "m.pkl")
-    written = read_detectron2(tmp_path / "m.pkl")
-    assert {key: list(value.shape) for key, value in written.items()} == theirs
+    with torch.device("meta"):
+        state = build_model(config, LossConfig(), TestConfig(), 34).state_dict()
+    for ours, key in detectron2_keys(state).items():
+        assert [*state[ours].shape] + [1] * (
+            "point_head" in key and key.endswith("weight")
+        ) == theirs.pop(key)
+    assert not theirs
 
 
 def test_a_written_file_names_nothing_that_only_one_numpy_has(model, tmp_path):
     """numpy 2 calls `numpy.core` `numpy._core`, which older ones lack, and so detectron2 there."""
     export_detectron2(model, tmp_path / "m.pkl")
     content = (tmp_path / "m.pkl").read_bytes()
-    texts = [
-        argument for _, argument, _ in pickletools.genops(content) if isinstance(argument, str)
-    ]
+    texts = [text for _, text, _ in pickletools.genops(content) if isinstance(text, str)]
     assert "ndarray" in texts
     assert [text for text in texts if text.startswith("numpy.")] == []
-    plain = pickle.loads(content, encoding="latin1")["model"]  # as detectron2 reads it
-    read = read_detectron2(tmp_path / "m.pkl")
-    assert all(np.array_equal(plain[key], value) for key, value in read.items())
-
-
-def test_solov2_is_refused_both_ways(tiny, tmp_path, make_model):
-    model = make_model(dataclasses.replace(tiny, architecture="solov2"))
-    with pytest.raises(UserError, match=r"detectron2 has no SOLOv2: .*load_mmdet"):
-        export_detectron2(model, tmp_path / "m.pkl")
-    assert not (tmp_path / "m.pkl").exists()
-    with pytest.raises(UserError, match="detectron2 has no SOLOv2"):
-        load_detectron2(model, write(tmp_path / "n.pkl", {"model": {"w": np.zeros(1)}}))
 
 
 def test_bgr_weights_see_the_reversed_channels(tmp_path, make_model, tiny):
@@ -101,30 +307,16 @@ def test_bgr_weights_see_the_reversed_channels(tmp_path, make_model, tiny):
     theirs = read_detectron2(tmp_path / "m.pkl")["backbone.bottom_up.stem.conv1.weight"]
     image = torch.rand(3, 32, 32) * 255
     mean, std = (torch.tensor(t).view(3, 1, 1) for t in (RESNEXT.mean, RESNEXT.std))
-    bgr = (image.flip(0) - mean) / std
     ours = plain.backbone.net.conv1(plain.normalise([image]).tensor)
-    their_answer = torch.conv2d(bgr[None], theirs, stride=2, padding=3)
+    their_answer = torch.conv2d(((image.flip(0) - mean) / std)[None], theirs, stride=2, padding=3)
     torch.testing.assert_close(their_answer, ours, rtol=1e-4, atol=1e-4)
 
 
-def test_other_means_move_into_the_model(model, tmp_path, make_model, tiny):
-    path = write(tmp_path / "m.pkl", {"model": exported(model)})
-    load_detectron2(model, path, inputs=RESNEST)
+def test_other_means_move_into_the_model(model, tmp_path):
+    load_detectron2(model, write(tmp_path / "m.pkl", exported(model)), inputs=RESNEST)
     assert model.normalise.mean.flatten().tolist() == pytest.approx(list(RESNEST.mean))
     with pytest.raises(UserError, match="pixel means"):
         export_detectron2(model, tmp_path / "n.pkl", inputs=MSRA)
-
-
-def exported(model) -> dict[str, np.ndarray]:
-    state = model.state_dict()
-    return {theirs: state[ours].numpy() for ours, theirs in detectron2_keys(state).items()}
-
-
-def test_a_pth_is_read_too(model, tmp_path):
-    state = {key: torch.from_numpy(value) for key, value in exported(model).items()}
-    state["pixel_mean"] = torch.zeros(3, 1, 1)
-    torch.save({"model": state, "iteration": 5}, tmp_path / "m.pth")
-    load_detectron2(model, tmp_path / "m.pth")
 
 
 @pytest.mark.parametrize("backbone", ["resnet10t", "resnest14d"])
@@ -141,56 +333,19 @@ def test_grouped_convolutions_for_offsets_become_plain_ones(tiny, make_model, tm
     load_detectron2(model, write(tmp_path / "m.pkl", {"model": state}))
     (ours,) = [module for module in model.modules() if isinstance(module, DeformConv)]
     x = torch.randn(2, channels, 8, 8)
-    torch.testing.assert_close(
-        torch.conv2d(x, ours.offset.weight, ours.offset.bias, padding=1), grouped(x)
-    )
-    state[key] = state[key][:, :-1]
-    with pytest.raises(UserError, match=re.escape(f"{key} is ({rows}, {channels // 2 - 1}")):
-        load_detectron2(model, write(tmp_path / "m.pkl", {"model": state}))
+    answer = torch.conv2d(x, ours.offset.weight, ours.offset.bias, padding=1)
+    torch.testing.assert_close(answer, grouped(x))
 
 
-def test_names_of_a_distributed_training(model, tmp_path):
-    state = {f"module.{key}": value for key, value in exported(model).items()}
-    load_detectron2(model, write(tmp_path / "m.pkl", {"model": state}))
-    state["odd"] = np.zeros(1)
-    assert set(read_detectron2(write(tmp_path / "n.pkl", {"model": state}))) == set(state)
-
-
-def test_a_suffix_in_capitals_is_a_pickle_too(tmp_path):
-    path = write(tmp_path / "M.PKL", {"model": {"w": np.ones(3)}})
-    assert read_detectron2(path)["w"].tolist() == [1, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"model": {"model": {"w": np.ones(1)}}}, r"no arrays under the key model, .*\['model'\]"),
-        ({"state_dict": {"w": np.ones(1)}}, r"no arrays, .*\['state_dict'\]"),
-        ({"model": {}}, r"no arrays under the key model"),
-        ({"model": {"w": np.ones(1, complex)}}, r"w is not a dense array of real numbers"),
-    ],
-)
-def test_a_file_without_usable_weights_says_what_it_has(tmp_path, content, message):
-    with pytest.raises(UserError, match=rf"m\.pkl .*{message}"):
-        read_detectron2(write(tmp_path / "m.pkl", content))
-
-
-@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
-def test_sparse_weights_are_refused_in_words(tmp_path):
-    torch.save({"model": {"fc.weight": torch.eye(3).to_sparse()}}, tmp_path / "m.pth")
-    with pytest.raises(UserError, match=r"m\.pth .*fc\.weight is not a dense array"):
-        read_detectron2(tmp_path / "m.pth")
-
-
-def test_absent_norm_statistics_are_zero_and_one(model, tmp_path):
-    state = {k: v for k, v in exported(model).items() if "running_" not in k}
+def test_names_of_a_distributed_training_and_absent_norm_statistics(model, tmp_path):
+    state = {f"module.{k}": v for k, v in exported(model).items() if "running_" not in k}
     load_detectron2(model, write(tmp_path / "m.pkl", {"model": state}))
     assert (model.backbone.net.layer1[0].bn1.running_mean == 0).all()
     assert (model.backbone.net.layer1[0].bn1.running_var == 1).all()
 
 
 @pytest.mark.parametrize("change", ["missing", "shape", "surplus"])
-def test_what_does_not_fit_is_listed(model, tmp_path, change):
+def test_what_does_not_fit_is_listed_and_changes_nothing(model, tmp_path, change):
     state, key = exported(model), "roi_heads.box_predictor.cls_score.weight"
     if change == "missing":
         del state[key]
@@ -199,90 +354,107 @@ def test_what_does_not_fit_is_listed(model, tmp_path, change):
     else:
         key = "roi_heads.keypoint_head.weight"
         state[key] = np.zeros(3, np.float32)
+    state["pixel_mean"] = np.zeros(3)  # nobody misses that
     before = model.rpn.head.conv.weight.clone()
-    with pytest.raises(UserError, match=key):
+    with pytest.raises(UserError, match=rf"\({key} [^;]*\): build it with"):
         load_detectron2(model, write(tmp_path / "m.pkl", {"model": state}))
     assert torch.equal(model.rpn.head.conv.weight, before)
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (
-            "roi_heads.mask_coarse_head.coarse_mask_fc1.bias",
-            "roi_heads.mask_head.coarse_head.fc1.bias",
-        ),
-        ("roi_heads.mask_point_head.fc2.weight", "roi_heads.mask_head.point_head.fc2.weight"),
-        ("roi_heads.mask_head.deconv.bias", "roi_heads.mask_head.deconv.bias"),
-    ],
-)
-def test_old_pointrend_names(old, new):
-    assert modern_name(old) == new
+def test_every_weight_of_a_resnest_has_a_name_of_its_own_there(tiny, make_model):
+    config = dataclasses.replace(
+        tiny,
+        architecture="cascade_rcnn",
+        box_head="4conv1fc",
+        head_norm="bn",
+        backbone="resnest14d",
+        deform_stages=(4,),
+    )
+    keys = detectron2_keys(make_model(config).state_dict())
+    assert len(set(keys.values())) == len(keys) > 100
+    prefixes = ("backbone.bottom_up.", "backbone.fpn_", "proposal_generator.", "roi_heads.")
+    assert all(key.startswith(prefixes) for key in keys.values())
+    for ours, theirs in {
+        "conv1.4.bias": "stem.conv1_2.norm.bias",
+        "bn1.weight": "stem.conv1_3.norm.weight",
+        "layer2.0.conv2.conv.weight": "res3.0.conv2.conv.weight",
+        "layer3.0.conv2.conv.offset.weight": "res4.0.conv2_offset.weight",
+        "layer2.0.downsample.2.weight": "res3.0.shortcut.norm.weight",
+    }.items():
+        assert keys[f"backbone.net.{ours}"] == f"backbone.bottom_up.{theirs}"
 
 
-@pytest.mark.parametrize("protocol", range(6))
-def test_arrays_of_every_pickle_protocol(tmp_path, protocol):
-    values = OrderedDict(a=np.arange(6.0, dtype=np.float32).reshape(2, 3), b=np.int64(4).reshape(1))
-    read = read_detectron2(write(tmp_path / "a.pkl", {"model": values}, protocol=protocol))
-    assert read["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
+def test_old_pointrend_names():
+    heads = "roi_heads.mask_head."
+    for old, new in {
+        "roi_heads.mask_coarse_head.coarse_mask_fc1.bias": f"{heads}coarse_head.fc1.bias",
+        "roi_heads.mask_point_head.fc2.weight": f"{heads}point_head.fc2.weight",
+        f"{heads}deconv.bias": f"{heads}deconv.bias",
+    }.items():
+        assert modern_name(old) == new
 
 
-class Hostile:
-    """Runs a command when unpickled the usual way."""
+# -- mmdet
 
-    def __init__(self, marker):
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.marker}",)
-
-
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-@pytest.mark.parametrize("suffix", [".pkl", ".pth"])
-def test_a_hostile_pickle_runs_nothing(tmp_path, suffix):
-    marker = tmp_path / "marker"
-    path = write(tmp_path / f"evil{suffix}", {"model": {"w": Hostile(marker)}})
-    with pytest.raises(UserError, match="cannot be read"):
-        read_detectron2(path)
-    assert not marker.exists()
-    pickle.loads(path.read_bytes())  # the same file does run under a plain unpickler
-    assert marker.exists()
-
-
-@pytest.mark.parametrize("new_format", [True, False])
-def test_a_refused_pth_is_told_without_advice_to_trust_it(tmp_path, new_format):
-    path, marker = tmp_path / "model.pth", tmp_path / "marker"
-    content = {"model": {"w": torch.ones(1), "made by": Hostile(marker)}}
-    torch.save(content, path, _use_new_zipfile_serialization=new_format)
-    with pytest.raises(pickle.UnpicklingError, match="with `weights_only` set to `False`"):
-        torch.load(path, weights_only=True)
-    with pytest.raises(UserError, match=r"model\.pth .* save the weights alone") as caught:
-        read_detectron2(path)
-    assert "weights_only" not in f"{caught.value} {caught.value.__cause__}"
-    assert caught.value.__cause__.__suppress_context__  # no part of what is shown
-    assert not marker.exists()
+LEVELS = "mask_head.mask_feature_head.convs_all_levels."
+MERGE = "mask_head.mask_feature_head.conv_pred."
+RELEASED = {  # channels of the released SOLOv2 with DCN, 34 classes
+    "mask_head.kernel_convs.0.conv.weight": (512, 258, 3, 3),
+    "mask_head.kernel_convs.3.conv.conv_offset.weight": (27, 512, 3, 3),
+    "mask_head.cls_convs.2.gn.bias": (512,),
+    "mask_head.conv_kernel.weight": (256, 512, 3, 3),
+    LEVELS + "3.conv0.conv.weight": (128, 258, 3, 3),
+    MERGE + "conv.conv_offset.weight": (3, 128, 1, 1),
+    "neck.lateral_convs.3.conv.weight": (256, 2048, 1, 1),
+    "backbone.layer2.0.conv2.conv_offset.weight": (27, 128, 3, 3),
+}
+OLD = {
+    "mask_head.cls_convs.": "bbox_head.cate_convs.",
+    "mask_head.kernel_convs.": "bbox_head.kernel_convs.",
+    "mask_head.conv_cls.": "bbox_head.solo_cate.",
+    "mask_head.conv_kernel.": "bbox_head.solo_kernel.",
+    "mask_head.mask_feature_head.conv_pred.": "mask_feat_head.conv_pred.0.",
+    "mask_head.mask_feature_head.": "mask_feat_head.",
+    ".conv2.conv_offset.": ".conv2_offset.",
+}
 
 
-@pytest.mark.parametrize("kept", [0, 9, -200, None])
-def test_a_damaged_pth_says_how_to_mend_it(tmp_path, kept):
-    path = tmp_path / "model.pth"
-    torch.save({"model": {"w": torch.ones(9)}}, path)
-    path.write_bytes(b"text" if kept is None else path.read_bytes()[:kept])
-    with pytest.raises(UserError, match=r"model\.pth .* is damaged, .* Fetch it again"):
-        read_detectron2(path)
+def solov2(tiny, **changes):
+    torch.manual_seed(0)
+    config = dataclasses.replace(tiny, architecture="solov2", **{"solov2": SMALL, **changes})
+    return build_model(config, LossConfig(), TestConfig(), 34)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps([1, 2])])
-def test_a_broken_file_says_which(tmp_path, content):
-    path = tmp_path / "broken.pkl"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"broken\.pkl .*(damaged|no dictionary)"):
-        read_detectron2(path)
+def mmdet_state(model) -> dict[str, torch.Tensor]:
+    state = model.state_dict()
+    return {key: state[name].clone() for name, key in mmdet_keys(state).items()}
 
 
-def test_an_absent_file_and_an_existing_target(model, tmp_path):
-    with pytest.raises(UserError, match=r"none\.pkl"):
-        read_detectron2(tmp_path / "none.pkl")
-    export_detectron2(model, tmp_path / "m.pkl")
-    with pytest.raises(UserError, match="exists"):
-        export_detectron2(model, tmp_path / "m.pkl")
+def test_names_and_shapes_of_mmdet_s_released_architecture(tiny):
+    released = {"backbone": "resnet50", "deform_stages": (3, 4, 5), "fpn_channels": 256}
+    with torch.device("meta"):
+        model = solov2(tiny, **released, solov2=Solov2Config(deformable=True))
+    shapes = {key: tuple(value.shape) for key, value in mmdet_state(model).items()}
+    assert {key: shapes.get(key) for key in RELEASED} == RELEASED
+    assert len(shapes) == len(mmdet_keys(model.state_dict()))
+    assert all(key.startswith(("backbone.", "neck.", "mask_head.")) for key in shapes)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_an_mmdet_checkpoint_fills_every_weight(tiny, tmp_path, old):
+    source, target = (solov2(tiny, deform_stages=(4,)) for _ in range(2))
+    with torch.no_grad():
+        for parameter in source.parameters():
+            parameter.add_(torch.rand_like(parameter))
+    weights = mmdet_state(source)
+    for new, name in OLD.items() if old else ():
+        weights = {key.replace(new, name): value for key, value in weights.items()}
+    torch.save({"meta": {"epoch": 36}, "state_dict": weights} | beside(), tmp_path / "m.pth")
+    load_mmdet(target, tmp_path / "m.pth")
+    pairs = zip(source.parameters(), target.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_detectron2_has_no_solov2(tiny, tmp_path):
+    with pytest.raises(UserError, match=r"detectron2 has no SOLOv2: .*load_mmdet"):
+        export_detectron2(solov2(tiny), tmp_path / "m.pkl")

@@ -1,15 +1,15 @@
 """PointRend: subdivision against dense evaluation, points' truth, focal terms, no RoIs."""
 
 import dataclasses
-from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from helpers.config import LossConfig, ModelConfig
+from helpers.models.matching import label_boxes
 from helpers.models.pointrend import FineFeatures, PointRendHead, point_targets
-from helpers.models.rois import label_boxes
+from helpers.models.precision import autocast
 from helpers.structures import Detections
 
 K = 3
@@ -80,34 +80,6 @@ def test_with_points_for_every_cell_subdivision_is_dense_evaluation(config, feat
 
 
 @torch.no_grad()
-def test_few_points_change_the_least_certain_cells_only(config, features):
-    config = dataclasses.replace(config, subdivision_steps=2, subdivision_points=14 * 14)
-    head, (found,) = make_head(config), [detections(3)]
-    (refined,) = head.predict(features[:1] + features[1:], [found])
-    (start,) = make_head(dataclasses.replace(config, subdivision_steps=1)).predict(
-        features, [found]
-    )
-    assert start.shape == (3, 14, 14)
-    assert refined.shape == (3, 28, 28)
-    smooth = F.interpolate(start.logit()[None], scale_factor=2.0, mode="bilinear")[0]
-    changed = (refined.logit() - smooth).abs() > 1e-3
-    for new, old in zip(changed, smooth, strict=True):
-        assert 0 < new.sum() <= 14 * 14
-        threshold = old.abs().flatten().sort().values[14 * 14 - 1]
-        assert (old.abs()[new] <= threshold + 1e-5).all()
-
-
-@torch.no_grad()
-def test_the_start_grid_is_the_largest_that_the_points_allow(config, features):
-    sides = []
-    head = make_head(dataclasses.replace(config, subdivision_steps=5, subdivision_points=784))
-    head.point.register_forward_pre_hook(lambda _, given: sides.append(given[0].shape[1]))
-    (mask,) = head.predict(features, [detections(1)])
-    assert sides == [28 * 28, 784, 784, 784]
-    assert mask.shape == (1, 224, 224)
-
-
-@torch.no_grad()
 def test_chunks_of_rois_do_not_change_the_answer(config, features, monkeypatch):
     head = make_head(dataclasses.replace(config, subdivision_points=196))
     found = [detections(3), detections(2)]
@@ -144,14 +116,6 @@ def test_boxes_outside_the_picture_or_not_finite_spoil_no_others(config, feature
         torch.testing.assert_close(masks[:1], alone, equal_nan=True)
 
 
-def test_true_values_of_points_are_soft_between_pixels(make_targets):
-    targets = make_targets((8, 8, 24, 24, 0), (40, 40, 60, 60, 1))
-    rois = label_boxes(targets.boxes, targets, threshold=0.5, num_classes=K)
-    pixels = torch.tensor([[[16.0, 16], [8, 16], [4, 4]], [[50, 50], [16, 16], [60, 59.5]]])
-    truth = point_targets([rois], pixels)
-    torch.testing.assert_close(truth, torch.tensor([[1, 0.5, 0], [1, 0, 0.5]]))
-
-
 def losses(head, features, targets):
     rois = label_boxes(targets.boxes, targets, threshold=0.5, num_classes=K)
     torch.manual_seed(5)
@@ -171,22 +135,62 @@ def test_weights_scale_and_focal_with_gamma_zero_changes_nothing(config, feature
     assert focal["mask_point"] < plain["mask_point"]
 
 
-def test_several_levels_are_read_together(config, features):
-    fine = FineFeatures.of(features, (2, 4))
-    points, boxes = torch.rand(1, 5, 2), torch.tensor([[8.0, 8, 40, 40]])
-    both = fine.at(points, boxes, torch.tensor([1]))
-    alone = [FineFeatures.of(features, (n,)).at(points, boxes, torch.tensor([1])) for n in (2, 4)]
-    assert torch.equal(both, torch.cat(alone, dim=-1))
+class Edge(torch.nn.Module):
+    """A coarse head that is uncertain of class 1 alone, half way across each box."""
+
+    side = 7
+
+    def forward(self, pooled):
+        logits = torch.full((len(pooled), K, 7, 7), 6.0)
+        logits[:, 1] = torch.linspace(-6, 6, 7)
+        return logits
 
 
-def test_weighing_before_reading_changes_no_answer(features):
+def test_training_points_gather_where_the_true_class_is_uncertain(
+    config, features, make_targets, monkeypatch
+):
+    head, seen = make_head(dataclasses.replace(config, train_points=400)), []
+    head.coarse = Edge()
+    monkeypatch.setattr(
+        "helpers.models.pointrend.point_targets",
+        lambda rois, pixels: seen.append(pixels) or point_targets(rois, pixels),
+    )
+    losses(head, features, make_targets((0, 0, 64, 64, 1), (0, 0, 64, 32, 2)))
+    near = (seen[0][..., 0] / 64 - 0.5).abs() < 0.15
+    of_one, of_two = near[0].float().mean(), near[1].float().mean()
+    assert of_one > 0.45 > 0.35 > of_two  # 0.3 of uniform points
+
+
+@pytest.mark.parametrize("points", [10_000, 60])  # cells are weighed first, or samples after
+def test_weighed_features_of_several_levels_are_the_samples_times_the_weight(features, points):
     fine, weight = FineFeatures.of(features, (2, 4)), torch.randn(5, 32)
     boxes, image = torch.tensor([[8.0, 8, 40, 40], [0, 0, 64, 20]]), torch.tensor([1, 0])
-    points = torch.rand(2, 30, 2)
-    early = fine.weighted(weight, boxes, image, points=10_000)
-    late = fine.weighted(weight, boxes, image, points=60)
-    assert isinstance(late, partial) and not isinstance(early, partial)
-    expected = F.linear(fine.at(points, boxes, image), weight)
-    for read in (early, late):
-        given = read(points, boxes, image)
-        torch.testing.assert_close(given, expected, rtol=1e-4, atol=1e-4)
+    where = torch.rand(2, 30, 2)
+    given = fine.reader(weight, boxes, image, points=points)(where, boxes, image)
+    alone = [FineFeatures.of(features, (n,)).at(where, boxes, image) for n in (2, 4)]
+    expected = F.linear(torch.cat(alone, dim=-1), weight)
+    torch.testing.assert_close(given, expected, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("points", [49, 784])  # features weighed when read, or before
+def test_maps_in_bfloat16(config, points):
+    torch.manual_seed(1)
+    halves = [torch.randn(2, 16, 64 // s, 64 // s).bfloat16() for s in (4, 8, 16, 32, 64)]
+    config = dataclasses.replace(config, point_dim=64, subdivision_points=points)
+    head, found = make_head(config), [detections(3), detections(2)]
+    exact = torch.cat(head.predict([half.float() for half in halves], found))
+    torch.testing.assert_close(torch.cat(head.predict(halves, found)), exact)  # in float32
+    with autocast("bf16", torch.device("cpu")):
+        rough = torch.cat(head.predict(halves, found))
+    assert rough.dtype == torch.float32
+    assert not torch.equal(rough, exact)
+    assert ((rough > 0.5) != (exact > 0.5)).float().mean() < 0.02
+    assert (rough - exact).abs().mean() < 0.01
+
+
+def test_gradients_of_points_are_summed_in_float32(config):
+    coarse = torch.randn(4, 3, 7, 7, requires_grad=True)
+    with autocast("bf16", torch.device("cpu")):
+        terms = make_head(config).point.terms(coarse, torch.arange(4) % 3)
+    assert {rows.dtype for rows in terms.rows} == {torch.float32}

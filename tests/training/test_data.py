@@ -1,4 +1,4 @@
-"""The splits of a config, opened together."""
+"""The splits of a config: opened together, checked before the first step, taken in batches."""
 
 from __future__ import annotations
 
@@ -10,24 +10,41 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.config import DataConfig, TrainConfig
+from helpers.config import DataConfig, TrainConfig, change, preset
 from helpers.data.errors import DataError
-from helpers.training.data import TrainingBatches, read_splits
+from helpers.files import UserError
+from helpers.training.data import TrainingBatches, class_table, missing_classes, read_splits
+from helpers.training.loop import Watch, train
 
 CATEGORIES = [{"id": 3, "name": "chair"}, {"id": 7, "name": "table"}]
+RING = [0, 0, 4, 0, 4, 4, 0, 4]
 
 
-def splits(folder: Path, val_categories: list[dict[str, object]]) -> DataConfig:
-    """Two splits of one picture each that declare these categories."""
+def splits(
+    folder: Path,
+    val_categories: list[dict] = CATEGORIES,
+    *,
+    categories: list[dict] = CATEGORIES,
+    kinds: dict[str, tuple[int, ...]] | None = None,
+) -> DataConfig:
+    """Two splits of one picture each that declare these categories; kinds: of their instances."""
     paths = {}
-    for split, categories in {"train": CATEGORIES, "val": val_categories}.items():
+    for split, declared in {"train": categories, "val": val_categories}.items():
         (folder / split).mkdir()
         Image.new("RGB", (8, 8)).save(folder / split / "one.png")
-        ring = [0, 0, 4, 0, 4, 4, 0, 4]
-        entry = {"id": 1, "image_id": 1, "category_id": 7, "segmentation": [ring]}
+        entry = {"image_id": 1, "segmentation": [RING], "bbox": [0, 0, 4, 4], "area": 16}
+        entries = [
+            {
+                **entry,
+                "id": number,
+                "category_id": kind,
+                "segmentation": [[v + number for v in RING]],
+            }
+            for number, kind in enumerate((kinds or {}).get(split, (7,)))
+        ]
         image = {"id": 1, "width": 8, "height": 8, "file_name": "one.png"}
+        content = {"images": [image], "annotations": entries, "categories": declared}
         file = folder / f"{split}.json"
-        content = {"images": [image], "annotations": [entry], "categories": categories}
         file.write_text(json.dumps(content))
         paths |= {f"{split}_annotations": str(file), f"{split}_images": str(folder / split)}
     return DataConfig(**paths)
@@ -48,8 +65,44 @@ def test_D8_another_name_is_refused(tmp_path: Path) -> None:
         read_splits(splits(tmp_path, swapped))
 
 
+def test_classes_are_listed_with_counts_and_gaps_are_named(tmp_path: Path) -> None:
+    more = [*CATEGORIES, {"id": 8, "name": "lamp"}, {"id": 9, "name": "bed"}]
+    kinds = {"train": (7, 7, 3), "val": (8, 7)}
+    train, val = read_splits(splits(tmp_path, more, categories=more, kinds=kinds))
+    title, *rows = class_table(train, val).splitlines()
+    assert title == "4 classes (fine) of 1 pictures:"
+    assert [row.split() for row in rows[1:3]] == [
+        ["chair", "1", "1", "0", "0"],
+        ["table", "1", "2", "1", "1"],
+    ]
+    unused, unlearnt, unscored = missing_classes(train, val)
+    assert "bed" in unused and "lamp" in unlearnt and "chair" in unscored
+    assert missing_classes(train, train)[1:] == []
+
+
+def test_super_categories_that_make_one_class_of_all_are_refused(tmp_path: Path) -> None:
+    under = [{**c, "supercategory": "furniture"} for c in CATEGORIES]
+    root = {"id": 0, "name": "furniture", "supercategory": "none"}
+    data = splits(tmp_path, [root, *under], categories=[root, *under])
+    assert read_splits(data)[0].taxonomy.names == ("chair", "table")
+    data = change(preset("quick"), data=vars(data) | {"label_space": "super"}).data
+    with pytest.raises(UserError, match="one class, 'furniture', of all 2 categories"):
+        read_splits(data)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_broken_picture_is_found_before_the_first_step(tmp_path: Path, split: str) -> None:
+    data = splits(tmp_path)
+    picture = tmp_path / split / "one.png"
+    picture.write_bytes(picture.read_bytes()[:-30])
+    config = change(preset("quick"), data=vars(data))
+    with pytest.raises(UserError, match=r"one\.png"):
+        train(config, tmp_path, watch=Watch(progress=False))
+    assert not (tmp_path / "log.csv").exists()
+
+
 def test_every_option_reaches_the_batches_and_any_step_can_be_first(tmp_path: Path) -> None:
-    index, _ = read_splits(splits(tmp_path, CATEGORIES))
+    index, _ = read_splits(splits(tmp_path))
     options = {"batch_size": 1, "workers": 0, "short_side": (8, 8), "max_side": 8, "colour": 0.0}
     strong = TrainConfig(**options, blur=3.0, rotate=40.0, repeat_factor=4.0)
     plain, batches = (TrainingBatches(index, c) for c in (TrainConfig(**options), strong))

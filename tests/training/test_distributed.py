@@ -1,8 +1,9 @@
 """Two processes (gloo, CPU) do what one does: the same losses, weights and predictions.
 
 All anchors and proposals are taken here (`rpn_batch` and `roi_batch` beyond their number): where
-some are drawn, each process draws its own, and equality can not be. Pictures have one size, because
-padding reaches into a picture's border; norms use constant statistics.
+some are drawn, as the points of PointRend are, each process draws its own, and equality can not be.
+Pictures have one size, because padding reaches into a picture's border; norms use constant
+statistics.
 """
 
 from __future__ import annotations
@@ -23,16 +24,21 @@ import pytest
 import torch
 
 from helpers.config import ExperimentConfig, change, preset
+from helpers.files import UserError
 from helpers.run_store import Run
 from helpers.runs import get_or_train
 from helpers.training.data import TrainingBatches, read_split
 from helpers.training.log import read_log
+from helpers.training.processes import this_process
 
 TOGETHER = Path(__file__).with_name("together.py")
 SIDE = 64  # px, of the rectangles
 TRAIN, VAL = 11, 5  # odd numbers: nothing is shared evenly
 SETTING = {
+    "model__backbone": "resnet10t",
+    "model__pretrained": False,
     "model__norm": "eval",
+    "model__mask_head": "conv",
     "model__fpn_channels": 16,
     "model__box_head_dim": 16,
     "model__mask_head_dim": 8,
@@ -65,30 +71,6 @@ def config(rectangles, tmp_path_factory) -> ExperimentConfig:
     return change(preset("quick"), name="together", **paths, **SETTING)
 
 
-@pytest.fixture(scope="module")
-def alone(config, tmp_path_factory) -> Run:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HELPERS_OUTPUTS", str(tmp_path_factory.mktemp("alone")))
-        patch.setenv("ACCELERATE_USE_CPU", "1")
-        return get_or_train(config, progress=False)
-
-
-@pytest.fixture(scope="module")
-def folder(config, alone, tmp_path_factory) -> Path:
-    """Where two processes trained the config, and evaluated the weights `alone` has."""
-    folder = tmp_path_factory.mktemp("two")
-    other = change(config, name="evaluate")
-    copy = folder / "outputs" / "runs" / f"evaluate-{other.hash()}"
-    shutil.copytree(alone.dir, copy)
-    for name in ("status.json", "metrics.json", "predictions.json"):
-        (copy / name).unlink()
-    (copy / "config.json").write_text(json.dumps(other.to_dict()))
-    for name, content in (("train", config), ("evaluate", other)):
-        (folder / f"{name}.json").write_text(json.dumps(content.to_dict()))
-    launch("runs", folder)
-    return folder
-
-
 def launch(what: str, folder: Path) -> None:
     """Two processes that meet at a free port. Fails when one of them does."""
     with socket.socket() as free:
@@ -112,31 +94,32 @@ def launch(what: str, folder: Path) -> None:
     assert process.returncode == 0, errors[-3000:]
 
 
-def run_of(folder: Path, name: str) -> Run:
-    [found] = (folder / "outputs" / "runs").glob(f"{name}-*")
-    return Run(found)
-
-
 @pytest.mark.slow
-def test_the_losses_are_those_of_one_process(folder, alone):
-    ours, theirs = run_of(folder, "together").log(), alone.log()
+def test_losses_weights_and_scores_are_those_of_one_process(config, tmp_path, monkeypatch):
+    """Two processes train the config, and evaluate the weights that one process made of it."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "alone"))
+    alone = get_or_train(config, progress=False)
+    other = change(config, name="evaluate")
+    together, shared = (
+        Run(tmp_path / "outputs" / "runs" / f"{one.name}-{one.hash()}") for one in (config, other)
+    )
+    shutil.copytree(alone.dir, shared.dir)
+    for name in ("status.json", "metrics.json", "predictions.json"):
+        (shared.dir / name).unlink()
+    (shared.dir / "config.json").write_text(json.dumps(other.to_dict()))
+    for name, content in (("train", config), ("evaluate", other)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content.to_dict()))
+    launch("runs", tmp_path)
+    ours, theirs = together.log(), alone.log()
     times = [f"seconds_{n}" for n in ("data", "step", "forward", "backward", "optimiser")]
     pd.testing.assert_frame_equal(
         ours.drop(columns=times), theirs.drop(columns=times), rtol=1e-4, atol=1e-4
     )
     assert theirs.total.iloc[-1] < 0.9 * theirs.total.iloc[0]  # something was learnt
-
-
-@pytest.mark.slow
-def test_the_weights_are_those_of_one_process(folder, alone):
-    ours, theirs = run_of(folder, "together").model(), alone.model().state_dict()
-    for name, value in ours.state_dict().items():
-        torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-4, msg=name)
-
-
-@pytest.mark.slow
-def test_the_evaluation_is_that_of_one_process(folder, alone):
-    shared = run_of(folder, "evaluate")
+    wanted = alone.model().state_dict()
+    for name, value in together.model().state_dict().items():
+        torch.testing.assert_close(value, wanted[name], rtol=1e-3, atol=1e-4, msg=name)
     assert shared.predictions() == alone.predictions() != []
     assert shared.evaluation.to_dict() == alone.evaluation.to_dict()
     assert [sitting["processes"] for sitting in shared.environment] == [1, 2]
@@ -162,3 +145,12 @@ def test_each_step_shares_the_pictures_of_one_process(config, world):
         ids = [sample.image_id for share in shares for sample in share]
         assert sorted(ids) == sorted(sample.image_id for sample in batch)
         assert len(set(ids)) == 4
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(UserError, match="process 3 of this machine has no GPU: there are 2"):
+        this_process()

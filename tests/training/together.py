@@ -14,28 +14,24 @@ import sys
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from toy import CONFIG, ToyModel, batches, train_toy
 
+from helpers import files
 from helpers.config import from_dict
-from helpers.training import checkpoint, files, log
+from helpers.training import checkpoint, log
 from helpers.training.interrupt import Interrupted
 from helpers.training.processes import this_process
 from helpers.training.trainer import Trainer
 
 
-def forbid_writing() -> None:
-    """What any process but the main one may do."""
-
-    def refuse(path: Path, write: object) -> None:
-        raise AssertionError(f"a process that is not the main one writes {path}")
-
-    for room in (files, checkpoint, log):
-        room.replace_file = refuse
+def refuse(path: Path, write: object) -> None:
+    """What any process but the main one gets for writing."""
+    raise AssertionError(f"a process that is not the main one writes {path}")
 
 
-def poisoned_and_stopped(folder: Path, rank: int) -> dict[str, object]:
+def toy(folder: Path, rank: int) -> None:
     """Toy steps: at the third only the last process sees NaN, at the sixth it is asked to stop."""
-    from accelerate import Accelerator
 
     def asked(start: int):
         for step, batch in enumerate(batches(start), start=start):
@@ -43,20 +39,16 @@ def poisoned_and_stopped(folder: Path, rank: int) -> dict[str, object]:
                 os.kill(os.getpid(), signal.SIGTERM)
             yield batch
 
+    this_process()  # tells accelerate to meet on the CPU
     torch.manual_seed(0)
     model = ToyModel(poison=(2,) if rank == 1 else ())
     trainer = Trainer(model, CONFIG, total=CONFIG.steps, accelerator=Accelerator())
     try:
         train_toy(folder, trainer, batches=asked)
     except Interrupted as stopped:
-        weights = [p.flatten() for p in trainer.model.parameters()]
-        return {
-            "told": str(stopped),
-            "step": trainer.step,
-            "skipped": trainer.skipped,
-            "weights": torch.cat(weights).tolist(),
-        }
-    raise AssertionError("nobody stopped")
+        weights = torch.cat([p.flatten() for p in trainer.model.parameters()]).tolist()
+        seen = {"told": str(stopped), "step": trainer.step, "skipped": trainer.skipped}
+        (folder / f"seen_{rank}.json").write_text(json.dumps({**seen, "weights": weights}))
 
 
 def runs(folder: Path) -> None:
@@ -67,34 +59,25 @@ def runs(folder: Path) -> None:
         get_or_train(config, progress=False)
 
 
-def toy(folder: Path, rank: int) -> None:
-    this_process()  # tells accelerate to meet on the CPU
-    seen = poisoned_and_stopped(folder, rank)
-    (folder / f"seen_{rank}.json").write_text(json.dumps(seen))
-
-
 def work(what: str, folder: Path, rank: int) -> None:
     """One process, as torchrun or accelerate would start it."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
     torch.set_num_threads(1)
     if rank:
-        forbid_writing()
+        for room in (files, checkpoint, log):
+            room.replace_file = refuse
     if what == "runs":
         runs(folder)
     else:
         toy(folder, rank)
 
 
-def main(what: str, folder: Path) -> int:
-    """Both as forks of this one, so that torch is imported once; 0 where both succeed."""
-    fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=work, args=(what, folder, rank)) for rank in range(2)]
+if __name__ == "__main__":
+    fork = multiprocessing.get_context("fork")  # so that torch is imported once
+    arguments = sys.argv[1], Path(sys.argv[2])
+    processes = [fork.Process(target=work, args=(*arguments, rank)) for rank in range(2)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    return int(any(process.exitcode for process in processes))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2])))
+    sys.exit(int(any(process.exitcode for process in processes)))

@@ -18,10 +18,10 @@ from torch import Tensor
 from helpers.config import TestConfig
 from helpers.data.index import InstanceIndex
 from helpers.data.loader import InstanceDataset
-from helpers.models.box_head import POOL
 from helpers.models.boxes import clip, iou
 from helpers.models.build import Detector
-from helpers.models.roi_pool import pool_rois
+from helpers.models.cascade import POOL
+from helpers.models.roi_align import pool_rois
 from helpers.structures import Sample
 
 NEAR = 0.3  # IoU: proposals nearer to no object than this have nothing to be refined to

@@ -1,11 +1,11 @@
 """How well methods of mask correction do where the true labels are known: generated scenes.
 
-Noise of a known kind is put on exact label maps, every method mends them, and what comes out is
-compared with the truth. Definitions are those of the specification's measurements: precision, the
-share of changed pixels that were wrong and became right; recall, the share of wrong pixels that
-became right; damage, the share of right foreground pixels made wrong; thin parts, at most 4 px
-wide, the share of their right pixels that stay right; boundary IoU in a band of 5 px (lengths of a
-1200 x 1200 picture). Intervals are bootstraps over scenes.
+Noise of a known kind is put on exact label maps, every method corrects them, and what comes out is
+compared with the truth. Precision is the share of changed pixels that were wrong and became right;
+recall, the share of wrong pixels that became right; damage, the share of right foreground pixels
+made wrong; thin parts, at most 4 px wide, the share of their right pixels that stay right; boundary
+IoU (Cheng et al., 2021) in a band of 5 px (lengths of a 1200 x 1200 picture). Intervals are
+bootstraps over scenes.
 """
 
 from __future__ import annotations
@@ -21,22 +21,35 @@ from PIL import Image
 from scipy import ndimage
 from tqdm.auto import tqdm
 
+from helpers.config import Preset
 from helpers.correction.colours import decode_colours
-from helpers.correction.correct import CorrectionConfig, correct_labels
-from helpers.correction.measure import CorrectionScore, measure_correction, thin_parts
+from helpers.correction.correct import REFERENCE_AREA, CorrectionConfig, correct_labels
 from helpers.data import rle
 from helpers.evaluation.average_precision import Evaluation, evaluate
+from helpers.ladder.data import commands as data_commands
+from helpers.ladder.reference import Entry
+from helpers.ladder.results import stored
+from helpers.ladder.rungs import Rung, command, rungs
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.noise import antialias_colours, nearest_labels, object_colours
 from helpers.scenes.random import stream
 from helpers.series.analysis.correction_noise import NOISES, add_noise
 
-METRICS = ("precision", "recall", "damage", "thin kept", "mask IoU", "boundary IoU")
+METRICS = {  # name -> of the counts of `count_pixels`, which by which; how it is shown
+    "precision": ("restored", "changed", "{:.3f}"),
+    "recall": ("restored", "noisy", "{:.3f}"),
+    "damage": ("damaged", "clean", "{:.4%}"),
+    "thin kept": ("thin kept", "thin", "{:.1%}"),
+    "mask IoU": ("mask IoUs", "instances", "{:.3f}"),
+    "boundary IoU": ("boundary IoUs", "instances", "{:.3f}"),
+}
 GOALS = {"precision": 0.93, "recall": 0.85, "damage": 1e-4, "thin kept": 0.97, "boundary IoU": 0.93}
+OF_CLEAN_MAPS = ("damage", "thin kept")  # goals that are asked of maps without noise, too
+BAND, THIN = 5, 4  # px of a 1200 x 1200 picture: width of the compared boundary, of thin parts
 RESAMPLES = 1000
 CROSS = ndimage.generate_binary_structure(2, 1)
 SQUARE = np.ones((3, 3), bool)
-PLAIN_SIEVE = CorrectionConfig(
+PLAIN_SIEVE = CorrectionConfig(  # components below 64 px, whatever their shape or label
     speck_min=64, speck_max=64, hole=64, elongation=np.inf, smooth_border=False, max_passes=1
 )
 
@@ -105,10 +118,6 @@ def decoding(seed: int, size: int) -> Decoding:
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def _nothing(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    return labels
-
-
 def _open_and_close(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """Each instance by itself, opened and then closed with a cross of radius 1."""
     result = np.zeros_like(labels)
@@ -139,27 +148,14 @@ def _majority(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return result
 
 
-def _plain_sieve(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Components below 64 px to the label around them, whatever their shape or label."""
-    return correct_labels(labels, PLAIN_SIEVE).labels
-
-
-def _ours(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    return correct_labels(labels).labels
-
-
-def _ours_with_picture(labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    return correct_labels(labels, picture=picture).labels
-
-
 METHODS: dict[str, Method] = {
-    "nothing": _nothing,
+    "nothing": lambda labels, picture: labels,
     "opening + closing": _open_and_close,
     "largest component": _largest_component,
     "majority 3 x 3": _majority,
-    "plain sieve 64": _plain_sieve,
-    "ours": _ours,
-    "ours with picture": _ours_with_picture,
+    "plain sieve 64": lambda labels, picture: correct_labels(labels, PLAIN_SIEVE).labels,
+    "ours": lambda labels, picture: correct_labels(labels).labels,
+    "ours with picture": lambda labels, picture: correct_labels(labels, picture=picture).labels,
 }
 
 
@@ -174,80 +170,131 @@ def measure(
     scenes: Sequence[Scene],
     *,
     kinds: Iterable[str] = tuple(NOISES),
-    methods: Mapping[str, Method] | None = None,
+    methods: Mapping[str, Method] = METHODS,
     seed: int = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """One row per kind of noise and method (by default all): the METRICS with their intervals.
+    """One row per kind of noise and method: the METRICS with their intervals.
 
     Columns noise, method, wrong_pixels (before, per scene), and each metric with `<metric> low` and
     `<metric> high`, the 95 % bootstrap interval over scenes; NaN where there was nothing to count.
     """
-    methods = METHODS if methods is None else methods
     rows = []
     for kind in tqdm(list(kinds), desc="noise", disable=not progress):
         noisy = [add_noise(s.labels, kind, stream(seed, kind, n)) for n, s in enumerate(scenes)]
         for name, method in methods.items():
-            scores = [
-                measure_correction(labels, method(labels, s.picture), s.labels)
+            counts = pd.DataFrame(
+                count_pixels(labels, method(labels, s.picture), s.labels)
                 for labels, s in zip(noisy, scenes, strict=True)
-            ]
-            wrong = sum(score.noisy for score in scores) / len(scores)
-            rows.append({"noise": kind, "method": name, "wrong_pixels": wrong} | summary(scores))
+            )
+            wrong = counts["noisy"].mean()
+            rows.append({"noise": kind, "method": name, "wrong_pixels": wrong} | summary(counts))
     return pd.DataFrame(rows)
 
 
-def summary(scores: Sequence[CorrectionScore]) -> dict[str, float]:
-    """Every metric over all scenes together, with its 95 % interval."""
-    counts = np.array([_counts(score) for score in scores], dtype=float)
-    draws = np.random.default_rng(0).integers(len(scores), size=(RESAMPLES, len(scores)))
-    value = _metrics(counts.sum(0))
-    resampled = _metrics(counts[draws].sum(1))
+def count_pixels(noisy: np.ndarray, corrected: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Counts on one label map before and after its correction, (H, W) integers, 0 = background.
+
+    changed: by the correction; noisy: wrong before; restored: wrong before, right now; clean:
+    foreground right before; damaged: of these, wrong now; thin, thin kept: clean ones of thin
+    parts, and right now; sums of the IoUs of all true instances with their corrected masks.
+    """
+    scale = (truth.size / REFERENCE_AREA) ** 0.5
+    right, now = noisy == truth, corrected == truth
+    clean, thin = right & (truth > 0), np.zeros(truth.shape, bool)
+    instances = _instances(truth)
+    ious, bands = [], []
+    for label in instances:
+        mask, found = truth == label, corrected == label
+        window = _window(mask | found)
+        mask, found = mask[window], found[window]
+        thin[window] |= thin_parts(mask, max(1, round(THIN * scale)))
+        ious.append(_iou(mask, found))
+        steps = max(1, round(BAND * scale))
+        bands.append(_iou(_band(mask, steps), _band(found, steps)))
+    thin &= clean
+    counts = {
+        "changed": noisy != corrected,
+        "noisy": ~right,
+        "restored": ~right & now,
+        "clean": clean,
+        "damaged": clean & ~now,
+        "thin": thin,
+        "thin kept": thin & now,
+    }
+    sums = {"instances": len(instances), "mask IoUs": sum(ious), "boundary IoUs": sum(bands)}
+    return {name: int(where.sum()) for name, where in counts.items()} | sums
+
+
+def thin_parts(mask: np.ndarray, width: int) -> np.ndarray:
+    """The pixels of a mask that no square wider than `width` inside the mask covers."""
+    padded = np.pad(mask, width + 1)
+    wide = ndimage.binary_opening(padded, np.ones((width + 1, width + 1), bool))
+    return (padded & ~wide)[width + 1 : -width - 1, width + 1 : -width - 1]
+
+
+def _window(mask: np.ndarray) -> tuple[slice, slice]:
+    spans = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
+
+
+def _band(mask: np.ndarray, steps: int) -> np.ndarray:
+    return mask & ~ndimage.binary_erosion(mask, SQUARE, iterations=steps)
+
+
+def _iou(mask: np.ndarray, other: np.ndarray) -> float:
+    union = int((mask | other).sum())
+    return int((mask & other).sum()) / union if union else 0.0
+
+
+def summary(counts: pd.DataFrame) -> dict[str, float]:
+    """Every metric over all scenes together, with its 95 % interval; a row of counts a scene."""
+    draws = np.random.default_rng(0).integers(len(counts), size=(RESAMPLES, len(counts)))
     result = {}
-    for name, whole, samples in zip(METRICS, value.T, resampled.T, strict=True):
-        known = samples[~np.isnan(samples)]
+    for name, (part, whole, _) in METRICS.items():
+        parts, wholes = counts[part].to_numpy(float), counts[whole].to_numpy(float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            samples = parts[draws].sum(1) / wholes[draws].sum(1)
+            result[name] = parts.sum() / wholes.sum()
+        known = samples[np.isfinite(samples)]
         low, high = np.percentile(known, (2.5, 97.5)) if len(known) else (np.nan, np.nan)
-        result |= {name: whole, f"{name} low": low, f"{name} high": high}
+        result |= {f"{name} low": low, f"{name} high": high}
     return result
-
-
-def _counts(score: CorrectionScore) -> tuple[float, ...]:
-    return (
-        score.changed, score.noisy, score.restored, score.clean, score.damaged, score.thin,
-        score.thin_kept, len(score.mask_ious), sum(score.mask_ious), sum(score.boundary_ious),
-    )  # fmt: skip
-
-
-def _metrics(counts: np.ndarray) -> np.ndarray:
-    """(..., 6) METRICS from (..., 10) sums of counts; NaN where nothing was counted."""
-    changed, noisy, restored, clean, damaged, thin, kept, masks, ious, bands = np.moveaxis(
-        counts, -1, 0
-    )
-    parts = (restored, restored, damaged, kept, ious, bands)
-    wholes = np.stack([changed, noisy, clean, thin, masks, masks], -1)
-    return np.divide(
-        np.stack(parts, -1), wholes, out=np.full(wholes.shape, np.nan), where=wholes > 0
-    )
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table as text: "0.951 (0.940-0.958)", damage and thin parts in per cent."""
     shown = pd.DataFrame({"noise": table["noise"], "method": table["method"]})
-    for name in METRICS:
-        factor, digits, unit = FORMATS.get(name, (1, 3, ""))
-        shown[name + unit] = [
-            "-"
-            if np.isnan(v)
-            else f"{v * factor:.{digits}f} ({low * factor:.{digits}f}-{high * factor:.{digits}f})"
-            for v, low, high in table[[name, f"{name} low", f"{name} high"]].to_numpy()
+    for name, (_, _, text) in METRICS.items():
+        rows = table[[name, f"{name} low", f"{name} high"]].to_numpy()
+        cells = [f"{text} ({text}-{text})".format(*row).replace("%", "") for row in rows]
+        shown[f"{name} %" if "%" in text else name] = [
+            "-" if "nan" in cell else cell for cell in cells
         ]
     return shown.set_index(["noise", "method"])
 
 
-FORMATS = {"damage": (100, 4, " %"), "thin kept": (100, 1, " %")}  # factor, digits, unit
+def beside_goals(table: pd.DataFrame, *, method: str = "ours with picture") -> pd.DataFrame:
+    """One row a metric: the goal, the value with mixed noise and without any, and whether met.
+
+    table: that of `measure` with the noises "all" and "none". Damage and thin parts are asked both
+    of noisy maps and of clean ones, the rest of noisy ones alone ("-").
+    """
+    rows = table[table["method"] == method].set_index("noise")
+    found = {}
+    for metric, goal in GOALS.items():
+        bound, text = ("most" if metric == "damage" else "least"), METRICS[metric][2]
+        found[metric] = {"goal": f"at {bound} {text.format(goal)}"}
+        for name, noise in (("mixed noise", "all"), ("no noise", "none")):
+            value = float(rows.loc[noise, metric])
+            asked = noise == "all" or metric in OF_CLEAN_MAPS
+            met = value <= goal if metric == "damage" else value >= goal
+            found[metric][name] = text.format(value) if asked else "-"
+            found[metric][f"met with {name}"] = ("yes" if met else "no") if asked else "-"
+    return pd.DataFrame.from_dict(found, "index").rename_axis("metric")
 
 
-# What a correction is worth to an evaluation.
+# What a correction is worth to an evaluation, and to training.
 
 
 def payoff(
@@ -264,36 +311,65 @@ def payoff(
             for n, s in enumerate(scenes, start=1)
         ],
         "categories": [{"id": k, "name": str(k)} for k in range(1, 35)],
-        "annotations": [a for n, s in enumerate(scenes) for a in _annotations(s, s.labels, n + 1)],
+        "annotations": _annotations(scenes, [s.labels for s in scenes]),
     }
     return {
-        name: evaluate(
-            truth,
-            [
-                a | {"score": 1.0}
-                for n, (s, labels) in enumerate(zip(scenes, maps, strict=True))
-                for a in _annotations(s, labels, n + 1)
-            ],
-            kinds=("segm", "boundary"),
-        )
+        name: evaluate(truth, _annotations(scenes, maps), kinds=("segm", "boundary"))
         for name, maps in versions.items()
     }
 
 
-def _annotations(s: Scene, labels: np.ndarray, image_id: int) -> list[dict[str, Any]]:
+def _annotations(scenes: Sequence[Scene], maps: Sequence[np.ndarray]) -> list[dict[str, Any]]:
     found = []
-    for label in _instances(labels):
-        mask = rle.encode(labels == label)
-        area, box = rle.measure(mask)
-        found.append(
-            {
-                "id": 1000 * image_id + int(label),
-                "image_id": image_id,
-                "category_id": int(s.category_ids[label - 1]),
-                "segmentation": mask,
-                "area": area,
-                "bbox": list(box),
-                "iscrowd": 0,
-            }
-        )
+    for number, (s, labels) in enumerate(zip(scenes, maps, strict=True), start=1):
+        for label in _instances(labels):
+            mask = rle.encode(labels == label)
+            area, box = rle.measure(mask)
+            category = int(s.category_ids[label - 1])
+            found.append(
+                {"id": len(found) + 1, "image_id": number, "category_id": category, "score": 1.0}
+                | {"segmentation": mask, "area": area, "bbox": list(box), "iscrowd": 0}
+            )
     return found
+
+
+def compared(preset: Preset = "quick") -> tuple[Rung, ...]:
+    """The ladder's rows on noisy, corrected and, for scenes, exact training masks."""
+    return tuple(row for row in rungs(preset) if row.table == "masks")
+
+
+def commands(preset: Preset = "quick") -> list[str]:
+    """What to type to make the scenes, correct their masks, and measure all of them."""
+    first, *others = compared(preset)
+    keys = " ".join(row.key for row in others)
+    return [*data_commands(preset), f"{command(first)} {keys} --seeds 2"]
+
+
+def training_effect(preset: Preset = "quick") -> pd.DataFrame:
+    """Mask and boundary AP in per cent against both ground truths, mean over what is measured.
+
+    One row for each kind of training masks that is measured, columns (ground truth, metric) and
+    ("runs", "seeds"), how many; no rows when nothing is. From data/reference.
+    """
+    found = [entry for _, entry in stored(preset)]
+    rows = {row.label: [e for e in found if e.rung == row.key] for row in compared(preset)}
+    table = pd.DataFrame.from_dict(
+        {label: _scores(entries) for label, entries in rows.items() if entries}, "index"
+    )
+    if not table.empty:
+        table.columns = pd.MultiIndex.from_tuples(table.columns, names=["ground truth", "metric"])
+    return table
+
+
+def _scores(entries: Sequence[Entry]) -> dict[tuple[str, str], float]:
+    truths = {
+        "true": [entry.scores for entry in entries],
+        "noisy": [Evaluation.from_dict(entry.noisy) for entry in entries],
+    }
+    scores = {}
+    for truth, evaluations in truths.items():
+        for kind, metric in (("segm", "AP"), ("segm", "AP75"), ("boundary", "AP")):
+            name = f"{'mask' if kind == 'segm' else kind} {metric}"
+            values = [evaluation.metrics[kind][metric] for evaluation in evaluations]
+            scores[truth, name] = round(100 * sum(values) / len(values), 2)
+    return scores | {("runs", "seeds"): len(entries)}

@@ -1,9 +1,9 @@
 """Known label noise for measuring a correction, one kind at a time or all together.
 
-The kinds and amounts of the specification: speckles, islands and holes of 3-60 px, a third label
-along borders (as naive decoding of blended colours leaves), jagged borders, and leaks, one pixel
-thin, into the neighbour. Amounts are those of a 1200 x 1200 picture: numbers of defects are scaled
-by area, lengths by side. `helpers.scenes.noise` draws the richer noise of generated data sets.
+The kinds: speckles, islands and holes of 3-60 px, a third label along borders (as naive decoding of
+blended colours leaves), jagged borders, and leaks, one pixel thin, into the neighbour. Amounts are
+those of a 1200 x 1200 picture: numbers of defects are scaled by area, lengths by side.
+`helpers.scenes.noise` draws the richer noise of generated data sets.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from helpers.correction.components import support
 from helpers.correction.correct import REFERENCE_AREA
 from helpers.scenes.random import Stream
 
@@ -35,31 +36,6 @@ def add_noise(labels: np.ndarray, kind: str, stream: Stream) -> np.ndarray:
     return noisy
 
 
-def border(labels: np.ndarray) -> np.ndarray:
-    """(H, W) bool: pixels with another label directly above, below, left or right of them."""
-    found = np.zeros(labels.shape, bool)
-    upright, across = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
-    found[1:] |= upright
-    found[:-1] |= upright
-    found[:, 1:] |= across
-    found[:, :-1] |= across
-    return found
-
-
-def _uniform(stream: Stream, count: int) -> np.ndarray:
-    """(count,) float64 in [0, 1) from raw bits, the same with any version of numpy."""
-    raw = np.random.Philox(key=stream.integers(2**53)).random_raw(count)
-    return (raw >> np.uint64(11)) * 2.0**-53
-
-
-def _picked(stream: Stream, choices: np.ndarray, count: int) -> np.ndarray:
-    return choices[(_uniform(stream, count) * len(choices)).astype(np.int64)]
-
-
-def _amount(labels: np.ndarray, at_reference: int) -> int:
-    return max(1, round(at_reference * labels.size / REFERENCE_AREA))
-
-
 # The defects. Each changes `noisy` in place; `truth` and its `values` are the map without noise.
 
 
@@ -79,53 +55,38 @@ def _islands(noisy: np.ndarray, truth: np.ndarray, values: np.ndarray, stream: S
         noisy[pixels] = _another(stream, truth.ravel()[[at]], values)[0]
 
 
-def _blob(
-    shape: tuple[int, int], centre: tuple[int, int], area: int, stream: Stream
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of about `area` pixels: the nearest to the centre on a rough ellipse."""
-    half = int(area**0.5) + 2
-    y, x = np.mgrid[-half : half + 1, -half : half + 1]
-    squeeze, slant = stream.uniform(0.6, 1.6), stream.uniform(-0.5, 0.5)
-    distance = (x * squeeze + slant * y) ** 2 + (y / squeeze) ** 2
-    distance += _uniform(stream, x.size).reshape(x.shape) * area / 4
-    nearest = np.argsort(distance, axis=None)[:area]
-    rows, columns = y.ravel()[nearest] + centre[0], x.ravel()[nearest] + centre[1]
-    kept = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
-    return rows[kept], columns[kept]
-
-
 def _halo(noisy: np.ndarray, truth: np.ndarray, values: np.ndarray, stream: Stream) -> None:
     """Border pixels get a label that neither they nor their direct neighbours have."""
     rows, columns = _border_pixels(truth, HALO, stream)
     near = np.stack([truth[rows, columns], *_beside(truth, rows, columns)], 1)
     free = ~(near[:, :, None] == values).any(1)
-    some = free.any(1)
-    score = np.where(free, _uniform(stream, free.size).reshape(free.shape), -1)
-    noisy[rows[some], columns[some]] = values[score.argmax(1)][some]
+    some, choice = free.any(1), _one_of(free, stream)
+    noisy[rows[some], columns[some]] = values[choice][some]
 
 
 def _jag(noisy: np.ndarray, truth: np.ndarray, values: np.ndarray, stream: Stream) -> None:
     """Border pixels get the label on the other side."""
     rows, columns = _border_pixels(truth, JAG, stream)
     beside = np.stack(_beside(truth, rows, columns), 1)
-    other = beside != truth[rows, columns, None]
-    score = np.where(other, _uniform(stream, other.size).reshape(other.shape), -1)
-    noisy[rows, columns] = beside[np.arange(len(rows)), score.argmax(1)]
+    choice = _one_of(beside != truth[rows, columns, None], stream)
+    noisy[rows, columns] = beside[np.arange(len(rows)), choice]
 
 
 def _leak(noisy: np.ndarray, truth: np.ndarray, values: np.ndarray, stream: Stream) -> None:
     """Lines, one pixel thin, from a border straight into the neighbour."""
     side = (truth.size / REFERENCE_AREA) ** 0.5
     rows, columns = np.nonzero(border(truth))
+    around = np.pad(truth, 1, constant_values=-1)  # outside is another label, too
     for _ in range(_amount(truth, LEAKS)):
         k = stream.integers(len(rows))
         y, x = int(rows[k]), int(columns[k])
-        ways = [(dy, dx) for dy, dx in SIDES if _at(truth, y + dy, x + dx) != truth[y, x]]
+        ways = [(dy, dx) for dy, dx in SIDES if around[y + 1 + dy, x + 1 + dx] != truth[y, x]]
         dy, dx = stream.choice(ways)
         length = max(2, round(stream.integers(LEAK_LENGTH[0], LEAK_LENGTH[1] + 1) * side))
         for step in range(1, length + 1):
-            if _at(truth, y + step * dy, x + step * dx) is not None:
-                noisy[y + step * dy, x + step * dx] = truth[y, x]
+            at = y + step * dy, x + step * dx
+            if 0 <= at[0] < truth.shape[0] and 0 <= at[1] < truth.shape[1]:
+                noisy[at] = truth[y, x]
 
 
 NOISES: dict[str, tuple[Callable[..., None], ...]] = {
@@ -139,11 +100,9 @@ NOISES: dict[str, tuple[Callable[..., None], ...]] = {
 }
 
 
-def _another(stream: Stream, labels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """For each label one of the other values, all equally likely."""
-    own = np.searchsorted(values, labels)
-    step = 1 + (_uniform(stream, len(labels)) * (len(values) - 1)).astype(np.int64)
-    return values[(own + step) % len(values)]
+def border(labels: np.ndarray) -> np.ndarray:
+    """(H, W) bool: pixels with another label directly above, below, left or right of them."""
+    return support(np.pad(labels, 1, mode="edge")) < 4
 
 
 def _border_pixels(
@@ -160,7 +119,38 @@ def _beside(truth: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> list[np
     return [padded[rows + 1 + dy, columns + 1 + dx] for dy, dx in SIDES]
 
 
-def _at(labels: np.ndarray, y: int, x: int) -> int | None:
-    """The label there; None outside of the picture."""
-    height, width = labels.shape
-    return int(labels[y, x]) if 0 <= y < height and 0 <= x < width else None
+def _blob(
+    shape: tuple[int, int], centre: tuple[int, int], area: int, stream: Stream
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of about `area` pixels: the nearest to the centre on a rough ellipse."""
+    half = int(area**0.5) + 2
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    squeeze, slant = stream.uniform(0.6, 1.6), stream.uniform(-0.5, 0.5)
+    distance = (x * squeeze + slant * y) ** 2 + (y / squeeze) ** 2
+    distance += _uniform(stream, x.size).reshape(x.shape) * area / 4
+    nearest = np.argsort(distance, axis=None)[:area]
+    rows, columns = y.ravel()[nearest] + centre[0], x.ravel()[nearest] + centre[1]
+    kept = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
+    return rows[kept], columns[kept]
+
+
+def _uniform(stream: Stream, count: int) -> np.ndarray:
+    """(count,) float64 in [0, 1) from raw bits, the same with any version of numpy."""
+    raw = np.random.Philox(key=stream.integers(2**53)).random_raw(count)
+    return (raw >> np.uint64(11)) * 2.0**-53
+
+
+def _one_of(allowed: np.ndarray, stream: Stream) -> np.ndarray:
+    """The column of one of the True entries in each row of a 2-D bool array, at random."""
+    return np.where(allowed, _uniform(stream, allowed.size).reshape(allowed.shape), -1).argmax(1)
+
+
+def _another(stream: Stream, labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """For each label one of the other values, all equally likely."""
+    own = np.searchsorted(values, labels)
+    step = 1 + (_uniform(stream, len(labels)) * (len(values) - 1)).astype(np.int64)
+    return values[(own + step) % len(values)]
+
+
+def _amount(labels: np.ndarray, at_reference: int) -> int:
+    return max(1, round(at_reference * labels.size / REFERENCE_AREA))

@@ -23,16 +23,15 @@ from helpers.evaluation.tables import class_table
 from helpers.files import UserError
 from helpers.ladder.reference import REFERENCE, Entry
 from helpers.ladder.results import stored
-from helpers.models.box_head import POOL
 from helpers.models.build import Detector
-from helpers.models.cascade import FIRST_IOU
+from helpers.models.cascade import FIRST_IOU, POOL
 from helpers.models.losses import class_loss, focal_alpha, mask_loss
-from helpers.models.roi_pool import pool_rois
-from helpers.models.rois import cat_labels, sample_rois
+from helpers.models.matching import cat_labels, sample_rois
+from helpers.models.roi_align import pool_rois
 from helpers.run_store import Run, list_runs
 from helpers.series.analysis.statistics import instance_table
 from helpers.structures import Sample
-from helpers.training.command import command_of
+from helpers.train_command import command_of
 
 EASE_EDGES = (0.0, 0.3, 0.6, 0.9, 1.0)
 EASE_NAMES = ("p up to 0.3", "0.3 to 0.6", "0.6 to 0.9", "above 0.9")

@@ -26,7 +26,7 @@ from helpers.data.taxonomy import FUTURE3D
 from helpers.inference.paste import paste_masks
 from helpers.models.pointrend import subdivision
 from helpers.models.points import PointTable
-from helpers.models.roi_pool import pool_masks
+from helpers.models.roi_align import pool_masks
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.render import compose_view, render_ids
 from helpers.scenes.write import visible_labels

@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets
 
 from helpers.drawing_style import Picture
-from helpers.watching import someone_watches
+from helpers.training.progress import someone_watches
 
 LABELS = {"description_width": "8em"}
 

@@ -19,7 +19,7 @@ from helpers.drawing import grid
 from helpers.drawing_style import CYCLE, STYLE, Picture
 from helpers.series.viz.figures import loss_columns
 from helpers.series.viz.gallery import truth_and_prediction
-from helpers.watching import someone_watches
+from helpers.training.progress import someone_watches
 
 if TYPE_CHECKING:
     from helpers.runs import Preview

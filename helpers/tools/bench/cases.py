@@ -25,7 +25,7 @@ from helpers.inference.paste import to_rle
 from helpers.inference.predict import predict_image
 from helpers.models.build import build_model
 from helpers.models.deform import DeformConv
-from helpers.models.roi_pool import level_of, pool_rois
+from helpers.models.roi_align import level_of, pool_rois
 from helpers.structures import Detections
 from helpers.tools.bench.pointrend import pointrend_cases
 from helpers.tools.bench.timing import Case

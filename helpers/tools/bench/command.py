@@ -8,13 +8,6 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
-from helpers.run_store import hardware
-from helpers.tools.bench.cases import cases
-from helpers.tools.bench.timing import measure, table
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `bench`."""
@@ -30,6 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the table. ValueError, before anything is timed, when the numbers can not be written;
     and when no case is meant."""
+    import torch
+    from tqdm import tqdm
+
+    from helpers.series.notebook import hardware
+    from helpers.tools.bench.cases import cases
+    from helpers.tools.bench.timing import measure, table
+
     if args.json and args.json.is_dir():
         raise ValueError(f"--json {args.json} is a folder: give a file in it")
     if args.json and not args.json.parent.is_dir():

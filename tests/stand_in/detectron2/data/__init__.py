@@ -1,3 +1,0 @@
-from detectron2.data.catalog import DatasetCatalog, MetadataCatalog
-
-__all__ = ["DatasetCatalog", "MetadataCatalog"]

@@ -1,0 +1,117 @@
+"""The command line of training: every field by its own name, and mistakes that say where."""
+
+import re
+import shlex
+
+import pytest
+
+from helpers.config import Solov2Config, TtaConfig, change, preset
+from helpers.config_fields import flat
+from helpers.train_command import command_of, parse
+
+CHANGES = {
+    "nothing": {},
+    "plain": {"name": "mine", "model__backbone": "resnest101e", "train__seed": 3},
+    "whole number for a float": {"train__lr": 1},
+    "flag": {"model__pretrained": False, "train__keep_empty": True},
+    "none and back": {"train__steps": 7, "train__epochs": None, "model__mask_rois": None},
+    "tuples": {"train__short_side": (96, 128), "model__anchor_ratios": (0.5, 1.0)},
+    "empty tuple": {"model__deform_stages": (), "loss__alpha": (0.853, 1.288)},
+    "nested": {"model__solov2": Solov2Config(grids=(5, 4, 3, 2, 1), deformable=True).scaled(0.2)},
+    "optional section": {"test__tta": TtaConfig(sizes=(80, 100), flip=False)},
+    "words with spaces": {"data__name": "scenes, 320 px"},
+    "own data": {"data__train_annotations": "a.json"},
+    "own data in groups": {"data__val_annotations": "a.json", "data__label_space": "super"},
+}
+
+
+@pytest.mark.parametrize("start", ["quick", "paper"])
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+def test_the_command_of_a_config_gives_it_back(changes, start):
+    config = change(preset(start), **changes)
+    words = shlex.split(shlex.join(command_of(config, start)))
+    assert words[:4] == ["python", "-m", "helpers", "train"]
+    assert parse(words[4:]) == config
+
+
+def test_a_command_says_no_more_than_what_differs_from_the_preset():
+    assert parse([]) == preset("quick")
+    config = change(preset("paper"), model__backbone="resnest101e", train__short_side=(1200, 1200))
+    text = "python -m helpers train --preset paper --model.backbone resnest101e"
+    assert shlex.join(command_of(config, "paper")) == f"{text} --train.short_side 1200 1200"
+
+
+def test_dashes_and_equal_signs_are_understood_too():
+    config = parse(["--preset=paper", "--train.warmup-steps=5", "--test.tta.max-side", "900"])
+    assert config.train.warmup_steps == 5
+    assert config.test.tta == TtaConfig(max_side=900)
+
+
+def test_a_section_is_on_with_one_of_its_options_and_off_with_none(monkeypatch):
+    assert parse(["--test.tta.flip", "False"]).test.tta == TtaConfig(flip=False)
+    assert parse(["--test.tta", "None", "--train.seed", "4"]) == parse(["--train.seed", "4"])
+    augmented = change(preset("quick"), test__tta=TtaConfig(flip=False))
+    monkeypatch.setattr("helpers.train_command.preset", lambda name: augmented)
+    assert parse([]) == augmented
+    assert parse(["--test.tta.max_side", "900"]).test.tta == TtaConfig(flip=False, max_side=900)
+    assert parse(["--test.tta", "None"]) == preset("quick")
+    assert command_of(preset("quick"), "quick")[-2:] == ["--test.tta", "None"]
+
+
+def test_own_data_come_before_the_fields(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = shlex.split("--annotations a.json --images a --val-annotations b.json --val-images b")
+    data = parse(own).data
+    assert (data.name, data.label_space) == ("a", "fine")  # all their classes
+    assert parse([*own, "--data.label_space", "super"]).data.label_space == "super"
+    for word in ("--data.train-annotations=x.json", "--data.val_annotations=x.json"):
+        assert parse([word]).data.label_space == "fine"
+    assert data.train_annotations == str(tmp_path / "a.json")
+    assert data.val_images == str(tmp_path / "b")
+    assert parse([*own, "--data.name", "mine"]).data.name == "mine"
+
+
+def test_own_data_are_given_whole():
+    with pytest.raises(ValueError, match="add --annotations, --val-annotations, --val-images"):
+        parse(["--images", "x"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--train.lrr 1", r"Unrecognized options: --train\.lrr.*Perhaps.*--train\.lr FLOAT"),
+        ("--trian.lr 1", r"Unrecognized options: --trian\.lr"),
+        ("stray", "Unrecognized options: stray"),
+        ("--train.lr", r"Missing value for argument '--train\.lr'"),
+        ("--train.lr fast", r"--train\.lr: could not convert string to float: 'fast'"),
+        ("--train.steps 2.5", r"Error parsing --train\.steps"),
+        ("--train.short_side 96", r"--train\.short_side"),
+        ("--model.norm batch", r"'batch' for argument '--model\.norm'.*'frozen', 'eval', 'bn'"),
+        ("--model.pretrained yes", r"'--model\.pretrained'.*'True', 'False'"),
+        ("--train.epochs 1", r"train\.steps is 1000 and train\.epochs is 1\.0: give exactly one"),
+        ("--test.tta.sizes 0", r"tta\.sizes is 0: it has to be 1 or more"),
+        ("--preset fast", r"--preset: invalid choice: 'fast'.*'quick', .*'paper'"),
+    ],
+)
+def test_mistakes_name_the_field(capsys, words, message):
+    with pytest.raises(SystemExit) as stop:
+        parse(words.split())
+    assert stop.value.code == 2
+    told = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert re.search(message, told)
+
+
+def test_help_has_every_field_with_its_comment(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as stop:
+        parse(["--preset", "paper", "--help"])
+    assert stop.value.code == 0
+    told = capsys.readouterr().out
+    config = change(preset("paper"), test__tta=TtaConfig())
+    names = set(flat(config.to_dict()))
+    assert set(re.findall(r"--((?:\w+\.)*\w+) ", told)) >= names and len(names) > 80
+    assert "--val-annotations" in told and "--preset" in told
+    text = " ".join(told.replace("│", " ").split())
+    assert re.findall(r"--(\S+) .*\n│ +\(default", told) == []  # there a comment is missing
+    assert "at batch_size 16; scaled linearly with the batch size (default: 0.02)" in text
+    assert "px, square root of a box's area, both ends included" in text

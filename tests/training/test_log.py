@@ -1,0 +1,136 @@
+"""What a training leaves and shows: checkpoints, the log, progress, TensorBoard, full disks."""
+
+import os
+import resource
+import shutil
+import sys
+from contextlib import closing
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from helpers.files import StorageError, UserError
+from helpers.training.checkpoint import Checkpoint, load_newest, save
+from helpers.training.log import StepLog, read_log
+from helpers.training.progress import Progress, TensorBoard
+
+ROW = {"step": 0, "epoch": 0.1, "lr": 0.02, "loss_a": 1.0, "total": 1.25, "grad_norm": 3.0}
+ROW |= {"skipped": 0, "seconds_data": 0.1, "seconds_step": 0.4}
+
+
+def a_checkpoint(step, size=10):
+    return Checkpoint(step, 0, "data", {"w": torch.full((size,), float(step))}, {}, {})
+
+
+@pytest.fixture
+def full_disk():
+    """Files cannot grow beyond 20 kB, as on a disk with no more space."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_the_two_newest_checkpoints_are_kept(tmp_path):
+    assert load_newest(tmp_path) is None
+    for step in (5, 10, 15):
+        save(tmp_path, a_checkpoint(step))
+    assert sorted(os.listdir(tmp_path)) == ["step_00000010.pt", "step_00000015.pt"]
+    assert load_newest(tmp_path).model["w"][0] == 15
+
+
+def test_damaged_checkpoints_and_code_are_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "pwned"),)
+
+    (tmp_path / "step_00000001.pt").write_bytes(b"PK\x03\x04")
+    torch.save({"step": Evil()}, tmp_path / "step_00000002.pt")
+    with pytest.raises(StorageError, match=r"no checkpoint in .* can be read"):
+        load_newest(tmp_path)
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_full_disk_leaves_the_former_checkpoint(tmp_path, full_disk):
+    save(tmp_path, a_checkpoint(1))
+    with pytest.raises(StorageError, match=r"step_00000002.*: File too large\. .*intact"):
+        save(tmp_path, a_checkpoint(2, size=100_000))
+    assert os.listdir(tmp_path) == ["step_00000001.pt"]
+    assert load_newest(tmp_path).step == 1
+
+
+def test_a_full_disk_stops_the_log(tmp_path, full_disk):
+    log = StepLog(tmp_path / "log.csv", last_step=0)
+    with pytest.raises(StorageError, match="cannot write"):
+        for step in range(100_000):
+            log.write({"step": step + 1, "total": 1.0})
+    steps = read_log(tmp_path / "log.csv").step.tolist()
+    assert len(steps) > 100 and steps == list(range(1, len(steps) + 1))
+
+
+def test_a_disk_too_small_is_told_before_the_first_step(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
+    with pytest.raises(UserError, match=r"3 checkpoints take .* GB: free some space"):
+        toy.train_toy(tmp_path)
+    assert read_log(tmp_path / "log.csv").empty
+
+
+def test_a_log_keeps_its_columns_but_for_times_taken_later(tmp_path):
+    path = tmp_path / "log.csv"
+    assert read_log(path).empty
+    with closing(StepLog(path, last_step=0)) as log:
+        log.write({"step": 1, "loss_a": 0.5, "seconds_step": 1.0})
+        with pytest.raises(UserError, match=r"loss_b.*same losses at every step"):
+            log.write({"step": 2, "loss_a": 0.5, "loss_b": 1.0, "seconds_step": 1.0})
+    with closing(StepLog(path, last_step=1)) as log:
+        log.write({"step": 2, "loss_a": 0.5, "seconds_step": 1.0, "seconds_forward": 0.5})
+        with pytest.raises(UserError, match="seconds_step"):
+            log.write({"step": 3, "loss_a": 0.5, "seconds_forward": 0.5})
+    assert list(read_log(path)) == ["step", "loss_a", "seconds_step"]
+    assert read_log(path).step.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_for_who_watches_and_lines_for_a_file(capsys, monkeypatch, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    with Progress(40, done=3) as progress:
+        for step in range(4, 41):
+            progress({**ROW, "step": step})
+    found = capsys.readouterr()
+    lines = found.out.splitlines()
+    assert ("40/40" in found.err) == terminal
+    assert len(lines) == (0 if terminal else 19)
+    if not terminal:
+        assert lines[0] == "step 4 of 40: loss 1.25 (loss_a 1), lr 0.02, 0.5 s a step"
+
+
+def test_nothing_is_shown_where_nothing_is_asked_for(capsys):
+    with Progress(2, done=0, shown=False) as progress:
+        progress({**ROW, "step": 1})
+    assert capsys.readouterr() == ("", "")
+
+
+def test_tensorboard_gets_each_row_and_forgets_what_is_done_again(tmp_path, monkeypatch):
+    class Writer:
+        """Where tensorboard is not installed: what its writer is asked for."""
+
+        def __init__(self, folder, purge_step):
+            self.asked = [purge_step]
+
+        def add_scalar(self, *what):
+            self.asked.append(what)
+
+        def close(self):
+            self.asked.append("closed")
+
+    monkeypatch.setitem(
+        sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer)
+    )
+    with closing(TensorBoard(tmp_path, after=5)) as board:
+        board({"step": 6, "epoch": 0.1, "lr": 0.5, "loss_a": 1.0, "seconds_step": 2.0})
+    wanted = [("lr", 0.5, 6), ("loss/loss_a", 1.0, 6), ("seconds/step", 2.0, 6)]
+    assert board._writer.asked == [6, *wanted, "closed"]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(UserError, match="pip install tensorboard"):
+        TensorBoard(tmp_path, after=0)
