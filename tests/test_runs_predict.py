@@ -281,21 +281,6 @@ class TestSeveralRuns:
         assert predict("toy", "wide", "--output", whole) == 0
         assert results(made("ensemble-*")) == results(whole) != []
 
-    def test_a_stopped_ensemble_goes_on_where_it_was(self, runs, monkeypatch):
-        calls = []
-
-        def mortal(*args, **options):
-            calls.append(1)
-            if len(calls) == 2:
-                raise KeyboardInterrupt
-            return fuse(*args, **options)
-
-        monkeypatch.setattr(runs_predict, "fuse", mortal)
-        assert predict("toy", "wide") == 130
-        assert made("ensemble-*").done() == {7}
-        assert predict("toy", "wide") == 0
-        assert len(calls) == 4  # one, the killed one, two more
-
     @pytest.mark.parametrize("method", ["union", "soft-nms"])
     def test_baselines(self, runs, method):
         assert predict("toy", "wide", "--method", method) == 0

@@ -17,7 +17,7 @@ import fcntl
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,14 +105,15 @@ class StoredPredictions:
         """Hold one process's share alone. RunBusyError when another process has it."""
         folder = self.folder / "shares" / f"{number}-of-{of}"
         make_folder(folder)
-        try:
-            with locked(folder):
-                yield
-        except RunBusyError as error:
-            raise RunBusyError(
-                f"another process is predicting for {self.folder}: wait for it, or give each its "
-                "own --shard"
-            ) from error
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(folder))
+            except RunBusyError as error:
+                raise RunBusyError(
+                    f"another process is predicting for {self.folder}: wait for it, or give each "
+                    "its own --shard"
+                ) from error
+            yield
 
     def add(
         self, image_id: int, results: list[dict[str, Any]], *, soft: Detections | None = None
@@ -123,8 +124,7 @@ class StoredPredictions:
             content["soft"] = _packed(soft)
         text = json.dumps(content, separators=(",", ":"))
         make_folder(self.folder / "pictures")
-        with self._alone():
-            replace_file(self._picture(image_id), lambda file: file.write(text.encode()) and None)
+        self._replace(self._picture(image_id), text)
 
     def results(self, image_id: int) -> list[dict[str, Any]]:
         """COCO results of one picture that is done. UserError when its file is damaged."""
@@ -144,12 +144,15 @@ class StoredPredictions:
             return None
         ids = [image["id"] for image in self.about["images"]]
         text = json.dumps([result for image_id in ids for result in self.results(image_id)])
-        with self._alone():
-            replace_file(self.results_file, lambda file: file.write(text.encode()) and None)
+        self._replace(self.results_file, text)
         return self.results_file
 
     def _content(self, image_id: int) -> dict[str, Any]:
         return _read(self._picture(image_id), {"results"}, "delete it")
+
+    def _replace(self, path: Path, text: str) -> None:
+        with self._alone():
+            replace_file(path, lambda file: file.write(text.encode()) and None)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

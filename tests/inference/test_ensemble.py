@@ -304,11 +304,6 @@ class TestTwoPasses:
             torch.testing.assert_close(box, seen.found.boxes[row])
             torch.testing.assert_close(mask, seen.found.masks[row], atol=1e-4, rtol=1e-3)
 
-    def test_nothing_found(self):
-        nothing = one_thing((1, 1, 2, 2), 0.5)[:0]
-        members = [Member(nothing, self.head_of(0.5, [])), Member(nothing, None)]
-        assert fuse_two_pass(members).masks.shape == (0, 20, 20)
-
 
 class TestBaselines:
     @staticmethod

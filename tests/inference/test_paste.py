@@ -120,13 +120,6 @@ def test_no_detections():
     assert paste_masks(found).shape == (0, 10, 12)
 
 
-def test_half_precision_masks_are_read():
-    masks = torch.rand(3, 14, 14, generator=torch.Generator().manual_seed(2)).bfloat16()
-    boxes = [[1, 2, 30, 40], [0, 0, 50, 60], [-5, 7, 20, 21]]
-    half, full = (detections(boxes, m, (60, 50)) for m in (masks, masks.float()))
-    assert to_rle(half) == to_rle(full)
-
-
 def test_boxes_alone_are_refused():
     for paste in (to_rle, paste_masks):
         with pytest.raises(ValueError, match="boxes only"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image, ImageOps
+from PIL import ImageOps
 from torch import nn
 
 from helpers.config import TestConfig, TtaConfig, change, preset
@@ -188,33 +188,28 @@ def test_a_model_without_a_second_stage_is_refused():
         predict_image(model, noise_picture(), with_tta())
 
 
-def test_nothing_found_is_no_error():
-    model = tiny_model(test=TestConfig(score_threshold=0.999))
-    empty = predict_image(model, Image.new("RGB", SIZE[::-1]), with_tta(flip=True))
-    assert len(empty) == 0
-    assert empty.masks.shape[0] == 0
-
-
 def peak(views: int) -> int:
-    """Kilobytes that a process of its own asks for beyond the model: one view at 800 px, or so many
-    around it."""
+    """Kilobytes that a process of its own asks for beyond the model: eight views around 1200 px, or
+    the largest of them alone."""
     return int(subprocess.check_output([sys.executable, "-m", __name__, str(views)]))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's account")
 def test_eight_views_need_little_more_memory_than_their_largest():
-    """Without the bounds on kept features they need 1.7 to 1.8 times as much (PointRend R50)."""
+    """PointRend R50 with 20 detections. Measured on two CPU cores: 1.30 times, and 1.81 where the
+    features of all views are kept as they are. Takes minutes."""
     assert peak(8) <= 1.5 * peak(1)
 
 
 def measure(views: int) -> int:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    around = TtaConfig.around(800)
+    around = TtaConfig.around(1200)
     config = change(
         preset("paper"),
         model__pretrained=False,
+        model__mask_head="pointrend",
         test__short_side=max(around.sizes),
         test__max_side=around.max_side,
         test__max_detections=20,
@@ -223,7 +218,7 @@ def measure(views: int) -> int:
     )
     model = build_model(config.model, config.loss, config.test, 34)
     before = kilobytes("VmRSS")
-    assert len(predict_image(model, noise_picture(800, 800), config)) == 20
+    assert len(predict_image(model, noise_picture(1200, 1200), config)) == 20
     return kilobytes("VmHWM") - before
 
 
