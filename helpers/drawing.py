@@ -22,7 +22,7 @@ from helpers.drawing_style import (
     Picture,
     class_colour,
     instance_colours,
-    short_name,
+    short_names,
     text_on,
 )
 
@@ -116,8 +116,9 @@ def draw_panel(axes: Axes, panel: Panel, *, inches: float) -> None:
         if panel.boxes:
             _draw_box(axes, shown.boxes[row], class_colour(int(shown.category_ids[row])))
     if panel.labels:
+        names = short_names(shown.names, length=18)
         for row in largest_first(shown):
-            _draw_label(axes, shown, row, inches=inches)
+            _draw_label(axes, shown, row, names[shown.names[row]], inches=inches)
 
 
 def largest_first(overlay: Overlay) -> list[int]:
@@ -171,13 +172,12 @@ def _draw_box(axes: Axes, box: np.ndarray, colour: str) -> None:
         )
 
 
-def _draw_label(axes: Axes, overlay: Overlay, row: int, *, inches: float) -> None:
+def _draw_label(axes: Axes, overlay: Overlay, row: int, text: str, *, inches: float) -> None:
     mask = overlay.masks[row]
     if not mask.any():
         return
     y, x = deepest_point(mask)
     colour = class_colour(int(overlay.category_ids[row]))
-    text = short_name(overlay.names[row], length=18)
     if overlay.scores is not None:
         text += f" {overlay.scores[row]:.2f}"
     height, width = mask.shape

@@ -1,18 +1,28 @@
 """The look of every picture of the series: paper-white background, safe colours, fixed classes.
 
 Figures are made without pyplot, so nothing is kept alive behind the reader's back and nothing is
-shown twice; a `Picture` puts itself into a notebook as the last line of a cell.
+shown twice; a `Picture` puts itself into a notebook as the last line of a cell. Text in it is drawn
+as it stands: class names come from users, in any alphabet and with any signs.
 """
 
 from __future__ import annotations
 
 import base64
 import colorsys
+import functools
 import io
+import logging
+import unicodedata
+import warnings
+from collections import Counter
+from collections.abc import Iterable
 
 import matplotlib
+from matplotlib.backend_bases import RendererBase
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.text import Text
 from PIL import Image
 
 PAPER = "#ffffff"
@@ -52,6 +62,9 @@ STYLE = {
 }
 # Where the first alternative alone does not say what the thing is.
 SHORT_NAMES = {"Three-Seat / Multi-person sofa": "Three-Seat Sofa"}
+POWER = "$\\mathdefault{"  # how matplotlib begins the labels of a logarithmic axis
+
+log = logging.getLogger(__name__)
 
 
 class Picture(Figure):
@@ -68,6 +81,22 @@ class Picture(Figure):
         super().__init__(figsize=size, dpi=dpi, layout="constrained", facecolor=PAPER)
         self.alt = alt
         self.photograph = photograph
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw all of it; `$` starts no formula, and letters come from a font that has them."""
+        for axes in self.axes:
+            if axes.axison:  # makes the labels of ticks, which else come while it is drawn
+                axes.get_xticklabels(which="both")
+                axes.get_yticklabels(which="both")
+        for text in self.findobj(Text):
+            text.set_parse_math(text.get_text().startswith(POWER))
+            families = tuple(text.get_fontfamily())
+            more = {_family_for(c, families) for c in text.get_text() if not c.isascii()} - {None}
+            if more:
+                text.set_fontfamily([*families, *sorted(more)])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # `_family_for` says it once
+            super().draw(renderer)
 
     def encoded(self) -> tuple[str, bytes]:
         """Mime type and bytes of the picture as a notebook stores it."""
@@ -122,7 +151,61 @@ def instance_colours(count: int) -> list[str]:
     ]
 
 
+@functools.cache
+def _family_for(character: str, families: tuple[str, ...]) -> str | None:
+    """The installed font family to draw a character with that `families` lack; None if none is
+    needed, or none has it, which is said once for each script."""
+    code = ord(character)
+    given = [findfont(FontProperties(family=[name])) for name in families]
+    if any(get_font(file).get_char_index(code) for file in given):
+        return None
+    for font in sorted(fontManager.ttflist, key=lambda font: (font.style != "normal", font.name)):
+        # The font of last resort has a box with the name of the script for every character.
+        if "LastResort" not in font.fname and get_font(font.fname).get_char_index(code):
+            return font.name
+    _warn_without_font(unicodedata.name(character, "unnamed").split()[0])
+    return None
+
+
+@functools.cache
+def _warn_without_font(script: str) -> None:
+    log.warning(
+        "no installed font has %s characters: names with them are drawn as boxes. Install one that "
+        "does, such as Noto Sans (for Chinese, Japanese, Korean: Noto Sans CJK), and start anew",
+        script,
+    )
+
+
 def short_name(name: str, *, length: int = 26) -> str:
     """The first of a name's alternatives ("Sideboard / Side Cabinet / Console" -> "Sideboard")."""
-    first = SHORT_NAMES.get(name, name.split(" / ")[0].strip())
+    name = _one_line(name)
+    first = SHORT_NAMES.get(name, name.split(" / ")[0])
     return first if len(first) <= length else first[: length - 1] + "…"
+
+
+def short_names(names: Iterable[str], *, length: int = 26) -> dict[str, str]:
+    """The label of each name: its `short_name`, yet never the same for two.
+
+    Names that would share one show their ends too, and a number where these agree as well.
+    """
+    labels = {name: short_name(name, length=length) for name in names}
+    shared = Counter(labels.values())
+    taken: set[str] = set()
+    for name, label in labels.items():
+        if shared[label] > 1:
+            whole = _one_line(name)
+            tail = whole[-(length // 2) :]
+            label = whole if len(whole) <= length else whole[: length - 1 - len(tail)] + "…" + tail
+        unique, number = label, 1
+        while unique in taken:
+            number += 1
+            unique = f"{label[: length - 2 - len(str(number))]} {number}"
+        taken.add(unique)
+        labels[name] = unique
+    return labels
+
+
+def _one_line(name: str) -> str:
+    """Without line breaks; matplotlib leaves what begins with an underscore out of legends."""
+    line = " ".join(name.split())
+    return f" {line}" if line.startswith("_") else line

@@ -10,30 +10,34 @@ outputs/runs/<name>-<hash of the config>/
     predictions.json   COCO results on the validation split
     metrics.json       their scores, with the preset they were made with
     status.json        "finished", written last
-Nothing in it is ever overwritten by another config or by other data.
+Nothing in it is ever overwritten by another config or by other data. What is slow to import (torch,
+pandas, numba) is imported where it is needed: lists and help do without.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
+import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
-
 from helpers.config import ExperimentConfig, TestConfig, from_dict
-from helpers.data.index import InstanceIndex
-from helpers.data.taxonomy import Taxonomy
-from helpers.evaluation.average_precision import Evaluation
-from helpers.files import UserError, is_locked, outputs_dir, read_json
-from helpers.training.log import read_log
+from helpers.files import UserError, is_locked, outputs_dir, read_json, resolve
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import nn
 
+    from helpers.data.index import InstanceIndex
+    from helpers.data.taxonomy import Taxonomy
+    from helpers.evaluation.average_precision import Evaluation
     from helpers.training.data import Split
 
+VERSIONS = ("torch", "torchvision", "timm", "numpy", "numba", "pycocotools")
 Status = Literal["finished", "running", "interrupted"]
 
 
@@ -61,8 +65,10 @@ class Run:
 
     @property
     def environment(self) -> list[dict[str, Any]]:
-        """Each sitting: started (UTC), hardware, versions of the packages that matter."""
-        return read_json(self.dir / "environment.json")
+        """Each sitting: started (UTC), hardware, versions of the packages that matter; none before
+        the first."""
+        path = self.dir / "environment.json"
+        return read_json(path) if path.exists() else []
 
     @property
     def seconds(self) -> float:
@@ -73,6 +79,8 @@ class Run:
     @property
     def evaluation(self) -> Evaluation:
         """Scores on the validation split, with their preset. UserError if unfinished."""
+        from helpers.evaluation.average_precision import Evaluation
+
         return Evaluation.from_dict(read_json(self._finished("metrics.json")))
 
     @property
@@ -83,10 +91,14 @@ class Run:
     @property
     def taxonomy(self) -> Taxonomy:
         """The classes it was trained on."""
+        from helpers.data.taxonomy import Taxonomy
+
         return Taxonomy.from_dict(read_json(self.dir / "data.json")["taxonomy"])
 
     def log(self) -> pd.DataFrame:
         """One row a step, so far."""
+        from helpers.training.log import read_log
+
         return read_log(self.dir / "log.csv")
 
     def predictions(self) -> list[dict[str, Any]]:
@@ -94,9 +106,10 @@ class Run:
         return read_json(self._finished("predictions.json"))
 
     def index(self, split: Split) -> InstanceIndex:
-        """The data of a split in the run's label space, read anew. DataError if they changed."""
-        from helpers.training.data import read_split  # torch is slow to import: lists do without
+        """The data of a split in the run's label space, read anew. UserError if they changed."""
+        from helpers.training.data import read_split
 
+        self.check_data()
         return read_split(self.config.data, split, taxonomy=self.taxonomy)
 
     def model(self, test: TestConfig | None = None) -> nn.Module:
@@ -117,6 +130,16 @@ class Run:
         model = build_model(architecture, config.loss, test, self.taxonomy.num_classes)
         model.load_state_dict(checkpoint.weights)
         return model.eval()
+
+    def check_data(self) -> None:
+        """UserError when an annotation file is not what it was when training began. One that is
+        gone is none of that: a finished run does not need it."""
+        for name, digest in read_json(self.dir / "data.json")["sha256"].items():
+            if data_digest(name) not in (digest, None):
+                raise UserError(
+                    f"{name} is not what run {self.name} was made with any more: bring the former "
+                    f"file back, give the config another name, or move {self.dir} away"
+                )
 
     def _finished(self, name: str) -> Path:
         if self.status != "finished":
@@ -151,3 +174,21 @@ def find_run(name: str) -> Run:
     known = ", ".join(run.name for run in found or runs) or "none at all"
     problem = "several runs start with" if found else "no run starts with"
     raise UserError(f"{problem} {name!r}; there are: {known}")
+
+
+def data_digest(name: str) -> str | None:
+    """SHA-256 of an annotation file as a config names it; None for one that is gone."""
+    path = resolve(name)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+
+def hardware() -> str:
+    """What this process works on, e.g. "2 CPU cores (x86_64)" or the name of the GPU.
+
+    A process that has not imported torch, which takes seconds, works on the CPU.
+    """
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_available():
+        return torch.cuda.get_device_name(0)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} CPU cores ({platform.machine()})"

@@ -1,8 +1,7 @@
-"""Every config is trained once, in its folder of the run store (`helpers.run_store`)."""
+"""Each config is trained once, in its folder of the run store (`helpers.run_store`)."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from collections.abc import Callable
@@ -10,19 +9,17 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from helpers.config import DataConfig, ExperimentConfig, change
+from helpers.config import ExperimentConfig, change
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import evaluate
-from helpers.files import UserError, locked, make_folder, read_json, resolve, write_json
+from helpers.files import UserError, locked, make_folder, write_json
 from helpers.inference.predict import predict_index
-from helpers.run_store import Run, store_dir
-from helpers.series.notebook import VERSIONS, hardware
+from helpers.run_store import VERSIONS, Run, data_digest, hardware, store_dir
 from helpers.training.data import read_splits
 from helpers.training.interrupt import Interrupted
 from helpers.training.loop import Look, OnLog, Watch, train
@@ -80,14 +77,14 @@ def _open(config: ExperimentConfig) -> Run:
     """The folder of `config`, made if there is none, with what it was made for checked."""
     if not re.fullmatch(r"[\w.-]+", config.name):
         raise UserError(
-            f"{config.name!r} is no name for a run: use letters, digits, dots, dashes, underscores"
+            f"{config.name!r} cannot name a run: use letters, digits, dots, dashes, underscores"
         )
     run = Run(store_dir() / f"{config.name}-{config.hash()}")
     if not (run.dir / "config.json").exists():
         _create(run, config)
     if run.config != config:
         raise UserError(f"{run.dir} belongs to another config: give yours another name")
-    _check_data(run)
+    run.check_data()
     return run
 
 
@@ -95,41 +92,22 @@ def _create(run: Run, config: ExperimentConfig) -> None:
     """Both splits are read first: what is wrong with them shows before anything is written."""
     train, _ = read_splits(config.data)
     make_folder(run.dir)
-    held = {"sha256": _digests(config.data), "taxonomy": train.taxonomy.to_dict()}
+    files = config.data.train_annotations, config.data.val_annotations
+    digests = {name: data_digest(name) for name in files}
+    held = {"sha256": digests, "taxonomy": train.taxonomy.to_dict()}
     with locked(run.dir):  # two processes may begin at the same moment
         write_json(run.dir / "data.json", held)
         write_json(run.dir / "config.json", config.to_dict())
 
 
-def _check_data(run: Run) -> None:
-    """Refuse to mix in other data than the run began with."""
-    now = _digests(run.config.data)
-    for name, digest in read_json(run.dir / "data.json")["sha256"].items():
-        if now[name] not in (digest, None):
-            raise UserError(
-                f"{name} is not what run {run.name} was made with any more: bring the former file "
-                f"back, give the config another name, or move {run.dir} away"
-            )
-
-
-def _digests(data: DataConfig) -> dict[str, str | None]:
-    return {name: _sha256(resolve(name)) for name in (data.train_annotations, data.val_annotations)}
-
-
-def _sha256(path: Path) -> str | None:
-    """None for a file that is gone, which a finished run does not need."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
-
-
 def _note_sitting(run: Run) -> None:
-    path = run.dir / "environment.json"
     sitting = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "hardware": hardware(),
         "processes": this_process().num_processes,
         "versions": {package: metadata.version(package) for package in VERSIONS},
     }
-    write_json(path, [*(run.environment if path.exists() else []), sitting])
+    write_json(run.dir / "environment.json", [*run.environment, sitting])
 
 
 def _look(run: Run, preview: Preview) -> Look:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from helpers.evaluation.average_precision import percent
-from helpers.evaluation.bootstrap import Difference
+from helpers.config_fields import differences, flat
+from helpers.files import UserError, read_json
 from helpers.run_store import Run, find_run, list_runs
-from helpers.runs_compare import Comparison, compare
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from helpers.evaluation.average_precision import Evaluation
+    from helpers.evaluation.bootstrap import Difference
+
+_UNPRINTABLE = ("annotations", "classes")  # a digest, a whole taxonomy
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `runs`."""
     parser.add_argument("--csv", action="store_true", help="comma-separated, for a spreadsheet")
     parser.set_defaults(a=None)
     two = parser.add_subparsers(metavar="[compare RUN_A RUN_B]").add_parser(
@@ -26,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the table of runs, or that there are none yet; or the comparison asked for."""
     if args.a is not None:
-        print(comparison_text(compare(find_run(args.a), find_run(args.b), samples=args.samples)))
+        print(compare(find_run(args.a), find_run(args.b), samples=args.samples))
         return 0
     table = runs_table()
     if table.empty:
@@ -37,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def runs_table() -> pd.DataFrame:
-    """One row a run: run, status, step, minutes, AP, AP50, preset, data, images, hardware."""
+    """One row a run: run, status, steps, minutes, data, hardware, mask AP, mask AP50, preset."""
+    import pandas as pd
+
     return pd.DataFrame([_row(run) for run in list_runs()])
 
 
@@ -47,29 +56,106 @@ def summary(run: Run) -> str:
     return f"{run.evaluation}\n{data.name} ({data.label_space} classes), {_spent(run)}"
 
 
-def comparison_text(found: Comparison) -> str:
-    """Config difference, scores, paired differences with their intervals, images, as text."""
-    images, data = len(found.masks.per_image), found.a.config.data
+def compare(a: Run, b: Run, *, samples: int = 1000, seed: int = 0) -> str:
+    """Two finished runs side by side on their validation split, scored under a's preset, as text.
+
+    What differs in the configs, the scores, b less a in mask and boundary AP with their intervals
+    from `samples` draws of the pictures, and the pictures that differ most. Raises UserError when
+    one is not finished or when they were validated on different data, classes or pictures, and
+    DataError when the data are not there any more.
+    """
+    from helpers.evaluation.bootstrap import paired_difference
+    from helpers.evaluation.tables import comparison_table
+
+    found = [run.predictions() for run in (a, b)]
+    _check_alike(a, b)
+    index, preset, data = a.index("val"), a.evaluation.preset, a.config.data
+    scores = comparison_table({run.name: _scores(run, preset) for run in (a, b)})
+    masks, outlines = (
+        paired_difference(index, *found, preset=preset, kind=kind, samples=samples, seed=seed)
+        for kind in ("segm", "boundary")
+    )
     parts = [
-        f"a: {found.a.name}, {_spent(found.a)}",
-        f"b: {found.b.name}, {_spent(found.b)}",
+        f"a: {a.name}, {_spent(a)}",
+        f"b: {b.name}, {_spent(b)}",
         "\nconfig, where it differs",
-        _lines(found.changes, "nowhere: the same config under two names"),
-        f"\nscores in per cent on {images} pictures of {data.name} ({data.label_space} classes)",
-        found.scores.to_string(na_rep="-"),
-        f"\nb less a; in brackets where 95 % of {found.samples} draws of the pictures lie",
-        f"mask AP      {_verdict(found.masks)}",
-        f"boundary AP  {_verdict(found.outlines)}",
+        _lines(config_changes(a, b), "nowhere: the same config under two names"),
+        f"\nscores in per cent on {len(index)} pictures of {data.name} "
+        f"({data.label_space} classes)",
+        scores.to_string(na_rep="-"),
+        f"\nb less a; in brackets where 95 % of {samples} draws of the pictures lie",
+        f"mask AP      {_verdict(masks)}",
+        f"boundary AP  {_verdict(outlines)}",
         "One training each: what another seed would change is not in these intervals.",
         "\npictures that differ most (mask AP of the picture alone)",
-        _lines(found.most_different(), "none: all score alike"),
+        _lines(most_different(masks), "none: all score alike"),
     ]
     return "\n".join(parts)
 
 
+def most_different(masks: Difference, count: int = 5) -> pd.DataFrame:
+    """The images that b gains most on and those it loses most on, at most `count` of each.
+
+    Columns: file_name, instances, and AP of each image alone for a, b and their difference in per
+    cent; images on which both score alike are left out.
+    """
+    import pandas as pd
+
+    table = masks.per_image.drop(columns="image_id")
+    gained, lost = table[table["difference"] > 0], table[table["difference"] < 0]
+    shown = pd.concat([gained.head(count), lost.tail(count)], ignore_index=True)
+    columns = ["a", "b", "difference"]
+    shown[columns] = (100 * shown[columns]).round(1)
+    return shown
+
+
+def config_changes(a: Run, b: Run) -> pd.DataFrame:
+    """One row a config field in which the runs differ, the name aside: field, value of a, of b.
+
+    Fields of a section that only one of them has are "-" for the other.
+    """
+    import pandas as pd
+
+    ours, theirs = (flat(differences(x.config, y.config)) for x, y in ((a, b), (b, a)))
+    fields = [name for name in {**ours, **theirs} if name != "name"]
+    rows = [(name, str(ours.get(name, "-")), str(theirs.get(name, "-"))) for name in fields]
+    return pd.DataFrame(rows, columns=["field", "a", "b"])
+
+
+def _scores(run: Run, preset: str) -> Evaluation:
+    """As stored, or anew where the run was scored under another preset."""
+    from helpers.evaluation.average_precision import evaluate
+
+    stored = run.evaluation
+    if stored.preset == preset:
+        return stored
+    return evaluate(run.index("val"), run.predictions(), preset=preset)
+
+
+def _check_alike(a: Run, b: Run) -> None:
+    one, other = _validated_on(a), _validated_on(b)
+    for what, value in one.items():
+        if value != other[what]:
+            values = "" if what in _UNPRINTABLE else f" ({value} and {other[what]})"
+            raise UserError(
+                f"{a.name} and {b.name} can not be compared: they were validated with different "
+                f"{what}{values}; evaluate both on one set with `python -m helpers evaluate --run`"
+            )
+
+
+def _validated_on(run: Run) -> dict[str, object]:
+    data, held = run.config.data, read_json(run.dir / "data.json")
+    return {
+        "label spaces": data.label_space,
+        "annotations": held["sha256"][data.val_annotations],
+        "classes": held["taxonomy"],
+        "limits of pictures": data.val_limit,
+    }
+
+
 def _verdict(difference: Difference) -> str:
-    told = difference.low > 0 or difference.high < 0
-    return f"{difference}: {'0 lies outside' if told else '0 lies within, no difference shown'}"
+    clear = difference.low > 0 or difference.high < 0
+    return f"{difference}: {'0 lies outside' if clear else '0 lies within, no difference shown'}"
 
 
 def _lines(table: pd.DataFrame, otherwise: str) -> str:
@@ -82,8 +168,9 @@ def _spent(run: Run) -> str:
 
 
 def _row(run: Run) -> dict[str, object]:
-    config = run.config
-    sittings = run.environment if (run.dir / "environment.json").exists() else []
+    from helpers.evaluation.average_precision import percent
+
+    config, sittings = run.config, run.environment
     row = {
         "run": run.name,
         "status": run.status,
@@ -95,5 +182,5 @@ def _row(run: Run) -> dict[str, object]:
     if row["status"] != "finished":
         return row
     masks = run.metrics["segm"]
-    scores = {"mask AP": percent(masks["AP"]), "mask AP50": percent(masks["AP50"])}
+    scores = {f"mask {name}": percent(masks[name]) for name in ("AP", "AP50")}
     return {**row, **scores, "preset": run.evaluation.preset}

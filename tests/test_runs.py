@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -116,6 +115,11 @@ def contents(folder):
     return {str(p): (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
 
 
+def same_weights(run, other):
+    wanted = other.model().state_dict()
+    return all(torch.equal(v, wanted[k]) for k, v in run.model().state_dict().items())
+
+
 def kill_at(step):
     def on_log(row):
         if row["step"] == step:
@@ -139,34 +143,29 @@ def test_a_finished_run_has_it_all(world, finished):
     assert "torch" in run.environment[0]["versions"]
 
 
-def test_an_early_look_changes_nothing(world, finished):
-    looks = []
+def test_a_preview_changes_nothing(world, finished):
+    seen = []
 
     def show(step, index, results):
-        looks.append((step, index.image_ids.tolist(), len(results)))
+        seen.append((step, index.image_ids.tolist(), len(results)))
         torch.rand(3)
 
-    config = change(world[1], name="looked-at", train__ema=0.0)
+    config = change(world[1], name="previewed")
     run = get_or_train(config, progress=False, preview=Preview(show, every=3, pictures=2))
-    assert [look[:2] for look in looks] == [(3, [10, 11]), (4, [10, 11])]
-    wanted = finished[0].model().state_dict()
-    assert all(torch.equal(v, wanted[k]) for k, v in run.model().state_dict().items())
-    assert looks[-1][2] == len(run.predictions()) == len(finished[0].predictions())
+    assert [one[:2] for one in seen] == [(3, [10, 11]), (4, [10, 11])]
+    assert same_weights(run, finished[0])
+    assert seen[-1][2] == len(run.predictions()) == len(finished[0].predictions())
 
 
-def test_averaged_weights_are_looked_at_and_evaluated(world):
-    looks = []
+def test_averaged_weights_are_previewed_and_evaluated(world):
+    seen = []
     config = change(world[1], name="averaged", train__ema=0.9)
-    preview = Preview(lambda *look: looks.append(look), every=100, pictures=2)
+    preview = Preview(lambda *one: seen.append(one), every=100, pictures=2)
     run = get_or_train(config, progress=False, preview=preview)
-    newest = load_newest(run.dir / "checkpoints")
-    model = run.model().state_dict()
+    newest, model = load_newest(run.dir / "checkpoints"), run.model().state_dict()
     assert all(torch.equal(v, model[k]) for k, v in newest.average.items())
-    assert not torch.equal(
-        newest.average["fpn.output.0.0.weight"], newest.model["fpn.output.0.0.weight"]
-    )
-    [(step, _, results)] = looks
-    assert step == 4 and results == run.predictions()
+    assert any(not torch.equal(v, newest.model[k]) for k, v in newest.average.items())
+    assert [one[2] for one in seen] == [run.predictions()]
 
 
 def test_an_interrupted_evaluation_says_what_is_left(world, monkeypatch):
@@ -188,14 +187,6 @@ def test_its_model_predicts_what_it_predicted(finished):
     assert not model.training
     again = predict_index(model, run.index("val"), config=run.config, progress=False)
     assert again and again == run.predictions()
-
-
-def test_a_finished_run_stays_so_for_all_who_ask_at_once(finished):
-    def ask(_: int) -> set[str]:
-        return {finished[0].status for _ in range(500)}
-
-    with ThreadPoolExecutor(4) as askers:
-        assert set.union(*askers.map(ask, range(4))) == {"finished"}
 
 
 def test_a_finished_run_is_returned_at_once(world, finished):
@@ -224,8 +215,7 @@ def test_a_killed_run_goes_on_to_the_same_end(world, finished, monkeypatch):
     get_or_train(config, progress=False)
     assert contents(run.dir / "checkpoints") == trained  # only what was missing was done
     assert run.status == "finished" and len(run.environment) == 4
-    wanted = finished[0].model().state_dict()
-    assert all(torch.equal(v, wanted[k]) for k, v in run.model().state_dict().items())
+    assert same_weights(run, finished[0])
     assert run.predictions() == finished[0].predictions()
 
 
@@ -237,26 +227,31 @@ def test_a_busy_run_is_refused_by_name(world):
     before = contents(run.dir)
     with locked(run.dir):
         assert run.status == "running"
-        with pytest.raises(RunBusyError, match=rf"{run.name} is being worked on by process"):
+        with pytest.raises(RunBusyError, match=run.name):
             get_or_train(config, progress=False)
     assert contents(run.dir) == before
     row = runs_table().set_index("run").loc[run.name]
     assert row["status"] == "interrupted" and row["steps"] == 1
 
 
-def test_a_run_that_another_process_is_making_is_refused_by_name(world):
+def test_what_stands_in_the_way_of_a_new_run(world, tmp_path, monkeypatch):
+    """Another process that makes it just now, another config in its folder, an unusable name."""
     config = change(world[1], name="made")
     folder = world[0] / "outputs" / "runs" / f"made-{config.hash()}"
     folder.mkdir(parents=True)
-    with locked(folder), pytest.raises(RunBusyError, match=rf"{folder.name} is being worked on"):
+    with locked(folder), pytest.raises(RunBusyError, match=folder.name):
         get_or_train(config, progress=False)
     assert [path.name for path in folder.iterdir()] == ["lock"]
-
-
-def test_a_store_that_can_not_be_made_is_told(world, tmp_path, monkeypatch):
+    (folder / "config.json").write_text(json.dumps(world[1].to_dict()))
+    with pytest.raises(UserError, match="belongs to another config"):
+        get_or_train(config)
+    (folder / "config.json").unlink()
+    for name in ("", "a/b", "../a", "a b"):
+        with pytest.raises(UserError, match="cannot name a run"):
+            get_or_train(change(world[1], name=name))
     (tmp_path / "file").touch()
     monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "file"))
-    with pytest.raises(StorageError, match=r"cannot write .*file/runs/.*: Not a directory"):
+    with pytest.raises(StorageError, match=r"cannot write .*file/runs/"):
         get_or_train(world[1], progress=False)
 
 
@@ -266,12 +261,12 @@ def test_other_data_are_refused(world, finished, tmp_path):
     config = change(world[1], name="data", **data_of(tmp_path))
     with pytest.raises(Killed):
         get_or_train(config, progress=False, on_log=kill_at(2))
-    run = find_run("data")
+    run, path = find_run("data"), tmp_path / "val.json"
     before = contents(run.dir)
-    path = tmp_path / "val.json"
-    path.write_text(path.read_text().replace("green thing", "blue thing"))
-    with pytest.raises(UserError, match=r"val\.json is not what run data-.* was made with"):
-        get_or_train(config, progress=False)
+    path.write_text(path.read_text().replace('"image_id": 10', '"image_id": 11'))
+    for ask in (lambda: get_or_train(config, progress=False), lambda: run.index("val")):
+        with pytest.raises(UserError, match=r"val\.json is not what run data-.* was made with"):
+            ask()
     assert contents(run.dir) == before
 
 
@@ -293,47 +288,37 @@ def test_a_finished_run_outlives_its_data(world, finished):
         path.with_suffix(".away").rename(path)
 
 
-def test_a_folder_of_another_config_is_refused(world):
-    config = change(world[1], name="other", train__lr=0.5)
-    folder = world[0] / "outputs" / "runs" / f"other-{config.hash()}"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(world[1].to_dict()))
-    with pytest.raises(UserError, match="belongs to another config"):
-        get_or_train(config)
-
-
-@pytest.mark.parametrize("name", ["", "a/b", "../a", "a b"])
-def test_names_that_are_no_folder(world, name):
-    with pytest.raises(UserError, match="no name for a run"):
-        get_or_train(change(world[1], name=name))
-
-
-def test_runs_are_found_by_name_or_prefix(finished):
+def test_runs_are_found_by_name_or_prefix(finished, tmp_path, monkeypatch):
     run, _ = finished
-    assert run in list_runs()
-    assert find_run(run.name) == find_run("whole") == run
+    assert run in list_runs() and find_run(run.name) == find_run("whole") == run
+    row = runs_table().set_index("run").loc[run.name]
+    assert row["status"] == "finished" and row["steps"] == 4 and row["preset"] == "coco"
+    assert row["data"] == "rectangles fine"
     with pytest.raises(UserError, match=rf"no run starts with 'nothing'; .*{run.name}"):
         find_run("nothing")
-
-
-def test_an_ambiguous_prefix_and_an_empty_store(tmp_path, monkeypatch):
     monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path))
-    with pytest.raises(UserError, match="no run starts with 'a'; there are: none at all"):
+    with pytest.raises(UserError, match="none at all"):
         find_run("a")
     for name in ("twin-1", "twin-2"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "config.json").write_text("{}")
-    with pytest.raises(
-        UserError, match="several runs start with 'twin'; there are: twin-1, twin-2"
-    ):
+    with pytest.raises(UserError, match="twin-1, twin-2"):
         find_run("twin")
 
 
-def test_the_table_of_runs(world, finished):
-    table = runs_table().set_index("run")
-    row = table.loc[finished[0].name]
-    assert row["status"] == "finished" and row["steps"] == 4 and row["preset"] == "coco"
-    assert row["data"] == "rectangles fine"
+def test_a_run_is_evaluated_on_its_own_data_and_on_others(world, finished, tmp_path, capsys):
+    run, _ = finished
+    assert main(["evaluate", "--run", "whole"]) == 0
+    out = capsys.readouterr().out
+    assert "2 pictures; classes red thing, green thing" in out and str(run.evaluation) in out
+    other = ["--annotations", f"{world[0]}/train.json", "--images", f"{world[0]}/train"]
+    assert main(["evaluate", "--run", "whole", *other]) == 0
+    assert "6 images, 6 instances" in capsys.readouterr().out
+    path = tmp_path / "other.json"
+    path.write_text((world[0] / "train.json").read_text().replace("green thing", "blue thing"))
+    words = ["--annotations", str(path), "--images", f"{world[0]}/train"]
+    assert main(["evaluate", "--run", "whole", *words]) == 2
+    assert "blue thing" in capsys.readouterr().err
 
 
 def test_training_from_the_command_line(world, capsys):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.data.coco import Mode, Pictures, build_index, read_json
+from helpers.data.coco import Mode, read_index
 from helpers.data.errors import DataError, Finding, Findings
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import Pair
@@ -18,28 +18,13 @@ from helpers.data.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What one split holds, once what can not be used is left out."""
-
-    pictures: int
-    pictures_without_instances: int
-    instances: int
-    crowds: int
-    most_instances: int
-    categories: int
-    categories_used: int
-    supercategories: int
-
-
-@dataclass(frozen=True)
 class SplitReport:
-    """One annotation file with its pictures. `error` says in full why it can not be used."""
+    """One annotation file with its pictures. `error` says in full why it cannot be used."""
 
     split: str
     annotations: Path
     images: Path
-    mode: Mode
-    counts: Counts | None
+    counts: dict[str, int] | None
     findings: tuple[Finding, ...]
     error: str | None
 
@@ -50,7 +35,11 @@ class SplitReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         paths = {"annotations": str(self.annotations), "images": str(self.images)}
-        return {**asdict(self), **paths, "usable": self.usable}
+        findings = [
+            {**asdict(f), "severity": f.severity, "what": f.what, "remedy": f.remedy}
+            for f in self.findings
+        ]
+        return {**asdict(self), **paths, "findings": findings, "usable": self.usable}
 
 
 def check_dataset(
@@ -70,12 +59,16 @@ def check_dataset(
     indexes: dict[str, InstanceIndex] = {}
     for split, (file, images) in pairs.items():
         findings = Findings(file)
-        how, index, error = mode or "train", None, None
-        pictures: Pictures = "decode" if decode else "header"
+        index, error = None, None
         try:
-            how = mode or _mode_of(file)
-            index = build_index(
-                findings, images, mode=how, label_space="fine", pictures=pictures, taxonomy=taxonomy
+            index = read_index(
+                file,
+                images,
+                mode=mode,
+                decode_images=decode,
+                taxonomy=taxonomy,
+                cache=False,
+                findings=findings,
             )
             for other, earlier in indexes.items():
                 for left, right in same_pictures(earlier, index):
@@ -86,24 +79,23 @@ def check_dataset(
         except DataError as problem:
             error = str(problem)
         counts = None if index is None else count(index)
-        reports.append(SplitReport(split, file, images, how, counts, findings.report(), error))
+        reports.append(SplitReport(split, file, images, counts, findings.report(), error))
     return reports
 
 
-def count(index: InstanceIndex) -> Counts:
-    """Numbers of an index; crowd regions are no instances."""
+def count(index: InstanceIndex) -> dict[str, int]:
+    """What an index holds; crowds are no instances."""
     instances = np.bincount(index.image_rows[~index.crowd], minlength=len(index))
-    groups = {category.supercategory for category in index.taxonomy.categories}
-    return Counts(
-        pictures=len(index),
-        pictures_without_instances=int((instances == 0).sum()),
-        instances=int(instances.sum()),
-        crowds=int(index.crowd.sum()),
-        most_instances=int(instances.max(initial=0)),
-        categories=len(index.taxonomy.categories),
-        categories_used=len(np.unique(index.category_ids)),
-        supercategories=len(groups),
-    )
+    return {
+        "pictures": len(index),
+        "pictures_without_instances": int((instances == 0).sum()),
+        "instances": int(instances.sum()),
+        "most_instances": int(instances.max(initial=0)),
+        "crowds": int(index.crowd.sum()),
+        "categories_used": len(np.unique(index.category_ids[~index.crowd])),
+        "categories": len(index.taxonomy.categories),
+        "supercategories": len({c.supercategory for c in index.taxonomy.categories}),
+    }
 
 
 def describe(reports: Sequence[SplitReport]) -> str:
@@ -111,16 +103,10 @@ def describe(reports: Sequence[SplitReport]) -> str:
     return "\n\n".join("\n".join(_lines(report)) for report in reports)
 
 
-def _mode_of(annotations: Path) -> Mode:
-    document = read_json(annotations)
-    bare = isinstance(document, dict) and "images" in document and not document.get("annotations")
-    return "predict" if bare and "categories" not in document else "train"
-
-
 def _lines(report: SplitReport) -> list[str]:
     lines = [f"{report.split}: {report.annotations}, pictures in {report.images}"]
     if report.counts is not None:
-        lines.append(f"  {_summary(report.counts)}")
+        lines.append(f"  {_SUMMARY.format(**report.counts)}")
     if report.error is not None and not any(f.severity == "error" for f in report.findings):
         lines.append(f"  ERROR {report.error}")
     for finding in report.findings:
@@ -133,10 +119,8 @@ def _lines(report: SplitReport) -> list[str]:
     return lines
 
 
-def _summary(counts: Counts) -> str:
-    return (
-        f"{counts.pictures} pictures ({counts.pictures_without_instances} without instances), "
-        f"{counts.instances} instances (at most {counts.most_instances} in one picture), "
-        f"{counts.crowds} crowd regions, {counts.categories_used} of {counts.categories} "
-        f"categories used, in {counts.supercategories} groups"
-    )
+_SUMMARY = (
+    "{pictures} pictures ({pictures_without_instances} without instances), {instances} instances "
+    "(at most {most_instances} in one picture), {crowds} crowd regions, {categories_used} of "
+    "{categories} categories used, in {supercategories} groups"
+)

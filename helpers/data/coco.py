@@ -7,6 +7,7 @@ file names that repeat across splits (so annotation file and image folder always
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from helpers.data.cache import Headers, headers_file, index_file, load_index, save_index
-from helpers.data.errors import DataError, Findings
+from helpers.data import cache as storage
+from helpers.data.annotations import (
+    AnnotationRecord,
+    ImageRecord,
+    note_crowd_classes,
+    read_annotations,
+    read_images,
+)
+from helpers.data.errors import DataError, Finding, Findings
+from helpers.data.formats import advice
 from helpers.data.index import InstanceIndex, pack_masks
-from helpers.data.layouts import HOLDOUT
+from helpers.data.layouts import HOLDOUT, picture_folder
 from helpers.data.locate import PICTURE_WARNINGS, Pictures, locate_pictures
-from helpers.data.records import AnnotationRecord, ImageRecord, read_annotations, read_images
 from helpers.data.taxonomy import (
     FUTURE3D,
     Category,
@@ -36,148 +44,99 @@ log = logging.getLogger(__name__)
 
 Mode = Literal["train", "predict"]
 
+READER = 3  # raised whenever the same file is read to another index than before
+WORTH_KEEPING = 1_000_000  # bytes of a file; a smaller one is read in a tenth of a second
+
 
 def read_index(
     annotations: Path | str,
     images: Path | str | None = None,
     *,
-    mode: Mode = "train",
+    mode: Mode | None = "train",
     label_space: LabelSpace = "fine",
     check_images: bool = True,
+    decode_images: bool = False,
     skip_bad_images: bool = False,
     taxonomy: Taxonomy | None = None,
     cache: bool = True,
+    findings: Findings | None = None,
 ) -> InstanceIndex:
     """Read and check one annotation file with its image folder.
 
     mode: "train" (and evaluation) wants categories and at least one usable annotation; "predict"
-        takes a file of images alone, whose classes are `taxonomy` or else 3D-FUTURE's 34.
-    images: the folder that `file_name` is relative to; by default the annotation file's own.
-    check_images: find every picture and compare its size with the declared one (headers only).
-    skip_bad_images: decode every picture and leave out those that can not be used, with a warning.
+        takes a file of images alone, whose classes are `taxonomy` or else 3D-FUTURE's 34; None
+        decides by what the file has.
+    images: the folder that `file_name` is relative to; by default that of a known layout, or the
+        annotation file's own.
+    check_images: find every picture and compare its size with the declared one, by its header.
+    decode_images: look at all of each picture, as `pictures.check_pictures` does.
+    skip_bad_images: the same, and leave out those that cannot be used, with a warning.
     taxonomy: classes the file must agree with (those of a trained model, or `FUTURE3D`).
     cache: keep what is read of a large file in outputs/cache/ and start from there next time; the
         pictures are checked nevertheless.
+    findings: the caller's ledger, which holds all findings even when this raises; by default
+        warnings are logged, one line a kind.
 
-    Warnings are logged, one line a kind, and kept in `index.warnings`. Raises DataError that tells
-    every error of the file: kind, ids, fields, the first ten places each, and the remedy.
+    Warnings are kept in `index.warnings`. Raises DataError that tells every error of the file:
+    kind, ids, fields, the first ten places each, and the remedy.
     """
-    findings = Findings(Path(annotations))
+    file, silent = Path(annotations), findings is not None
+    findings = findings or Findings(file)
     pictures: Pictures | None = "header" if check_images else None
-    index = build_index(
-        findings,
-        Path(images) if images is not None else None,
-        mode=mode,
-        label_space=label_space,
-        pictures="skip" if skip_bad_images else pictures,
-        taxonomy=taxonomy,
-        cache=cache and not skip_bad_images,
-    )
-    for warning in index.warnings:
-        log.warning("%s: %s", findings.file, warning.brief())
-    return index
-
-
-def build_index(
-    findings: Findings,
-    images: Path | None,
-    *,
-    mode: Mode,
-    label_space: LabelSpace,
-    pictures: Pictures | None,
-    taxonomy: Taxonomy | None = None,
-    cache: bool = False,
-) -> InstanceIndex:
-    """`read_index` with the caller's ledger, which holds all findings even when this raises."""
-    folders = (images or findings.file.parent, findings.file.parent)
-    kept = index_file(findings.file, mode, taxonomy) if cache else None
-    headers = Headers(headers_file(kept, folders) if kept and pictures else None)
-    index = load_index(kept) if kept else None
+    pictures = "skip" if skip_bad_images else "decode" if decode_images else pictures
+    folders = (Path(images) if images is not None else picture_folder(file), file.parent)
+    text, digest = _read_text(file)
+    keep = cache and not skip_bad_images and len(text) >= WORTH_KEEPING
+    kept = _cache_file(digest, mode, taxonomy) if keep else None
+    index = _load(kept) if kept else None
     if index is None:
-        index = _read(findings, folders, mode, pictures, taxonomy, headers)
-        if kept and kept == index_file(findings.file, mode, taxonomy):  # not changed meanwhile
-            told = (w for w in index.warnings if w.kind not in PICTURE_WARNINGS)
-            save_index(kept, replace(index, warnings=tuple(told)))
-        return index.in_space(label_space)
-    findings.include(index.warnings)
-    paths = locate_pictures(_records(index), folders, pictures, findings, headers=headers)
-    findings.raise_errors()
-    index = replace(index, paths=tuple(paths.values()), warnings=findings.report())
+        index = _read(_parsed(text, file), findings, folders, mode, pictures, taxonomy)
+        if kept:
+            _save(kept, index)
+    else:
+        findings.include(index.warnings)
+        paths = locate_pictures(_images_of(index), folders, pictures, findings)
+        findings.raise_errors()
+        index = replace(index, paths=tuple(paths.values()), warnings=findings.report())
+    for warning in () if silent else index.warnings:
+        log.warning("%s: %s", file, warning.brief())
     return index.in_space(label_space)
 
 
-def _read(
-    findings: Findings,
-    folders: tuple[Path, ...],
-    mode: Mode,
-    pictures: Pictures | None,
-    taxonomy: Taxonomy | None,
-    headers: Headers,
-) -> InstanceIndex:
-    """The index of the file itself, in the fine label space."""
-    document = read_document(findings.file, mode)
-    categories, declared = _declared(document, findings, taxonomy)
-    records = read_images(document["images"], findings)
-    paths = locate_pictures(records, folders, pictures, findings, headers=headers)
-    skipped = pictures == "skip"  # else a picture that is missing is an error, and reading goes on
-    used = {n: record for n, record in records.items() if n in paths or not skipped}
-    entries = document.get("annotations", [])
-    rows = read_annotations(
-        entries, used, {c.id for c in categories}, findings, image_ids=records.keys()
-    )
-    findings.raise_errors()
-    if mode == "train" and not any(not row.crowd for row in rows):
-        raise DataError(_nothing_usable(findings, len(entries)), findings.report())
-    if not used:
-        raise DataError(f"{findings.file}: no images to read ('images' has none that can be used).")
-    index = _assemble(Taxonomy(categories), used, paths, rows, findings)
-    return replace(index, declared=declared)
-
-
-def _records(index: InstanceIndex) -> dict[int, ImageRecord]:
-    columns = (index.image_ids, index.widths, index.heights)
-    rows = zip(*(column.tolist() for column in columns), index.file_names, strict=True)
-    return {row[0]: ImageRecord(*row) for row in rows}
-
-
-def read_document(file: Path, mode: Mode = "train") -> dict[str, Any]:
+def read_document(file: Path, mode: Mode | None = "train") -> dict[str, Any]:
     """The parsed annotation file with the lists its mode needs. DataError says what is missing."""
-    document = read_json(file)
-    if not isinstance(document, dict):
-        raise DataError(
-            f"{file}: a COCO file is an object with 'images' and 'annotations', found a "
-            f"{type(document).__name__} at top level. Give the annotations, not a result file."
-        )
-    keys = ("images", "annotations", "categories") if mode == "train" else ("images",)
-    for key in keys:
-        if key not in document:
-            found = ", ".join(sorted(map(str, document))[:10]) or "nothing"
-            hint = "" if key == "images" else " To predict only, read it with mode='predict'."
-            raise DataError(f"{file}: the key '{key}' is missing; found {found}.{hint}")
-    for key in ("images", "annotations"):
-        if not isinstance(document.get(key, []), list):
-            kind = type(document[key]).__name__
-            raise DataError(f"{file}: '{key}' must be a list, found {kind}. Export it as COCO.")
-    return document
+    return _checked(read_json(file), file, mode)
 
 
 def read_json(file: Path) -> Any:
     """Any JSON file. DataError when it is missing, cut short, or not JSON."""
+    return _parsed(_read_text(file)[0], file)
+
+
+def _read_text(file: Path) -> tuple[str, str]:
+    """The text of a file, and the SHA-256 of its bytes, which take too much memory to be kept."""
     try:
         raw = file.read_bytes()
-        text = raw.decode(json.detect_encoding(raw))
-        del raw  # hundreds of megabytes for a large data set
-        return json.loads(text, object_hook=_compact)
+        return raw.decode(json.detect_encoding(raw)), hashlib.sha256(raw).hexdigest()
     except OSError as error:
-        reason = error.strerror or str(error)
-        remedy = "Give the path of an annotation file"
+        remedy = advice(file) or "Give the path of an annotation file."
         if file.parent.name == HOLDOUT:
-            remedy = f"Make it with `python -m helpers split {file.parent.parent}`"
-        raise DataError(f"{file}: {reason}. {remedy}.") from error
+            remedy = f"Make it with `python -m helpers split {file.parent.parent}`."
+        raise DataError(f"{file}: {error.strerror or error}. {remedy}") from error
+    except UnicodeDecodeError as error:
+        raise _no_json(file, error) from error
+
+
+def _parsed(text: str, file: Path) -> Any:
+    try:
+        return json.loads(text, object_hook=_compact)
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{file}: not a JSON file, or cut short ({error}). Download or export it again."
-        ) from error
+        raise _no_json(file, error) from error
+
+
+def _no_json(file: Path, error: Exception) -> DataError:
+    remedy = advice(file) or "Download or export it again."
+    return DataError(f"{file}: not a JSON file, or cut short ({error}). {remedy}")
 
 
 def _compact(entry: dict[str, Any]) -> dict[str, Any]:
@@ -193,6 +152,58 @@ def _compact(entry: dict[str, Any]) -> dict[str, Any]:
     return entry
 
 
+def _checked(document: Any, file: Path, mode: Mode | None) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        remedy = advice(file) or "Give the annotations, not a result file."
+        raise DataError(
+            f"{file}: a COCO file is an object with 'images' and 'annotations', found a "
+            f"{type(document).__name__} at top level. {remedy}"
+        )
+    keys = ("images", "annotations", "categories") if mode == "train" else ("images",)
+    for key in keys:
+        if key not in document:
+            found = ", ".join(sorted(map(str, document))[:10]) or "nothing"
+            hint = advice(file) or ("" if key == "images" else _PREDICT_ONLY)
+            raise DataError(f"{file}: the key '{key}' is missing; found {found}. {hint}".rstrip())
+    for key in ("images", "annotations"):
+        if not isinstance(document.get(key, []), list):
+            kind = type(document[key]).__name__
+            raise DataError(f"{file}: '{key}' must be a list, found {kind}. Export it as COCO.")
+    return document
+
+
+_PREDICT_ONLY = "To predict only, read it with mode='predict' (`check --predict`)."
+
+
+def _read(
+    document: Any,
+    findings: Findings,
+    folders: tuple[Path, ...],
+    mode: Mode | None,
+    pictures: Pictures | None,
+    taxonomy: Taxonomy | None,
+) -> InstanceIndex:
+    """The index of the file itself, in the fine label space."""
+    bare = isinstance(document, dict) and not document.get("annotations")
+    mode = mode or ("predict" if bare and "categories" not in document else "train")
+    document = _checked(document, findings.file, mode)
+    categories, declared = _declared(document, findings, taxonomy)
+    records, image_ids = read_images(document["images"], findings)
+    paths = locate_pictures(records, folders, pictures, findings)
+    skipped = pictures == "skip"  # else a picture that is missing is an error, and reading goes on
+    used = {n: record for n, record in records.items() if n in paths or not skipped}
+    entries = document.get("annotations", [])
+    names = {category.id: category.name for category in categories}
+    rows = read_annotations(entries, used, names, findings, declared=image_ids)
+    note_crowd_classes(rows, names, findings)
+    findings.raise_errors()
+    if mode == "train" and all(row.crowd for row in rows):
+        raise DataError(_nothing_usable(findings.file, entries, len(rows)), findings.report())
+    if not used:
+        raise DataError(f"{findings.file}: no images to read ('images' has none that can be used).")
+    return _assemble(Taxonomy(categories), declared, used, paths, rows, findings)
+
+
 def _declared(
     document: Mapping[str, Any], findings: Findings, demanded: Taxonomy | None
 ) -> tuple[tuple[Category, ...], tuple[int, ...]]:
@@ -201,12 +212,12 @@ def _declared(
     if "categories" not in document:
         return (demanded or FUTURE3D).categories, ()
     declared = read_categories(document["categories"], findings)
-    used = {e.get("category_id") for e in document.get("annotations", []) if _has_category(e)}
+    entries = [e for e in document.get("annotations", []) if isinstance(e, dict)]
     for category in declared:
-        others = [other for other in declared if other is not category]
-        if category.id not in used and is_placeholder(category, others):
+        others = tuple(other for other in declared if other is not category)
+        if is_placeholder(category, others) and all(e.get("category_id") != 0 for e in entries):
             findings.add("category-placeholder", f"category 0 {category.name!r}")
-            declared = tuple(others)
+            declared = others
     order = tuple(category.id for category in declared)
     if demanded is None:
         return declared, order
@@ -214,22 +225,22 @@ def _declared(
     return demanded.categories, order
 
 
-def _has_category(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("category_id"), int)
-
-
-def _nothing_usable(findings: Findings, annotations: int) -> str:
-    boxes_only = annotations and findings.total("mask-missing") == annotations
-    reason = (
-        "this file has boxes only, no masks. Export it with segmentation"
-        if boxes_only
-        else f"none of its {annotations} annotations can be trained on. Check what was exported"
-    )
-    return f"{findings.file}: field segmentation: {reason}."
+def _nothing_usable(file: Path, entries: Sequence[dict[str, Any]], crowds: int) -> str:
+    if crowds:
+        return (
+            f"{file}: field iscrowd: it is 1 in all {crowds} usable annotations, which makes them "
+            "regions to ignore, of which nothing is learned. CVAT exports masks drawn by brush so: "
+            "set iscrowd to 0 where they are single objects."
+        )
+    reason = f"none of its {len(entries)} annotations has a usable mask. Check what was exported"
+    if entries and not any(entry.get("segmentation") for entry in entries):
+        reason = "this file has boxes only, no masks. Export it with segmentation"
+    return f"{file}: field segmentation: {reason}."
 
 
 def _assemble(
     taxonomy: Taxonomy,
+    declared: tuple[int, ...],
     images: Mapping[int, ImageRecord],
     paths: Mapping[int, Path],
     annotations: Sequence[AnnotationRecord],
@@ -255,4 +266,44 @@ def _assemble(
         mask_bytes=blob,
         mask_ends=ends,
         warnings=findings.report(),
+        declared=declared,
+    )
+
+
+def _images_of(index: InstanceIndex) -> dict[int, ImageRecord]:
+    columns = (index.image_ids, index.widths, index.heights)
+    rows = zip(*(column.tolist() for column in columns), index.file_names, strict=True)
+    return {row[0]: ImageRecord(*row) for row in rows}
+
+
+def _cache_file(digest: str, mode: Mode | None, taxonomy: Taxonomy | None) -> Path:
+    demanded = None if taxonomy is None else taxonomy.in_space("fine").to_dict()
+    return storage.cache_file("index", READER, digest, mode, demanded)
+
+
+def _save(file: Path, index: InstanceIndex) -> None:
+    """Keep all of an index but what depends on its pictures."""
+    told = [w for w in index.warnings if w.kind not in PICTURE_WARNINGS]
+    text = {
+        "taxonomy": index.taxonomy.to_dict(),
+        "file_names": index.file_names,
+        "declared": index.declared,
+        "warnings": [(w.kind, w.total, w.places) for w in told],
+    }
+    storage.save(file, index.columns(), text)
+
+
+def _load(file: Path) -> InstanceIndex | None:
+    """The kept index, in the fine space and without paths; None when there is none."""
+    stored = storage.load(file)
+    if stored is None:
+        return None
+    columns, text = stored
+    return InstanceIndex(
+        taxonomy=Taxonomy.from_dict(text["taxonomy"]),
+        file_names=tuple(text["file_names"]),
+        paths=(),
+        declared=tuple(text["declared"]),
+        warnings=tuple(Finding(k, total, tuple(places)) for k, total, places in text["warnings"]),
+        **columns,
     )

@@ -6,10 +6,6 @@ import argparse
 import json
 from pathlib import Path
 
-from helpers.data.check import check_dataset, describe
-from helpers.data.layouts import Pair, find_dataset
-from helpers.data.taxonomy import FUTURE3D
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `check`."""
@@ -21,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "a split), or one annotation file",
     )
     parser.add_argument(
-        "--images", type=Path, help="image folder of an annotation file (default: its own folder)"
+        "--images", type=Path, help="image folder of an annotation file (default: by its layout)"
     )
     parser.add_argument(
         "--predict", action="store_true", help="the pictures are only predicted on, not trained on"
@@ -37,8 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the report; 0 when every split can be used, else 1."""
+    from helpers.data.check import check_dataset, describe
+    from helpers.data.layouts import find_dataset
+    from helpers.data.taxonomy import FUTURE3D
+
     reports = check_dataset(
-        _pairs(args.data.expanduser(), args.images),
+        find_dataset(args.data, args.images),
         mode="predict" if args.predict else None,
         decode=not args.headers,
         taxonomy=FUTURE3D if args.future3d else None,
@@ -50,9 +50,3 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(describe(reports))
     return 0 if usable else 1
-
-
-def _pairs(data: Path, images: Path | None) -> dict[str, Pair]:
-    if images is not None or data.is_file():
-        return {data.stem: (data, (images or data.parent).expanduser())}
-    return find_dataset(data)

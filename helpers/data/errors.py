@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,7 @@ SHOWN = 10  # places listed of each kind
 
 
 class DataError(UserError):
-    """A data set that can not be used as it is; the message says what, where and how to mend it.
-
-    `findings` holds the defects by kind when there is more than one thing to say.
-    """
+    """A data set that cannot be used as it is; `findings` holds its defects by kind."""
 
     def __init__(self, message: str, findings: Iterable[Finding] = ()) -> None:
         super().__init__(message)
@@ -27,13 +25,78 @@ class DataError(UserError):
         return type(self), (str(self), self.findings)  # so that it survives the way from a worker
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One kind of defect: is it an error, what is it, and what to do (warning: what is done)."""
+# kind -> (what is wrong, how to fix it)
+ERRORS = {
+    "field": ("missing or wrong field", "Correct the file."),
+    "id-twice": ("id used twice", "Correct the file: ids must be unique."),
+    "undeclared": (
+        "annotation of an image or category that is not declared",
+        "Correct the file, or declare it.",
+    ),
+    "category-name": (
+        "category has another name than the classes demanded",
+        "Use files of one release, or read this one with its own classes.",
+    ),
+    "mask": ("mask that cannot be read", "Correct or export these masks again."),
+    "polygon-form": (
+        "mask that is not in COCO's form, one flat list per ring, [[x1, y1, x2, y2, ...]]",
+        "Flatten the points as said at each place.",
+    ),
+    "box-corners": (
+        "most boxes look like [x1, y1, x2, y2]",
+        "COCO wants [x, y, width, height]: convert.",
+    ),
+    "path-escapes": (
+        "file_name leads out of the image folder, and no file of that name is in it",
+        "Use paths relative to the image folder.",
+    ),
+    "file-missing": ("image file not found", "Give the right image folder."),
+    "file-unreadable": ("image file cannot be read", "Replace it, or choose to skip bad pictures."),
+    "size-differs": (
+        "image file has another size than declared",
+        "Correct the file or replace the picture.",
+    ),
+}
 
-    severity: Literal["error", "warning"]
-    what: str
-    remedy: str
+# kind -> (what is odd, what is done about it)
+WARNINGS = {
+    "category-name-twice": ("category name declared twice", "Both stay, distinguished by id."),
+    "category-placeholder": ("category 0 is a placeholder of the export", "It is left out."),
+    "category-order": (
+        "categories in another order than in the other file",
+        "They are matched by id; mind tools that count positions.",
+    ),
+    "crowd-only": (
+        "class with nothing but crowd regions (iscrowd 1), of which nothing is learned",
+        "CVAT exports masks drawn by brush so: set iscrowd to 0 where they are single objects.",
+    ),
+    "mask-missing": ("annotation without a usable mask", "These annotations are left out."),
+    "mask-twice": (
+        "annotation given twice: same picture, class and mask",
+        "All are used. Delete the copies: a perfect detector would miss every second one.",
+    ),
+    "polygon-short": ("polygon with fewer than 3 points", "The ring is left out."),
+    "polygon-outside": ("polygon partly outside the picture", "It is cut at the border."),
+    "area": ("area is off by more than 5 %", "The area of the mask is used."),
+    "box-differs": ("bbox is empty or more than 1 px off the mask", "The box of the mask is used."),
+    "picture-twice": (
+        "picture listed under several image ids",
+        "All are used. Merge them: what is annotated under one id is missing under the others.",
+    ),
+    "file-name": (
+        "file_name is written differently from the name of the file",
+        "The file found is used.",
+    ),
+    "orientation": ("EXIF orientation contradicts the declared size", "The tag is not applied."),
+    "frames": ("picture with more than one frame", "The first one is used."),
+    "split-leak": (
+        "same picture in two splits",
+        "Scores on it say too little: leave it out of one of them.",
+    ),
+    "skipped": ("picture that cannot be used", "It is left out, with its annotations."),
+}
+
+KINDS = MappingProxyType({**ERRORS, **WARNINGS})
 
 
 @dataclass(frozen=True)
@@ -41,11 +104,20 @@ class Finding:
     """All defects of one kind in one file: how many, and the first ten places."""
 
     kind: str
-    severity: Literal["error", "warning"]
-    what: str
-    remedy: str
     total: int
     places: tuple[str, ...]
+
+    @property
+    def severity(self) -> Literal["error", "warning"]:
+        return "error" if self.kind in ERRORS else "warning"
+
+    @property
+    def what(self) -> str:
+        return KINDS[self.kind][0]
+
+    @property
+    def remedy(self) -> str:
+        return KINDS[self.kind][1]
 
     def brief(self) -> str:
         """One line for a log: how many, and one place."""
@@ -56,145 +128,32 @@ class Finding:
         return f"{self.what}: {'; '.join(self.places)}{more}. {self.remedy}"
 
 
-def _error(what: str, remedy: str) -> Kind:
-    return Kind("error", what, remedy)
-
-
-def _warning(what: str, remedy: str) -> Kind:
-    return Kind("warning", what, remedy)
-
-
-_FIX = "Correct the file"
-_DROPPED = "These annotations are left out."
-_MASK_BOX = "The box of the mask is used."
-
-KINDS = MappingProxyType(
-    {
-        "field": _error("missing or wrong field", f"{_FIX}."),
-        "category-id-twice": _error("category id declared twice", f"{_FIX}."),
-        "category-name-twice": _warning(
-            "category name declared twice", "Both stay, told apart by id."
-        ),
-        "category-placeholder": _warning(
-            "category 0 is a placeholder of the export", "It is left out."
-        ),
-        "category-name": _error(
-            "category has another name than the classes demanded",
-            "Use files of one release, or read this one with its own classes.",
-        ),
-        "category-order": _warning(
-            "categories in another order than in the other file",
-            "They are told apart by id; mind tools that count positions.",
-        ),
-        "image-id-twice": _error("image id declared twice", f"{_FIX}: ids must be unique."),
-        "annotation-id-twice": _error("annotation id used twice", f"{_FIX}: ids must be unique."),
-        "annotation-id-zero": _warning(
-            "annotation id 0, which evaluators read as 'not matched'", "It gets the next free id."
-        ),
-        "unknown-image": _error(
-            "annotation of an image that is not declared", f"{_FIX}, or add the image."
-        ),
-        "unknown-category": _error(
-            "annotation of a category that is not declared", f"{_FIX}, or add the category."
-        ),
-        "crowd-value": _error("iscrowd is neither 0 nor 1", f"{_FIX}."),
-        "polygon": _error("polygon that can not be drawn", "Export these masks again."),
-        "polygon-short": _warning("polygon with fewer than 3 points", "The ring is left out."),
-        "polygon-outside": _warning(
-            "polygon partly outside of the picture", "It is cut at the border."
-        ),
-        "mask-missing": _warning("annotation without a mask", _DROPPED),
-        "mask-empty": _warning("mask without a pixel inside the picture", _DROPPED),
-        "rle-size": _error(
-            "RLE size is not the picture's [height, width]",
-            "Export these masks again, for these pictures.",
-        ),
-        "rle": _error("RLE that can not be decoded", "Export these masks again."),
-        "area": _warning("area is off by more than 5 %", "The area of the mask is used."),
-        "area-far": _warning(
-            "area is off by more than 20 %: an outline that crosses itself?",
-            "The area of the mask is used.",
-        ),
-        "box": _error("bbox is not four finite numbers", f"{_FIX}, or leave bbox out."),
-        "box-empty": _warning("bbox without width or height", _MASK_BOX),
-        "box-differs": _warning("bbox is more than 1 px off the mask", _MASK_BOX),
-        "box-corners": _error(
-            "most boxes look like [x1, y1, x2, y2]", "COCO wants [x, y, width, height]: convert."
-        ),
-        "box-shares": _warning("boxes look like shares of the picture (0 to 1)", _MASK_BOX),
-        "path-escapes": _error(
-            "file_name leads out of the image folder", "Use paths relative to the image folder."
-        ),
-        "file-missing": _error("image file not found", "Give the right image folder."),
-        "file-unreadable": _error(
-            "image file can not be read", "Replace it, or choose to skip bad pictures."
-        ),
-        "size-differs": _error(
-            "image file has another size than declared", f"{_FIX} or replace the picture."
-        ),
-        "orientation": _warning(
-            "EXIF orientation contradicts the declared size", "The tag is not applied."
-        ),
-        "frames": _warning("picture with more than one frame", "The first one is used."),
-        "split-leak": _warning(
-            "same picture in two splits",
-            "Scores on it say too little: leave it out of one of them.",
-        ),
-        "idmap-missing": _error("id of an annotation is not in the id-map", f"{_FIX}."),
-        "idmap-extra": _warning(
-            "id of the id-map has no annotation (room structure, say)", "It counts as background."
-        ),
-        "idmap-blended": _warning(
-            "id-map with blended colours (it was drawn with anti-aliasing)",
-            "Correct the masks before training on them.",
-        ),
-        "skipped": _warning(
-            "picture that can not be used", "It is left out, with its annotations."
-        ),
-    }
-)
-
-
 class Findings:
     """Collects the defects of one file, so that all are told at once."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self._places: dict[str, list[str]] = {}
-        self._totals: dict[str, int] = {}
+        self._totals: Counter[str] = Counter()
 
     def add(self, kind: str, place: str) -> None:
         """Note one defect; `kind` is a key of `KINDS`, `place` says where and what was found."""
-        self._totals[kind] = self._totals.get(kind, 0) + 1
-        places = self._places.setdefault(kind, [])
-        if len(places) < SHOWN:
-            places.append(place)
+        self.include([Finding(kind, 1, (place,))])
 
     def include(self, findings: Iterable[Finding]) -> None:
         """Note defects that another ledger reported."""
         for finding in findings:
-            self._totals[finding.kind] = self.total(finding.kind) + finding.total
+            self._totals[finding.kind] += finding.total
             places = self._places.setdefault(finding.kind, [])
             places.extend(finding.places[: SHOWN - len(places)])
 
-    def total(self, kind: str) -> int:
-        return self._totals.get(kind, 0)
-
     def report(self) -> tuple[Finding, ...]:
-        """All findings, errors first, else in the order of `KINDS`."""
-        found = [
-            Finding(
-                name,
-                kind.severity,
-                kind.what,
-                kind.remedy,
-                self.total(name),
-                tuple(self._places[name]),
-            )
-            for name, kind in KINDS.items()
-            if name in self._totals
-        ]
-        return tuple(sorted(found, key=lambda f: f.severity != "error"))
+        """All findings in the order of `KINDS`, errors first."""
+        return tuple(
+            Finding(kind, self._totals[kind], tuple(self._places[kind]))
+            for kind in KINDS
+            if kind in self._totals
+        )
 
     def raise_errors(self) -> None:
         """Raise one DataError that tells every error of the file, if there is any."""

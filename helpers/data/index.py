@@ -12,15 +12,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.data.errors import Finding
 from helpers.data.rle import Rle
 from helpers.data.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+COLUMNS = (
+    *("image_ids", "widths", "heights", "annotation_ids", "image_rows", "category_ids"),
+    *("crowd", "areas", "boxes", "mask_bytes", "mask_ends"),
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,8 @@ class InstanceIndex:
 
     Columns of pictures (I,): image_ids, widths, heights, file_names (as in the file), paths.
     Columns of annotations (A,): annotation_ids, image_rows, category_ids, crowd, areas, boxes
-    (A, 4) [x, y, w, h]; area and box are those of the mask. `warnings` tells what was mended,
-    `declared` the category ids in the order of the file.
+    (A, 4) [x, y, w, h]; area and box are those of the mask. All ids are the file's own. `warnings`
+    tells what was left out or corrected, `declared` the category ids in the order of the file.
     """
 
     taxonomy: Taxonomy
@@ -87,6 +95,10 @@ class InstanceIndex:
     def _starts(self) -> NDArray[np.int64]:
         return np.searchsorted(self.image_rows, np.arange(len(self) + 1))
 
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """All that is numbers, by name."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
     def image_path(self, row: int) -> Path:
         """File of picture number `row`."""
         return self.paths[row]
@@ -116,6 +128,8 @@ class InstanceIndex:
 
     def frame(self) -> pd.DataFrame:
         """One row per annotation; `category` and `supercategory` are names of the fine space."""
+        import pandas as pd  # slow to import, and only notebooks want a frame
+
         category = {c.id: c for c in self.taxonomy.categories}
         kinds = [category[int(number)] for number in self.category_ids]
         columns = {
@@ -196,22 +210,9 @@ class InstanceIndex:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of everything but the place of the files: equal data, equal digest, anywhere."""
-        columns = (
-            self.image_ids,
-            self.widths,
-            self.heights,
-            self.annotation_ids,
-            self.image_rows,
-            self.category_ids,
-            self.crowd,
-            self.areas,
-            self.boxes,
-            self.mask_bytes,
-            self.mask_ends,
-        )
         text = json.dumps([self.taxonomy.to_dict(), self.file_names])
         sha = hashlib.sha256(text.encode())
-        for column in columns:
+        for column in self.columns().values():
             sha.update(np.ascontiguousarray(column).tobytes())
         return sha.hexdigest()
 

@@ -2,30 +2,38 @@
 
 3D-FUTURE alone has three: the release (GT/train_set.json, train/image), the organisers' challenge
 (annotations/train_set.json, train2020) and the winners' (annotations/train_set.json, images/train).
-Besides: generated scenes, COCO, and exports with one _annotations.coco.json a split.
+Besides: generated scenes, COCO, and exports with one _annotations.coco.json a split. Hidden files
+count nowhere, and a .json file counts as annotations only if it is COCO with masks or boxes.
 """
 
 from __future__ import annotations
 
+import logging
+import mmap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from helpers.data.errors import DataError
-from helpers.data.pictures import EXTENSIONS, read_header
+from helpers.data.errors import SHOWN, DataError, Findings
+from helpers.data.formats import advice
+from helpers.data.pictures import examine_pictures, is_picture, reason_of
+
+log = logging.getLogger(__name__)
 
 Pair = tuple[Path, Path]  # annotation file, image folder
 
 HOLDOUT = "holdout"  # folder of the files that `split` makes: train.json and val.json
 
-SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+SPLITS = {"train": ("train",), "val": ("validation", "valid", "val"), "test": ("test",)}
 
 _ANNOTATIONS = (
     "GT/{split}_set.json",
     "annotations/{split}_set.json",
     "annotations/instances_{split}*.json",
-    "annotations/{split}*.json",
+    "annotations/*{split}*.json",
     "{split}/_annotations.coco.json",
-    "{split}/annotations.json",
+    "{split}/*.json",
+    "instances_{split}*.json",
     "{split}_set.json",
     "{split}.json",
 )
@@ -39,69 +47,125 @@ _IMAGES = (
     "{split}",
     "image",
     "images",
+    "data",
 )
 _ALONE = ("*.json", "annotations/*.json")  # one file for all, when there is exactly one
 
 
-def find_dataset(folder: Path | str) -> dict[str, Pair]:
-    """The (annotation file, image folder) of each split found: "train", "val", "test" or "all".
+def find_dataset(path: Path | str, images: Path | str | None = None) -> dict[str, Pair]:
+    """The (annotation file, image folder) of each split of a folder: "train", "val", "test"; of a
+    folder without splits, and of an annotation file, "all".
 
-    Raises DataError with the layouts known when nothing is found.
+    images: the image folder, of an annotation file only. Raises DataError when nothing is found:
+    it names the known layouts, or how to convert what is there.
     """
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder. Give the folder of a data set.")
+    path = Path(path).expanduser()
+    if images is not None or path.is_file():
+        return {"all": (path, Path(images).expanduser() if images else picture_folder(path))}
+    if not path.is_dir():
+        raise DataError(f"{path}: no such file or folder. Give the folder of a data set.")
     found = {}
     for split, names in SPLITS.items():
         for name in names:
-            annotations = _annotations(folder, name)
-            if annotations is not None and split not in found:
-                found[split] = (annotations, _images(folder, name, annotations))
+            files = (_coco_files(path, pattern.format(split=name)) for pattern in _ANNOTATIONS)
+            several = next(filter(None, files), [])
+            if several and split not in found:
+                file = _first(several)
+                found[split] = (file, _images(path, name, file) or picture_folder(file))
     if found:
         return found
-    alone = [path for pattern in _ALONE for path in sorted(folder.glob(pattern))]
+    alone = [file for pattern in _ALONE for file in _coco_files(path, pattern)]
     if len(alone) == 1:
-        return {"all": (alone[0], _images(folder, "all", alone[0]))}
-    seen = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
+        return {"all": (alone[0], _images(path, "all", alone[0]) or picture_folder(alone[0]))}
+    if alone:
+        raise DataError(f"{path}: several annotation files, {_listed(alone)}. Give one of them.")
+    known = ", ".join(_ANNOTATIONS)
     raise DataError(
-        f"{folder}: no annotation file found; the folder holds {seen}. Known layouts: "
-        f"{', '.join(_ANNOTATIONS)} (split: train, val, valid, test), or one .json file alone. "
-        "Else give the annotation file itself, with its image folder."
+        f"{path}: no COCO annotation file found; the folder holds {_listed(_visible(path))}. "
+        + (
+            advice(path)
+            or f"Known layouts: {known} (split: train, val, valid, test), or one .json file alone. "
+            "Else give the annotation file itself, with its image folder."
+        )
     )
 
 
-def _annotations(folder: Path, split: str) -> Path | None:
-    for pattern in _ANNOTATIONS:
-        files = sorted(folder.glob(pattern.format(split=split)))
-        if files:
-            return files[0]
-    return None
+def picture_folder(annotations: Path) -> Path:
+    """Where the pictures of an annotation file lie, going by the known layouts; else its own
+    folder."""
+    folder = annotations.parent
+    if not folder.is_dir() or any(map(is_picture, folder.iterdir())):
+        return folder
+    names = [name for group in SPLITS.values() for name in group if name in annotations.stem]
+    split = max(names, key=len, default="all")
+    above = [folder.parent] if folder.name in ("GT", "annotations") else []
+    found = (_images(root, split, annotations) for root in (folder, *above))
+    return next(filter(None, found), folder)
 
 
-def _images(folder: Path, split: str, annotations: Path) -> Path:
-    """The first candidate that holds pictures; else the annotation file's own folder."""
-    tag = annotations.stem.removeprefix("instances_")
-    for candidate in _IMAGES:
-        path = folder / candidate.format(split=split, tag=tag)
-        if path.is_dir() and _holds_pictures(path):
-            return path
-    return annotations.parent
+def picture_list(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """COCO `images` of one picture, or of a folder of pictures without COCO annotations: by name,
+    numbered from 1, sizes upright. Empty for anything else.
 
-
-def picture_list(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """COCO `images` of a folder that holds pictures and no JSON: by name, numbered from 1, upright.
-
-    Empty for any other folder. Raises DataError for a picture that can not be read.
+    Says what of the folder is left out. Raises DataError for pictures that cannot be read.
     """
-    if any(path.suffix == ".json" for path in folder.iterdir()):
-        return {"images": []}
+    if path.is_file():
+        files = [path] if is_picture(path) else []
+    else:
+        files = [] if _coco_files(path, "*.json") else [p for p in _visible(path) if is_picture(p)]
+        left = [p for p in _visible(path) if p not in set(files)]
+        if files and left:
+            log.warning("%s: %d left out, as no pictures: %s", path, len(left), _listed(left))
+    findings = Findings(path)
     rows = []
-    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in EXTENSIONS):
-        height, width = read_header(path).oriented_size
-        row = {"id": len(rows) + 1, "file_name": path.name, "height": height, "width": width}
-        rows.append(row)
+    for file, header in zip(files, examine_pictures(files, decode=False), strict=True):
+        if isinstance(header, DataError):
+            findings.add("file-unreadable", reason_of(header))
+        else:
+            height, width = header.oriented_size
+            row = {"id": len(rows) + 1, "file_name": file.name, "height": height, "width": width}
+            rows.append(row)
+    findings.raise_errors()
     return {"images": rows}
 
 
-def _holds_pictures(folder: Path) -> bool:
-    return any(path.suffix.lower() in EXTENSIONS for path in folder.iterdir())
+def is_coco(file: Path) -> bool:
+    """Does a .json file look like COCO annotations of things in pictures, without parsing it?"""
+    keys = ("images", "segmentation", "caption", "segments_info")
+    try:
+        with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as m:
+            images, masks, captions, panoptic = (m.find(f'"{k}"'.encode()) >= 0 for k in keys)
+    except (OSError, ValueError):  # ValueError: an empty file cannot be mapped
+        return False
+    return images and not panoptic and (masks or not captions)
+
+
+def _coco_files(folder: Path, pattern: str) -> list[Path]:
+    files = (f for f in sorted(folder.glob(pattern)) if not f.name.startswith("."))
+    return [file for file in files if file.is_file() and is_coco(file)]
+
+
+def _first(files: list[Path]) -> Path:
+    if len(files) > 1:
+        log.warning("%s is used; left out: %s", files[0], _listed(files[1:]))
+    return files[0]
+
+
+def _images(folder: Path, split: str, annotations: Path) -> Path | None:
+    """The first candidate that holds pictures."""
+    tag = annotations.stem.removeprefix("instances_")
+    for candidate in _IMAGES:
+        path = folder / candidate.format(split=split, tag=tag)
+        if path.is_dir() and any(map(is_picture, path.iterdir())):
+            return path
+    return None
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _listed(paths: Iterable[Path]) -> str:
+    names = [path.name for path in paths]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN]) or 'nothing'}{more}"

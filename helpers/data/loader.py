@@ -71,13 +71,14 @@ class InstanceDataset(Dataset[Sample]):
         keep_empty: bool | None = None,
     ) -> None:
         sides = (short_side, short_side) if isinstance(short_side, int) else short_side
-        if not 1 <= sides[0] <= sides[1] or max_side < 1:
-            raise ValueError(f"short_side {short_side} and max_side {max_side} must be sizes >= 1")
-        if not train and (sides[0] != sides[1] or flip or colour or blur or rotate):
-            raise ValueError("without train=True there is one short_side and no augmentation")
-        self.index, self.train, self.seed = index, train, seed
-        self.short_side, self.max_side = (sides[0], sides[1]), max_side
-        self.flip, self.colour, self.blur, self.rotate = flip, colour, blur, rotate
+        self.index, self.train, self.seed, self.max_side = index, train, seed, max_side
+        self._ranges = {
+            "short_side": sides,
+            "flip": flip,
+            "colour": colour,
+            "blur": blur,
+            "rotate": rotate,
+        }
         filled = np.zeros(len(index), dtype=bool)
         filled[index.image_rows[~index.crowd]] = True
         keep = not train if keep_empty is None else keep_empty
@@ -96,28 +97,20 @@ class InstanceDataset(Dataset[Sample]):
         self._epoch.fill_(epoch)
 
     def __getitem__(self, position: int) -> Sample:
-        """Sample number `position`. Raises DataError when its picture can not be read."""
+        """Sample number `position`. Raises DataError when its picture cannot be read."""
         row = int(self.rows[position])
         return make_sample(self.index, row, self._draw(row), max_side=self.max_side)
 
     def _draw(self, row: int) -> Draw:
         if not self.train:
-            return Draw(self.short_side[0])
-        key = (self.seed, self.epoch, row)
-        return draw(
-            key,
-            short_side=self.short_side,
-            flip=self.flip,
-            colour=self.colour,
-            blur=self.blur,
-            rotate=self.rotate,
-        )
+            return Draw(self._ranges["short_side"][0])
+        return draw((self.seed, self.epoch, row), **self._ranges)
 
 
 def make_sample(index: InstanceIndex, row: int, drawn: Draw, *, max_side: int) -> Sample:
     """Picture number `row` and its targets after the changes `drawn`: the same ones, any time.
 
-    Raises DataError when the picture can not be read.
+    Raises DataError when the picture cannot be read.
     """
     size = index.image_size(row)
     picture = read_picture(index.image_path(row), size)
@@ -183,10 +176,6 @@ class EpochSampler(Sampler[int]):
         drop_last: bool = False,
         repeats: NDArray[np.float64] | None = None,
     ) -> None:
-        if not 0 <= rank < world:
-            raise ValueError(f"rank {rank} is not one of {world} processes")
-        if repeats is not None and (not shuffle or len(repeats) != length or repeats.min() < 1):
-            raise ValueError(f"repeats must be {length} numbers of 1 or more, and shuffle True")
         self.repeats = repeats
         self.length, self.seed, self.shuffle = length, seed, shuffle
         self.rank, self.world, self.drop_last = rank, world, drop_last

@@ -1,4 +1,4 @@
-"""Picture files as they come: found by name, oriented, checked against the declared size, as RGB.
+"""Picture files as they come: oriented, checked against the declared size, as RGB.
 
 EXIF orientation: it is applied, then the size compared with the declared one; when only the stored
 size fits, the tag is not applied. Modes: grey, palette and CMYK become RGB; alpha is dropped; 16
@@ -8,10 +8,9 @@ are pictures of more than Pillow's limit (179 million pixels).
 
 from __future__ import annotations
 
-import glob
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from tqdm.auto import tqdm
 
+from helpers.data import cache
 from helpers.data.errors import DataError, Findings
 from helpers.data.parallel import available_cores
 
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
     from helpers.data.index import InstanceIndex
 
 REPLACE = "Replace it or leave it out."  # how the message of an unreadable picture ends
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp"),
+    *(".tif", ".tiff", ".gif", ".ppm", ".pgm"),
+)
+WORTH_KEEPING = 200  # pictures; what is known of fewer is looked up anew each time
 _ORIENTATION = 0x0112
 _SIXTEEN_BITS = ("PNG", "PPM")  # never more bits, also where Pillow opens them in its 32-bit mode
 _TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
@@ -45,6 +50,10 @@ _TURNS = MappingProxyType(
     }
 )
 
+# Once for the process: changing the filters around each call is not safe between threads.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # half the hard limit
+warnings.filterwarnings("ignore", "(Truncated|Corrupt|Metadata)", UserWarning, "PIL")
+
 
 @dataclass(frozen=True)
 class Header:
@@ -59,45 +68,15 @@ class Header:
         return self.size[::-1] if self.orientation in _TURNED else self.size
 
 
-def escapes(file_name: str) -> bool:
-    """Does a relative file name lead out of its folder (or is it an absolute one)?"""
-    name = os.path.normpath(file_name.replace("\\", "/"))
-    return os.path.isabs(name) or name == ".." or name.startswith("../") or "\0" in name
-
-
-def find_picture(file_name: str, folders: tuple[Path, ...]) -> Path | None:
-    """The first existing file of that name; 3D-FUTURE leaves the extension out, so try some."""
-    for folder in folders:
-        for extension in ("", *EXTENSIONS):
-            path = folder / f"{file_name}{extension}"
-            try:
-                if path.is_file():
-                    return path
-            except (OSError, ValueError):  # a name too long or impossible here
-                return None
-    return None
-
-
-def hint_where(file_name: str, folder: Path) -> str:
-    """For a file that is not there: is it one folder deeper, or spelt a little differently?"""
-    name, stem = Path(file_name).name, Path(file_name).stem.casefold()
-    for pattern in (glob.escape(name), f"{glob.escape(name)}.*"):
-        deeper = next(folder.glob(f"*/{pattern}"), None)
-        if deeper is not None:
-            return f"it is in {deeper.parent}"
-    parent = (folder / file_name).parent
-    if parent.is_dir():
-        for path in sorted(parent.iterdir()):
-            if path.stem.casefold() == stem and path.suffix.casefold() in EXTENSIONS:
-                return f"{path.name} is there"
-    return "" if folder.is_dir() else f"the folder {folder} does not exist"
+def is_picture(path: Path) -> bool:
+    """Is it a picture by its name, and not a hidden file such as macOS's ._a.jpg?"""
+    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
 
 
 def read_header(path: Path) -> Header:
     """Size, orientation and frames. DataError when the file is empty or not a picture."""
     with open_picture(path) as picture:
-        frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
-        return Header(picture.size[::-1], _orientation(picture), frames)
+        return _header(picture)
 
 
 def applies_orientation(header: Header, size: tuple[int, int]) -> bool | None:
@@ -125,11 +104,7 @@ def to_rgb(picture: Image.Image, *, orient: bool = True) -> Image.Image:
     Raises ValueError for numbers without a fixed white: floating-point ones, and those of mode "I"
     that are not from a file of 16 bits.
     """
-    if picture.mode == "I" and picture.format not in _SIXTEEN_BITS:  # a turned one has no format
-        raise ValueError(
-            'a picture of mode "I" holds 32-bit numbers, whose white is unknown: give 8 bits '
-            "(0..255), e.g. Image.fromarray(np.asarray(picture).astype('uint8'))"
-        )
+    _require_white(picture)
     turn = _TURNS.get(_orientation(picture)) if orient else None
     return _to_rgb(picture if turn is None else picture.transpose(turn))
 
@@ -144,16 +119,96 @@ def describe_sizes(found: tuple[int, int], declared: tuple[int, int]) -> str:
 def open_picture(path: Path) -> Iterator[Image.Image]:
     """An open picture file; whatever goes wrong with it in the block becomes a DataError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # half the hard limit
-            warnings.filterwarnings("ignore", message="(Truncated|Corrupt|Metadata)")
-            picture = Image.open(path)
-        with picture:
+        with Image.open(path) as picture:
             yield picture
     except DataError:
         raise
     except Exception as error:  # damaged bytes make decoders raise nearly anything
         raise _unreadable(path, error) from error
+
+
+def check_pictures(index: InstanceIndex) -> None:
+    """Look at every picture of an index once, to its last byte, and remember those that are whole.
+
+    Raises DataError with the number and the first places of those that are broken or missing.
+    """
+    if not len(index):
+        return
+    folders = {path.parent.absolute() for path in index.paths}
+    findings = Findings(Path(os.path.commonpath(folders)))
+    found = examine_pictures(index.paths, decode=True)
+    for row, (path, header) in enumerate(zip(index.paths, found, strict=True)):
+        place = f"image {index.image_ids[row]}, "
+        if isinstance(header, DataError):
+            findings.add("file-unreadable", place + reason_of(header))
+        elif applies_orientation(header, index.image_size(row)) is None:
+            sizes = describe_sizes(header.oriented_size, index.image_size(row))
+            findings.add("size-differs", f"{place}{path}: {sizes}")
+    findings.raise_errors()
+
+
+def examine_pictures(paths: Sequence[Path], *, decode: bool) -> list[Header | DataError]:
+    """The header of each picture file, or why it cannot be read; several threads share the work.
+
+    decode: read each to its end, too, which alone finds files that are cut short. What is known of
+    many files is remembered for as long as their size and time of change stay the same.
+    """
+    memory = cache.cache_file("pictures", sorted({str(path.parent.absolute()) for path in paths}))
+    rows = _remembered(memory) if len(paths) >= WORTH_KEEPING else {}
+    before = dict(rows)
+
+    def examine(path: Path) -> Header | DataError:
+        try:
+            status = path.stat()
+            stamp = (status.st_size, status.st_mtime_ns)
+            row = rows.get(str(path), ())
+            if row[:2] != stamp or (decode and not row[-1]):
+                header = _whole_header(path) if decode else read_header(path)
+                row = (*stamp, *header.size, header.orientation, header.frames, int(decode))
+                rows[str(path)] = row
+            return Header((row[2], row[3]), row[4], row[5])
+        except OSError as error:
+            return _unreadable(path, error)
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        work = pool.map(examine, paths)
+        hidden = not decode or len(paths) < WORTH_KEEPING
+        found = list(tqdm(work, "pictures", len(paths), leave=False, disable=hidden))
+    if len(paths) >= WORTH_KEEPING and rows != before:
+        numbers = np.array(list(rows.values()), dtype=np.int64)
+        cache.save(memory, {"numbers": numbers}, list(rows))
+    return found
+
+
+def reason_of(error: DataError) -> str:
+    """Which picture cannot be read and why, without the remedy, which the finding tells."""
+    return str(error).removesuffix(REPLACE).rstrip(". ")
+
+
+def _remembered(memory: Path) -> dict[str, tuple[int, ...]]:
+    stored = cache.load(memory)
+    if stored is None:
+        return {}
+    arrays, paths = stored
+    return dict(zip(paths, map(tuple, arrays["numbers"].tolist()), strict=True))
+
+
+def _whole_header(path: Path) -> Header:
+    """The header of a picture that can be decoded, JPEGs at an eighth of their size: faster, and
+    every byte is read all the same."""
+    with open_picture(path) as picture:
+        header = _header(picture)
+        _require_white(picture)
+        picture.draft(None, (picture.width // 8, picture.height // 8))
+        picture.load()
+        return header
+
+
+def _header(picture: Image.Image) -> Header:
+    frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+    return Header(picture.size[::-1], _orientation(picture), frames)
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -165,14 +220,22 @@ def _orientation(picture: Image.Image) -> int:
     return tag if tag in range(1, 9) else 1
 
 
+def _require_white(picture: Image.Image) -> None:
+    if picture.mode == "F":
+        raise ValueError("pictures of floating-point numbers have no fixed white; save it as 8 bit")
+    if picture.mode == "I" and picture.format not in _SIXTEEN_BITS:  # a turned one has no format
+        raise ValueError(
+            'a picture of mode "I" holds 32-bit numbers, whose white is unknown: give 8 bits '
+            "(0..255), e.g. Image.fromarray(np.asarray(picture).astype('uint8'))"
+        )
+
+
 def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode == "RGB":
         return picture
     if picture.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip at 255
         values = np.asarray(picture).astype(np.int64).clip(0, 65535)
         return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
-    if picture.mode == "F":
-        raise ValueError("pictures of floating-point numbers have no fixed white; save it as 8 bit")
     if picture.mode == "P":
         return picture.convert("RGBA").convert("RGB")
     return picture.convert("RGB")
@@ -184,21 +247,4 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     except OSError:
         return DataError(f"{path}: file not found. Give the right image folder.")
     reason = "the file is empty" if empty else str(error) or type(error).__name__
-    return DataError(f"{path}: the picture can not be read ({reason}). {REPLACE}")
-
-
-def check_pictures(index: InstanceIndex) -> None:
-    """Decode every picture of an index once. Raises DataError with the first that are broken."""
-    findings = Findings(Path(os.path.commonpath(index.paths)) if index.paths else Path())
-
-    def problem(row: int) -> str | None:
-        try:
-            read_picture(index.image_path(row), index.image_size(row))
-        except DataError as error:
-            return f"image {index.image_ids[row]}, {error}"
-        return None
-
-    with ThreadPoolExecutor(available_cores()) as pool:
-        for place in filter(None, pool.map(problem, range(len(index)))):
-            findings.add("file-unreadable", place)
-    findings.raise_errors()
+    return DataError(f"{path}: the picture cannot be read ({reason}). {REPLACE}")

@@ -15,12 +15,11 @@ import numpy as np
 import pycocotools.mask as coco_mask
 from numpy.typing import NDArray
 
-from helpers.data.polygons import checked_ring, inside
-from helpers.data.run_lengths import check_sum, extent, integers, paint, unpack, without_empty_runs
 from helpers.files import UserError
 
 MAX_PIXELS = 2**28  # more than Pillow opens
 MAX_SIDE = 2**20
+FAR = 10  # times the picture's longer side: no position in it, and it would take too much memory
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -36,32 +35,28 @@ def encode(mask: NDArray[Any]) -> Rle:
     """Compress a (H, W) mask; anything not zero is foreground."""
     if mask.ndim != 2:
         raise UserError(f"a mask has two dimensions (H, W), this array has shape {mask.shape}")
-    size = _checked_size(mask.shape)
-    return _as_text(coco_mask.encode(np.asfortranarray(mask != 0, dtype=np.uint8)), size)
+    _checked_size(mask.shape)
+    return _as_text(coco_mask.encode(np.asfortranarray(mask != 0, dtype=np.uint8)))
 
 
 def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
     """The (H, W) bool mask. Raises UserError when the runs do not fill the size exactly."""
-    counts, (height, width) = runs(rle), _checked_size(rle["size"])
-    return _painted(counts, (0, 0, width, height), height)
+    height, width = _size_of(rle)
+    return decode_box(rle, (0, 0, width, height))
 
 
 def decode_box(rle: Mapping[str, Any], box: Box) -> NDArray[np.bool_]:
     """The mask inside `box` (x, y, w, h; integer pixels inside the picture) alone: (h, w) bool.
 
-    Costs as much as the box, not as the whole picture.
+    Costs as much as the columns of the box, not as the whole picture.
     """
-    (x, y, w, h), (height, width) = box, _checked_size(rle["size"])
+    counts, (x, y, w, h), (height, width) = runs(rle), box, _size_of(rle)
     if not (0 <= x <= x + w <= width and 0 <= y <= y + h <= height):
         raise UserError(f"box {tuple(box)} does not lie inside a mask of {width}x{height}")
-    return _painted(runs(rle), (x, y, w, h), height)
-
-
-def _painted(counts: NDArray[np.int64], box: Box, height: int) -> NDArray[np.bool_]:
-    x, y, w, h = box
-    columns = np.zeros((w, h), bool)
-    paint(columns, counts, x, y, height)
-    return columns.T
+    ends = np.cumsum(counts).clip(x * height, (x + w) * height)
+    value = np.arange(len(counts)) % 2 == 1
+    columns = np.repeat(value, np.diff(ends, prepend=x * height))
+    return columns.reshape(w, height)[:, y : y + h].T
 
 
 def runs(rle: Mapping[str, Any]) -> NDArray[np.int64]:
@@ -69,59 +64,36 @@ def runs(rle: Mapping[str, Any]) -> NDArray[np.int64]:
 
     Raises UserError when they are malformed, negative, or do not sum to height times width.
     """
-    if not isinstance(rle, Mapping) or "size" not in rle or "counts" not in rle:
-        raise UserError("an RLE mask needs the keys 'size' and 'counts'")
-    height, width = _checked_size(rle["size"])
-    counts = rle["counts"]
-    values = unpack(counts) if isinstance(counts, str | bytes) else integers(counts)
-    check_sum(values, height=height, width=width)
+    (height, width), counts = _size_of(rle), rle["counts"]
+    values = _unpack(counts) if isinstance(counts, str | bytes) else _integers(counts)
+    pixels = height * width
+    for outlier in (values.min(initial=0), values.max(initial=0)):
+        if not 0 <= outlier <= pixels:  # checked first: the sum could overflow
+            raise UserError(f"RLE run of {outlier} pixels in a mask of {width}x{height}")
+    if values.sum() != pixels:
+        raise UserError(f"RLE runs sum to {values.sum()}, but {width}x{height} is {pixels}")
     return values
 
 
 def normalise(rle: Mapping[str, Any]) -> Rle:
     """Any valid RLE as compressed text without runs of length 0 (the first run excepted)."""
-    return _normalised(rle, runs(rle))
+    counts, size = runs(rle), list(_size_of(rle))
+    plain = _without_empty_runs(counts)
+    if plain is counts and isinstance(rle["counts"], str):
+        return Rle(size=size, counts=rle["counts"])
+    return _as_text(coco_mask.frPyObjects({"size": size, "counts": plain}, *size))
 
 
 def examine(rle: Mapping[str, Any]) -> tuple[Rle, int, Box]:
-    """`normalise` and `measure` in one pass: (compressed mask, area, box)."""
-    counts = runs(rle)
-    return _normalised(rle, counts), *_measured(counts, int(rle["size"][0]))
-
-
-def from_runs(counts: NDArray[np.integer[Any]] | Sequence[int], size: Sequence[int]) -> Rle:
-    """Compress run lengths, checked as by `runs`."""
-    height, width = _checked_size(size)
-    return normalise({"size": [height, width], "counts": counts})
-
-
-def from_polygons(rings: Sequence[Sequence[float]], size: Sequence[int]) -> Rle:
-    """The union of closed rings [x1, y1, x2, y2, ...] in pixels, clipped to the picture.
-
-    Each ring is filled as pycocotools fills it (even-odd on a grid five times finer), so a ring
-    that crosses itself leaves its doubly wound parts empty. Holes can not be said with polygons.
-    Raises UserError for a ring of fewer than three points, an odd number of coordinates, or one
-    that is not a finite number.
-    """
-    height, width = _checked_size(size)
-    if not rings:
-        raise UserError("a mask of polygons needs at least one ring")
-    parts = [inside(checked_ring(ring), height, width) for ring in rings]
-    flat = [part.ravel().tolist() for part in parts if len(part) >= 3]
-    if not flat:
-        return from_runs([height * width], (height, width))
-    packed = coco_mask.merge(coco_mask.frPyObjects(flat, height, width), intersect=False)
-    return normalise(_as_text(packed, (height, width)))
+    """(compressed mask, area in pixels, tight box); 0 and (0, 0, 0, 0) for an empty mask."""
+    checked = normalise(rle)
+    x, y, w, h = coco_mask.toBbox(checked).astype(int).tolist()
+    return checked, int(coco_mask.area(checked)), (x, y, w, h)
 
 
 def measure(rle: Mapping[str, Any]) -> tuple[int, Box]:
-    """Area in pixels and tight box (x, y, w, h); an empty mask has area 0 and box (0, 0, 0, 0)."""
-    return _measured(runs(rle), int(rle["size"][0]))
-
-
-def _measured(counts: NDArray[np.int64], height: int) -> tuple[int, Box]:
-    pixels, *box = extent(counts, height)
-    return pixels, tuple(box)
+    """Area in pixels and tight box (x, y, w, h)."""
+    return examine(rle)[1:]
 
 
 def area(rle: Mapping[str, Any]) -> int:
@@ -131,7 +103,28 @@ def area(rle: Mapping[str, Any]) -> int:
 
 def bbox(rle: Mapping[str, Any]) -> Box:
     """Tight box (x, y, w, h) in pixels; (0, 0, 0, 0) for an empty mask."""
-    return measure(rle)[1]
+    return examine(rle)[2]
+
+
+def from_runs(counts: NDArray[np.integer[Any]] | Sequence[int], size: Sequence[int]) -> Rle:
+    """Compress run lengths, checked as by `runs`."""
+    return normalise({"size": list(size), "counts": counts})
+
+
+def from_polygons(rings: Sequence[Sequence[float]], size: Sequence[int]) -> Rle:
+    """The union of closed rings [x1, y1, x2, y2, ...] in pixels, clipped to the picture.
+
+    Each ring is filled as pycocotools fills it (even-odd on a grid five times finer), so a ring
+    that crosses itself leaves its doubly wound parts empty. Holes cannot be said with polygons.
+    Raises UserError for a ring of fewer than three points, an odd number of coordinates, or one
+    that is not a number or farther out than `FAR` times the picture.
+    """
+    height, width = _checked_size(size)
+    if not rings:
+        raise UserError("a mask of polygons needs at least one ring")
+    flat = [_checked_ring(ring, FAR * max(height, width)) for ring in rings]
+    packed = coco_mask.merge(coco_mask.frPyObjects(flat, height, width), intersect=False)
+    return normalise(_as_text(packed))
 
 
 def merge(rles: Sequence[Mapping[str, Any]], *, intersect: bool = False) -> Rle:
@@ -139,7 +132,7 @@ def merge(rles: Sequence[Mapping[str, Any]], *, intersect: bool = False) -> Rle:
     checked = _same_size(rles)
     if not checked:
         raise UserError("merge needs at least one mask")
-    return _as_text(coco_mask.merge(checked, intersect=intersect), tuple(checked[0]["size"]))
+    return _as_text(coco_mask.merge(checked, intersect=intersect))
 
 
 def iou(
@@ -149,40 +142,93 @@ def iou(
     crowd: Sequence[bool] | None = None,
 ) -> NDArray[np.float64]:
     """Intersection over union, (D, T); for a crowd truth, over the detection's area instead."""
-    if crowd is not None and len(crowd) != len(truths):
-        raise UserError(f"{len(truths)} truths but {len(crowd)} crowd flags")
     if not len(detections) or not len(truths):
         return np.zeros((len(detections), len(truths)))
     checked = _same_size([*detections, *truths])
     found, true = checked[: len(detections)], checked[len(detections) :]
-    flags = [0] * len(true) if crowd is None else [int(c) for c in crowd]
+    flags = [int(c) for c in ([False] * len(true) if crowd is None else crowd)]
     return np.asarray(coco_mask.iou(found, true, flags), dtype=np.float64)
 
 
-def _normalised(rle: Mapping[str, Any], counts: NDArray[np.int64]) -> Rle:
-    size = (int(rle["size"][0]), int(rle["size"][1]))  # `runs` has checked them
-    plain = without_empty_runs(counts)
-    if plain is counts and isinstance(rle["counts"], str):
-        return Rle(size=list(size), counts=rle["counts"])
-    packed = coco_mask.frPyObjects({"size": list(size), "counts": plain}, *size)
-    return _as_text(packed, size)
+def whole(value: Any) -> int | None:
+    """The whole number that a value of a JSON file stands for (96.0 is 96), or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer):
+        return None
+    return int(value) if abs(value) < 2**62 and value == int(value) else None
+
+
+def _size_of(rle: Mapping[str, Any]) -> tuple[int, int]:
+    if not isinstance(rle, Mapping) or "size" not in rle or "counts" not in rle:
+        raise UserError("an RLE mask needs the keys 'size' and 'counts'")
+    return _checked_size(rle["size"])
 
 
 def _checked_size(size: Any) -> tuple[int, int]:
-    if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
-        raise UserError(f"RLE size must be [height, width], found {size!r:.60}")
-    for n in size:
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            raise UserError(f"RLE size must be two positive whole numbers, found {size!r:.60}")
-    height, width = int(size[0]), int(size[1])
+    sides = [whole(side) for side in size] if isinstance(size, list | tuple) else []
+    if len(sides) != 2 or not all(side is not None and side >= 1 for side in sides):
+        raise UserError(f"RLE size must be [height, width] in pixels, found {size!r:.60}")
+    height, width = sides
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
         raise UserError(f"RLE size {width}x{height} is over the limit of {MAX_PIXELS} pixels")
     return height, width
 
 
-def _as_text(packed: Mapping[str, Any], size: tuple[int, ...]) -> Rle:
-    counts = packed["counts"]
-    return Rle(size=[int(n) for n in size], counts=counts.decode("ascii"))
+def _unpack(text: str | bytes) -> NDArray[np.int64]:
+    """Run lengths from COCO's text form.
+
+    Each number is cut into groups of five bits, lowest first; a character holds one group plus 32
+    when more follow, plus 48. The fourth number and all later ones are differences to the number
+    two before; 16 in the last group is the sign.
+    """
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    groups = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
+    if not groups.size:
+        return groups
+    if groups.min() < 0 or groups.max() > 63:
+        raise UserError("compressed RLE counts hold characters outside of '0' to 'o'")
+    ends = np.flatnonzero(groups < 32)
+    if groups[-1] >= 32:
+        raise UserError("compressed RLE counts end in the middle of a number")
+    starts = np.append(0, ends[:-1] + 1)
+    lengths = ends - starts + 1
+    if lengths.max() > 7:  # 35 bits: more than any run or difference of runs can need
+        raise UserError("compressed RLE counts hold a number that is too large")
+    place = np.arange(groups.size) - np.repeat(starts, lengths)
+    values = np.add.reduceat((groups & 31) << (5 * place), starts)
+    values -= ((groups[ends] & 16) >> 4) << (5 * lengths)
+    for first in (1, 2):
+        values[first::2] = np.cumsum(values[first::2])
+    return values
+
+
+def _integers(counts: Any) -> NDArray[np.int64]:
+    """Run lengths from a flat list of whole numbers. Raises UserError for anything else."""
+    if not isinstance(counts, list | tuple | np.ndarray):
+        raise UserError(f"RLE counts must be a list or text, found {type(counts).__name__}")
+    try:
+        values = np.asarray(counts)
+    except (ValueError, OverflowError):
+        values = np.zeros((0, 0))
+    if values.shape == (0,):
+        return values.astype(np.int64)
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        raise UserError("RLE counts must be a flat list of whole numbers")
+    return values.astype(np.int64)
+
+
+def _without_empty_runs(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Join runs around an empty one: pycocotools' merge stops early where two masks have one."""
+    if (counts[1:] > 0).all():
+        return counts
+    filled = counts > 0
+    ends, value = np.cumsum(counts)[filled], (np.arange(len(counts)) % 2)[filled]
+    turns = np.append(value[1:] != value[:-1], True)
+    return np.diff(ends[turns], prepend=[0] * (1 + int(value[0])))
+
+
+def _as_text(packed: Mapping[str, Any]) -> Rle:
+    height, width = packed["size"]
+    return Rle(size=[int(height), int(width)], counts=packed["counts"].decode("ascii"))
 
 
 def _same_size(rles: Sequence[Mapping[str, Any]]) -> list[Rle]:
@@ -191,3 +237,18 @@ def _same_size(rles: Sequence[Mapping[str, Any]]) -> list[Rle]:
     if len(sizes) > 1:
         raise UserError(f"masks of different sizes (height, width): {sorted(sizes)[:5]}")
     return checked
+
+
+def _checked_ring(ring: Sequence[float], most: float) -> list[float]:
+    """A ring of three points or more within +-`most` px. Raises UserError for anything else."""
+    if not isinstance(ring, list | tuple | np.ndarray):
+        raise UserError(f"polygon ring must be a list of numbers, found {type(ring).__name__}")
+    if len(ring) % 2:
+        raise UserError(f"polygon with an odd number of coordinates ({len(ring)})")
+    if len(ring) < 6:
+        raise UserError(f"polygon with {len(ring) // 2} points: three are the least")
+    if any(isinstance(v, bool) or not isinstance(v, int | float | np.number) for v in ring):
+        raise UserError("polygon with a coordinate that is not a number")
+    if not all(abs(v) <= most for v in ring):  # false for NaN as well
+        raise UserError(f"polygon with a coordinate that is not within +-{most} pixels")
+    return [float(v) for v in ring]

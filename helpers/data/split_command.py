@@ -5,10 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from helpers.data.errors import DataError
-from helpers.data.layouts import HOLDOUT, find_dataset
-from helpers.data.splits import write_holdout
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `split`."""
@@ -23,24 +19,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the choice (default: 0)")
     parser.add_argument(
-        "--out", type=Path, help=f"folder of the new files (default: {HOLDOUT} in DATA, or beside)"
+        "--out", type=Path, help="folder of the new files (default: holdout in DATA, or beside)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the two files and say what they hold."""
+    from helpers.data.layouts import HOLDOUT, find_dataset
+    from helpers.data.splits import write_holdout
+    from helpers.files import UserError
+
     data = args.data.expanduser()
-    source = data if data.is_file() else _training_file(data)
+    found = find_dataset(data)
+    pair = found.get("train", found.get("all"))
+    if pair is None:
+        splits = ", ".join(found)
+        raise UserError(f"{data}: no training split, only {splits}. Give its file instead.")
+    annotations, pictures = pair
     folder = args.out or (data.parent if data.is_file() else data) / HOLDOUT
-    parts = write_holdout(source, folder.expanduser(), count=args.images, seed=args.seed)
+    parts = write_holdout(annotations, folder.expanduser(), count=args.images, seed=args.seed)
     for file, images in parts.items():
-        print(f"{file}: {images} pictures of {source}")
+        print(f"{file}: {images} pictures of {annotations}, which stay in {pictures}")
     return 0
-
-
-def _training_file(folder: Path) -> Path:
-    found = find_dataset(folder)
-    for split in ("train", "all"):
-        if split in found:
-            return found[split][0]
-    raise DataError(f"{folder}: no training split, only {', '.join(found)}. Give its file instead.")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from helpers.data.augment import generator
 from helpers.data.coco import read_document, read_index
 from helpers.data.errors import DataError, Findings
 from helpers.data.index import InstanceIndex
+from helpers.data.locate import clean_name
 from helpers.data.taxonomy import require_same
+from helpers.files import make_folder, replace_file
 
 
 def same_pictures(first: InstanceIndex, second: InstanceIndex) -> list[tuple[Path, Path]]:
@@ -26,11 +25,8 @@ def same_pictures(first: InstanceIndex, second: InstanceIndex) -> list[tuple[Pat
     for path in first.paths:
         by_size[path.stat().st_size].append(path)
     candidates = [(path, by_size.get(path.stat().st_size, [])) for path in second.paths]
-    hashes = {path: _hash(path) for _, equals in candidates for path in equals}
-    by_hash: dict[str, Path] = {}
-    for path, value in hashes.items():
-        by_hash.setdefault(value, path)
-    pairs = ((by_hash.get(_hash(path)), path) for path, equals in candidates if equals)
+    by_hash = {_sha256(path): path for _, equals in candidates for path in equals}
+    pairs = ((by_hash.get(_sha256(path)), path) for path, equals in candidates if equals)
     return [(left, right) for left, right in pairs if left is not None]
 
 
@@ -40,33 +36,33 @@ def compare_classes(first: InstanceIndex, second: InstanceIndex, findings: Findi
     An error: an id that has another name, or none, in `first`. A warning: another order.
     """
     require_same(second.taxonomy.categories, first.taxonomy, findings)
-    here, there = (
-        [n for n in one.declared if n in other.declared]
-        for one, other in ((second, first), (first, second))
-    )
-    if here != there:
-        place = next(
-            n for n, pair in enumerate(zip(here, there, strict=True)) if len(set(pair)) > 1
-        )
-        ids = f"category {here[place]} stands where the other has {there[place]}"
+    here = [n for n in second.declared if n in first.declared]
+    there = [n for n in first.declared if n in second.declared]
+    moved = next((pair for pair in zip(here, there, strict=True) if pair[0] != pair[1]), None)
+    if moved:
+        ids = f"category {moved[0]} stands where the other has {moved[1]}"
         findings.add("category-order", f"field categories: {ids}")
 
 
 def holdout(index: InstanceIndex, count: int, *, seed: int = 0) -> tuple[list[int], list[int]]:
     """Split off `count` pictures at random: (ids that stay, ids held out), both sorted.
 
-    Stratified by each picture's rarest category, so that rare ones are held out in proportion.
-    Depends on the annotations and the seed alone. ValueError when there are fewer pictures.
+    All image ids of one file go together. Stratified by each picture's rarest category, so that
+    rare ones are held out in proportion. Depends on the annotations and the seed alone. ValueError
+    when there are fewer pictures.
     """
-    if not 0 <= count <= len(index):
-        raise ValueError(f"can not hold out {count} of {len(index)} pictures")
-    strata = _rarest_category(index)
+    picture, strata = _pictures(index), _rarest_category(index)
+    total = picture.max(initial=-1) + 1
+    if not 0 <= count <= total:
+        raise ValueError(f"cannot hold out {count} of {total} pictures")
+    rarest = np.full(total, -1)
+    rarest[picture[::-1]] = strata[::-1]
     # One random order; then taking every (I / count)-th of the strata laid end to end is fair.
-    shuffled = generator(seed).permutation(len(index))
-    order = shuffled[np.argsort(strata[shuffled], kind="stable")]
-    places = (np.arange(count) * 2 + 1) * len(index) // (2 * max(count, 1))
-    held = np.zeros(len(index), dtype=bool)
-    held[order[places]] = True
+    random = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed,))))
+    shuffled = random.permutation(total)
+    order = shuffled[np.argsort(rarest[shuffled], kind="stable")]
+    places = (np.arange(count) * 2 + 1) * total // (2 * max(count, 1))
+    held = np.isin(picture, order[places])
     return index.image_ids[~held].tolist(), index.image_ids[held].tolist()
 
 
@@ -74,56 +70,60 @@ def write_holdout(annotations: Path, folder: Path, *, count: int, seed: int = 0)
     """Divide an annotation file as `holdout` says: `folder`/train.json and val.json.
 
     Both keep the dialect and every field of the original, which is only read; their pictures stay
-    where they are. Returns the number of pictures in each. Files that hold the same already are
-    left alone. Raises DataError for a file that can not be used, too few pictures, or other
+    where they are. Returns the number of image entries in each. Files that hold the same already
+    are left alone. Raises DataError for a file that cannot be used, too few pictures, or other
     content under these names.
     """
     index = read_index(annotations, check_images=False)
-    if not 0 < count < len(index):
+    total = len(set(_pictures(index).tolist()))
+    if not 0 < count < total:
         raise DataError(
-            f"{annotations}: can not hold out {count} of {len(index)} pictures. Give --images a "
+            f"{annotations}: cannot hold out {count} of {total} pictures. Give --images a "
             "number between."
         )
     stay, held = holdout(index, count, seed=seed)
     document = read_document(annotations)
     parts = {folder / "train.json": set(stay), folder / "val.json": set(held)}
-    folder.mkdir(parents=True, exist_ok=True)
     for file, ids in parts.items():
-        _write_part(document, ids, file)
-    return {file: len(ids) for file, ids in parts.items()}
-
-
-def _write_part(document: Mapping[str, Any], image_ids: set[int], file: Path) -> None:
-    temporary = file.with_name(f"{file.name}.part")
-    try:
-        with temporary.open("w") as stream:
-            stream.writelines(_part_as_json(document, image_ids))
-            stream.flush()
-            os.fsync(stream.fileno())
-        if not file.exists():
-            os.replace(temporary, file)
-        elif not filecmp.cmp(temporary, file, shallow=False):
+        if file.exists() and not _holds(file, document, ids):
             raise DataError(
                 f"{file} holds another split. Give --out another folder, or move that one away."
             )
-    finally:
-        temporary.unlink(missing_ok=True)
+    make_folder(folder)
+    for file, ids in parts.items():
+        replace_file(file, lambda stream, ids=ids: stream.writelines(_part(document, ids)))
+    return {file: len(ids) for file, ids in parts.items()}
 
 
-def _part_as_json(document: Mapping[str, Any], image_ids: set[int]) -> Iterator[str]:
+def _holds(file: Path, document: Mapping[str, Any], image_ids: set[int]) -> bool:
+    sha = hashlib.sha256()
+    for piece in _part(document, image_ids):
+        sha.update(piece)
+    return sha.hexdigest() == _sha256(file)
+
+
+def _part(document: Mapping[str, Any], image_ids: set[int]) -> Iterator[bytes]:
     """Piece by piece: as one text, uncompressed runs take gigabytes."""
     key_of = {"images": "id", "annotations": "image_id"}
     for number, (name, value) in enumerate(document.items()):
-        yield f"{',' if number else '{'}\n{json.dumps(name)}: "
+        yield f"{',' if number else '{'}\n{json.dumps(name)}: ".encode()
         if name not in key_of:
-            yield json.dumps(value)
+            yield json.dumps(value).encode()
             continue
         kept = (entry for entry in value if entry[key_of[name]] in image_ids)
+        yield b"["
         for place, entry in enumerate(kept):
-            yield ",\n" if place else "[\n"
-            yield json.dumps(entry, default=np.ndarray.tolist)
-        yield "]"
-    yield "}\n"
+            yield b",\n" if place else b"\n"
+            yield json.dumps(entry, default=np.ndarray.tolist).encode()
+        yield b"]"
+    yield b"}\n"
+
+
+def _pictures(index: InstanceIndex) -> np.ndarray:
+    """(I,) number of the picture file of each image id, in order of first appearance."""
+    numbers: dict[str, int] = {}
+    names = (clean_name(name) for name in index.file_names)
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
 
 
 def _rarest_category(index: InstanceIndex) -> np.ndarray:
@@ -135,6 +135,6 @@ def _rarest_category(index: InstanceIndex) -> np.ndarray:
     return rarest
 
 
-def _hash(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

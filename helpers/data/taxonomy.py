@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from helpers.data.errors import DataError, Findings
+from helpers.data.rle import whole
 
 LabelSpace = Literal["fine", "super"]
 
@@ -54,7 +55,7 @@ class Taxonomy:
 
     @cached_property
     def classes(self) -> tuple[Category, ...]:
-        """What a model tells apart, in the order of its labels."""
+        """The classes of a model, in the order of its labels."""
         if self.label_space == "fine":
             return self.categories
         groups = dict.fromkeys(category.supercategory for category in self.categories)
@@ -77,9 +78,6 @@ class Taxonomy:
         """Id to write for a label: the file's own in "fine", 1..S in "super"."""
         return self.classes[label].id
 
-    def __contains__(self, category_id: int) -> bool:
-        return category_id in self._labels
-
     def in_space(self, label_space: LabelSpace) -> Taxonomy:
         """The same categories in another label space."""
         return replace(self, label_space=label_space)
@@ -95,11 +93,6 @@ class Taxonomy:
         return Taxonomy(rows, values["label_space"])
 
 
-def slug(name: str) -> str:
-    """A name as part of a file name: 'Corner/Side Table' becomes 'corner-side-table'."""
-    return re.sub(r"\W+", "-", name).strip("-_").lower() or "unnamed"
-
-
 def canonical_name(name: str) -> str:
     """The name 3D-FUTURE first published for a category, whichever release `name` is from.
 
@@ -112,7 +105,7 @@ def read_categories(entries: Any, findings: Findings) -> tuple[Category, ...]:
     """The `categories` of an annotation file, in COCO's or 3D-FUTURE's dialect.
 
     3D-FUTURE has no `name`: the fine name is under "fine-grained category name" and the group under
-    "category". Defects go to `findings`; entries that can not be used are left out.
+    "category". Defects go to `findings`; entries that cannot be used are left out.
     """
     if not isinstance(entries, list):
         raise DataError(
@@ -120,16 +113,20 @@ def read_categories(entries: Any, findings: Findings) -> tuple[Category, ...]:
             "Export the file in COCO format."
         )
     found: dict[int, Category] = {}
+    ids_of: dict[str, int] = {}
     for position, entry in enumerate(entries):
         category = _read_category(entry)
         if isinstance(category, str):
             findings.add("field", f"category number {position + 1}, {category}")
         elif category.id in found:
             names = f"{found[category.id].name!r} and {category.name!r}"
-            findings.add("category-id-twice", f"category {category.id}: {names}")
+            findings.add("id-twice", f"category {category.id}: {names}")
         else:
             found[category.id] = category
-    _note_equal_names(found.values(), findings)
+            other = ids_of.setdefault(category.name, category.id)
+            if other != category.id:
+                place = f"{category.name!r}, ids {other} and {category.id}"
+                findings.add("category-name-twice", place)
     return tuple(found.values())
 
 
@@ -148,9 +145,8 @@ def require_same(declared: Sequence[Category], demanded: Taxonomy, findings: Fin
 
 def is_placeholder(category: Category, others: Sequence[Category]) -> bool:
     """Some exporters declare a category 0 that is only the group of all the others."""
-    return (
-        category.id == 0 and bool(others) and all(c.supercategory == category.name for c in others)
-    )
+    groups = {other.supercategory for other in others}
+    return category.id == 0 and groups == {category.name}
 
 
 _NAME_KEYS = ("fine-grained category name", "name", "category_name", "category")
@@ -160,28 +156,16 @@ _GROUP_KEYS = ("supercategory", "super-category", "category", "category_name")
 def _read_category(entry: Any) -> Category | str:
     if not isinstance(entry, dict):
         return f"found {type(entry).__name__}, not an object"
-    number = entry.get("id")
-    if isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**63:
-        return f"field id: {number!r:.40} is not a whole number"
-    name_key = next((key for key in _NAME_KEYS if _is_name(entry.get(key))), None)
+    number = whole(entry.get("id"))
+    if number is None:
+        return f"field id: {entry.get('id')!r:.40} is not a whole number"
+    texts = {key: value for key, value in entry.items() if isinstance(value, str) and value.strip()}
+    name_key = next((key for key in _NAME_KEYS if key in texts), None)
     if name_key is None:
         return f"field name: none of {', '.join(_NAME_KEYS)} holds a text"
-    name = entry[name_key]
-    groups = (entry[k] for k in _GROUP_KEYS if k != name_key and _is_name(entry.get(k)))
+    name = texts.pop(name_key)
+    groups = (texts[key] for key in _GROUP_KEYS if key in texts)
     return Category(number, name, next(groups, _GROUP_OF.get(canonical_name(name), name)))
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _note_equal_names(categories: Any, findings: Findings) -> None:
-    first: dict[str, int] = {}
-    for category in categories:
-        if category.name in first:
-            ids = f"ids {first[category.name]} and {category.id}"
-            findings.add("category-name-twice", f"{category.name!r}, {ids}")
-        first.setdefault(category.name, category.id)
 
 
 def _key(name: str) -> str:
@@ -192,59 +176,28 @@ def _folded(name: str) -> str:
     return re.sub(r"\s*/\s*", "/", " ".join(name.casefold().split()))
 
 
-_GROUPS = (
-    (
-        "Cabinet/Shelf/Desk",
-        (
-            "Children Cabinet",
-            "Nightstand",
-            "Bookcase / jewelry Armoire",
-            "Wardrobe",
-            "Tea Table",
-            "Corner/Side Table",
-            "Sideboard / Side Cabinet / Console",
-            "Wine Cooler",
-            "TV Stand",
-            "Drawer Chest / Corner cabinet",
-            "Shelf",
-            "Round End Table",
-        ),
-    ),
-    ("Bed", ("Double Bed", "Bunk Bed", "Bed Frame", "Single bed", "Kids Bed")),
-    (
-        "Chair",
-        (
-            "Dining Chair",
-            "Lounge Chair / Book-chair / Computer Chair",
-            "Dressing Chair",
-            "Classic Chinese Chair",
-            "Barstool",
-        ),
-    ),
-    ("Table", ("Dressing Table", "Dining Table", "Desk")),
-    (
-        "Sofa",
-        (
-            "Three-Seat / Multi-person sofa",
-            "armchair",
-            "Two-seat Sofa",
-            "L-shaped Sofa",
-            "Lazy Sofa",
-            "Chaise Longue Sofa",
-        ),
-    ),
-    ("Pier/Stool", ("Footstool / Sofastool / Bed End Stool / Stool",)),
-    ("Lighting", ("Pendant Lamp", "Ceiling Lamp")),
-)
+_PUBLISHED = """
+Cabinet/Shelf/Desk: Children Cabinet; Nightstand; Bookcase / jewelry Armoire; Wardrobe; Tea Table; \
+Corner/Side Table; Sideboard / Side Cabinet / Console; Wine Cooler; TV Stand; \
+Drawer Chest / Corner cabinet; Shelf; Round End Table
+Bed: Double Bed; Bunk Bed; Bed Frame; Single bed; Kids Bed
+Chair: Dining Chair; Lounge Chair / Book-chair / Computer Chair; Dressing Chair; \
+Classic Chinese Chair; Barstool
+Table: Dressing Table; Dining Table; Desk
+Sofa: Three-Seat / Multi-person sofa; armchair; Two-seat Sofa; L-shaped Sofa; Lazy Sofa; \
+Chaise Longue Sofa
+Pier/Stool: Footstool / Sofastool / Bed End Stool / Stool
+Lighting: Pendant Lamp; Ceiling Lamp
+"""
 
-FUTURE3D = Taxonomy(
-    tuple(
-        Category(number, name, group)
-        for number, (group, name) in enumerate(
-            ((group, name) for group, names in _GROUPS for name in names), start=1
-        )
-    )
-)
+
+def _published() -> Taxonomy:
+    groups = (line.split(": ") for line in _PUBLISHED.strip().splitlines())
+    pairs = [(name, group) for group, names in groups for name in names.split("; ")]
+    return Taxonomy(tuple(Category(n, *pair) for n, pair in enumerate(pairs, start=1)))
+
+
+FUTURE3D = _published()
 
 ALIASES: Mapping[str, str] = MappingProxyType(
     {

@@ -1,22 +1,27 @@
-"""Result files: reading any of them, and writing the form the 3D-FUTURE challenge asks for.
+"""`python -m helpers submit`: predictions as the file that the 3D-FUTURE challenge asks for.
 
-That form is one object {"annotations": [...]}, zipped as segmentation_results.json (data
-specification A6). What is written is read back and compared before it gets its name.
+That is one object {"annotations": [...]}, zipped as segmentation_results.json.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from helpers.evaluation.results import Results, check_results, result_list
-from helpers.files import UserError
+from helpers.evaluation.result_files import (
+    MEMBER,
+    about_results,
+    matched_results,
+    read_results,
+    results_file,
+)
+from helpers.evaluation.results import Results, check_results
+from helpers.files import UserError, read_json, replace_file
 
-MEMBER = "segmentation_results.json"
 _FIELDS = ("image_id", "category_id", "segmentation", "bbox", "score")
 
 
@@ -31,43 +36,62 @@ def write_submission(results: Results, truth: Mapping[str, Any], path: Path) -> 
     if path.exists():
         raise UserError(f"{path} exists already: choose another name or move it away")
     rows = [{field: row[field] for field in _FIELDS} for row in check_results(results, truth)]
-    part = path.with_name(f"{path.name}.part")
     member = zipfile.ZipInfo(MEMBER)  # dated 1980, whenever it is made
     member.compress_type = zipfile.ZIP_DEFLATED
-    with zipfile.ZipFile(part, "w") as archive:
-        archive.writestr(member, json.dumps({"annotations": rows}))
-    if read_results(part) != rows:
-        raise UserError(f"{part} does not read back as written: is the disk full?")
-    os.replace(part, path)
+
+    def write(file: BinaryIO) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr(member, json.dumps({"annotations": rows}))
+
+    replace_file(path, write)
     return path
 
 
-def results_file(path: Path) -> Path:
-    """The file itself, or that of a folder that `predict` made. UserError without one."""
-    file = path / "predictions.json" if path.is_dir() else path
-    if not file.exists():
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `submit`."""
+    parser.add_argument(
+        "predictions", type=Path, help="folder that `predict` made, or a file of COCO results"
+    )
+    parser.add_argument(
+        "--annotations", type=Path, help="the data set's file, for its pictures and their ids"
+    )
+    parser.add_argument("--output", type=Path, help="a .zip (default: submission.zip beside them)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the submission and say what it holds."""
+    source = args.predictions.expanduser()
+    file = results_file(source)
+    about = about_results(file)
+    _refuse_supercategories(file, about)
+    if args.annotations is not None:
+        from helpers.data.coco import read_index
+
+        truth = read_index(args.annotations, mode="predict", check_images=False).to_coco()
+        results, told = matched_results(file, truth)
+        print(told)
+    elif not about:
+        raise UserError(f"{source}: add --annotations, to check pictures and categories")
+    elif about.get("ids") == "invented":
         raise UserError(
-            f"{file} is missing: give a file of results, or a folder of predictions, and let "
-            "`python -m helpers predict` finish first"
+            f"{source} holds predictions of a bare folder, whose image ids were invented: add "
+            "--annotations with the data set's file, which has the ids to submit"
         )
-    return file
+    else:
+        truth, results = about, read_results(file)
+    output = (args.output or file.with_name("submission.zip")).expanduser()
+    write_submission(results, truth, output)
+    pictures = len({row["image_id"] for row in results})
+    print(f"{output}: {MEMBER}, {len(results)} instances in {pictures} pictures")
+    return 0
 
 
-def read_results(path: Path) -> list[dict[str, Any]]:
-    """The results of a .json file (either shape) or a submission, as they are, unchecked.
-
-    Raises UserError when the file holds no such thing.
-    """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                content = json.loads(archive.read(MEMBER))
-        else:
-            content = json.loads(path.read_bytes())
-        return list(result_list(content))
-    except KeyError:
-        raise UserError(f"{path}: the archive holds no {MEMBER}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(f"{path} is not JSON ({error}): export the results again") from None
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+def _refuse_supercategories(file: Path, about: Mapping[str, Any]) -> None:
+    config = file.with_name("config.json")  # of a run
+    if not about and config.exists():
+        about = read_json(config).get("data", {})
+    if about.get("label_space") == "super":
+        raise UserError(
+            f"{file} holds super-categories: the challenge wants its 34 categories, predict with "
+            'a run of label_space "fine"'
+        )

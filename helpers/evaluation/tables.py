@@ -9,6 +9,7 @@ import pandas as pd
 from helpers.evaluation.average_precision import Evaluation, Kind
 
 _MASK_COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+_COLUMNS = [*_MASK_COLUMNS, "boundary AP"]
 
 
 def comparison_table(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
@@ -21,8 +22,8 @@ def comparison_table(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
         scores = {column: masks.get(column) for column in _MASK_COLUMNS}
         scores["boundary AP"] = evaluation.metrics.get("boundary", {}).get("AP")
         rows[name] = {**scores, "preset": evaluation.preset}
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=[*_columns(), "preset"])
-    table[_columns()] = (table[_columns()].astype(float) * 100).round(2)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=[*_COLUMNS, "preset"])
+    table[_COLUMNS] = (table[_COLUMNS].astype(float) * 100).round(2)
     return table.rename_axis("run")
 
 
@@ -44,7 +45,3 @@ def class_table(evaluation: Evaluation, kind: Kind = "segm") -> pd.DataFrame:
     for column in ("AP", "AP50", "AP75"):
         table[column] = [round(100 * values[column], 2) for values in scores]
     return table
-
-
-def _columns() -> list[str]:
-    return [*_MASK_COLUMNS, "boundary AP"]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.data.rle import MAX_PIXELS, MAX_SIDE, Rle, normalise
-from helpers.data.run_lengths import extent, read_counts
 
 _NONE = Rle(size=[0, 0], counts="")
+_FOREIGN, _CUT_SHORT, _TOO_LONG = -1, -2, -3  # what can be wrong with compressed counts
 
 
 @dataclass(frozen=True)
@@ -159,3 +159,49 @@ def _intersection(first, second):
             if j == len(second):
                 return total
             other_end += second[j]
+
+
+@numba.njit(cache=True, nogil=True)
+def read_counts(raw, values):
+    """Fill `values` with the run lengths of a text; returns their number, or what is wrong."""
+    size, number, shift = 0, 0, 0
+    for byte in raw:
+        group = np.int64(byte) - 48
+        if group < 0 or group > 63:
+            return _FOREIGN
+        if shift > 30:  # 35 bits: more than any run or difference of runs can need
+            return _TOO_LONG
+        number |= (group & 31) << shift
+        shift += 5
+        if group < 32:
+            if group & 16:
+                number -= 1 << shift
+            values[size] = number + (values[size - 2] if size > 2 else 0)
+            size, number, shift = size + 1, 0, 0
+    return _CUT_SHORT if shift else size
+
+
+@numba.njit(cache=True, nogil=True)
+def extent(counts, height):
+    """Area and tight box (x, y, w, h) of run lengths; all 0 for an empty mask."""
+    area, left, right, top, bottom = 0, -1, -1, height, -1
+    x, y = 0, 0
+    for i in range(len(counts)):
+        first, start = x, y
+        y += counts[i]
+        if y >= height:
+            x, y = x + 1, y - height
+            if y >= height:  # seldom: divisions would take most of the time
+                x, y = x + y // height, y % height
+        if i % 2 == 0 or counts[i] == 0:
+            continue
+        area += counts[i]
+        last, stop = (x, y - 1) if y > 0 else (x - 1, height - 1)
+        left, right = first if left < 0 else left, last
+        if first == last:
+            top, bottom = min(top, start), max(bottom, stop)
+        else:  # over a column's end: touches both borders
+            top, bottom = 0, height - 1
+    if area == 0:
+        return 0, 0, 0, 0, 0
+    return area, left, top, right - left + 1, bottom - top + 1

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.config import DataConfig, ExperimentConfig
-from helpers.evaluation.average_precision import PRESETS, evaluate
-from helpers.evaluation.curves import make_curves
-from helpers.evaluation.results import check_results
+from helpers.evaluation.average_precision import Preset, evaluate
 from helpers.files import RunBusyError, UserError, outputs_dir, read_json
 from helpers.inference.predict import detect_index, to_results
 from helpers.inference.stored import Part, StoredPredictions
@@ -200,20 +198,12 @@ def by_size(
 ) -> dict[str, float | None]:
     """Mask AP (0..1) of small, medium and large things when the preset's ranges, meant for
     pictures of 1200 px, are scaled to the size of these; None where there is no such thing."""
-    rules = PRESETS[preset]
+    rules = Preset.named(preset)
     share = (max(image["width"] for image in truth["images"]) / CHALLENGE_SIDE) ** 2
     small, large = rules.small_below * share, rules.large_above * share
-    precision, _ = make_curves(
-        truth,
-        check_results(results, truth),
-        ("segm",),
-        ranges=((0, small), (small, large), (large, 1e10)),
-        limits=rules.max_detections,
-        ignore_crowds=rules.ignore_crowds,
-    )["segm"]
-    counted = (precision[..., n][precision[..., n] > -1] for n in range(3))
-    means = (float(values.mean()) if values.size else None for values in counted)
-    return dict(zip(("APs", "APm", "APl"), means, strict=True))
+    scaled = replace(rules, small_below=small, large_above=large)
+    scores = evaluate(truth, results, preset=scaled, kinds=("segm",)).to_dict()["metrics"]["segm"]
+    return {name: scores[name] for name in ("APs", "APm", "APl")}
 
 
 def truth_of(run: Run) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from helpers.review.export import apply_decisions, export_coco
+from helpers.files import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from helpers.review.export import apply_decisions, export_coco
+
     applied = apply_decisions(args.before, args.after, args.decisions, split=args.split)
+    if applied.left_out and not applied.matched:
+        raise UserError(
+            f"{args.decisions}: {applied.told_left_out}. Nothing was written: give the files "
+            "that were reviewed, and their --split"
+        )
     print(f"{export_coco(applied, args.out)}: {applied}")
     return 0

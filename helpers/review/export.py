@@ -6,30 +6,40 @@ Accepted changes are applied, all else stays as it was. The file reviewed is nev
 from __future__ import annotations
 
 import json
-import os
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.data import rle as rles
-from helpers.data.coco import read_json
-from helpers.data.rle import Rle
-from helpers.files import UserError
-from helpers.review.queue import decisions_frame
-from helpers.review.sources import Item, Mask, item_key
-from helpers.review.store import DecisionStore, ItemKey
+import numpy as np
 
-Document = Mapping[str, Any]
+from helpers.data.coco import read_index, read_json
+from helpers.data.index import InstanceIndex
+from helpers.data.rle import Rle
+from helpers.files import UserError, make_folder, replace_file
+from helpers.review.queue import decisions_frame
+from helpers.review.sources import (
+    Item,
+    Mask,
+    Source,
+    annotations_of,
+    check_sources,
+    item_key,
+    predictions_of,
+)
+from helpers.review.store import Decision, DecisionStore, ItemKey
+
+NAMED = 5  # decisions that could not be applied are named up to this number
 
 
 @dataclass(frozen=True)
 class Applied:
     """Reviewed annotations as a COCO document, and how many were replaced, added, removed, kept.
 
-    foreign: decisions on other masks than these (of another split or file, or of masks that have
-    changed since); they are left out.
+    matched: how many decisions are of these masks; left_out: those of others (another split or
+    file, or masks that have changed since), which change nothing.
     """
 
     document: dict[str, Any]
@@ -37,86 +47,98 @@ class Applied:
     added: int
     removed: int
     kept: int
-    foreign: int
+    matched: int
+    left_out: tuple[Decision, ...]
 
     def __str__(self) -> str:
         return (
             f"{self.replaced} annotations replaced, {self.added} added, {self.removed} removed, "
-            f"{self.kept} kept; {self.foreign} decisions are of other masks"
+            f"{self.kept} kept; {self.told_left_out}"
         )
+
+    @property
+    def told_left_out(self) -> str:
+        """What was left out, in words: how many decisions, and which were to be applied."""
+        told = f"{len(self.left_out)} decisions are of other masks"
+        accepted = [ItemKey.parse(d.key) for d in self.left_out if d.verdict == "accept"]
+        if not accepted:
+            return told
+        named = [key.place for key in accepted[:NAMED]]
+        named += ["..."] * (len(accepted) > NAMED)
+        return f"{told}, {len(accepted)} of them accepted and not applied: {', '.join(named)}"
 
 
 def apply_decisions(
-    before: Document | Path,
-    after: Document | Sequence[Mapping[str, Any]] | Path,
-    store: DecisionStore | Path,
-    *,
-    split: str = "train",
+    before: Path, after: Path, store: DecisionStore | Path, *, split: str = "train"
 ) -> Applied:
     """What was accepted of `after` put into `before`: annotations ready for training.
 
-    before: a COCO document or its file (fine classes); after: the same, or COCO results; split:
-    what the review called these pictures. An accepted pair takes mask, class, area and box of
-    `after` and keeps its own mask as `original_segmentation`; an instance of `after` alone is added
-    under a new id; one of `before` alone is taken out, and kept under `removed_annotations`. Each
-    decided annotation carries `review` (verdict, note). Decisions are bound to the masks
-    seen: where a mask is another one now, nothing is applied.
-    Raises UserError for documents without annotations, UserError for masks that can not be read.
+    before: a COCO file (fine classes); after: another, or a file of COCO results; split: what the
+    review called these pictures. An accepted pair takes mask, class, area and box of `after` and
+    keeps its own mask as `original_segmentation`; an instance of `after` alone is added under a new
+    id; one of `before` alone is taken out, and kept under `removed_annotations`. Each decided
+    annotation carries `review` (verdict, note). Decisions are bound to the masks seen: where a mask
+    is another one now, nothing is applied.
+    Raises UserError for files that cannot be read or that contradict each other.
     """
-    document = dict(_loaded(before))
-    old = {a["id"]: dict(a) for a in _annotations(document, before)}
-    new = _by_number(_loaded(after), after)
-    sizes = {image["id"]: (image["height"], image["width"]) for image in document["images"]}
     store = store if isinstance(store, DecisionStore) else _existing_store(store)
-    counts: Counter[str] = Counter()
-    gone, fresh_id = [], max(old, default=0) + 1
-    for text, decision in store.decisions.items():
-        key = ItemKey.parse(text)
-        if decision.verdict is None:
+    index = read_index(before, check_images=False)
+    sources = annotations_of(index, name=before.name), _source(after, index)
+    check_sources(*sources)
+    matched, left_out = _matched(store, *sources, split)
+    document = dict(read_json(before))
+    annotations = {entry["id"]: entry for entry in document["annotations"]}
+    fresh_id, gone, counts = int(max(0, *annotations)) + 1, [], Counter()
+    for decision, old, new in matched:
+        review = {"review": {"verdict": decision.verdict, "note": decision.note}}
+        if old:
+            annotations[old.id] = annotations[old.id] | review
+        if decision.verdict != "accept" or (old and new and _equal(old, new)):
             continue
-        size = sizes.get(key.image_id)
-        pair = _pair(key, old, new, size) if key.split == split and size else None
-        if pair is None:
-            counts["foreign"] += 1
-            continue
-        review = {"verdict": decision.verdict, "note": decision.note}
-        mask, accepted = pair[1], decision.verdict == "accept"
-        if key.before is not None:
-            old[key.before]["review"] = review
-        if accepted and mask is None:
-            gone.append(old.pop(key.before))
-            counts["removed"] += 1
-        elif accepted and key.before is None:
-            head = {"id": fresh_id, "image_id": key.image_id, "iscrowd": 0, "review": review}
-            old[fresh_id] = head | _fields(mask)
-            fresh_id, counts["added"] = fresh_id + 1, counts["added"] + 1
-        elif accepted:
-            annotation = old[key.before]
-            original = {"original_segmentation": annotation["segmentation"]}
-            old[key.before] = annotation | _fields(mask) | original
+        if new is None:
+            gone.append(annotations.pop(old.id))
+        elif old:
+            original = {"original_segmentation": annotations[old.id]["segmentation"]}
+            annotations[old.id] = annotations[old.id] | _fields(new) | original
             counts["replaced"] += 1
-    document["annotations"] = list(old.values())
+        else:
+            image_id = ItemKey.parse(decision.key).image_id
+            head = {"id": fresh_id, "image_id": image_id, "iscrowd": 0}
+            annotations[fresh_id] = head | _fields(new) | review
+            fresh_id, counts["added"] = fresh_id + 1, counts["added"] + 1
+    document["annotations"] = list(annotations.values())
     if gone:
         document["removed_annotations"] = gone
-    kept = len(old) - counts["replaced"] - counts["added"]
-    numbers = {name: counts[name] for name in ("replaced", "added", "removed", "foreign")}
-    return Applied(document, kept=kept, **numbers)
+    return Applied(
+        document=document,
+        replaced=counts["replaced"],
+        added=counts["added"],
+        removed=len(gone),
+        kept=len(annotations) - counts["replaced"] - counts["added"],
+        matched=len(matched),
+        left_out=tuple(left_out),
+    )
 
 
 def export_coco(applied: Applied, path: Path | str) -> Path:
     """Write reviewed annotations as a COCO file. Raises UserError when the file is there."""
-    return _write_new(Path(path), json.dumps(applied.document, ensure_ascii=False))
+    path = Path(path)
+    if path.exists():
+        raise UserError(f"{path} is there already: give another name, or remove it")
+    # The reader keeps uncompressed runs as arrays.
+    text = json.dumps(applied.document, ensure_ascii=False, default=np.ndarray.tolist)
+    return _write(path, text)
 
 
 def export_csv(items: Sequence[Item], store: DecisionStore, path: Path | str) -> Path:
     """Write all items with numbers, verdicts and notes as CSV, over an older one."""
-    path = Path(path)
-    _replace(path, decisions_frame(items, store).to_csv(index=False))
+    return _write(Path(path), decisions_frame(items, store).to_csv(index=False))
+
+
+def _write(path: Path, text: str) -> Path:
+    make_folder(path.parent)
+    replace_file(path, lambda file: file.write(text.encode()) and None)
     return path
-
-
-def _loaded(source: Any) -> Any:
-    return read_json(source) if isinstance(source, Path) else source
 
 
 def _existing_store(path: Path) -> DecisionStore:
@@ -125,59 +147,48 @@ def _existing_store(path: Path) -> DecisionStore:
     return DecisionStore(path)
 
 
-def _annotations(document: Any, source: Any) -> list[Mapping[str, Any]]:
-    name = source if isinstance(source, Path) else "the document"
-    if not isinstance(document, Mapping) or not {"images", "annotations"} <= document.keys():
-        raise UserError(f"{name} has no 'images' and 'annotations': give a COCO annotation file")
-    return document["annotations"]
+def _source(file: Path, index: InstanceIndex) -> Source:
+    """The masks of an annotation file, or all those of a file of results."""
+    content = read_json(file)
+    if isinstance(content, list):
+        return predictions_of(content, index, name=file.name, score=-math.inf)
+    return annotations_of(read_index(file, check_images=False), name=file.name)
 
 
-def _by_number(document: Any, source: Any) -> dict[int, Mapping[str, Any]]:
-    """Annotations by id, results by position."""
-    if isinstance(document, Mapping):
-        return {a["id"]: a for a in _annotations(document, source)}
-    return dict(enumerate(document))
+def _matched(
+    store: DecisionStore, before: Source, after: Source, split: str
+) -> tuple[list[tuple[Decision, Mask | None, Mask | None]], list[Decision]]:
+    """The decisions on these very masks with the masks, and all others, oldest first.
+
+    Of several on one mask (it was paired otherwise since) the last counts.
+    """
+    olds, news = (
+        {(image_id, m.id): m for image_id, masks in source.masks.items() for m in masks}
+        for source in (before, after)
+    )
+    matched, left_out, seen = [], [], set()
+    decisions = sorted(store.decisions.values(), key=lambda decision: decision.time, reverse=True)
+    for decision in decisions:
+        key = ItemKey.parse(decision.key)
+        old, new = olds.get((key.image_id, key.before)), news.get((key.image_id, key.after))
+        same = (old or new) and item_key(split, key.image_id, old, new) == key
+        masks = {id(mask) for mask in (old, new) if mask}
+        if decision.verdict and same and not masks & seen:
+            matched.append((decision, old, new))
+            seen |= masks
+        elif decision.verdict:
+            left_out.append(decision)
+    return matched[::-1], left_out[::-1]
 
 
-def _pair(
-    key: ItemKey, old: Mapping[int, Any], new: Mapping[int, Any], size: tuple[int, int]
-) -> tuple[Mask | None, Mask | None] | None:
-    """The two masks a decision is about; None when they are not what was seen."""
-    masks = []
-    for number, source in ((key.before, old), (key.after, new)):
-        entry = source.get(number)
-        if (number is None) != (entry is None) or (entry and entry["image_id"] != key.image_id):
-            return None
-        masks.append(_mask(number, entry, size) if entry else None)
-    return (masks[0], masks[1]) if item_key(key.split, key.image_id, *masks) == key else None
+def _equal(old: Mask, new: Mask) -> bool:
+    return (old.category_id, old.rle["counts"]) == (new.category_id, new.rle["counts"])
 
 
-def _mask(number: int, entry: Mapping[str, Any], size: tuple[int, int]) -> Mask:
-    segmentation = entry.get("segmentation")
-    if isinstance(segmentation, list):
-        segmentation = rles.from_polygons(segmentation, size)
-    packed, area, box = rles.examine(segmentation)
-    return Mask(number, entry["category_id"], packed, box, area)
-
-
-def _fields(mask: Mask) -> dict[str, Any]:
+def _fields(mask: Mask) -> Mapping[str, Any]:
     return {
         "category_id": mask.category_id,
         "segmentation": Rle(size=list(mask.rle["size"]), counts=mask.rle["counts"]),
         "area": mask.area,
         "bbox": list(mask.box),
     }
-
-
-def _write_new(path: Path, text: str) -> Path:
-    if path.exists():
-        raise UserError(f"{path} is there already: give another name, or remove it")
-    _replace(path, text)
-    return path
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)

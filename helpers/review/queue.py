@@ -16,10 +16,8 @@ import pandas as pd
 
 from helpers.files import UserError
 from helpers.review.scores import ORDERS
-from helpers.review.sources import Comparison, Item, Kind, Source
+from helpers.review.sources import Item, Kind
 from helpers.review.store import Decision, DecisionStore, Verdict
-
-__all__ = ["Comparison", "DecisionStore", "Filters", "Item", "ReviewQueue", "Source"]
 
 
 @dataclass(frozen=True)
@@ -65,45 +63,37 @@ class ReviewQueue:
         self.items = tuple(items)
         self.store = store
         self.filters = Filters()
-        self._values: dict[str, np.ndarray] = {}
+        self.visible: list[Item] = []  # those that pass the filters, in order
+        self.position = 0  # of the cursor among them
+        self._values: dict[str, dict[str, float]] = {}  # by order and key
         self._done: list[tuple[Decision, Decision | None]] = []  # written, and what it replaced
-        self._visible: list[int] = []  # positions in items
-        self._keys: set[str] = set()  # of the visible items
-        self._cursor = 0
         self.sort(order)
 
     # What is shown.
 
-    @property
-    def visible(self) -> list[Item]:
-        """The items that pass the filters, in order."""
-        return [self.items[n] for n in self._visible]
-
     def __len__(self) -> int:
-        return len(self._visible)
-
-    @property
-    def position(self) -> int:
-        """Of the cursor among the visible items, from 0."""
-        return self._cursor
+        return len(self.visible)
 
     @property
     def current(self) -> Item | None:
         """The item under the cursor; None when no item passes the filters."""
-        return self.items[self._visible[self._cursor]] if self._visible else None
+        return self.visible[self.position] if self.visible else None
 
     @property
     def value(self) -> float:
         """What the current item is sorted by; 0 when there is none."""
-        return (
-            float(self._values[self.order][self._visible[self._cursor]]) if self._visible else 0.0
-        )
+        return self._values[self.order][self.current.key] if self.current else 0.0
 
     def progress(self) -> Progress:
         """Of the visible items."""
-        decisions = self.store.decisions.values()
-        verdicts = Counter(d.verdict for d in decisions if d.verdict and d.key in self._keys)
-        return Progress(len(self._visible), dict(sorted(verdicts.items())))
+        verdicts = Counter(filter(None, (self.store.verdict(item.key) for item in self.visible)))
+        return Progress(len(self.visible), dict(sorted(verdicts.items())))
+
+    @property
+    def foreign(self) -> int:
+        """Verdicts of the store on none of these items: on other pictures, or other masks since."""
+        own = {item.key for item in self.items}
+        return sum(bool(d.verdict) and d.key not in own for d in self.store.decisions.values())
 
     def sort(self, order: str) -> None:
         """Sort by one of `ORDERS`, highest first, and start at the first undecided item."""
@@ -111,17 +101,17 @@ class ReviewQueue:
             raise UserError(f"no order {order!r}: choose one of {', '.join(ORDERS)}")
         self.order = order
         if order not in self._values:
-            self._values[order] = ORDERS[order](self.items)
+            values = ORDERS[order](self.items).tolist()
+            self._values[order] = dict(zip((i.key for i in self.items), values, strict=True))
         self.filter(self.filters)
 
     def filter(self, filters: Filters) -> None:
         """Show the items that pass, and start at the first undecided one."""
         self.store.refresh()
         self.filters = filters
-        order = np.argsort(-self._values[self.order], kind="stable").tolist()
-        self._visible = [n for n in order if self._passes(self.items[n])]
-        self._keys = {self.items[n].key for n in self._visible}
-        self._cursor = 0
+        values = self._values[self.order]
+        self.visible = sorted(filter(self._passes, self.items), key=lambda item: -values[item.key])
+        self.position = 0
         if self.current and self.store.verdict(self.current.key):
             self.next_undecided()
 
@@ -139,34 +129,31 @@ class ReviewQueue:
 
     def move(self, steps: int) -> None:
         """The cursor forward (or back), not beyond the ends."""
-        self.go(self._cursor + steps)
+        self.go(self.position + steps)
 
     def go(self, position: int) -> None:
         """The cursor to a position, or the nearest there is."""
-        self._cursor = int(np.clip(position, 0, max(len(self._visible) - 1, 0)))
+        self.position = int(np.clip(position, 0, max(len(self.visible) - 1, 0)))
 
     def next_undecided(self) -> bool:
         """The cursor to the next undecided item, from the start again after the end.
 
         Returns False, and stays, when everything is decided.
         """
-        place = self._undecided_after(self._cursor)
+        place = self._undecided_after(self.position)
         if place is not None:
-            self._cursor = place
+            self.position = place
         return place is not None
 
     def peek(self) -> Item | None:
         """The item that a verdict on the current one would lead to."""
-        place = self._undecided_after(self._cursor)
-        return None if place is None else self.items[self._visible[place]]
+        place = self._undecided_after(self.position)
+        return None if place is None else self.visible[place]
 
     def _undecided_after(self, cursor: int) -> int | None:
-        count = len(self._visible)
-        for step in range(1, count + 1):
-            place = (cursor + step) % count
-            if place != cursor and not self.store.verdict(self.items[self._visible[place]].key):
-                return place
-        return None
+        count = len(self.visible)
+        others = ((cursor + step) % count for step in range(1, count))
+        return next((n for n in others if not self.store.verdict(self.visible[n].key)), None)
 
     # Deciding.
 
@@ -174,7 +161,7 @@ class ReviewQueue:
         """Write a verdict on the current item, then go to the next undecided; returns the item.
 
         A note stays. Returns None where there is nothing to decide. Raises OSError when the
-        decision can not be written; the cursor stays then.
+        decision cannot be written; the cursor stays then.
         """
         item = self.current
         if item is not None:
@@ -190,8 +177,7 @@ class ReviewQueue:
         return item
 
     def note(self, item: Item) -> str:
-        found = self.store.get(item.key)
-        return found.note if found else ""
+        return self.store.note(item.key)
 
     def undo(self) -> Item | None:
         """Take back the last verdict or note of this queue and go to its item.
@@ -203,9 +189,9 @@ class ReviewQueue:
             return None
         written, replaced = self._done[-1]
         self.store.refresh()
-        place = next(n for n, item in enumerate(self.items) if item.key == written.key)
-        if place in self._visible:
-            self._cursor = self._visible.index(place)
+        item = next(item for item in self.items if item.key == written.key)
+        if item in self.visible:
+            self.position = self.visible.index(item)
         if self.store.decisions.get(written.key) != written:
             self._done.pop()
             raise UserError("this item was decided elsewhere since: undo leaves that decision")
@@ -214,7 +200,7 @@ class ReviewQueue:
         self._done.pop()
         # What was restored bears a new time; an earlier entry of it must still be known as ours.
         self._done = [(restored if w == replaced else w, r) for w, r in self._done]
-        return self.items[place]
+        return item
 
     def _write(self, item: Item, verdict: Verdict | None, note: str) -> None:
         self.store.refresh()
@@ -231,24 +217,25 @@ def decisions_frame(items: Sequence[Item], store: DecisionStore) -> pd.DataFrame
     rows = []
     for item in items:
         decision = store.decisions.get(item.key)
-        rows.append(
-            {
-                "split": item.split,
-                "image_id": item.image_id,
-                "before_id": item.before.id if item.before else None,
-                "after_id": item.after.id if item.after else None,
-                "category": item.category,
-                "kind": item.kind,
-                "iou": round(item.iou, 4),
-                "kept": item.kept,
-                "added": item.added,
-                "removed": item.removed,
-                "score": item.score,
-                "verdict": (decision.verdict or "") if decision else "",
-                "note": decision.note if decision else "",
-                "time": decision.time if decision else "",
-                "remark": item.remark,
-            }
-        )
+        row = {
+            "split": item.split,
+            "image_id": item.image_id,
+            "before_id": item.before.id if item.before else None,
+            "after_id": item.after.id if item.after else None,
+            "category": item.category,
+            "kind": item.kind,
+            "iou": round(item.iou, 4),
+            "kept": item.kept,
+            "added": item.added,
+            "removed": item.removed,
+            "score": item.score,
+            "verdict": (decision.verdict or "") if decision else "",
+            "note": decision.note if decision else "",
+            "time": decision.time if decision else "",
+            "remark": item.remark,
+        }
+        rows.append(row)
     table = pd.DataFrame(rows)
-    return table.astype({"before_id": "Int64", "after_id": "Int64"}) if rows else table
+    for name in ("before_id", "after_id"):  # as whole numbers: floats do not hold large ids
+        table[name] = pd.array([row[name] for row in rows], dtype="Int64")
+    return table

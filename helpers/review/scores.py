@@ -26,25 +26,19 @@ def defect_score(mask: Mask) -> float:
     if not mask.area:
         return 0.0
     plane = np.pad(rles.decode_box(mask.rle, mask.box), 2)
-    support = _like_neighbours(plane)
     inner = plane[1:-1, 1:-1]
-    noisy = support <= 1
+    sides = (plane[:-2, 1:-1], plane[2:, 1:-1], plane[1:-1, :-2], plane[1:-1, 2:])
+    alike = sum((side == inner).view(np.int8) for side in sides)  # of the four direct neighbours
+    noisy = alike <= 1
     for part in (inner, ~inner):
         pieces, count = ndimage.label(part, np.ones((3, 3)) if part is inner else None)
         sizes = np.bincount(pieces.ravel(), minlength=count + 1)
         noisy |= part & (sizes < SMALL_PIECE)[pieces]
-    return float(np.count_nonzero(noisy) / np.count_nonzero(inner & (support < 4)))
-
-
-def _like_neighbours(plane: np.ndarray) -> np.ndarray:
-    """(H - 2, W - 2) int8: how many of the four direct neighbours of an inner pixel equal it."""
-    centre = plane[1:-1, 1:-1]
-    sides = (plane[:-2, 1:-1], plane[2:, 1:-1], plane[1:-1, :-2], plane[1:-1, 2:])
-    return sum((side == centre).view(np.int8) for side in sides)
+    return float(np.count_nonzero(noisy) / np.count_nonzero(inner & (alike < 4)))
 
 
 def ap_losses(items: Sequence[Item]) -> np.ndarray:
-    """(N,) mask AP (0..1) that mending each item alone would bring, to first order.
+    """(N,) mask AP (0..1) that fixing each item alone would bring, to first order.
 
     "before" is taken as the truth, "after" as detections (annotations count with score 1). At an
     IoU threshold where an instance is not found its class lacks one part in its instances; a
@@ -83,41 +77,22 @@ def _class_losses(items: Sequence[Item], category: int) -> np.ndarray:
     return losses / len(THRESHOLDS)
 
 
-def _defects(items: Sequence[Item]) -> np.ndarray:
-    return np.array([defect_score(item.shown) for item in items])
-
-
-def _sizes(items: Sequence[Item]) -> np.ndarray:
-    return np.array([item.shown.area for item in items])
-
-
-def _disagreement(items: Sequence[Item]) -> np.ndarray:
-    return np.array([1 - item.iou for item in items])
-
-
-def _uncertainty(items: Sequence[Item]) -> np.ndarray:
-    return np.array([1.0 if item.score is None else 1 - item.score for item in items])
-
-
-def _changed(items: Sequence[Item]) -> np.ndarray:
-    return np.array([item.added + item.removed for item in items])
-
-
-def _file_order(items: Sequence[Item]) -> np.ndarray:
-    return np.zeros(len(items))
-
-
 Order = Callable[[Sequence[Item]], np.ndarray]
+
+
+def _each(score: Callable[[Item], float]) -> Order:
+    return lambda items: np.array([score(item) for item in items], dtype=float)
+
 
 # Highest first; equal ones stay in the order of the pictures.
 ORDERS: Mapping[str, Order] = MappingProxyType(
     {
-        "disagreement": _disagreement,
-        "changed pixels": _changed,
-        "defect score": _defects,
+        "disagreement": _each(lambda item: 1 - item.iou),
+        "changed pixels": _each(lambda item: item.added + item.removed),
+        "defect score": _each(lambda item: defect_score(item.shown)),
         "AP loss": ap_losses,
-        "size": _sizes,
-        "low score": _uncertainty,
-        "picture": _file_order,
+        "size": _each(lambda item: item.shown.area),
+        "low score": _each(lambda item: 1.0 if item.score is None else 1 - item.score),
+        "picture": _each(lambda item: 0.0),
     }
 )

@@ -10,18 +10,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-from helpers.files import UserError
+from helpers.files import UserError, make_folder, sync_folder
 
 Verdict = Literal["accept", "reject", "skip", "flag"]
-VERDICTS: tuple[Verdict, ...] = ("accept", "reject", "skip", "flag")
-FIELDS = {"key", "verdict", "note", "time"}
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +36,12 @@ class ItemKey(NamedTuple):
 
     def __str__(self) -> str:
         return "/".join("-" if part is None else str(part) for part in self)
+
+    @property
+    def place(self) -> str:
+        """In words, by the ids of the files; both where they differ."""
+        ids = dict.fromkeys(str(n) for n in (self.before, self.after) if n is not None)
+        return f"{self.split} · picture {self.image_id} · instance {' / '.join(ids)}"
 
     @staticmethod
     def parse(text: str) -> ItemKey:
@@ -58,6 +63,16 @@ class Decision:
     note: str
     time: str
 
+    @staticmethod
+    def read(line: bytes) -> Decision | None:
+        """The decision of one line; None where it holds something else."""
+        try:
+            decision = Decision(**json.loads(line))
+            ItemKey.parse(decision.key)
+        except (ValueError, TypeError, AttributeError):
+            return None
+        return decision if decision.verdict in (None, *VERDICTS) else None
+
 
 class DecisionStore:
     """All decisions of one file, of whichever program. Opening a file that is not there makes it.
@@ -70,10 +85,10 @@ class DecisionStore:
         self.damaged = 0  # lines that could not be read
         self._decisions: dict[str, Decision] = {}
         self._read = 0  # bytes
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         if not self.path.exists():
             self.path.touch()
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         self.refresh()
         if self.damaged and not self._decisions:
             raise UserError(f"{self.path} is not a file of decisions: give another path")
@@ -83,22 +98,23 @@ class DecisionStore:
         """The decision that counts for each key ever decided, withdrawn ones with verdict None."""
         return MappingProxyType(self._decisions)
 
-    def get(self, key: str) -> Decision | None:
-        """The decision on an item; None when there is none, or it was withdrawn without a note."""
-        found = self._decisions.get(key)
-        return found if found and (found.verdict or found.note) else None
-
     def verdict(self, key: str) -> Verdict | None:
+        """The verdict on an item; None where there is none, or none any more."""
         found = self._decisions.get(key)
         return found.verdict if found else None
 
+    def note(self, key: str) -> str:
+        """The note on an item, empty where there is none."""
+        found = self._decisions.get(key)
+        return found.note if found else ""
+
     def put(self, key: str, verdict: Verdict | None, note: str = "") -> Decision:
-        """Write a decision; it is on the disk when this returns. Raises OSError when it can not be.
+        """Write a decision; it is on the disk when this returns. Raises OSError when it cannot be.
 
         verdict None withdraws. Raises UserError for an unknown verdict or key.
         """
         ItemKey.parse(key)
-        if verdict is not None and verdict not in VERDICTS:
+        if verdict not in (None, *VERDICTS):
             raise UserError(f"no verdict {verdict!r}: choose one of {', '.join(VERDICTS)}")
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         decision = Decision(key, verdict, note, now)
@@ -109,8 +125,7 @@ class DecisionStore:
     def refresh(self) -> int:
         """Read what was written since, by this or another program; returns how many lines."""
         with self.path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size < self._read:  # another file has taken its place
+            if os.fstat(file.fileno()).st_size < self._read:  # another file has taken its place
                 self._decisions.clear()
                 self._read, self.damaged = 0, 0
             file.seek(self._read)
@@ -118,26 +133,17 @@ class DecisionStore:
         whole = fresh[: fresh.rfind(b"\n") + 1]
         self._read += len(whole)
         lines = [line for line in whole.split(b"\n") if line.strip()]
-        for decision in self._parsed(lines):
-            self._decisions[decision.key] = decision
+        found = [decision for decision in map(Decision.read, lines) if decision]
+        self._decisions.update({decision.key: decision for decision in found})
+        if len(found) < len(lines):
+            self.damaged += len(lines) - len(found)
+            log.warning("%s: damaged lines were passed over: %d", self.path, self.damaged)
         return len(lines)
-
-    def _parsed(self, lines: list[bytes]) -> Iterator[Decision]:
-        for line in lines:
-            try:
-                entry = json.loads(line)
-                ItemKey.parse(entry["key"])
-                if entry["verdict"] not in (None, *VERDICTS):
-                    raise UserError(f"no verdict {entry['verdict']!r}")
-                yield Decision(**{name: entry[name] for name in FIELDS})
-            except (ValueError, KeyError, TypeError, AttributeError):
-                self.damaged += 1
-                log.warning("%s: a damaged line was passed over", self.path)
 
 
 def _append(path: Path, line: bytes) -> None:
     """One write to the end of the file, made to last. After a torn line, a fresh one is begun."""
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
+    handle = os.open(path, os.O_RDWR | os.O_APPEND)
     try:
         end = os.lseek(handle, 0, os.SEEK_END)
         torn = False
@@ -150,13 +156,3 @@ def _append(path: Path, line: bytes) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the name of a new file last, where the system can open folders."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -4,7 +4,7 @@
 const KEYS = [
   ["a", "accept: the new mask is right"],
   ["r", "reject: keep the old mask"],
-  ["s", "skip: can not tell"],
+  ["s", "skip: cannot tell"],
   ["f", "flag: somebody else should look"],
   ["n", "write a note (Enter saves it)"],
   ["u", "undo the last verdict or note (also Ctrl+Z)"],

@@ -10,25 +10,34 @@ Where nobody can press keys (papermill, an exported page) a contact sheet takes 
 from __future__ import annotations
 
 import base64
+import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import anywidget
+import numpy as np
 import traitlets
+from PIL import Image
 
+from helpers.data import rle as rles
 from helpers.data.errors import DataError
+from helpers.data.index import InstanceIndex
+from helpers.data.pictures import open_picture, read_header, read_picture
+from helpers.drawing import Overlay, Panel, grid
+from helpers.drawing_style import GREY, class_colour, short_name
 from helpers.files import UserError
-from helpers.review.picture import contact_sheet, picture_bytes, scene_of
 from helpers.review.queue import Filters, ReviewQueue
 from helpers.review.scores import ORDERS
-from helpers.review.sources import KINDS, Comparison, Item
+from helpers.review.sources import KINDS, Comparison, Item, Mask, Source
 from helpers.review.store import VERDICTS, DecisionStore
 from helpers.training.progress import someone_watches
 
 HERE = Path(__file__).parent
-ON_SHEET = 9  # items
+ON_SHEET, COLUMNS = 9, 3  # items of a contact sheet
+BROWSER_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png"}
+LARGEST_FILE = 6_000_000  # bytes sent as they are
 
 
 class ReviewWidget(anywidget.AnyWidget):
@@ -64,9 +73,9 @@ class ReviewWidget(anywidget.AnyWidget):
             )
         store = store if isinstance(store, DecisionStore) else DecisionStore(store)
         self.queue = ReviewQueue(items, store, order=order)
-        self._made: dict[str, tuple[dict[str, Any], bytes]] = {}
         self.choices = _choices(self.queue)
-        self._answer({})
+        others = self.queue.foreign
+        self._answer({}, f"{others} decisions of this file are of other masks" if others else "")
         self.on_msg(lambda _, command, __: self.handle(command))
 
     def open(self) -> None:
@@ -124,22 +133,18 @@ class ReviewWidget(anywidget.AnyWidget):
             self.ahead, self.ahead_picture = ahead, ahead_picture
 
     def _scene(self, item: Item | None) -> tuple[dict[str, Any], bytes]:
-        """The view's values for an item and its picture's file; the last few are kept."""
+        """The view's values for an item and its picture's file."""
         if item is None:
             return {}, b""
-        if item.key not in self._made:
-            comparison = self._comparisons[item.split]
-            try:
-                mime, picture = picture_bytes(comparison.index, item.row)
-                scene = scene_of(comparison, item, mime=mime)
-            except (DataError, OSError) as error:
-                picture = b""
-                scene = scene_of(comparison, item, mime="") | {"problem": str(error)}
-            self._made[item.key] = scene, picture
-            while len(self._made) > 4:
-                del self._made[next(iter(self._made))]
-        scene, picture = self._made[item.key]
-        return dict(scene), picture
+        if self.ahead.get("key") == item.key:
+            return dict(self.ahead), self.ahead_picture
+        comparison = self._comparisons[item.split]
+        scene, picture = scene_of(comparison, item), b""
+        try:
+            scene["mime"], picture = picture_bytes(comparison.index, item.row)
+        except (DataError, OSError) as error:
+            scene["problem"] = str(error)
+        return scene, picture
 
     def _status(self, message: str) -> dict[str, Any]:
         queue, item = self.queue, self.queue.current
@@ -171,27 +176,32 @@ class ReviewWidget(anywidget.AnyWidget):
         return {**data, **bundle}, metadata
 
     def contact_sheet(self, count: int = ON_SHEET) -> bytes:
-        """PNG of the first items of the queue, before and after, with their verdicts."""
+        """PNG of the first items of the queue, before and after close up, with their verdicts."""
         items = self.queue.visible[:count]
-        verdict = self.queue.store.verdict
-        shown = [(self._comparisons[i.split], i, verdict(i.key) or "") for i in items]
         names = next(iter(self._comparisons.values()))
         title = (
             f"{names.before.name} | {names.after.name}: the first {len(items)} of "
             f"{len(self.queue)} by {self.queue.order}; {self.queue.progress()}"
         )
-        return contact_sheet(shown, title=title)
+        panels = []
+        for item in items:
+            word = self.queue.store.verdict(item.key)
+            panels += _closeups(self._comparisons[item.split], item, word or "undecided")
+        blank = Panel(np.full((8, 64, 3), 255, np.uint8), "nothing to show")
+        sheet = grid(panels or [blank], columns=2 * COLUMNS, alt=title, cell=2.0)
+        sheet.suptitle(title, x=0.01, ha="left", fontsize=9)
+        sheet.set_figheight(sheet.get_figheight() + 0.3)
+        sheet.photograph = False
+        return sheet.encoded()[1]
 
 
 def _choices(queue: ReviewQueue) -> dict[str, Any]:
     """What the view offers, classes with their number of items."""
     classes = Counter((item.category_id, item.category) for item in queue.items)
     kinds = Counter(item.kind for item in queue.items)
+    ordered = sorted(classes.items(), key=lambda pair: pair[0][1])
     return {
-        "classes": [
-            [number, name, count]
-            for (number, name), count in sorted(classes.items(), key=lambda pair: pair[0][1])
-        ],
+        "classes": [[number, name, count] for (number, name), count in ordered],
         "splits": list(dict.fromkeys(item.split for item in queue.items)),
         "kinds": [[kind, kinds[kind]] for kind in KINDS if kinds[kind]],
         "orders": list(ORDERS),
@@ -203,8 +213,91 @@ def _choices(queue: ReviewQueue) -> dict[str, Any]:
 def _watched() -> bool:
     """False in a kernel that runs a notebook without a person, where a live view would stay blank.
 
-    A stored page prefers a live view over a picture, and can not show it.
+    A stored page prefers a live view over a picture, and cannot show it.
     """
     from IPython import get_ipython
 
     return someone_watches() or getattr(get_ipython(), "kernel", None) is None
+
+
+def picture_bytes(index: InstanceIndex, row: int) -> tuple[str, bytes]:
+    """Mime type and bytes of a picture as a browser shows it right.
+
+    The file itself where that is so, without decoding it; else it is stored anew as JPEG. Raises
+    DataError when it cannot be read.
+    """
+    path, size = index.image_path(row), index.image_size(row)
+    mime = _sendable(path, size)
+    if mime:
+        return mime, path.read_bytes()
+    stored = io.BytesIO()
+    read_picture(path, size).save(stored, "JPEG", quality=92)
+    return "image/jpeg", stored.getvalue()
+
+
+def _sendable(path: Path, size: tuple[int, int]) -> str | None:
+    header = read_header(path)
+    if header.orientation != 1 or header.size != size or path.stat().st_size > LARGEST_FILE:
+        return None
+    with open_picture(path) as picture:
+        plain = picture.mode in ("RGB", "L")
+        return BROWSER_FORMATS.get(picture.format or "") if plain else None
+
+
+def scene_of(comparison: Comparison, item: Item) -> dict[str, Any]:
+    """Plain values for the view: both sources' masks of the picture, the item's numbers."""
+    height, width = comparison.index.image_size(item.row)
+    return {
+        "key": item.key,
+        "picture": f"{item.split}/{item.image_id}",
+        "mime": "",
+        "width": width,
+        "height": height,
+        "category": comparison.labels[item.category],
+        "colour": class_colour(item.category_id),
+        "place": item.place,
+        "kind": item.kind,
+        "remark": item.remark,
+        "numbers": {
+            name: getattr(item, name) for name in ("iou", "kept", "added", "removed", "score")
+        },
+        "before": _side(comparison.before, item.image_id, item.before),
+        "after": _side(comparison.after, item.image_id, item.after),
+    }
+
+
+def _side(source: Source, image_id: int, shown: Mask | None) -> dict[str, Any]:
+    masks = source.of(image_id)
+    focus = next((n for n, mask in enumerate(masks) if shown and mask.id == shown.id), None)
+    entries = [
+        {"counts": m.rle["counts"], "box": list(m.box), "colour": class_colour(m.category_id)}
+        for m in masks
+    ]
+    return {"name": source.name, "focus": focus, "masks": entries}
+
+
+def _closeups(comparison: Comparison, item: Item, word: str) -> list[Panel]:
+    """The item before and after, outlined, with a little room; grey where there is no picture."""
+    size = comparison.index.image_size(item.row)
+    try:
+        picture = read_picture(comparison.index.image_path(item.row), size)
+    except DataError:
+        picture = Image.new("RGB", size[::-1], GREY)
+    boxes = np.array([mask.box for mask in (item.before, item.after) if mask])
+    low, high = boxes[:, :2].min(0), (boxes[:, :2] + boxes[:, 2:]).max(0)
+    side = int(max(1.2 * (high - low).max(), 24))
+    window = []
+    for middle, limit in zip((low + high)[::-1] / 2, size, strict=True):  # rows, columns
+        length = min(side, limit)
+        start = int(np.clip(round(middle - length / 2), 0, limit - length))
+        window.append(slice(start, start + length))
+    label = short_name(comparison.labels[item.category], length=18)
+    titles = f"{label}, IoU {item.iou:.3f}", f"+{item.added} -{item.removed} px, {word}"
+    panels = []
+    for title, mask in zip(titles, (item.before, item.after), strict=True):
+        overlay = None
+        if mask:
+            plane = rles.decode(mask.rle)[*window]
+            overlay = Overlay(plane[None], np.zeros((1, 4)), np.array([mask.category_id]), ("",))
+        panels.append(Panel(np.asarray(picture)[*window], title, overlay, fill=0.0, labels=False))
+    return panels

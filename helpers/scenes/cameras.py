@@ -7,6 +7,7 @@ from math import atan, atan2, cos, degrees, exp, hypot, radians, sin, tan
 
 import numpy as np
 
+from helpers.scenes.config import REFERENCE_SIZE, SceneConfig
 from helpers.scenes.geometry import Geometry
 from helpers.scenes.layout import Footprint
 from helpers.scenes.random import Stream
@@ -15,7 +16,7 @@ from helpers.scenes.rooms import Room
 
 PROBE = 150  # side in pixels of the id map that a camera is judged by
 TRIES = 40  # cameras drawn before the best so far is taken
-AMBITION = 3  # up to so many pieces more than asked for are tried for
+AMBITION = 3  # the first cameras have to show up to this many pieces more than asked for
 PATIENCE = 6  # cameras after which one piece less is wanted
 EYE_HEIGHT = (1.0, 1.35)  # metres
 HALF_FOV = tan(radians(24.5))  # tangent of half the usual field of view
@@ -46,17 +47,15 @@ class Camera:
         return np.array([self.position, forward, right, up])
 
 
-def find_camera(
-    room: Room, geometry: Geometry, draw: Stream, *, min_instances: int, min_visible_area: float
-) -> Camera:
-    """A camera that shows at least `min_instances` pieces of `min_visible_area` px at 1200 each.
+def find_camera(room: Room, geometry: Geometry, draw: Stream, config: SceneConfig) -> Camera:
+    """A camera that shows at least `min_instances` pieces of `min_visible_area` (of the config).
 
     The first tries ask for a few more than that. In a room made for a rare piece, that piece has
     to be among them. After TRIES cameras the best of them is taken, whatever it shows.
     """
-    enough = min_visible_area * (PROBE / 1200) ** 2
+    enough, least = config.min_visible_area * (PROBE / REFERENCE_SIZE) ** 2, config.min_instances
     best, best_score = None, -1000.0
-    wanted = min_instances + draw.integers(AMBITION + 1)
+    wanted = least + draw.integers(AMBITION + 1)
     for attempt in range(TRIES):
         camera = _draw_camera(room, draw)
         if camera is None:
@@ -65,8 +64,8 @@ def find_camera(
         shown = areas >= enough
         score = float(shown.sum())
         if room.feature is not None and not shown[room.feature]:
-            score -= min_instances
-        if score >= wanted - attempt // PATIENCE and score >= min_instances:
+            score -= least
+        if score >= wanted - attempt // PATIENCE and score >= least:
             return camera
         if score > best_score:
             best, best_score = camera, score

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image, ImageColor, ImageDraw, ImageFont
-from scipy import ndimage
+from helpers.files import UserError, outputs_dir, read_json, resolve
+from helpers.scenes.config import PRESETS, SceneConfig, scene_preset
 
-from helpers.data import rle
-from helpers.files import UserError, outputs_dir, resolve
-from helpers.scenes import statistics
-from helpers.scenes.config import SceneConfig, scene_preset
-from helpers.scenes.make import make_scenes
+if TYPE_CHECKING:
+    from helpers.drawing_style import Picture
 
-# Colours of the contours: Okabe and Ito's, which the colour-blind can tell apart.
-CONTOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+SPLITS = ("train", "val", "test")
+CHANGES = ("size", *SPLITS, "seed", "noise", "noise_level", "quality", "name")
+COLUMNS = 4  # of a contact sheet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,15 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     stats = verbs.add_parser("stats", help="statistics of a set, beside the paper's")
     _add_config(stats)
-    stats.add_argument("--views", type=int, help="draw the labels of so many views instead")
+    stats.add_argument("--views", type=int, help="of the labels of N views, not rendered")
     stats.add_argument("--categories", action="store_true", help="instances of every category too")
     stats.set_defaults(verb=_stats)
 
-    show = verbs.add_parser("show", help="write a contact sheet with mask contours")
+    show = verbs.add_parser("show", help="write a contact sheet with masks and categories")
     _add_config(show)
-    show.add_argument("--split", default="train", choices=("train", "val", "test"))
+    show.add_argument("--split", default="train", choices=SPLITS)
     show.add_argument("--count", type=int, default=12)
-    show.add_argument("--out", type=Path, help="picture to write (default: in the folder)")
+    show.add_argument("--out", type=Path, help="picture to write (default: beside the folder)")
     show.set_defaults(verb=_show)
 
 
@@ -48,14 +45,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--preset",
-        default="quick",
-        choices=("nano", "quick", "released", "small", "full"),
-        help="start from",
-    )
+    parser.add_argument("--preset", default="quick", choices=tuple(PRESETS), help="start from")
     changes = parser.add_argument_group("changes to the preset")
-    for name in ("size", "train", "val", "test", "seed"):
+    for name in ("size", *SPLITS, "seed"):
         changes.add_argument(f"--{name}", type=int, metavar="N")
     changes.add_argument("--noise", choices=("none", "antialias", "statistical"))
     changes.add_argument("--noise-level", type=float, metavar="X")
@@ -65,8 +57,8 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _config(args: argparse.Namespace) -> SceneConfig:
-    names = ("size", "train", "val", "test", "seed", "noise", "noise_level", "quality", "name")
-    changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in CHANGES}
+    changes = {name: value for name, value in given.items() if value is not None}
     return dataclasses.replace(scene_preset(args.preset), **changes)
 
 
@@ -77,64 +69,55 @@ def _folder(args: argparse.Namespace) -> Path:
 
 
 def _make(args: argparse.Namespace) -> None:
+    from helpers.scenes.make import make_scenes
+
     print(make_scenes(_config(args), folder=_folder(args), jobs=args.jobs))
 
 
 def _stats(args: argparse.Namespace) -> None:
+    from helpers.scenes import statistics
+
     if args.views is None:
         found = statistics.scene_statistics(_folder(args))
     else:
-        found = statistics.label_statistics(_config(args), views=args.views, progress=True)
+        found = statistics.label_statistics(_config(args), views=args.views)
     print(statistics.comparison(found).to_string())
     if args.categories:
-        print(
-            "\n" + statistics.category_table(found).to_string(formatters={"share": "{:.2%}".format})
-        )
+        print("\n" + statistics.category_table(found).to_string())
 
 
 def _show(args: argparse.Namespace) -> None:
     folder = _folder(args)
     out = args.out or folder.parent / f"{folder.name}-{args.split}.jpg"
-    contact_sheet(folder, args.split, count=args.count).save(out, quality=90)
+    contact_sheet(folder, args.split, count=args.count).savefig(out)
     print(out)
 
 
-def contact_sheet(folder: Path, split: str, *, count: int, columns: int = 4) -> Image.Image:
-    """The first pictures of a split with the contours and categories of their annotations.
+def contact_sheet(folder: Path, split: str, *, count: int) -> Picture:
+    """The first pictures of a split with their masks and categories, as large as they are.
 
     Raises UserError when the folder has no annotations of that split.
     """
+    import numpy as np
+    from PIL import Image
+
+    from helpers.data import rle
+    from helpers.drawing import Overlay, Panel, grid
+    from helpers.drawing_style import short_name
+
     file = folder / "coco" / f"{split}.json"
     if not file.is_file():
         raise UserError(f"no {file}: make the set first, or choose another split")
-    coco = json.loads(file.read_text())
-    names = {category["id"]: category["name"] for category in coco["categories"]}
-    images = coco["images"][:count]
-    side = max((image["width"] for image in images), default=1)
-    rows = -(-len(images) // columns)
-    sheet = Image.new("RGB", (columns * side, max(rows, 1) * side), "white")
-    for position, image in enumerate(images):
-        picture = Image.open(folder / split / "image" / image["file_name"]).convert("RGB")
+    coco = read_json(file)
+    names = {category["id"]: short_name(category["name"]) for category in coco["categories"]}
+    panels = []
+    for image in coco["images"][:count]:
         own = [a for a in coco["annotations"] if a["image_id"] == image["id"]]
-        drawn = _with_contours(picture, own, names)
-        sheet.paste(drawn, (position % columns * side, position // columns * side))
-    return sheet
-
-
-def _with_contours(
-    picture: Image.Image, annotations: list[dict], names: dict[int, str]
-) -> Image.Image:
-    pixels, labels = np.array(picture), []
-    for number, annotation in enumerate(annotations):
-        colour = CONTOURS[number % len(CONTOURS)]
-        mask = rle.decode(annotation["segmentation"])
-        pixels[ndimage.binary_dilation(mask) & ~mask] = ImageColor.getrgb(colour)
-        y, x = (float(np.median(at)) for at in np.nonzero(mask))  # stray pixels do not move it
-        labels.append(((x, y), names[annotation["category_id"]].split("/")[0].strip(), colour))
-    drawn = Image.fromarray(pixels)
-    draw, font = ImageDraw.Draw(drawn), ImageFont.load_default(max(9, picture.width // 45))
-    for at, text, colour in labels:
-        draw.text(
-            at, text, fill=colour, font=font, anchor="mm", stroke_width=2, stroke_fill="black"
-        )
-    return drawn
+        ids = [a["category_id"] for a in own]
+        masks = np.array([rle.decode(a["segmentation"]) for a in own], bool)
+        boxes = np.zeros((len(own), 4))  # not drawn
+        overlay = Overlay(masks, boxes, np.array(ids), tuple(names[i] for i in ids))
+        picture = np.asarray(Image.open(folder / split / "image" / image["file_name"]))
+        panels.append(Panel(picture, overlay=overlay if own else None))
+    alt = f"The first {len(panels)} pictures of {folder.name}, {split}"
+    return grid(panels, columns=COLUMNS, alt=alt, cell=max(3.1, coco["images"][0]["width"] / 84))

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from helpers.files import UserError
+
 Quality = Literal["draft", "full"]
 Noise = Literal["none", "antialias", "statistical"]
+
+REFERENCE_SIZE = 1200  # px: side of 3D-FUTURE's pictures, at which lengths and areas are given
 
 
 @dataclass(frozen=True)
@@ -31,20 +35,18 @@ class SceneConfig:
     min_instances: int = 3  # a view with fewer visible pieces is drawn again
 
 
-def scene_preset(name: str) -> SceneConfig:
-    """The named preset: nano (tests), quick (default), released, small, full (the paper's counts).
+#: nano (tests), quick (default run), released (its model), small, full (the paper's counts).
+PRESETS = {
+    "nano": SceneConfig(name="nano", size=128, train=12, val=6),
+    "quick": SceneConfig(),
+    "released": SceneConfig("released", seed=7, size=384, train=3000, val=300),
+    "small": SceneConfig("small", size=512, train=1200, val=200, test=600, quality="full"),
+    "full": SceneConfig("full", size=1200, train=12144, val=2024, test=6072, quality="full"),
+}
 
-    Raises ValueError with the known names when `name` is none of them.
-    """
-    presets = {
-        "nano": SceneConfig(name="nano", size=128, train=12, val=6),
-        "quick": SceneConfig(),
-        "released": SceneConfig(name="released", seed=7, size=384, train=3000, val=300),
-        "small": SceneConfig(name="small", size=512, train=1200, val=200, test=600, quality="full"),
-        "full": SceneConfig(
-            name="full", size=1200, train=12144, val=2024, test=6072, quality="full"
-        ),
-    }
-    if name not in presets:
-        raise ValueError(f"no scene preset {name!r}: choose one of {', '.join(presets)}")
-    return presets[name]
+
+def scene_preset(name: str) -> SceneConfig:
+    """The named preset. Raises UserError with the known names when there is none."""
+    if name not in PRESETS:
+        raise UserError(f"no scene preset {name!r}: choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]

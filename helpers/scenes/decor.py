@@ -1,24 +1,24 @@
-"""What makes a room lived in and is never labelled: rugs, curtains, pictures, vases, plants, books.
+"""What makes a room lived in and is never labelled: rugs, curtains, pictures, plants, vases, books.
 
-Every function returns a `Piece` of category 0, to be placed like furniture.
+`decorate` adds it to a furnished room; the functions below it make one `Piece` of category 0 each.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
-from helpers.scenes.furniture.carcass import BOOK_COLOURS
-from helpers.scenes.furniture.common import SIDES, bar, board
-from helpers.scenes.materials import Colour, Material, Palette, TextureKind, shade
-from helpers.scenes.pieces import Part, Piece, part, piece
-from helpers.scenes.random import Stream
+from helpers.scenes.furniture.cabinets import BOOK_COLOURS
+from helpers.scenes.layout import BACK, DINING_TABLE, LEFT, RIGHT, Layout, Placed, Wall, Window
+from helpers.scenes.materials import SHADE_CLOTH, Colour, Material, Palette, TextureKind, shade
+from helpers.scenes.pieces import SIDES, Maker, Piece
+from helpers.scenes.random import Stream, stream
 from helpers.scenes.shapes import (
     Floats,
     Mesh,
     Point,
+    Vector,
     box,
     cross,
     cylinder,
@@ -26,43 +26,148 @@ from helpers.scenes.shapes import (
     length,
     sheet,
     smoothed,
-    sphere,
     tube,
 )
 
+TABLES = (2, 5, 6, 7, 9, 10, 12, 24)  # categories whose top is free for small things
+LOW_ANCHORS = (13, 15, 16, 17, 26, 27, 28, 29, 31)  # a picture fits on the wall above them
+NIGHTSTAND = 2
+CURTAIN_GAP = 0.12  # metres between curtain rod and wall
 GREENS: tuple[Colour, ...] = ((0.30, 0.42, 0.22), (0.22, 0.36, 0.20), (0.38, 0.47, 0.28))
-LAMP_CLOTH: Colour = (1.0, 0.95, 0.85)
 
 
-def rug(stream: Stream, palette: Palette, *, size: tuple[float, float]) -> Piece:
-    """A woven rug of the given width and depth (m), 15 mm thick; round when both are equal."""
-    width, depth = size
-    accent = palette.accent_colour if stream.chance(0.6) else palette.fabric_colour
-    look = Material(TextureKind.RUG, palette.second_fabric_colour, accent, specular=0.0)
-    look = replace(look, motif=stream.integers(4), half_size=(width / 2, depth / 2))
-    material = palette.add(stream, look)
-    if width == depth:
-        mesh = cylinder(width / 2, 0.001, 0.015, segments=48)
+def decorate(layout: Layout, palette: Palette, draw: Stream) -> None:
+    """Add decoration to a room whose furniture stands."""
+    curtain_seed = draw.integers(2**31) if draw.chance(0.8) else None
+    for wall in layout.walls:
+        for window in wall.windows:
+            if curtain_seed is not None:  # of the same cloth at all windows
+                _hang_curtains(layout, wall, window, Maker(stream(curtain_seed), palette))
+    if layout.furniture and draw.chance(0.7):
+        _lay_rug(layout, Maker(draw, palette))
+    _hang_pictures(layout, palette, draw)
+    for placed in layout.furniture:
+        if placed.piece.category_id in TABLES and draw.chance(0.45):
+            _set_on(layout, placed, Maker(draw, palette))
+    if draw.chance(0.4):
+        _stand_plant(layout, Maker(draw, palette))
+
+
+def _hang_curtains(layout: Layout, wall: Wall, window: Window, make: Maker) -> None:
+    height = min(window.top + make.draw.uniform(0.1, 0.25), layout.height - 0.12)
+    hanging = curtains(make, width=window.high - window.low, height=height)
+    x, y = wall.point((window.low + window.high) / 2, CURTAIN_GAP)
+    layout.decor.append(Placed(hanging, x, y, 0.0, wall.yaw))
+
+
+def _lay_rug(layout: Layout, make: Maker) -> None:
+    """Under the dining table, before the sofa, half under the bed."""
+    anchor, draw = layout.anchor, make.draw
+    width = min(draw.uniform(2.2, 3.0), layout.width - 0.7)
+    depth = draw.uniform(1.5, 2.0)
+    if draw.chance(0.15):
+        depth = width = min(width, 2.2)
+    x, y = anchor.x, anchor.y
+    if anchor.piece.category_id != DINING_TABLE:
+        x, y = anchor.point(0.0, -(anchor.piece.footprint[1] / 2 + 0.3))
+    free = layout.width / 2 - width / 2 - 0.2
+    x, y = max(-free, min(free, x)), max(depth / 2 + 0.2, y)
+    layout.decor.append(Placed(rug(make, size=(width, depth)), x, y))
+
+
+def _hang_pictures(layout: Layout, palette: Palette, draw: Stream) -> None:
+    """One above the anchor, perhaps one on each side wall, never over a window behind storage."""
+    places = []
+    if layout.furniture and layout.anchor.piece.category_id in LOW_ANCHORS:
+        top = max(1.55, layout.anchor.piece.height + 0.35)
+        places.append((layout.walls[BACK], layout.anchor.x, min(top, layout.height - 0.6)))
+    for index in (BACK, LEFT, RIGHT):
+        if draw.chance(0.5):
+            wall = layout.walls[index]
+            places.append((wall, draw.uniform(-0.38, 0.38) * wall.length, draw.uniform(1.5, 1.7)))
+    hung: list[tuple[int, float]] = []
+    for wall, along, z in places:
+        framed = picture(Maker(draw, palette))
+        half = framed.footprint[0] / 2
+        x, y = wall.point(along, 0.0)
+        crowded = any(w == wall.index and abs(s - along) < 1.1 for w, s in hung)
+        windowed = wall.covers_window(along - half - 0.5, along + half + 0.5, 9.0)
+        if not (crowded or windowed or _hidden(layout, x, y, half, z - framed.height / 2)):
+            hung.append((wall.index, along))
+            layout.decor.append(Placed(framed, x, y, z, wall.yaw))
+
+
+def _hidden(layout: Layout, x: float, y: float, half: float, bottom: float) -> bool:
+    """Whether tall furniture stands before a stretch of wall."""
+    return any(
+        p.piece.support == "floor"
+        and p.piece.height > bottom
+        and abs(p.x - x) < half + max(p.piece.footprint) / 2
+        and abs(p.y - y) < half + max(p.piece.footprint) / 2
+        for p in layout.furniture
+    )
+
+
+def _set_on(layout: Layout, table: Placed, make: Maker) -> None:
+    """A vase, books or a bedside lamp on a table top."""
+    draw = make.draw
+    if table.piece.category_id == NIGHTSTAND and draw.chance(0.6):
+        thing = table_lamp(make)
     else:
-        mesh = box((0, 0, 0.008), (width, depth, 0.014), radius=0.006)
-    return piece(0, [part(mesh, material)])
+        thing = vase(make) if draw.chance(0.65) else books(make)
+    spare = max(0.0, table.piece.footprint[0] / 2 - 0.2)
+    x, y = table.point(draw.uniform(-0.6, 0.6) * spare, draw.uniform(-0.03, 0.03))
+    layout.decor.append(Placed(thing, x, y, table.piece.height, draw.uniform(0.0, math.tau)))
 
 
-def curtains(stream: Stream, palette: Palette, *, width: float, height: float) -> Piece:
+def _stand_plant(layout: Layout, make: Maker) -> None:
+    """In a free corner of the farther half."""
+    potted, draw = plant(make), make.draw
+    for _ in range(8):
+        x = draw.choice(SIDES) * (layout.width / 2 - draw.uniform(0.45, 0.6))
+        placed = Placed(potted, x, layout.depth - draw.uniform(0.45, 2.0))
+        if layout.fits(placed):
+            layout.decor.append(placed)
+            return
+
+
+def rug(make: Maker, *, size: tuple[float, float]) -> Piece:
+    """A woven rug of the given width and depth (m), 15 mm thick; round when both are equal."""
+    (width, depth), style = size, make.palette
+    accent = style.accent_colour if make.draw.chance(0.6) else style.fabric_colour
+    look = Material(
+        TextureKind.RUG,
+        style.second_fabric_colour,
+        accent,
+        motif=make.draw.integers(4),
+        half_size=(width / 2, depth / 2),
+        specular=0.0,
+    )
+    material = make.material(look)
+    if width == depth:
+        make.add(cylinder(width / 2, 0.001, 0.015, segments=48), material)
+    else:
+        make.board((0, 0, 0.008), (width, depth, 0.014), material, radius=0.006)
+    return make.piece()
+
+
+def curtains(make: Maker, *, width: float, height: float) -> Piece:
     """Two folded curtains left and right of a window `width` wide, and the rod they hang from.
 
     height: of the rod above the floor; the whole is about 0.8 m wider than the window.
     """
-    colour = palette.second_fabric_colour if stream.chance(0.6) else palette.accent_colour
-    cloth, metal = palette.cloth(stream, shade(colour, 1.1)), palette.metal(stream)
+    draw, style = make.draw, make.palette
+    colour = style.second_fabric_colour if draw.chance(0.6) else style.accent_colour
+    cloth, metal = make.cloth(shade(colour, 1.1)), make.metal()
     reach = width / 2 + 0.40
-    made = [bar((-reach, 0, height), (reach, 0, height), 0.014, metal, sides=10)]
-    made += [part(sphere(0.026, (s * reach, 0, height), segments=12), metal) for s in SIDES]
+    make.bar((-reach, 0, height), (reach, 0, height), 0.014, metal, sides=10)
     for side in SIDES:
-        wide, phase = stream.uniform(0.24, 0.36), stream.uniform(0, 6)
+        make.ball((side * reach, 0, height), 0.026, metal, segments=12)
+    for side in SIDES:
+        wide, phase = draw.uniform(0.24, 0.36), draw.uniform(0, 6)
         left = side * (width / 2 + 0.08) - wide / 2
-        made.append(part(_folds(left, wide, height, phase), cloth))
-    return piece(0, made)
+        make.add(_folds(left, wide, height, phase), cloth)
+    return make.piece()
 
 
 def _folds(left: float, width: float, height: float, phase: float) -> Mesh:
@@ -76,64 +181,61 @@ def _folds(left: float, width: float, height: float, phase: float) -> Mesh:
     return sheet((left, 0, 0.02), across, up, steps=(56, 8), offset=fold)
 
 
-def picture(stream: Stream, palette: Palette) -> Piece:
+def picture(make: Maker) -> Piece:
     """A framed painting to hang on a wall."""
-    width, height = stream.uniform(0.5, 0.95), stream.uniform(0.45, 0.80)
-    frame = palette.metal(stream) if stream.chance(0.5) else palette.wood(stream)
-    second = palette.fabric_colour if stream.chance(0.5) else palette.second_accent_colour
-    look = Material(TextureKind.PAINTING, palette.accent_colour, second, specular=0.03)
-    canvas = board((0, -0.020, 0), (width - 0.06, 0.02, height - 0.06), palette.add(stream, look))
-    return piece(0, [board((0, -0.013, 0), (width, 0.026, height), frame), canvas], support="wall")
+    draw, style = make.draw, make.palette
+    width, height = draw.uniform(0.5, 0.95), draw.uniform(0.45, 0.80)
+    frame = make.metal() if draw.chance(0.5) else make.wood()
+    second = style.fabric_colour if draw.chance(0.5) else style.second_accent_colour
+    look = Material(TextureKind.PAINTING, style.accent_colour, second, specular=0.03)
+    make.board((0, -0.013, 0), (width, 0.026, height), frame)
+    make.board((0, -0.020, 0), (width - 0.06, 0.02, height - 0.06), make.material(look))
+    return make.piece(support="wall")
 
 
-def vase(stream: Stream, palette: Palette) -> Piece:
+def vase(make: Maker) -> Piece:
     """A glazed vase with a few leafy branches, for table tops."""
+    draw = make.draw
     belly = smoothed([(0.055, 0), (0.085, 0.07), (0.08, 0.13), (0.045, 0.22), (0.055, 0.26)], 3)
     profile = [(0, 0), *belly, (0.045, 0.26), (0.035, 0.22), (0, 0.2)]
-    size = stream.uniform(0.75, 1.15)
-    glaze = palette.plain(stream, palette.second_accent_colour, specular=0.08, roughness=0.1)
-    green = palette.plain(stream, stream.choice(GREENS))
-    body = lathe(np.array(profile) * size, segments=24)
-    made = [part(body, glaze)]
-    for _ in range(stream.integers(7, 13)):
-        reach, tall = stream.uniform(0.05, 0.20), stream.uniform(0.15, 0.40)
-        made += _branch(stream, (0.22 * size, reach, tall), (0.05, 0.09), green)
-    return piece(0, made)
+    size = draw.uniform(0.75, 1.15)
+    glaze = make.plain(make.palette.second_accent_colour, specular=0.08, roughness=0.1)
+    green = make.plain(draw.choice(GREENS))
+    make.add(lathe(np.array(profile) * size, segments=24), glaze)
+    for _ in range(draw.integers(7, 13)):
+        reach, tall = draw.uniform(0.05, 0.20), draw.uniform(0.15, 0.40)
+        _branch(make, (0.22 * size, reach, tall), (0.05, 0.09), green)
+    return make.piece()
 
 
-def plant(stream: Stream, palette: Palette) -> Piece:
+def plant(make: Maker) -> Piece:
     """A house plant in a pot that stands on the floor, 0.8 to 1.3 m high."""
-    radius = stream.uniform(0.13, 0.18)
+    draw = make.draw
+    radius = draw.uniform(0.13, 0.18)
     profile = [(0, 0), (0.75 * radius, 0), (radius, 0.26), (0.92 * radius, 0.26), (0, 0.23)]
-    pot = palette.plain(stream, stream.choice(((0.9, 0.89, 0.86), palette.accent_colour)))
-    green = palette.plain(stream, stream.choice(GREENS))
-    made = [part(lathe(profile, segments=28), pot)]
-    for _ in range(stream.integers(14, 22)):
-        reach, tall = stream.uniform(0.10, 0.38), stream.uniform(0.35, 0.95)
-        made += _branch(stream, (0.22, reach, tall), (0.18, 0.30), green)
-    return piece(0, made)
+    pot = make.plain(draw.choice(((0.9, 0.89, 0.86), make.palette.accent_colour)))
+    green = make.plain(draw.choice(GREENS))
+    make.add(lathe(profile, segments=28), pot)
+    for _ in range(draw.integers(14, 22)):
+        reach, tall = draw.uniform(0.10, 0.38), draw.uniform(0.35, 0.95)
+        _branch(make, (0.22, reach, tall), (0.18, 0.30), green)
+    return make.piece()
 
 
-def _branch(
-    stream: Stream,
-    shape: tuple[float, float, float],
-    leaf_size: tuple[float, float],
-    material: int,
-) -> list[Part]:
+def _branch(make: Maker, shape: Vector, leaf_size: Vector, green: int) -> None:
     """A stem that bends outwards with three leaves; shape: (bottom z, reach, height), metres."""
-    bottom, reach, tall = shape
-    angle = stream.uniform(0, math.tau)
+    draw, (bottom, reach, tall) = make.draw, shape
+    angle = draw.uniform(0, math.tau)
     out = np.array([math.cos(angle), math.sin(angle), 0.0])
     up = np.array([0.0, 0.0, 1.0])
     knots = [bottom * up, bottom * up + 0.4 * reach * out + 0.6 * tall * up]
     knots.append(bottom * up + reach * out + tall * up)
-    made = [part(tube(knots, 0.003, sides=5), material)]
+    make.add(tube(knots, 0.003, sides=5), green)
     for share in (0.55, 0.8, 1.0):
         start = knots[1] + (knots[2] - knots[1]) * (2 * share - 1)
-        sideways = np.array([stream.normal(), stream.normal(), 0.5 * stream.normal()])
-        size = stream.uniform(*leaf_size)
-        made.append(part(_leaf(start, out + 0.5 * up + 0.6 * sideways, size), material))
-    return made
+        sideways = np.array([draw.normal(), draw.normal(), 0.5 * draw.normal()])
+        size = draw.uniform(*leaf_size)
+        make.add(_leaf(start, out + 0.5 * up + 0.6 * sideways, size), green)
 
 
 def _leaf(start: Floats, direction: Floats, size: float) -> Mesh:
@@ -148,30 +250,24 @@ def _leaf(start: Floats, direction: Floats, size: float) -> Mesh:
     return Mesh(np.stack([start, *edges, tip, middle + rib]), faces)
 
 
-def books(stream: Stream, palette: Palette) -> Piece:
+def books(make: Maker) -> Piece:
     """Three to six books lying on one another, none quite straight."""
-    made, z = [], 0.0
-    for _ in range(stream.integers(3, 7)):
-        thick = stream.uniform(0.015, 0.04)
-        size = (stream.uniform(0.20, 0.28), stream.uniform(0.15, 0.20), thick)
-        block = box((0, 0, z + thick / 2), size, steps=0).turned("z", stream.uniform(-0.3, 0.3))
-        colour = stream.choice((*BOOK_COLOURS, palette.accent_colour))
-        made.append(part(block, palette.plain(stream, colour)))
+    draw, z = make.draw, 0.0
+    for _ in range(draw.integers(3, 7)):
+        thick = draw.uniform(0.015, 0.04)
+        size = (draw.uniform(0.20, 0.28), draw.uniform(0.15, 0.20), thick)
+        block = box((0, 0, z + thick / 2), size, steps=0).turned("z", draw.uniform(-0.3, 0.3))
+        make.add(block, make.plain(draw.choice((*BOOK_COLOURS, make.palette.accent_colour))))
         z += thick
-    return piece(0, made)
+    return make.piece()
 
 
-def table_lamp(stream: Stream, palette: Palette) -> Piece:
+def table_lamp(make: Maker) -> Piece:
     """A bedside lamp: a turned foot and a lit cloth shade."""
-    r = stream.uniform(0.10, 0.15)
+    r = make.draw.uniform(0.10, 0.15)
     stem = smoothed([(0.02, 0.02), (0.04, 0.08), (0.03, 0.14), (0.012, 0.20), (0.010, 0.3)], 3)
     foot = [(0, 0), (0.07, 0), (0.07, 0.015), (0.02, 0.015), *stem, (0, 0.3)]
-    shade_profile = [(0.7 * r - 0.004, 0.4), (r - 0.004, 0.22), (r, 0.22), (0.7 * r, 0.4)]
-    made = [
-        part(lathe(foot, segments=24), palette.metal(stream)),
-        part(
-            lathe([*shade_profile, shade_profile[0]], segments=32),
-            palette.glow(stream, 1.5, LAMP_CLOTH),
-        ),
-    ]
-    return piece(0, made)
+    hood = [(0.7 * r - 0.004, 0.4), (r - 0.004, 0.22), (r, 0.22), (0.7 * r, 0.4)]
+    make.add(lathe(foot, segments=24), make.metal())
+    make.add(lathe([*hood, hood[0]]), make.glow(1.5, SHADE_CLOTH))
+    return make.piece()

@@ -1,6 +1,6 @@
 """A room as triangles: everything placed, in the form the kernels read.
 
-Shape letters: T triangles, V vertices.
+Shape letters: T triangles, V vertices, F faces of a part.
 """
 
 from __future__ import annotations
@@ -10,53 +10,50 @@ from math import cos, sin
 
 import numpy as np
 
-from helpers.scenes.layout import Placed
-from helpers.scenes.pieces import GRID, Part, corner_normals
+from helpers.scenes.materials import pack_materials
+from helpers.scenes.pieces import GRID
 from helpers.scenes.raycast import build_bvh
 from helpers.scenes.rooms import Room
 from helpers.scenes.shading import Surfaces, World
-from helpers.scenes.textures import pack_materials
+from helpers.scenes.shapes import corner_normals
 
 AMBIENT = (0.12, 0.12, 0.125)  # what light that leaves the room through no surface amounts to
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """A room's triangles. `piece` (T,) int32: 1..n for the furniture in its order, else 0;
-    `labelled` (T,) bool: all but the decoration, which label maps may look through."""
+    """A room's triangles. `piece` (T,) int32: 1..n for the furniture in its order, else 0."""
 
     world: World
     piece: np.ndarray
-    labelled: np.ndarray
 
 
 def assemble(room: Room) -> Geometry:
     """Triangles, hierarchy, materials and lights of a room."""
-    things = [(placed, i + 1, True) for i, placed in enumerate(room.furniture)]
-    things += [(placed, 0, True) for placed in room.shell]
-    things += [(placed, 0, False) for placed in room.decor]
+    things = [(placed, number) for number, placed in enumerate(room.furniture, 1)]
+    things += [(placed, 0) for placed in (*room.shell, *room.decor)]
     corners, normals, local, rows = [], [], [], []
-    smooth: dict[int, np.ndarray] = {}
-    for placed, piece, labelled in things:
+    smooth: dict[int, np.ndarray] = {}  # equal chairs share their parts
+    for placed, piece in things:
         for part in placed.piece.parts:
             if id(part) not in smooth:
                 smooth[id(part)] = corner_normals(part.vertices, part.faces)
-            corners.append(_placed_corners(placed, part))
+            moved = _turned(part.vertices, placed.yaw) + np.array([placed.x, placed.y, placed.z])
+            corners.append((np.round(moved / GRID) * GRID)[part.faces])
             normals.append(_turned(smooth[id(part)], placed.yaw))
             local.append(part.vertices[part.faces])
-            count = len(part.faces)
-            rows.append(np.tile([part.material, len(rows), piece, labelled], (count, 1)))
+            row = [part.material, len(rows), piece]
+            rows.append(np.tile(row, (len(part.faces), 1)))
     bvh, order = build_bvh(np.concatenate(corners))
-    material, part_index, piece, labelled = np.concatenate(rows)[order].astype(np.int32).T.copy()
-    surfaces = Surfaces(
-        np.concatenate(normals)[order].reshape(-1, 9).astype(np.float32),
-        np.concatenate(local)[order].reshape(-1, 9).astype(np.float32),
-        material,
-        part_index,
+    material, part_index, piece = np.concatenate(rows)[order].astype(np.int32).T.copy()
+    normals, local = (
+        np.concatenate(values)[order].reshape(-1, 9).astype(np.float32)
+        for values in (normals, local)
     )
-    materials = pack_materials(*room.materials.arrays())
+    surfaces = Surfaces(normals, local, material, part_index)
+    materials = pack_materials(room.materials)
     world = World(bvh, surfaces, materials, room.lights, np.array(AMBIENT))
-    return Geometry(world, piece, labelled.astype(bool))
+    return Geometry(world, piece)
 
 
 def _turned(points: np.ndarray, yaw: float) -> np.ndarray:
@@ -64,9 +61,3 @@ def _turned(points: np.ndarray, yaw: float) -> np.ndarray:
     c, s = cos(yaw), sin(yaw)
     x, y = points[..., 0], points[..., 1]
     return np.stack([c * x - s * y, s * x + c * y, points[..., 2]], axis=-1)
-
-
-def _placed_corners(placed: Placed, part: Part) -> np.ndarray:
-    """World corners (F, 3, 3) of a part, on the common grid."""
-    moved = _turned(part.vertices, placed.yaw) + np.array([placed.x, placed.y, placed.z])
-    return (np.round(moved / GRID) * GRID)[part.faces]

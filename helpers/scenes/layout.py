@@ -1,20 +1,27 @@
-"""Where things stand: oriented footprints, walls, and placing without intersection.
+"""Where things stand: footprints, walls, and one function for each way to place a piece.
 
 A room is [-width / 2, width / 2] x [0, depth] x [0, height] metres; the back wall lies at
-y = depth. A piece that is placed with yaw 0 looks towards -y, out of the back wall.
+y = depth. A piece that is placed with yaw 0 looks towards -y, out of the back wall. Placing tries
+a few times and leaves a piece out rather than let it stand in another.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import cos, pi, sin
-from typing import NamedTuple
+from math import atan2, cos, pi, sin
+from typing import Literal, NamedTuple
 
 from helpers.scenes.pieces import Piece
+from helpers.scenes.random import Stream
 
 BACK, LEFT, RIGHT, FRONT = range(4)
 CLEARANCE = 0.03  # metres between two pieces
 CURTAIN = 0.24  # metres that a piece keeps from a wall with curtains
+TRIES = 14  # places tried for a piece before it is left out
+WALL_CHANCE = {BACK: 0.46, LEFT: 0.26, RIGHT: 0.26, FRONT: 0.02}  # of storage
+BEDS = (13, 15, 16)
+DESKS = (7, 23, 25)
+DINING_TABLE, PENDANT = 24, 33
 
 
 class Footprint(NamedTuple):
@@ -115,6 +122,11 @@ class Layout:
     furniture: list[Placed] = field(default_factory=list)
     decor: list[Placed] = field(default_factory=list)
 
+    @property
+    def anchor(self) -> Placed:
+        """What the others are placed around: the first piece that found its place."""
+        return self.furniture[0]
+
     def fits(self, placed: Placed) -> bool:
         """Whether a floor piece stands inside the room and clear of all others."""
         inside = all(
@@ -134,12 +146,185 @@ class Layout:
         self.furniture.append(placed)
         return True
 
-    def at_wall(self, piece: Piece, wall: Wall, along: float) -> Placed | None:
-        """The piece with its back to a wall, or None where it would hide a window."""
-        width, depth = piece.footprint
-        low, high = along - width / 2, along + width / 2
-        if wall.covers_window(low, high, piece.height):
-            return None
-        curtained = wall.covers_window(low - 0.45, high + 0.45, 9.0)
-        x, y = wall.point(along, depth / 2 + (CURTAIN if curtained else 0.04))
-        return Placed(piece, x, y, 0.0, wall.yaw)
+
+Place = Literal[
+    "wall_anchor", "table_anchor", "desk_anchor", "before", "beside", "facing", "around",
+    "wall", "seat", "corner", "over",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Room for one kind of thing: candidates, how they are placed, how often, and in what number.
+
+    place: relative to the anchor (the first slot of a programme) or to the room; chance: that it
+    is used at all; copies: least and most equal pieces.
+    """
+
+    place: Place
+    categories: tuple[int, ...]
+    chance: float = 1.0
+    copies: tuple[int, int] = (1, 1)
+
+
+def place(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Put the piece (or copies of it) where the slot says, if there is room."""
+    if slot.place in _COPIED:
+        if layout.furniture:
+            _COPIED[slot.place](layout, slot, piece, draw)
+        return
+    candidate, tries = _SINGLE[slot.place]
+    for _ in range(tries):
+        placed = candidate(layout, piece, draw)
+        if placed is not None and layout.add(placed):
+            return
+
+
+def _at_back_wall(layout: Layout, piece: Piece, draw: Stream) -> Placed:
+    """Sofas and beds: about the middle of the back wall, even before a window."""
+    spare = max(0.0, layout.width - piece.footprint[0] - 1.2)
+    x = draw.uniform(-0.35, 0.35) * spare
+    gap = 0.26 if layout.walls[BACK].windows else draw.uniform(0.05, 0.12)
+    return Placed(piece, x, layout.depth - piece.footprint[1] / 2 - gap)
+
+
+def _table(layout: Layout, piece: Piece, draw: Stream) -> Placed:
+    """Dining tables: in the farther half of the room."""
+    yaw = (0.0 if draw.chance(0.7) else pi / 2) + draw.normal(0.0, 0.03)
+    y = layout.depth - draw.uniform(1.75, 2.4)
+    return Placed(piece, draw.uniform(-0.3, 0.3), y, 0.0, yaw)
+
+
+def _desk(layout: Layout, piece: Piece, draw: Stream) -> Placed:
+    """Desks: at the back wall, or free in the room and facing it."""
+    if draw.chance(0.5):
+        return _at_back_wall(layout, piece, draw)
+    y = layout.depth - draw.uniform(1.3, 1.7)
+    return Placed(piece, draw.uniform(-0.4, 0.4), y, 0.0, pi + draw.normal(0.0, 0.04))
+
+
+def _before(layout: Layout, piece: Piece, draw: Stream) -> Placed | None:
+    """Coffee tables and benches: in front of the anchor."""
+    if not layout.furniture:
+        return None
+    anchor = layout.anchor
+    bed = anchor.piece.category_id in BEDS
+    gap = draw.uniform(0.04, 0.12) if bed else draw.uniform(0.3, 0.5)
+    away = anchor.piece.footprint[1] / 2 + gap + piece.footprint[1] / 2
+    x, y = anchor.point(draw.normal(0.0, 0.08), -away)
+    return Placed(piece, x, y, 0.0, anchor.yaw + draw.normal(0.0, 0.04))
+
+
+def _at_wall(layout: Layout, piece: Piece, draw: Stream) -> Placed | None:
+    """Storage: with its back to any wall, clear of windows."""
+    width, depth = piece.footprint
+    index = draw.weighted(WALL_CHANCE)
+    wall = layout.walls[index]
+    spare = wall.length / 2 - width / 2 - 0.08
+    along = draw.uniform(-spare, spare)
+    if index in (LEFT, RIGHT) and draw.chance(0.85):  # the half where the anchor is
+        along = abs(along) if index == LEFT else -abs(along)
+    low, high = along - width / 2, along + width / 2
+    if wall.covers_window(low, high, piece.height):
+        return None
+    curtained = wall.covers_window(low - 0.45, high + 0.45, 9.0)
+    x, y = wall.point(along, depth / 2 + (CURTAIN if curtained else 0.04))
+    return Placed(piece, x, y, 0.0, wall.yaw)
+
+
+def _seat(layout: Layout, piece: Piece, draw: Stream) -> Placed:
+    """A chair at the desk or dressing table, turned half into the room."""
+    desk = next((p for p in layout.furniture if p.piece.category_id in DESKS), None)
+    if desk is None:
+        return _in_corner(layout, piece, draw)
+    away = desk.piece.footprint[1] / 2 + piece.footprint[1] / 2 + draw.uniform(0.02, 0.2)
+    if abs(cos(desk.yaw) + 1) < 0.5:  # it stands free in the room
+        x, y = desk.point(draw.uniform(-0.25, 0.25), away)
+        return Placed(piece, x, y, 0.0, draw.uniform(-0.3, 0.3))
+    x, y = desk.point(draw.uniform(-0.25, 0.25), -away)
+    turn = draw.choice((-1, 1)) * draw.uniform(0.5, 1.7)
+    return Placed(piece, x, y, 0.0, desk.yaw + turn)
+
+
+def _in_corner(layout: Layout, piece: Piece, draw: Stream) -> Placed:
+    """Easy chairs: somewhere along a side of the room, turned to its middle."""
+    side = draw.choice((-1, 1))
+    x = side * (layout.width / 2 - max(piece.footprint) / 2 - draw.uniform(0.1, 0.5))
+    y = layout.depth - draw.uniform(0.6, 3.2)
+    return Placed(piece, x, y, 0.0, atan2(-x, y - layout.depth * 0.45) + draw.normal(0.0, 0.25))
+
+
+def _overhead(layout: Layout, piece: Piece, draw: Stream) -> Placed:
+    """Lamps: pendants over the table or before the anchor, flat ones farther into the room."""
+    x, y = draw.normal(0.0, 0.15), layout.depth - draw.uniform(1.2, 2.2)
+    if piece.category_id == PENDANT and layout.furniture:
+        anchor = layout.anchor
+        table = anchor.piece.category_id == DINING_TABLE
+        ahead = 0.0 if table else -(anchor.piece.footprint[1] / 2 + 0.5) * draw.uniform(0.3, 1.0)
+        x, y = anchor.point(draw.normal(0.0, 0.05), ahead)
+    return Placed(piece, x, y, layout.height, draw.uniform(0.0, 2 * pi))
+
+
+def _beside(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Nightstands and side tables: left and right of the anchor, backs in line."""
+    anchor = layout.anchor
+    sides = (-1, 1) if draw.chance(0.5) else (1, -1)
+    for side in sides[: _copies(slot, draw)]:
+        for _ in range(TRIES // 2):
+            aside = (anchor.piece.footprint[0] + piece.footprint[0]) / 2 + draw.uniform(0.05, 0.2)
+            back = (anchor.piece.footprint[1] - piece.footprint[1]) / 2 - draw.uniform(0.0, 0.04)
+            x, y = anchor.point(side * aside, back)
+            if layout.add(Placed(piece, x, y, 0.0, anchor.yaw)):
+                break
+
+
+def _facing(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Armchairs and the like: beside the carpet in front of the anchor, turned to its middle."""
+    anchor = layout.anchor
+    first = -1 if draw.chance(0.5) else 1
+    middle = anchor.point(0.0, -(anchor.piece.footprint[1] / 2 + 0.6))
+    for copy in range(_copies(slot, draw)):
+        for attempt in range(TRIES):
+            side = first * (-1) ** (copy + attempt // (TRIES // 2))
+            aside = max(0.9, anchor.piece.footprint[0] / 2 + draw.uniform(-0.35, 0.35))
+            before = anchor.piece.footprint[1] / 2 + draw.uniform(0.1, 1.0)
+            x, y = anchor.point(side * (aside + piece.footprint[0] / 2), -before)
+            yaw = atan2(middle[0] - x, y - middle[1]) + draw.normal(0.0, 0.12)
+            if layout.add(Placed(piece, x, y, 0.0, yaw)):
+                break
+
+
+def _around(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
+    """Chairs: around the table, all looking at it."""
+    anchor = layout.anchor
+    width, depth = anchor.piece.footprint
+    gap = draw.uniform(0.05, 0.15)
+    out = depth / 2 + piece.footprint[1] / 2 + gap
+    end = width / 2 + piece.footprint[1] / 2 + gap
+    if width / depth < 1.2:
+        seats = [(0.0, -out, pi), (0.0, out, 0.0), (end, 0.0, -pi / 2), (-end, 0.0, pi / 2)]
+    else:
+        a = width * 0.23
+        seats = [(-a, -out, pi), (a, out, 0.0), (a, -out, pi), (-a, out, 0.0)]
+        seats += [(end, 0.0, -pi / 2), (-end, 0.0, pi / 2)]
+    for x, y, yaw in seats[: _copies(slot, draw)]:
+        x, y = anchor.point(x + draw.normal(0.0, 0.03), y + draw.normal(0.0, 0.03))
+        turn = anchor.yaw + yaw + draw.normal(0.0, 0.1)
+        layout.add(Placed(piece, x, y, 0.0, turn))
+
+
+def _copies(slot: Slot, draw: Stream) -> int:
+    return draw.integers(slot.copies[0], slot.copies[1] + 1)
+
+
+_SINGLE = {  # one candidate at a time, and how many are tried
+    "wall_anchor": (_at_back_wall, 1),
+    "table_anchor": (_table, 1),
+    "desk_anchor": (_desk, 1),
+    "before": (_before, TRIES),
+    "wall": (_at_wall, TRIES),
+    "seat": (_seat, TRIES),
+    "corner": (_in_corner, TRIES),
+    "over": (_overhead, 1),
+}
+_COPIED = {"beside": _beside, "facing": _facing, "around": _around}

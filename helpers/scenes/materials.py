@@ -5,13 +5,14 @@ Colours are sRGB triples in 0..1 where people write them and linear light where 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from helpers.scenes.random import Stream
+from helpers.scenes.textures import Materials
 
 Colour = tuple[float, float, float]
 ColourPair = tuple[Colour, Colour]
@@ -34,6 +35,9 @@ class TextureKind(IntEnum):
     PAINTING = 11
     OUTDOORS = 12
     FRONT = 13
+
+
+ONE_COLOUR = (TextureKind.PLAIN, TextureKind.LEATHER, TextureKind.METAL, TextureKind.OUTDOORS)
 
 
 @dataclass(frozen=True)
@@ -60,42 +64,6 @@ class Material:
     seed: int = 1
     brightness: float = 1.0
 
-    def linear_colours(self) -> list[float]:
-        """Both colours in linear light, six numbers."""
-        first = [channel**2.2 for channel in self.colour]
-        second = [0.6 * c for c in first] if self.second is None else [c**2.2 for c in self.second]
-        return [round(self.brightness * channel, 6) for channel in first + second]
-
-    def parameters(self) -> list[float]:
-        """seed, scale, axis, motif, half size x, y, specular, roughness, emission, metallic."""
-        surface = [self.specular, self.roughness, self.emission, self.metallic]
-        return [self.seed, self.scale, self.axis, self.motif, *self.half_size, *surface]
-
-
-class MaterialTable:
-    """Collects the materials of a scene; parts refer to them by index."""
-
-    def __init__(self) -> None:
-        self._materials: list[Material] = []
-
-    def __len__(self) -> int:
-        return len(self._materials)
-
-    def __getitem__(self, index: int) -> Material:
-        return self._materials[index]
-
-    def add(self, material: Material) -> int:
-        """Keep the material and return its index."""
-        self._materials.append(material)
-        return len(self._materials) - 1
-
-    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """What the kernels read: kinds (M,), linear colours (M, 6), parameters (M, 10)."""
-        kinds = np.array([m.kind for m in self._materials], dtype=np.int64)
-        colours = np.array([m.linear_colours() for m in self._materials], dtype=np.float64)
-        parameters = np.array([m.parameters() for m in self._materials], dtype=np.float64)
-        return kinds, colours.reshape(-1, 6), parameters.reshape(-1, 10)
-
 
 WOODS: tuple[ColourPair, ...] = (
     ((0.80, 0.64, 0.45), (0.68, 0.50, 0.32)),  # oak
@@ -107,28 +75,16 @@ WOODS: tuple[ColourPair, ...] = (
     ((0.16, 0.15, 0.15), (0.11, 0.10, 0.10)),  # black stain
 )
 FABRICS: tuple[Colour, ...] = (
-    (0.80, 0.77, 0.72),
-    (0.62, 0.60, 0.57),
-    (0.36, 0.40, 0.46),
-    (0.55, 0.42, 0.33),
-    (0.45, 0.52, 0.44),
-    (0.70, 0.55, 0.42),
-    (0.28, 0.30, 0.34),
-    (0.83, 0.80, 0.74),
-    (0.46, 0.28, 0.22),
-    (0.60, 0.66, 0.72),
-)
+    (0.80, 0.77, 0.72), (0.62, 0.60, 0.57), (0.36, 0.40, 0.46), (0.55, 0.42, 0.33),
+    (0.45, 0.52, 0.44), (0.70, 0.55, 0.42), (0.28, 0.30, 0.34), (0.83, 0.80, 0.74),
+    (0.46, 0.28, 0.22), (0.60, 0.66, 0.72),
+)  # fmt: skip
 ACCENTS: tuple[Colour, ...] = (
-    (0.80, 0.55, 0.20),
-    (0.20, 0.38, 0.42),
-    (0.66, 0.24, 0.20),
-    (0.22, 0.28, 0.45),
-    (0.55, 0.60, 0.35),
-    (0.85, 0.70, 0.62),
-    (0.50, 0.25, 0.35),
-)
+    (0.80, 0.55, 0.20), (0.20, 0.38, 0.42), (0.66, 0.24, 0.20), (0.22, 0.28, 0.45),
+    (0.55, 0.60, 0.35), (0.85, 0.70, 0.62), (0.50, 0.25, 0.35),
+)  # fmt: skip
 GOLD, BLACK, CHROME = (0.83, 0.66, 0.36), (0.15, 0.15, 0.15), (0.75, 0.75, 0.76)
-WARM_WHITE = (1.0, 0.93, 0.80)
+WARM_WHITE, DAYLIGHT, SHADE_CLOTH = (1.0, 0.93, 0.80), (1.0, 0.97, 0.92), (1.0, 0.95, 0.85)
 
 
 def shade(colour: Colour, factor: float) -> Colour:
@@ -147,8 +103,7 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 class Palette:
     """One room's style: two woods, two fabrics, two accents, one metal; neighbours share them.
 
-    Every method draws from the stream of the piece being made, adds a material to `materials`
-    and returns its index.
+    materials: of everything in the room, in the order in which they were mixed (see `Maker`).
     """
 
     wood_tone: ColourPair
@@ -158,11 +113,11 @@ class Palette:
     accent_colour: Colour
     second_accent_colour: Colour
     metal_colour: Colour
-    materials: MaterialTable = field(repr=False, compare=False)
+    materials: list[Material] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
-    def sample(cls, stream: Stream, materials: MaterialTable) -> Palette:
-        """A style drawn from the stream, whose materials will be collected in the table."""
+    def sample(cls, stream: Stream) -> Palette:
+        """A style drawn from the stream, without materials yet."""
         return cls(
             wood_tone=stream.choice(WOODS),
             second_wood_tone=stream.choice(WOODS),
@@ -171,83 +126,30 @@ class Palette:
             accent_colour=stream.choice(ACCENTS),
             second_accent_colour=stream.choice(ACCENTS),
             metal_colour=stream.choice((GOLD, GOLD, BLACK, CHROME)),
-            materials=materials,
         )
 
-    def add(self, stream: Stream, material: Material) -> int:
-        """The material with a noise seed of its own and a brightness a few per cent off."""
-        varied = replace(
-            material, seed=stream.integers(1, 9999), brightness=stream.uniform(0.93, 1.07)
-        )
-        return self.materials.add(varied)
 
-    def wood(self, stream: Stream, *, axis: int = 0, other: float = 0.3) -> int:
-        """The room's wood, or with probability `other` any wood; grain along the axis."""
-        tone = stream.choice(WOODS) if stream.chance(other) else self.wood_tone
-        scale = stream.uniform(0.8, 1.6)
-        look = Material(TextureKind.WOOD, *tone, scale=scale, axis=axis, roughness=0.25)
-        return self.add(stream, look)
+def pack_materials(materials: Sequence[Material]) -> Materials:
+    """What the kernels read: linear colours, parameters and the mean colours of bounced light."""
+    kind = np.array([m.kind for m in materials], np.int64)
+    colour = np.array([_linear_colours(m) for m in materials], np.float64)
+    value = np.array([_parameters(m) for m in materials], np.float64)
+    first, second = colour[:, :3], colour[:, 3:]
+    mean = np.where(np.isin(kind, ONE_COLOUR)[:, None], first, 0.55 * first + 0.45 * second)
+    return Materials(kind, colour, value, mean)
 
-    def front(self, stream: Stream, *, axis: int = 0) -> int:
-        """Veneer of doors and drawers in one of the room's two woods."""
-        light, dark = self.wood_tone if stream.chance(0.5) else self.second_wood_tone
-        look = Material(TextureKind.FRONT, light, mix(light, dark, 0.5), axis=axis, roughness=0.25)
-        return self.add(stream, look)
 
-    def fabric(self, stream: Stream, *, other: float = 0.35) -> int:
-        """Upholstery in the room's colour, or any with probability `other`; sometimes leather."""
-        colour = stream.choice(FABRICS) if stream.chance(other) else self.fabric_colour
-        if stream.chance(0.18):
-            leather = Material(TextureKind.LEATHER, shade(colour, 0.8), specular=0.05)
-            return self.add(stream, replace(leather, roughness=0.35))
-        return self.cloth(stream, colour, scale=stream.uniform(0.6, 1.2))
+def _linear_colours(material: Material) -> list[float]:
+    """Both colours in linear light, six numbers."""
+    first = [channel**2.2 for channel in material.colour]
+    second = [0.6 * c for c in first]
+    if material.second is not None:
+        second = [channel**2.2 for channel in material.second]
+    return [round(material.brightness * channel, 6) for channel in first + second]
 
-    def cloth(self, stream: Stream, colour: Colour, *, scale: float = 1.0) -> int:
-        """Plain woven cloth of the given colour."""
-        look = Material(TextureKind.FABRIC, colour, shade(colour, 0.8), scale=scale, specular=0.0)
-        return self.add(stream, look)
 
-    def accent(self, stream: Stream) -> int:
-        """Cloth for pillows and throws: an accent colour, a third of it striped or checked."""
-        colour = self.accent_colour if stream.chance(0.6) else self.second_accent_colour
-        if not stream.chance(0.35):
-            return self.cloth(stream, colour)
-        scale, motif = stream.uniform(0.8, 2.5), stream.integers(2)
-        plaid = Material(TextureKind.PLAID, self.second_fabric_colour, colour, scale=scale)
-        return self.add(stream, replace(plaid, motif=motif, specular=0.0))
-
-    def white_cloth(self, stream: Stream) -> int:
-        """Bed linen."""
-        look = Material(TextureKind.FABRIC, (0.93, 0.92, 0.90), (0.88, 0.87, 0.85), specular=0.0)
-        return self.add(stream, look)
-
-    def metal(self, stream: Stream, colour: Colour | None = None) -> int:
-        """The room's metal, or brushed metal of the given colour."""
-        colour = self.metal_colour if colour is None else colour
-        look = Material(TextureKind.METAL, colour, specular=0.45, roughness=0.25, metallic=0.75)
-        return self.add(stream, look)
-
-    def mirror(self, stream: Stream) -> int:
-        """Silvered glass."""
-        look = Material(TextureKind.METAL, (0.90, 0.93, 0.95), specular=0.85, roughness=0.0)
-        return self.add(stream, replace(look, metallic=1.0))
-
-    def top(self, stream: Stream) -> int:
-        """A table top: wood, or white or black marble."""
-        if stream.chance(0.6):
-            return self.wood(stream)
-        colour = (0.93, 0.92, 0.90) if stream.chance(0.7) else (0.12, 0.12, 0.13)
-        marble = Material(TextureKind.MARBLE, colour, (0.55, 0.52, 0.50), scale=1.5)
-        return self.add(stream, replace(marble, specular=0.06, roughness=0.08))
-
-    def plain(
-        self, stream: Stream, colour: Colour, *, specular: float = 0.03, roughness: float = 0.5
-    ) -> int:
-        """Smooth paint, plastic, ceramic or glass of the given colour."""
-        look = Material(TextureKind.PLAIN, colour, specular=specular, roughness=roughness)
-        return self.add(stream, look)
-
-    def glow(self, stream: Stream, emission: float, colour: Colour = WARM_WHITE) -> int:
-        """A lit surface: bulbs and lamp shades."""
-        look = Material(TextureKind.PLAIN, colour, emission=emission, specular=0.0)
-        return self.add(stream, look)
+def _parameters(material: Material) -> list[float]:
+    """The ten numbers whose columns are named in `textures`."""
+    pattern = [material.seed, material.scale, material.axis, material.motif, *material.half_size]
+    surface = [material.specular, material.roughness, material.emission, material.metallic]
+    return [*pattern, *surface]

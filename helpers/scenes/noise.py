@@ -12,16 +12,16 @@ correctly rounded (no logarithms, no fused sums), so the same stream gives the s
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from helpers.correction.components import Runs
+from helpers.scenes.config import REFERENCE_SIZE
 from helpers.scenes.random import Stream
 
-REFERENCE_SIZE = 1200  # px: side of the picture at which all lengths below are given
+HIT = 0.8  # share of the instances that have any defects
 BACKGROUND = (64, 64, 64)  # colour of "no object" in an id-map picture
 
 NoiseLog = dict[int, dict[str, int]]  # instance id -> cause -> changed pixels
@@ -50,30 +50,24 @@ class _Window:
 
 
 def corrupt(
-    ids: np.ndarray,
-    stream: Stream,
-    level: float = 0.5,
-    *,
-    labels: Sequence[int] | None = None,
-    probability: float = 0.8,
+    ids: np.ndarray, stream: Stream, level: float, *, labels: Sequence[int]
 ) -> tuple[dict[int, np.ndarray], NoiseLog]:
-    """Noisy masks of the instances of an exact id-map, and what was done to each.
+    """Noisy masks of instances of an exact id-map, and what was done to each.
 
-    ids: (H, W) integers, 0 = background. `level` 0.5 is realistic (mask IoU about 0.97), 1 and 2
-    are stress tests, 0 changes nothing. `labels`: the ids to treat (default: all). Each instance is
-    hit with the given probability, and then by each cause with its own rate.
+    ids: (H, W) integers, 0 = background; labels: the ids to treat. `level` 0.5 is realistic (mask
+    IoU about 0.97), 1 and 2 are stress tests, 0 changes nothing. Each instance is hit with
+    probability HIT, and then by each cause with its own rate.
 
     Returns {id: (H, W) bool}, masks that may overlap each other, and {id: {cause: changed pixels}},
     where every pixel that differs from the truth is counted once, under the cause that set it
     last: the counts of an instance sum to the area of (noisy xor truth). A mask that would vanish
     stays as it was.
     """
-    labels = [int(i) for i in np.unique(ids) if i] if labels is None else list(labels)
     masks, log = {}, {}
     for label in labels:
         masks[label] = ids == label
         log[label] = {}
-        if level > 0 and stream.random() < probability and masks[label].any():
+        if level > 0 and stream.random() < HIT and masks[label].any():
             log[label] = _corrupt_one(masks[label], ids, stream, level)
     return masks, log
 
@@ -254,18 +248,14 @@ def object_colours(count: int, stream: Stream) -> np.ndarray:
     Hue in [0, 1), lightness in [0.5, 0.8), saturation in [0.6, 1), as the release's renderer draws.
     """
     colours = [BACKGROUND]
-    for candidate in _bright_colours(stream):
+    while True:  # one candidate more is drawn than used; what is drawn next depends on it
+        hue, light, saturation = stream.random(), stream.uniform(0.5, 0.8), stream.uniform(0.6, 1)
         if len(colours) > count:
             return np.array(colours, np.uint8)
-        if all(sum((a - b) ** 2 for a, b in zip(c, candidate, strict=True)) > 64 for c in colours):
-            colours.append(candidate)
-    raise AssertionError("the stream of colours never ends")
-
-
-def _bright_colours(stream: Stream) -> Iterator[tuple[int, int, int]]:
-    while True:
-        hue, light, saturation = stream.random(), stream.uniform(0.5, 0.8), stream.uniform(0.6, 1)
-        yield tuple(int(255 * v + 0.5) for v in colorsys.hls_to_rgb(hue, light, saturation))
+        rgb = colorsys.hls_to_rgb(hue, light, saturation)
+        new = tuple(int(255 * channel + 0.5) for channel in rgb)
+        if all(sum((a - b) ** 2 for a, b in zip(c, new, strict=True)) > 64 for c in colours):
+            colours.append(new)
 
 
 def antialias_colours(fine: np.ndarray, colours: np.ndarray, factor: int) -> np.ndarray:
@@ -289,8 +279,7 @@ def nearest_labels(picture: np.ndarray, colours: np.ndarray) -> np.ndarray:
     Blended pixels between two objects may so get the label of a third. Ties go to the lower row.
     """
     packed = picture.astype(np.int64) @ np.array([65536, 256, 1])
-    runs = Runs.of(packed)
-    values, which = np.unique(runs.label, return_inverse=True)
+    values, which = np.unique(packed, return_inverse=True)
     seen = np.stack([values >> 16, values >> 8 & 255, values & 255], 1)
     distance = ((seen[:, None] - colours.astype(np.int64)) ** 2).sum(-1)
-    return runs.paint(distance.argmin(1).astype(np.int32)[which])
+    return distance.argmin(1).astype(np.int32)[which].reshape(packed.shape)

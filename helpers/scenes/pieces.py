@@ -1,25 +1,49 @@
-"""What furniture is handed over as: parts, pieces, and the normals to light them by."""
+"""Furniture as it is handed over (`Part`, `Piece`), and the `Maker` that puts a piece together."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from helpers.scenes.shapes import Floats, Ints, Mesh, dot, face_vectors, length
+from helpers.scenes.materials import (
+    FABRICS,
+    WARM_WHITE,
+    WOODS,
+    Colour,
+    Material,
+    Palette,
+    TextureKind,
+    mix,
+    shade,
+)
+from helpers.scenes.random import Stream
+from helpers.scenes.shapes import (
+    Floats,
+    Ints,
+    Mesh,
+    Vector,
+    box,
+    face_vectors,
+    lathe,
+    length,
+    ring,
+    sphere,
+    tube,
+)
 
 Support = Literal["floor", "ceiling", "wall"]
 
+SIDES = (-1, 1)
 GRID = 2.0**-20  # m: vertices lie on multiples of it, so that every machine makes the same bytes
 SMALLEST_FACE = 1e-10  # m^2: smaller faces are dropped
 
 
 @dataclass(frozen=True)
 class Part:
-    """A mesh of one material: vertices (V, 3) float64, faces (F, 3) int64, a `MaterialTable` index.
+    """A mesh of one material: vertices (V, 3) float64, faces (F, 3) int64, index of the material.
 
     The vertices are the texture coordinates too, before the piece is placed in a room.
     """
@@ -27,6 +51,22 @@ class Part:
     vertices: Floats
     faces: Ints
     material: int
+
+    @classmethod
+    def of(cls, mesh: Mesh, material: int) -> Part:
+        """The mesh on the common grid, without faces that have no area."""
+        vertices = np.round(mesh.vertices / GRID) * GRID
+        keep = length(face_vectors(vertices, mesh.faces)) > 2 * SMALLEST_FACE
+        return cls(vertices, mesh.faces[keep], material)
+
+    def moved(self, *, x: float) -> Part:
+        """The part shifted sideways."""
+        return Part.of(Mesh(self.vertices, self.faces).moved(x=x), self.material)
+
+    def mirrored(self) -> Part:
+        """The part with left and right exchanged."""
+        flip = np.array([-1.0, 1.0, 1.0])
+        return Part(self.vertices * flip, self.faces[:, ::-1], self.material)
 
 
 @dataclass(frozen=True)
@@ -45,61 +85,176 @@ class Piece:
     support: Support = "floor"
 
 
-def part(mesh: Mesh, material: int) -> Part:
-    """The mesh on the common grid, without faces that have no area."""
-    vertices = np.round(mesh.vertices / GRID) * GRID
-    keep = length(face_vectors(vertices, mesh.faces)) > 2 * SMALLEST_FACE
-    return Part(vertices, mesh.faces[keep], material)
+@dataclass
+class Maker:
+    """Makes one piece: draws from the piece's stream, mixes materials in the room's style, and
+    collects parts.
 
-
-def piece(category_id: int, parts: Sequence[Part], *, support: Support = "floor") -> Piece:
-    """The parts as one piece, shifted so that its box is centred on the origin in x and y.
-
-    A "wall" piece is only centred in x. Heights are kept as built: standing is the builder's duty.
+    A material is added to the palette's list and known by its index there, each with a noise seed
+    of its own and a brightness a few per cent off.
     """
-    corners = np.concatenate([p.vertices for p in parts])
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    middle = np.round((low + high) / 2 / GRID) * GRID
-    shift = np.array([middle[0], 0.0 if support == "wall" else middle[1], 0.0])
-    size = [float(s) for s in high - low]
-    height = {"floor": float(high[2]), "ceiling": -float(low[2]), "wall": size[2]}[support]
-    placed = tuple(Part(p.vertices - shift, p.faces, p.material) for p in parts)
-    return Piece(category_id, placed, (size[0], size[1]), height, support)
 
+    draw: Stream
+    palette: Palette
+    parts: list[Part] = field(default_factory=list)
 
-def corner_normals(vertices: Floats, faces: Ints, crease_degrees: float = 42.0) -> Floats:
-    """Unit normals (F, 3, 3) of the corners: faces that meet below the crease angle are smoothed.
+    def piece(self, category_id: int = 0, *, support: Support = "floor") -> Piece:
+        """The parts as one piece, shifted so that its box is centred on the origin in x and y.
 
-    A corner's normal is the area-weighted mean of the normals of all faces round its vertex which
-    lie within the angle of its own; vertices nearer than 2**-14 m count as one.
-    """
-    vectors = face_vectors(vertices, faces)
-    area = length(vectors)
-    unit = vectors / np.maximum(area, 1e-14)[:, None]
-    corner, other = _corner_pairs(_welded(vertices)[faces.reshape(-1)])
-    face = other // 3
-    near = dot(unit[corner // 3], unit[face]) > math.cos(math.radians(crease_degrees))
-    corner, face = corner[near], face[near]
-    count = faces.size
-    total = np.stack([np.bincount(corner, vectors[face, k], count) for k in range(3)], axis=1)
-    size = length(total)[:, None]
-    flat = np.repeat(unit, 3, axis=0)
-    return np.where(size > 1e-12, total / np.maximum(size, 1e-12), flat).reshape(-1, 3, 3)
+        A "wall" piece is only centred in x. Heights are kept as built: standing is the builder's
+        duty.
+        """
+        corners = np.concatenate([p.vertices for p in self.parts])
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        middle = np.round((low + high) / 2 / GRID) * GRID
+        shift = np.array([middle[0], 0.0 if support == "wall" else middle[1], 0.0])
+        width, depth, tall = (float(s) for s in high - low)
+        height = {"floor": float(high[2]), "ceiling": -float(low[2]), "wall": tall}[support]
+        placed = tuple(Part(p.vertices - shift, p.faces, p.material) for p in self.parts)
+        return Piece(category_id, placed, (width, depth), height, support)
 
+    # Materials.
 
-def _welded(vertices: Floats) -> Ints:
-    """A number for each vertex, the same for vertices at the same place (within 64 m of 0)."""
-    cell = np.round(vertices * 2.0**14).astype(np.int64) + 2**20
-    key = (cell[:, 0] << 42) + (cell[:, 1] << 21) + cell[:, 2]
-    return np.unique(key, return_inverse=True)[1].reshape(-1)
+    def material(self, look: Material) -> int:
+        """The material, varied a little."""
+        seed, brightness = self.draw.integers(1, 9999), self.draw.uniform(0.93, 1.07)
+        self.palette.materials.append(replace(look, seed=seed, brightness=brightness))
+        return len(self.palette.materials) - 1
 
+    def wood(self, *, axis: int = 0) -> int:
+        """The room's wood, or any of a third of the pieces; grain along the axis."""
+        tone = self.draw.choice(WOODS) if self.draw.chance(0.3) else self.palette.wood_tone
+        scale = self.draw.uniform(0.8, 1.6)
+        look = Material(TextureKind.WOOD, *tone, scale=scale, axis=axis, roughness=0.25)
+        return self.material(look)
 
-def _corner_pairs(vertex: Ints) -> tuple[Ints, Ints]:
-    """All ordered pairs of corners (themselves included) that sit on the same vertex."""
-    order = np.argsort(vertex, kind="stable")
-    counts = np.bincount(vertex)
-    starts = np.cumsum(counts) - counts
-    repeats = counts[vertex]
-    corner = np.repeat(np.arange(len(vertex)), repeats)
-    step = np.arange(len(corner)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    return corner, order[starts[vertex[corner]] + step]
+    def wood_or_metal(self, chance: float, *, axis: int = 2) -> int:
+        """Wood with the given chance, else the room's metal: feet and frames."""
+        return self.wood(axis=axis) if self.draw.chance(chance) else self.metal()
+
+    def front(self, *, axis: int = 0) -> int:
+        """Veneer of doors and drawers in one of the room's two woods."""
+        first = self.draw.chance(0.5)
+        light, dark = self.palette.wood_tone if first else self.palette.second_wood_tone
+        look = Material(TextureKind.FRONT, light, mix(light, dark, 0.5), axis=axis, roughness=0.25)
+        return self.material(look)
+
+    def fabric(self, *, other: float = 0.35) -> int:
+        """Upholstery in the room's colour, or any with probability `other`; sometimes leather."""
+        draw = self.draw
+        colour = draw.choice(FABRICS) if draw.chance(other) else self.palette.fabric_colour
+        if draw.chance(0.18):
+            dark = shade(colour, 0.8)
+            return self.material(Material(TextureKind.LEATHER, dark, specular=0.05, roughness=0.35))
+        return self.cloth(colour, scale=draw.uniform(0.6, 1.2))
+
+    def cloth(self, colour: Colour, *, scale: float = 1.0) -> int:
+        """Plain woven cloth of the given colour."""
+        dark = shade(colour, 0.8)
+        return self.material(Material(TextureKind.FABRIC, colour, dark, scale=scale, specular=0.0))
+
+    def accent(self) -> int:
+        """Cloth for pillows and throws: an accent colour, a third of it striped or checked."""
+        draw, style = self.draw, self.palette
+        colour = style.accent_colour if draw.chance(0.6) else style.second_accent_colour
+        if not draw.chance(0.35):
+            return self.cloth(colour)
+        scale, motif = draw.uniform(0.8, 2.5), draw.integers(2)
+        look = Material(TextureKind.PLAID, style.second_fabric_colour, colour, scale=scale)
+        return self.material(replace(look, motif=motif, specular=0.0))
+
+    def white_cloth(self) -> int:
+        """Bed linen."""
+        white, shadow = (0.93, 0.92, 0.90), (0.88, 0.87, 0.85)
+        return self.material(Material(TextureKind.FABRIC, white, shadow, specular=0.0))
+
+    def metal(self) -> int:
+        """The room's metal, brushed."""
+        look = Material(TextureKind.METAL, self.palette.metal_colour, specular=0.45)
+        return self.material(replace(look, roughness=0.25, metallic=0.75))
+
+    def mirror(self) -> int:
+        """Silvered glass."""
+        look = Material(TextureKind.METAL, (0.90, 0.93, 0.95), specular=0.85)
+        return self.material(replace(look, roughness=0.0, metallic=1.0))
+
+    def top(self) -> int:
+        """A table top: wood, or white or black marble."""
+        if self.draw.chance(0.6):
+            return self.wood()
+        colour = (0.93, 0.92, 0.90) if self.draw.chance(0.7) else (0.12, 0.12, 0.13)
+        look = Material(TextureKind.MARBLE, colour, (0.55, 0.52, 0.50), scale=1.5)
+        return self.material(replace(look, specular=0.06, roughness=0.08))
+
+    def plain(self, colour: Colour, *, specular: float = 0.03, roughness: float = 0.5) -> int:
+        """Smooth paint, plastic, ceramic or glass of the given colour."""
+        look = Material(TextureKind.PLAIN, colour, specular=specular, roughness=roughness)
+        return self.material(look)
+
+    def glow(self, emission: float, colour: Colour = WARM_WHITE) -> int:
+        """A lit surface: bulbs and lamp shades."""
+        look = Material(TextureKind.PLAIN, colour, emission=emission, specular=0.0)
+        return self.material(look)
+
+    # Solids, lengths in metres.
+
+    def add(self, mesh: Mesh, material: int) -> None:
+        """Any mesh as one part."""
+        self.parts.append(Part.of(mesh, material))
+
+    def board(self, centre: Vector, size: Vector, material: int, radius: float = 0.004) -> None:
+        """A plain board whose edges are rounded by the radius."""
+        self.add(box(centre, size, radius=radius), material)
+
+    def bar(
+        self, start: Vector, end: Vector, radius: float | Vector, material: int, *, sides: int = 8
+    ) -> None:
+        """A straight rod; two radii make it taper from start to end."""
+        self.add(tube([start, end], radius, sides=sides), material)
+
+    def loop(self, path: ArrayLike, radius: float, material: int, *, sides: int = 8) -> None:
+        """A bar along a polyline that returns to its beginning."""
+        self.add(tube(path, radius, sides=sides, closed=True), material)
+
+    def hoop(
+        self, height: float, radius: float, thick: float, material: int, count: int, sides: int = 6
+    ) -> None:
+        """A level ring of `count` pieces about the z axis."""
+        self.loop(ring((0, 0, height), radius, count), thick, material, sides=sides)
+
+    def legs(
+        self,
+        spread: Vector,
+        heights: Vector,
+        radii: Vector,
+        material: int,
+        *,
+        splay: float = 0.03,
+        sides: int = 10,
+    ) -> None:
+        """Four tapered legs at the corners of a rectangle of size `spread` at their tops.
+
+        heights: (bottom, top); radii: (at the top, at the foot); splay: how far the feet stand out.
+        """
+        (width, depth), (bottom, top) = spread, heights
+        for x in SIDES:
+            for y in SIDES:
+                head = (x * width / 2, y * depth / 2, top)
+                foot = (x * (width / 2 + splay), y * (depth / 2 + splay), bottom)
+                self.bar(foot, head, radii[::-1], material, sides=sides)
+
+    def knob(self, position: Vector, material: int) -> None:
+        """A round pull on a front at `position`, standing out to -y."""
+        radius = 0.013
+        profile = [(0, -0.004), (0.5 * radius, -0.004), (0.5 * radius, 0.012), (radius, 0.016)]
+        mesh = lathe([*profile, (0.9 * radius, 0.024), (0, 0.026)], segments=12)
+        self.add(mesh.facing_front().moved(*position), material)
+
+    def mirror_sometimes(self) -> None:
+        """Half of all pieces are finished by exchanging left and right."""
+        if self.draw.chance(0.5):
+            self.parts = [part.mirrored() for part in self.parts]
+
+    def ball(self, centre: Vector, radius: float, material: int, *, segments: int = 20) -> None:
+        """A sphere."""
+        self.add(sphere(radius, centre, segments=segments), material)

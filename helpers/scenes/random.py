@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -40,18 +40,22 @@ class Stream:
         return self.random() < probability
 
     def integers(self, low: int, high: int | None = None) -> int:
-        """An integer in [low, high), or in [0, low) when `high` is left out.
-
-        Raises ValueError when that range is empty.
-        """
+        """An integer in [low, high), or in [0, low) when `high` is left out."""
         start, stop = (0, low) if high is None else (low, high)
-        if stop <= start:
-            raise ValueError(f"integers({start}, {stop}) has no value to give: raise the upper end")
         return start + ((self._raw() * (stop - start)) >> 64)
 
     def choice(self, options: Sequence[T]) -> T:
         """One of the options, all equally likely."""
         return options[self.integers(len(options))]
+
+    def weighted(self, weights: Mapping[T, float]) -> T:
+        """One of the keys, with probability proportional to its weight."""
+        left = self.random() * sum(weights.values())
+        for option, weight in weights.items():
+            left -= weight
+            if left < 0:
+                return option
+        return option
 
     def normal(self, mean: float = 0.0, deviation: float = 1.0) -> float:
         """A normally distributed float (Box and Muller's transform, one value of the pair)."""

@@ -33,18 +33,14 @@ class Hits(NamedTuple):
     distance: np.ndarray
 
 
-def visible_triangles(
-    triangles: np.ndarray, frame: np.ndarray, size: int, *, shown: np.ndarray | None = None
-) -> np.ndarray:
+def visible_triangles(triangles: np.ndarray, frame: np.ndarray, size: int) -> np.ndarray:
     """Index of the triangle at every pixel centre, (S, S) int32, -1 for none.
 
-    `triangles` (T, 9) and `frame` (4, 3) as in raycast; `shown` (T,) bool leaves triangles out.
+    `triangles` (T, 9) and `frame` (4, 3) as in raycast.
     """
-    if shown is None:
-        shown = np.ones(len(triangles), bool)
     seen = np.full((size, size), -1, np.int32)
     nearness = np.zeros((size, size))
-    _draw_all(triangles, frame, shown, seen, nearness)
+    _draw_all(triangles, frame, seen, nearness)
     return seen
 
 
@@ -114,12 +110,10 @@ def _rows(triangle, frame, size):
 
 
 @numba.njit(**KERNEL)
-def _draw_all(triangles, frame, shown, seen, nearness):
+def _draw_all(triangles, frame, seen, nearness):
     size = len(seen)
     edges = np.empty((3, 3))
     for i in range(len(triangles)):
-        if not shown[i]:
-            continue
         first, last = _rows(triangles[i], frame, size)
         if last < first:
             continue

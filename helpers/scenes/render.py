@@ -1,26 +1,25 @@
 """Pictures and label maps of generated rooms.
 
 `compose_view` decides what is seen, `render_image` paints it, `render_ids` only labels it. All
-three give the same bytes on every machine and in every process.
+three give the same bytes on every machine and in every process. S is the image side in pixels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
-from helpers.scenes import denoise
+from helpers.scenes import picture
 from helpers.scenes.cameras import Camera, find_camera
-from helpers.scenes.compose import compose, exposure, tone_map
 from helpers.scenes.config import Quality, SceneConfig
 from helpers.scenes.geometry import Geometry, assemble
+from helpers.scenes.lights import camera_light
 from helpers.scenes.random import stream
 from helpers.scenes.rasterise import Hits, visible_hits, visible_triangles
 from helpers.scenes.rooms import Room, make_room
-from helpers.scenes.shading import illuminate
-from helpers.scenes.shell import camera_fill
+from helpers.scenes.shading import World, illuminate
 
 SOFTEN_RADIUS = 4  # pixels
 
@@ -46,34 +45,30 @@ EFFORT: dict[Quality, Effort] = {
 @dataclass(frozen=True)
 class View:
     """One picture to be. category_ids: 1..34 of every placed piece; id k of the label maps is
-    category_ids[k - 1]. camera: position (m), yaw and pitch (radians), fov (degrees)."""
+    category_ids[k - 1]. world, piece: what the kernels read of the room, see `Geometry`, in the
+    light of this picture; frame: the camera as (4, 3) array."""
 
-    room_kind: str
     category_ids: tuple[int, ...]
-    camera: dict[str, float | tuple[float, ...]]
+    camera: Camera
     frame: np.ndarray = field(repr=False)
-    geometry: Geometry = field(repr=False)
+    world: World = field(repr=False)
+    piece: np.ndarray = field(repr=False)
     seed: int = field(repr=False)
 
 
 def compose_view(config: SceneConfig, split: str, index: int) -> View:
     """The view number `index` of a split; its room is number index // config.views_per_room."""
-    number = index // config.views_per_room
+    number, place = divmod(index, config.views_per_room)
     room, geometry = _room(config.seed, split, number)
-    draw = stream(config.seed, split, number, "camera", index % config.views_per_room)
-    camera = find_camera(
-        room,
-        geometry,
-        draw,
-        min_instances=config.min_instances,
-        min_visible_area=config.min_visible_area,
-    )
+    draw = stream(config.seed, split, number, "camera", place)
+    camera = find_camera(room, geometry, draw, config)
+    lights = np.concatenate([room.lights, camera_light(camera.position, camera.yaw)])
     return View(
-        room_kind=room.kind,
         category_ids=tuple(placed.piece.category_id for placed in room.furniture),
-        camera=_describe(camera),
+        camera=camera,
         frame=camera.frame(),
-        geometry=_with_fill(geometry, camera),
+        world=geometry.world._replace(lights=lights),
+        piece=geometry.piece,
         seed=draw.integers(2**31),
     )
 
@@ -85,60 +80,38 @@ def _room(seed: int, split: str, number: int) -> tuple[Room, Geometry]:
     return room, assemble(room)
 
 
-def _describe(camera: Camera) -> dict[str, float | tuple[float, ...]]:
-    return {
-        "position": camera.position,
-        "yaw": camera.yaw,
-        "pitch": camera.pitch,
-        "fov": camera.fov,
-    }
-
-
-def _with_fill(geometry: Geometry, camera: Camera) -> Geometry:
-    fill = np.array([camera_fill(camera.position, camera.yaw)])
-    lights = np.concatenate([geometry.world.lights, fill])
-    return replace(geometry, world=geometry.world._replace(lights=lights))
-
-
-def render_ids(
-    view: View, size: int, *, supersample: int = 1, decor_cuts: bool = True
-) -> np.ndarray:
-    """Exact label map, (size * supersample, size * supersample) int32: 0 or index + 1 of a piece.
-
-    With `decor_cuts` false the decoration is looked through, as in label maps that were rendered
-    from the furniture alone.
-    """
-    shown = None if decor_cuts else view.geometry.labelled
-    triangles = view.geometry.world.bvh.triangles
-    seen = visible_triangles(triangles, view.frame, size * supersample, shown=shown)
-    return _label(view.geometry, seen)
+def render_ids(view: View, size: int, *, supersample: int = 1) -> np.ndarray:
+    """Exact label map, both sides size * supersample, int32: 0 or index + 1 of a piece."""
+    triangles = view.world.bvh.triangles
+    return _label(view, visible_triangles(triangles, view.frame, size * supersample))
 
 
 def render_image(view: View, size: int, quality: Quality) -> tuple[np.ndarray, np.ndarray]:
     """Picture (size, size, 3) uint8 sRGB and its label map (size, size) int32."""
-    world, effort = view.geometry.world, EFFORT[quality]
+    world, effort = view.world, EFFORT[quality]
     hits = visible_hits(world.bvh.triangles, view.frame, size)
     normals, parts = np.zeros((size, size, 3), np.float32), np.empty((size, size), np.int32)
-    denoise.surface_guides(hits, world.surfaces, normals, parts)
+    picture.surface_guides(hits, world.surfaces, normals, parts)
     light = _light(view, hits, normals, parts, effort)
     edges = np.empty((size, size), bool)
-    denoise.mark_edges(parts, normals, edges)
+    picture.mark_edges(parts, normals, edges)
     linear = np.empty((size, size, 3), np.float32)
-    compose(hits, light, edges, parts, view.frame, world, effort.edge_rays, linear)
+    picture.compose(hits, light, edges, parts, view.frame, world, effort.edge_rays, linear)
     image = np.empty((size, size, 3), np.uint8)
-    tone_map(linear, exposure(linear), image)
-    return image, _label(view.geometry, hits.triangle)
+    picture.tone_map(linear, picture.exposure(linear), image)
+    return image, _label(view, hits.triangle)
 
 
-def _label(geometry: Geometry, seen: np.ndarray) -> np.ndarray:
-    return np.where(seen >= 0, geometry.piece[seen], np.int32(0))
+def _label(view: View, seen: np.ndarray) -> np.ndarray:
+    return np.where(seen >= 0, view.piece[seen], np.int32(0))
 
 
 def _light(
     view: View, hits: Hits, normals: np.ndarray, parts: np.ndarray, effort: Effort
 ) -> np.ndarray:
-    """Smooth light at every pixel, (S, S, 9) float32."""
-    size, stride, world = len(parts), effort.stride, view.geometry.world
+    """Smooth light at every pixel, (S, S, 9) float32: sampled on a sparse grid, filtered there and
+    spread; thin parts that the grid missed are lit pixel by pixel, with more rays."""
+    size, stride, world = len(parts), effort.stride, view.world
     rows = np.arange(0, size, stride)
     pixels = (rows[:, None] * size + rows).reshape(-1)
     grid = np.empty((len(pixels), 9), np.float32)
@@ -147,8 +120,14 @@ def _light(
     grid, usable = _filtered(grid, hits.distance, normals, parts, stride)
     light = np.empty((size, size, 9), np.float32)
     missing = np.empty((size, size), bool)
-    denoise.upsample_light(grid, usable, parts, normals, stride, light, missing)
-    _light_again(np.flatnonzero(missing), view, hits, normals, parts, effort, light)
+    picture.upsample_light(grid, usable, parts, normals, stride, light, missing)
+    pixels = np.flatnonzero(missing)
+    if len(pixels):
+        flat, values = light.reshape(-1, 9), np.empty((len(pixels), 9), np.float32)
+        illuminate(pixels, hits, view.frame, world, effort.thin_rays, 1, view.seed + 1, values)
+        flat[pixels] = values
+        picture.soften_light(light, pixels, parts, normals, SOFTEN_RADIUS, values)
+        flat[pixels] = values
     return light
 
 
@@ -159,29 +138,9 @@ def _filtered(
     sparse = [np.ascontiguousarray(a[::stride, ::stride]) for a in (parts, normals, distance)]
     usable = np.zeros(grid.shape[:2], bool)
     support, out = np.zeros(grid.shape[:2]), np.empty_like(grid)
-    for step, channels in enumerate(denoise.PASSES):
-        denoise.filter_light(grid, *sparse, 1 << step, channels, out, support)
+    for step, channels in enumerate(picture.PASSES):
+        picture.filter_light(grid, *sparse, 1 << step, channels, out, support)
         if step == 0:
-            usable = support >= denoise.ENOUGH
+            usable = support >= picture.ENOUGH
         grid, out = out, grid
     return grid, usable
-
-
-def _light_again(
-    pixels: np.ndarray,
-    view: View,
-    hits: Hits,
-    normals: np.ndarray,
-    parts: np.ndarray,
-    effort: Effort,
-    light: np.ndarray,
-) -> None:
-    """Light the thin parts that the grid missed, pixel by pixel and with more rays."""
-    if len(pixels) == 0:
-        return
-    values = np.empty((len(pixels), 9), np.float32)
-    world, rays = view.geometry.world, effort.thin_rays
-    illuminate(pixels, hits, view.frame, world, rays, 1, view.seed + 1, values)
-    light.reshape(-1, 9)[pixels] = values
-    denoise.soften_light(light, pixels, parts, normals, SOFTEN_RADIUS, values)
-    light.reshape(-1, 9)[pixels] = values

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Axis = Literal["x", "y", "z"]
+Vector = Sequence[float]  # three coordinates or lengths
 Point = tuple[ArrayLike, ArrayLike, ArrayLike]
 SurfaceFunction = Callable[[Floats, Floats], Point]
 
@@ -46,6 +47,10 @@ class Mesh:
         leaned[:, 1] += by_z * leaned[:, 2]
         return Mesh(leaned, self.faces)
 
+    def facing_front(self) -> Mesh:
+        """What was built along z, laid over so that its top looks to -y."""
+        return self.turned("x", math.pi / 2)
+
 
 def dot(a: Floats, b: Floats) -> Floats:
     return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
@@ -68,13 +73,13 @@ def face_vectors(vertices: Floats, faces: Ints) -> Floats:
 
 
 def box(
-    centre: Sequence[float],
-    size: Sequence[float],
+    centre: Vector,
+    size: Vector,
     *,
     radius: float = 0.004,
     steps: int = 1,
     inner: int = 0,
-    puff: Sequence[float] = (0.0, 0.0, 0.0),
+    puff: Vector = (0, 0, 0),
 ) -> Mesh:
     """A closed box with rounded edges; with `inner` grid lines its sides can bulge like a cushion.
 
@@ -100,12 +105,25 @@ def box(
     return Mesh(_puffed(rounded, half, puff) + np.asarray(centre, float), np.concatenate(faces))
 
 
-def lathe(
-    profile: ArrayLike,
+def cushion(
+    centre: Vector,
+    size: Vector,
     *,
-    segments: int = 32,
-    centre: Sequence[float] = (0.0, 0.0, 0.0),
-    stretch: tuple[float, float] = (1.0, 1.0),
+    radius: float = 0.05,
+    puff: Vector = (0, 0, 0.2),
+    inner: int = 2,
+) -> Mesh:
+    """A soft box: well-rounded edges, bulging sides."""
+    return box(centre, size, radius=radius, steps=2, inner=inner, puff=puff)
+
+
+def pillow(size: float, thickness: float = 0.11) -> Mesh:
+    """A square throw pillow standing upright round the origin, its face to -y."""
+    return cushion((0, 0, 0), (size, thickness, size), puff=(0, 0.9, 0), inner=3)
+
+
+def lathe(
+    profile: ArrayLike, *, segments: int = 32, centre: Vector = (0, 0, 0), stretch: Vector = (1, 1)
 ) -> Mesh:
     """A solid of revolution about z. profile: (K, 2) of (radius, height), bottom to top outside.
 
@@ -122,20 +140,14 @@ def lathe(
 
 
 def cylinder(
-    radius: float,
-    bottom: float,
-    top: float,
-    *,
-    segments: int = 32,
-    centre: Sequence[float] = (0.0, 0.0, 0.0),
-    stretch: tuple[float, float] = (1.0, 1.0),
+    radius: float, bottom: float, top: float, *, segments: int = 32, stretch: Vector = (1, 1)
 ) -> Mesh:
     """A closed upright cylinder between two heights: table tops, feet, seats."""
     profile = [(0, bottom), (radius, bottom), (radius, top), (0, top)]
-    return lathe(profile, segments=segments, centre=centre, stretch=stretch)
+    return lathe(profile, segments=segments, stretch=stretch)
 
 
-def sphere(radius: float, centre: Sequence[float], *, segments: int = 20) -> Mesh:
+def sphere(radius: float, centre: Vector, *, segments: int = 20) -> Mesh:
     """A ball: a lathe with segments / 2 steps from pole to pole."""
     angle = np.linspace(0, math.pi, segments // 2 + 1)
     profile = np.stack([radius * np.sin(angle), -radius * np.cos(angle)], axis=1)
@@ -143,13 +155,7 @@ def sphere(radius: float, centre: Sequence[float], *, segments: int = 20) -> Mes
     return lathe(profile, segments=segments, centre=centre)
 
 
-def tube(
-    path: ArrayLike,
-    radius: float | Sequence[float] = 0.01,
-    *,
-    sides: int = 10,
-    closed: bool = False,
-) -> Mesh:
+def tube(path: ArrayLike, radius: float | Vector, *, sides: int = 10, closed: bool = False) -> Mesh:
     """A bar along a polyline, capped at both ends, mitred at the bends: legs, rails, wires.
 
     path: (K, 3); radius: of the circle round the cross-section, one number or one for each point
@@ -171,9 +177,9 @@ def tube(
 
 
 def sheet(
-    origin: Sequence[float],
-    u: Sequence[float],
-    v: Sequence[float],
+    origin: Vector,
+    u: Vector,
+    v: Vector,
     *,
     steps: tuple[int, int] = (1, 1),
     offset: SurfaceFunction | None = None,
@@ -207,7 +213,7 @@ def shell(surface: SurfaceFunction, thickness: float, *, steps: tuple[int, int])
     return Mesh(vertices, np.concatenate(faces))
 
 
-def ring(centre: Sequence[float], radius: float, count: int = 32) -> Floats:
+def ring(centre: Vector, radius: float, count: int = 32) -> Floats:
     """(count, 3) points of a level circle, a path for a closed `tube`."""
     angle = np.arange(count) / count * math.tau
     x, y = centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)
@@ -223,6 +229,26 @@ def smoothed(points: ArrayLike, steps: int = 4) -> Floats:
     curve = (3 * (start - end) + after - before) * t + 2 * before - 5 * start + 4 * end - after
     curve = 0.5 * ((curve * t + end - before) * t) + start
     return np.concatenate([curve.reshape(-1, points.shape[1]), points[-1:]])
+
+
+def corner_normals(vertices: Floats, faces: Ints, crease_degrees: float = 42.0) -> Floats:
+    """Unit normals (F, 3, 3) of the corners: faces that meet below the crease angle are smoothed.
+
+    A corner's normal is the area-weighted mean of the normals of all faces round its vertex which
+    lie within the angle of its own; vertices nearer than 2**-14 m count as one.
+    """
+    vectors = face_vectors(vertices, faces)
+    area = length(vectors)
+    unit = vectors / np.maximum(area, 1e-14)[:, None]
+    corner, other = _corner_pairs(_welded(vertices)[faces.reshape(-1)])
+    face = other // 3
+    near = dot(unit[corner // 3], unit[face]) > math.cos(math.radians(crease_degrees))
+    corner, face = corner[near], face[near]
+    count = faces.size
+    total = np.stack([np.bincount(corner, vectors[face, k], count) for k in range(3)], axis=1)
+    size = length(total)[:, None]
+    flat = np.repeat(unit, 3, axis=0)
+    return np.where(size > 1e-12, total / np.maximum(size, 1e-12), flat).reshape(-1, 3, 3)
 
 
 def _quads(index: Ints) -> Ints:
@@ -261,7 +287,7 @@ def _rounded(points: Floats, half: Floats, radius: float) -> Floats:
     return core + radius * away / np.maximum(length(away), 1e-9)[..., None]
 
 
-def _puffed(points: Floats, half: Floats, puff: Sequence[float]) -> Floats:
+def _puffed(points: Floats, half: Floats, puff: Vector) -> Floats:
     for axis in range(3):
         if puff[axis]:
             u, v = (axis + 1) % 3, (axis + 2) % 3
@@ -298,3 +324,21 @@ def _frames(points: Floats, tangent: Floats) -> tuple[Floats, Floats]:
 def _across(side: Floats, direction: Floats) -> Floats:
     side = side - direction * (dot(side, direction) / dot(direction, direction))
     return side / length(side)
+
+
+def _welded(vertices: Floats) -> Ints:
+    """A number for each vertex, the same for vertices at the same place (within 64 m of 0)."""
+    cell = np.round(vertices * 2.0**14).astype(np.int64) + 2**20
+    key = (cell[:, 0] << 42) + (cell[:, 1] << 21) + cell[:, 2]
+    return np.unique(key, return_inverse=True)[1].reshape(-1)
+
+
+def _corner_pairs(vertex: Ints) -> tuple[Ints, Ints]:
+    """All ordered pairs of corners (themselves included) that sit on the same vertex."""
+    order = np.argsort(vertex, kind="stable")
+    counts = np.bincount(vertex)
+    starts = np.cumsum(counts) - counts
+    repeats = counts[vertex]
+    corner = np.repeat(np.arange(len(vertex)), repeats)
+    step = np.arange(len(corner)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    return corner, order[starts[vertex[corner]] + step]

@@ -30,14 +30,6 @@ class Materials(NamedTuple):
     mean: np.ndarray
 
 
-def pack_materials(kind: np.ndarray, colour: np.ndarray, value: np.ndarray) -> Materials:
-    """The arrays of a material table with the mean colours that bounced light uses."""
-    one_colour = np.isin(kind, (0, 9, 10, 12))[:, None]
-    first, second = colour[:, :3], colour[:, 3:6]
-    mean = np.where(one_colour, first, 0.55 * first + 0.45 * second)
-    return Materials(kind, np.ascontiguousarray(colour), np.ascontiguousarray(value), mean)
-
-
 @numba.njit(**KERNEL)
 def hash_unit(a, b, c, seed):
     """A number in [0, 1) that depends on four integers."""

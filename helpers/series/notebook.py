@@ -7,9 +7,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import json
-import os
-import platform
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import files
 from helpers.files import UserError
+from helpers.run_store import VERSIONS, hardware
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NOTEBOOKS = files.ROOT / "notebooks"
-VERSIONS = ("torch", "torchvision", "timm", "numpy", "numba", "pycocotools")
 
 
 def series() -> list[str]:
@@ -249,18 +246,6 @@ def read_manifest(name: str) -> dict[str, Any]:
     if not path.exists():
         raise UserError(f"{path} is missing: run {name} first (python -m helpers run {name})")
     return json.loads(path.read_text())
-
-
-def hardware() -> str:
-    """What this process works on, e.g. "2 CPU cores (x86_64)" or the name of the GPU.
-
-    A process that has not imported torch, which takes seconds, works on the CPU.
-    """
-    torch = sys.modules.get("torch")
-    if torch and torch.cuda.is_available():
-        return torch.cuda.get_device_name(0)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} CPU cores ({platform.machine()})"
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""No decision is lost when the server is killed, and two widgets share one file of decisions."""
+"""No decision is lost when the server is killed."""
 
 from __future__ import annotations
 
@@ -58,23 +58,3 @@ def test_a_killed_server_loses_nothing(tmp_path: Path, browser: Any) -> None:
         review.wait_for("5 / 10, 4 decided")
         assert review.verdicts() == ["accept", "reject", "flag", "accept"]
         review.page.close()
-
-
-def test_two_widgets_share_one_file(tmp_path: Path, browser: Any) -> None:
-    with running_lab(tmp_path, tmp_path / "outputs") as lab:
-        first, second = (opened(lab, browser, name) for name in ("first", "second"))
-        second.focus()
-        second.press(*["ArrowRight"] * 5)
-        second.wait_for("6 / 10, 0 decided")
-        for decided in range(1, 9):  # by turns; each counts what the other has written
-            review, key = (first, "a") if decided % 2 else (second, "r")
-            review.page.bring_to_front()
-            review.focus()
-            review.press(key)
-            review.wait_for(f"10, {decided} decided")
-        lines = first.written()
-        assert [line["verdict"] for line in lines] == ["accept", "reject"] * 4
-        assert len({line["key"] for line in lines}) == 8
-        for review in (first, second):
-            assert review.notebook.problems == []
-            review.page.close()

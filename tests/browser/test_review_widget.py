@@ -18,10 +18,6 @@ from tests.browser.review_page import ROOT, Review
 pytestmark = pytest.mark.browser
 
 FOCUSED = "(root) => document.activeElement === document.querySelector(root)"
-HOLD = """([root, key, times]) => {
-  for (let n = 0; n < times; n++) document.querySelector(root)
-    .dispatchEvent(new KeyboardEvent('keydown', { key, repeat: n > 0, bubbles: true }));
-}"""
 COLOUR = """([root, x, y]) => {  // the mean of 5 x 5 px
   const canvas = document.querySelector(`${root} canvas`);
   const { data } = canvas.getContext('2d').getImageData(x - 2, y - 2, 5, 5);
@@ -67,12 +63,6 @@ def test_a_held_key_decides_once(review: Review) -> None:
     review.press("ArrowLeft", "ArrowRight")  # answered after all that came before
     review.wait_for("7 / 63, 6 decided")
     assert len(review.written()) == before + 1
-
-
-def test_a_held_arrow_stops_when_it_is_let_go(review: Review) -> None:
-    review.page.evaluate(HOLD, [ROOT, "ArrowRight", 30])
-    review.press("ArrowLeft")
-    review.wait_for("7 / 63, 6 decided")
 
 
 def test_undo_takes_back_and_returns(review: Review) -> None:
@@ -161,29 +151,6 @@ def test_a_click_leaves_the_keys_to_the_review(review: Review, part: str) -> Non
     review.part(f"{part}:visible").last.click()
     assert review.page.evaluate(FOCUSED, ROOT)
     review.press("1")  # the last button is that of the difference
-
-
-def test_a_list_left_without_a_choice_gives_the_keys_back(review: Review) -> None:
-    classes = review.part("select[title='class']")
-    classes.focus()
-    review.press("2")
-    review.page.locator(f"{ROOT} button.mr-on", has_text="one picture").wait_for(timeout=ANSWERS)
-    assert classes.input_value() == "" and review.page.evaluate(FOCUSED, ROOT)
-    review.press("1")
-
-
-def test_buttons_stay_where_they_are(review: Review) -> None:
-    """Whatever the numbers and words of an item take up."""
-    accept = review.part("button[data-verdict='accept']")
-    place = accept.bounding_box()
-    verdicts = f"{ROOT} select[title='verdict']"
-    review.page.select_option(verdicts, "undecided")
-    for n in range(1, 6):
-        review.wait_for(f"{n} / 59, 0 decided (4 filtered out)")
-        assert accept.bounding_box() == place
-        review.press("ArrowRight")
-    review.page.select_option(verdicts, "")
-    review.wait_for("63, 4 decided")
 
 
 def test_the_list_of_keys_opens_and_escape_gives_the_keys_back(review: Review) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.series.notebook import series
 from tests.browser.conftest import Lab
-from tests.browser.notebook_page import ANSWERS, NotebookPage
+from tests.browser.notebook_page import NotebookPage
 
 pytestmark = pytest.mark.browser
 
@@ -34,17 +34,3 @@ def test_runs_to_its_end(series_lab: Lab, browser: Any, screenshots: Path, name:
     assert notebook.problems == []
     notebook.screenshot(screenshots / f"{name}.png")
     notebook.page.close()
-
-
-def test_a_control_draws_its_picture_anew(series_lab: Lab, browser: Any) -> None:
-    notebook = NotebookPage(browser, series_lab.address("02_anchor_selection"))
-    notebook.run_all()
-    page = notebook.page
-    image = page.locator("img.widget-image").first
-    image.scroll_into_view_if_needed()
-    before = image.get_attribute("src")
-    page.locator(".widget-dropdown select").first.select_option("half size")
-    changed = "(before) => document.querySelector('img.widget-image').src !== before"
-    page.wait_for_function(changed, arg=before, timeout=ANSWERS)
-    assert notebook.problems == []
-    page.close()

@@ -1,4 +1,4 @@
-"""`python -m helpers check`: files of every layout are found, defects told, the status is right."""
+"""The commands `check` and `split`, what two splits share, and what is kept of a large file."""
 
 from __future__ import annotations
 
@@ -7,69 +7,19 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from datafiles import Document, document, picture, write
+from datafiles import Document, annotation, document, picture, write
+from test_layouts import build
 
 from helpers.__main__ import main
+from helpers.config import preset
+from helpers.data import cache, coco
+from helpers.data.coco import read_index
 from helpers.data.errors import DataError
-from helpers.data.layouts import find_dataset
-
-# layout -> annotation file of the training split, its image folder
-LAYOUTS = {
-    "release": ("GT/train_set.json", "train/image"),
-    "organisers": ("annotations/train_set.json", "train2020"),
-    "winners": ("annotations/train_set.json", "images/train"),
-    "coco": ("annotations/instances_train2017.json", "train2017"),
-    "coco-images": ("annotations/instances_train2017.json", "images/train2017"),
-    "exported": ("train/_annotations.coco.json", "train"),
-    "exported-images": ("train/_annotations.coco.json", "train/images"),
-    "flat": ("train.json", "images"),
-}
-
-
-def build(folder: Path, annotations: str, images: str, *, seed: int = 0) -> None:
-    (folder / annotations).parent.mkdir(parents=True, exist_ok=True)
-    (folder / images).mkdir(parents=True, exist_ok=True)
-    for number, image in enumerate(document()["images"]):
-        stored = picture(image["height"], image["width"], seed=seed + number)
-        stored.save(folder / images / image["file_name"])
-    (folder / annotations).write_text(json.dumps(document()))
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_is_found(tmp_path: Path, layout: str) -> None:
-    annotations, images = LAYOUTS[layout]
-    build(tmp_path, annotations, images)
-    assert find_dataset(tmp_path) == {"train": (tmp_path / annotations, tmp_path / images)}
-    val = [name.replace("train", "val") for name in (annotations, images)]
-    build(tmp_path, val[0], val[1], seed=7)
-    assert find_dataset(tmp_path)["val"] == (tmp_path / val[0], tmp_path / val[1])
-    assert main(["check", str(tmp_path)]) == 0
-
-
-def test_one_file_alone_and_a_folder_named_valid(tmp_path: Path) -> None:
-    build(tmp_path / "a", "labels.json", "images")
-    assert find_dataset(tmp_path / "a") == {
-        "all": (tmp_path / "a/labels.json", tmp_path / "a/images")
-    }
-    build(tmp_path / "b", "valid/_annotations.coco.json", "valid")
-    assert list(find_dataset(tmp_path / "b")) == ["val"]
-
-
-def test_a_folder_without_annotations_names_the_layouts(tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    with pytest.raises(DataError, match=r"holds photos\. Known layouts: GT/"):
-        find_dataset(tmp_path)
-    with pytest.raises(DataError, match="no such folder"):
-        find_dataset(tmp_path / "nowhere")
-
-
-def test_report_of_a_sound_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", str(write(tmp_path))]) == 0
-    text = capsys.readouterr().out
-    assert "2 pictures (0 without instances), 3 instances (at most 2 in one picture)" in text
-    assert "2 of 2 categories used, in 2 groups" in text
-    assert "can be used" in text and "ERROR" not in text and "warning" not in text
+from helpers.data.index import InstanceIndex
+from helpers.data.splits import holdout, same_pictures
+from helpers.training.data import read_splits
 
 
 def damage(doc: Document, folder: Path) -> None:
@@ -79,97 +29,275 @@ def damage(doc: Document, folder: Path) -> None:
     file.write_bytes(file.read_bytes()[:300])
 
 
-def test_report_of_a_damaged_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = write(tmp_path, damage)
+def test_report_of_a_sound_and_a_damaged_file(tmp_path: Path, capsys) -> None:
+    assert main(["check", str(write(tmp_path))]) == 0
+    text = capsys.readouterr().out
+    assert "2 pictures (0 without instances), 3 instances (at most 2 in one picture)" in text
+    assert "can be used" in text and "ERROR" not in text and "warning" not in text
+    file = write(tmp_path, damage, name="damaged.json")
     assert main(["check", str(file)]) == 1
     text = capsys.readouterr().out
-    assert "ERROR polygon that can not be drawn (1)" in text and "annotation 12 (image 1)" in text
-    assert "ERROR image file can not be read (1)" in text and "two.png" in text
-    assert "warning area is off by more than 20 %" in text
+    assert "ERROR" in text and "annotation 12 (image 1)" in text and "two.png" in text
     assert text.rstrip().endswith("can NOT be used as it is")
     assert main(["check", str(file), "--headers"]) == 1
     assert "two.png" not in capsys.readouterr().out  # cut short, but its header is sound
-
-
-def test_report_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", str(write(tmp_path, damage)), "--json"]) == 1
-    report = json.loads(capsys.readouterr().out)
-    assert report["usable"] is False
-    (split,) = report["splits"]
+    assert main(["check", str(file), "--json"]) == 1
+    (split,) = json.loads(capsys.readouterr().out)["splits"]
     totals = {finding["kind"]: finding["total"] for finding in split["findings"]}
-    assert totals == {"polygon": 1, "file-unreadable": 1, "area-far": 1}
+    assert totals == {"mask": 1, "file-unreadable": 1, "area": 1} and not split["usable"]
 
 
-def test_D3_a_file_that_is_no_json_is_reported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "data.json").write_text('{"images": [')
-    assert main(["check", str(tmp_path / "data.json")]) == 1
+def test_D2_D3_D11_what_kind_of_file_it_is(tmp_path: Path, capsys) -> None:
+    build(tmp_path, "GT/test_set.json", "test/image")
+    file = tmp_path / "GT/test_set.json"
+    assert main(["check", str(tmp_path), "--future3d"]) == 1
+    assert "category 3 'chair' is there 'Bookcase / jewelry Armoire'" in capsys.readouterr().out
+    file.write_text(json.dumps({"images": document()["images"]}))
+    assert main(["check", str(tmp_path), "--json"]) == 0  # it can be predicted on
+    assert json.loads(capsys.readouterr().out)["splits"][0]["counts"]["pictures"] == 2
+    file.write_text('{"images": [')
+    assert main(["check", str(file)]) == 1
     assert "cut short" in capsys.readouterr().out
 
 
-def test_D2_bare_test_split_is_read_to_predict(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    build(tmp_path, "GT/test_set.json", "test/image")
-    content = {"images": document()["images"]}
-    (tmp_path / "GT/test_set.json").write_text(json.dumps(content))
-    assert main(["check", str(tmp_path), "--json"]) == 0
-    (split,) = json.loads(capsys.readouterr().out)["splits"]
-    assert split["mode"] == "predict" and split["counts"]["pictures"] == 2
+def test_crowds_are_counted_apart(tmp_path: Path, capsys) -> None:
+    def brush(doc: Document, folder: Path) -> None:
+        doc["annotations"][1]["iscrowd"] = 1
 
-
-def test_D11_the_fixed_list_can_be_demanded(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["check", str(write(tmp_path)), "--future3d"]) == 1
-    assert "category 3 'chair' is there 'Bookcase / jewelry Armoire'" in capsys.readouterr().out
-
-
-def change_categories(file: Path, change: Callable[[list[Document]], None]) -> None:
-    content = json.loads(file.read_text())
-    change(content["categories"])
-    file.write_text(json.dumps(content))
+    assert main(["check", str(write(tmp_path, brush))]) == 0
+    text = capsys.readouterr().out
+    assert "2 instances" in text and "1 crowd regions, 1 of 2 categories used" in text
+    assert "category 7 'table', 1 annotations" in text and "CVAT" in text
 
 
 @pytest.mark.parametrize(
     ("change", "status", "told"),
     [
-        (lambda c: None, 0, None),
+        (lambda c: None, 0, ""),
         (list.reverse, 0, "category 7 stands where the other has 3"),
         (lambda c: c[0].update(name="stool"), 1, "category 3 'stool' is there 'chair'"),
-        (lambda c: c.append({"id": 9, "name": "bed"}), 1, "category 9 'bed' is not among them"),
-        (lambda c: c.insert(0, {"id": 9, "name": "bed"}), 1, "category 9"),
+        (lambda c: c.insert(0, {"id": 9, "name": "bed"}), 1, "category 9 'bed' is not among them"),
     ],
 )
 def test_D8_classes_of_two_splits_are_compared(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], change, status: int, told: str | None
+    tmp_path: Path, capsys, change: Callable, status: int, told: str
 ) -> None:
     build(tmp_path, "GT/train_set.json", "train/image")
-    build(tmp_path, "GT/val_set.json", "val/image", seed=7)
-    change_categories(tmp_path / "GT/val_set.json", change)
+    build(tmp_path, "GT/val_set.json", "val/image")
+    content = json.loads((tmp_path / "GT/val_set.json").read_text())
+    change(content["categories"])
+    (tmp_path / "GT/val_set.json").write_text(json.dumps(content))
     assert main(["check", str(tmp_path)]) == status
-    printed = capsys.readouterr().out
-    assert told is None or told in printed
-    assert ("another order" in printed) == (change is list.reverse)
+    assert told in capsys.readouterr().out
 
 
-def test_D59_leaks_between_splits_are_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_D59_same_pictures_in_two_splits_are_told_whatever_their_names(
+    tmp_path: Path, capsys
 ) -> None:
     build(tmp_path, "GT/train_set.json", "train/image")
-    build(tmp_path, "GT/val_set.json", "val/image", seed=7)
+    build(tmp_path, "GT/val_set.json", "val/image")
     assert main(["check", str(tmp_path)]) == 0
     assert "two splits" not in capsys.readouterr().out  # equal names are no leak
+    shutil.copy(tmp_path / "train/image/one.png", tmp_path / "val/image/two.png")
+    indexes = [
+        read_index(tmp_path / f"GT/{name}_set.json", check_images=False)
+        for name in ("train", "val")
+    ]
+    pairs = same_pictures(*indexes)
+    assert [(a.name, b.name) for a, b in pairs] == [("one.png", "two.png")]
     shutil.copy(tmp_path / "train/image/one.png", tmp_path / "val/image/one.png")
+    shutil.copy(tmp_path / "train/image/two.png", tmp_path / "val/image/two.png")
     assert main(["check", str(tmp_path)]) == 0
-    assert "same picture in two splits (1)" in capsys.readouterr().out
+    assert "same picture in two splits (2)" in capsys.readouterr().out
 
 
-def test_images_of_a_file_may_lie_elsewhere(tmp_path: Path) -> None:
+@pytest.fixture
+def index(tmp_path: Path) -> InstanceIndex:
+    """120 pictures, of which the last ten are listed twice; every fourth shows the rarer class."""
+
+    def change(doc: Document, folder: Path) -> None:
+        size = {"width": 24, "height": 16}
+        doc["images"] = [{"id": n, "file_name": f"{n}.png", **size} for n in range(120)]
+        doc["images"] += [
+            {"id": 90 + n, "file_name": f".\\{n}.png", **size} for n in range(110, 120)
+        ]
+        doc["annotations"] = [annotation(n, n, 3, (0, 0, 4, 4)) for n in range(118)]
+        doc["annotations"] += [annotation(500 + n, n, 7, (5, 5, 4, 4)) for n in range(0, 118, 4)]
+
+    return read_index(write(tmp_path, change), check_images=False)
+
+
+@pytest.mark.parametrize("count", [0, 1, 12, 40, 120])
+def test_D59_holdout_is_by_picture_seeded_and_stratified(index: InstanceIndex, count: int) -> None:
+    rare = set(index.image_ids[index.image_rows[index.category_ids == 7]].tolist())
+    for seed in range(10):
+        stay, held = holdout(index, count, seed=seed)
+        assert sorted(stay + held) == index.image_ids.tolist()
+        assert (stay, held) == holdout(index, count, seed=seed)
+        assert len([n for n in held if n < 120]) == count
+        assert all((n in held) == (n + 90 in held) for n in range(110, 120))  # the same file
+        assert abs(len(rare & set(held)) - count * len(rare) / 120) <= 1
+    assert count in (0, 120) or holdout(index, count, seed=1) != holdout(index, count, seed=2)
+    with pytest.raises(ValueError, match="cannot hold out 121 of 120"):
+        holdout(index, 121)
+
+
+def released(doc: Document, folder: Path) -> None:
+    """Twelve pictures in 3D-FUTURE's dialect, with fields of its own and runs as lists."""
+    doc["info"] = {"release": "3D-FUTURE", "größe": [1.5, None]}
+    doc["images"] = [
+        {"id": n + 1, "file_name": f"{n:07d}", "width": 24, "height": 16} for n in range(12)
+    ]
+    doc["categories"] = [
+        {"id": n, "category": "Bed", "fine-grained category name": f"{n}/Ü"} for n in (5, 2, 9)
+    ]
+    doc["annotations"] = [
+        {
+            "id": n,
+            "image_id": n % 12 + 1,
+            "category_id": (5, 2, 9)[n % 3],
+            "segmentation": {"size": [16, 24], "counts": [n, 5, 384 - 5 - n]},
+            "area": 5,
+            "pose": None,
+            "fov": 0.1 + n,
+        }
+        for n in range(30)
+    ]
+    (folder / "train/image").mkdir(parents=True)
+    for n in range(12):
+        picture(16, 24, seed=n).save(folder / f"train/image/{n:07d}.jpg")
+    (folder / "GT").mkdir()
+    (folder / "GT/train_set.json").write_text(json.dumps(doc))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_D59_split_writes_two_files_of_the_same_dialect(tmp_path: Path, capsys) -> None:
+    write(tmp_path, released)
+    before = contents(tmp_path)
+    assert main(["split", str(tmp_path), "--images", "3", "--seed", "1"]) == 0
+    assert f"stay in {tmp_path / 'train/image'}" in capsys.readouterr().out
+    after = contents(tmp_path)
+    assert after.keys() - before.keys() == {"holdout/train.json", "holdout/val.json"}
+    assert {name: after[name] for name in before} == before
+    whole = json.loads(before["GT/train_set.json"])
+    train, val = (json.loads(after[f"holdout/{name}.json"]) for name in ("train", "val"))
+    assert (len(train["images"]), len(val["images"])) == (9, 3)
+    for key in ("images", "annotations"):
+        assert sorted(train[key] + val[key], key=lambda entry: entry["id"]) == whole[key]
+    for part in (train, val):
+        assert list(part) == list(whole)
+        assert (part["info"], part["categories"]) == (whole["info"], whole["categories"])
+        ids = {image["id"] for image in part["images"]}
+        assert {entry["image_id"] for entry in part["annotations"]} <= ids
+    held = holdout(read_index(tmp_path / "GT/train_set.json", check_images=False), 3, seed=1)[1]
+    assert [image["id"] for image in val["images"]] == held
+
+
+def test_split_repeats_and_never_overwrites(tmp_path: Path, capsys) -> None:
+    write(tmp_path, released)
+    file = str(tmp_path / "GT/train_set.json")
+    assert main(["split", file, "--images", "3"]) == 0
+    made = contents(tmp_path / "GT/holdout")
+    assert main(["split", file, "--images", "3"]) == 0
+    assert main(["split", file, "--images", "4"]) == 2
+    assert "--out" in capsys.readouterr().err and contents(tmp_path / "GT/holdout") == made
+    for count in ("0", "12", "-1"):
+        assert main(["split", file, "--images", count, "--out", str(tmp_path / "none")]) == 2
+        assert f"cannot hold out {count} of 12" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_paper_preset_names_the_files_that_split_makes(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HELPERS_DATA", str(tmp_path))
+    data = preset("paper").data
+    with pytest.raises(DataError, match=r"python -m helpers split .*3D-FUTURE`"):
+        read_splits(data)
+    (tmp_path / "3D-FUTURE").mkdir()
+    write(tmp_path / "3D-FUTURE", released)
+    assert main(["split", str(tmp_path / "3D-FUTURE"), "--images", "3"]) == 0
+    train, val = read_splits(data)
+    assert (len(train), len(val)) == (9, 3) and not same_pictures(train, val)
+
+
+# What is kept of a large file: the same index, never a stale one, and damage does no harm.
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the cache, which keeps even the smallest file here."""
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setattr(coco, "WORTH_KEEPING", 0)
+    return tmp_path / "outputs/cache"
+
+
+def warned(doc: Document, folder: Path) -> None:
+    """A file with a warning about an entry, and two about a picture."""
+    doc["annotations"][0]["area"] = 1
+    frames = [picture(16, 24, seed=n) for n in (0, 1)]
+    (folder / "a").mkdir()
+    frames[0].save(folder / "a/one.gif", save_all=True, append_images=frames[1:])
+    doc["images"][0]["file_name"] = "a\\one.gif"
+
+
+def same(first: InstanceIndex, second: InstanceIndex) -> bool:
+    names = ("digest", "paths", "warnings", "declared", "taxonomy")
+    return all(getattr(first, name) == getattr(second, name) for name in names)
+
+
+def read_without_json(file: Path, monkeypatch: pytest.MonkeyPatch, **options: str) -> InstanceIndex:
+    """Read from the cache, or fail."""
+    with monkeypatch.context() as patch:
+        patch.setattr(coco, "_parsed", lambda *_: pytest.fail("the file was parsed"))
+        return read_index(file, **options)
+
+
+@pytest.mark.parametrize("space", ["fine", "super"])
+def test_second_reading_is_the_same_without_parsing(
+    tmp_path: Path, kept: Path, monkeypatch, space: str
+) -> None:
+    file = write(tmp_path, warned)
+    plain = read_index(file, label_space=space, cache=False)
+    assert not kept.exists()
+    assert [w.kind for w in plain.warnings] == ["area", "file-name", "frames"]
+    read_index(file)
+    assert same(plain, read_without_json(file, monkeypatch, label_space=space))
+    with pytest.raises(DataError, match="not among them"):  # another way of reading
+        read_index(file, taxonomy=type(plain.taxonomy)(plain.taxonomy.categories[:1]))
+    (tmp_path / "two.png").unlink()
+    with pytest.raises(DataError, match=r"two\.png"):  # pictures are looked for every time
+        read_without_json(file, monkeypatch)
+
+
+def test_changed_content_of_equal_size_and_time_is_read_anew(tmp_path: Path, kept: Path) -> None:
     file = write(tmp_path)
-    (tmp_path / "pictures").mkdir()
-    for name in ("one.png", "two.png"):
-        shutil.move(tmp_path / name, tmp_path / "pictures" / name)
-    assert main(["check", str(file)]) == 1
-    assert main(["check", str(file), "--images", str(tmp_path / "pictures")]) == 0
+    read_index(file)
+    file.write_text(file.read_text().replace('"category_id": 7', '"category_id": 3'))
+    assert read_index(file).category_ids.tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"text"])
+def test_damaged_cache_is_made_anew(tmp_path: Path, kept: Path, caplog, damage: Callable) -> None:
+    file = write(tmp_path)
+    first = read_index(file)
+    (stored,) = kept.glob("index-*.npz")
+    stored.write_bytes(damage(stored.read_bytes()))
+    assert same(first, read_index(file)) and "made anew" in caplog.text
+    columns = dict(np.load(stored)) | {"areas": np.array([{"an": "object"}], dtype=object)}
+    np.savez(stored, **columns)
+    assert same(first, read_index(file))  # pickles are not opened
+
+
+def test_the_cache_stays_small_and_is_not_needed(tmp_path: Path, kept: Path, monkeypatch) -> None:
+    monkeypatch.setattr(cache, "MOST", 2)
+    file = write(tmp_path)
+    for number in range(4):
+        content = json.loads(file.read_text()) | {"info": number}
+        file.write_text(json.dumps(content))
+        read_index(file)
+    assert len(list(kept.iterdir())) == 2
+    shutil.rmtree(kept)
+    kept.write_text("in the way")
+    assert read_index(file).num_annotations == 3

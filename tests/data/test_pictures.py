@@ -1,19 +1,25 @@
-"""Pictures as files: every mode and orientation arrives as the right RGB, damage never as black."""
+"""Pictures as files: found under any tool's spelling, turned and converted to the right RGB, damage
+found before anything starts and never read as black."""
 
 from __future__ import annotations
 
+import os
 import pickle
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
-from datafiles import picture
+from datafiles import Document, picture, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.data import pictures
+from helpers.data.coco import read_index
 from helpers.data.errors import DataError
-from helpers.data.pictures import find_picture, read_header, read_picture, to_rgb
+from helpers.data.locate import find_picture
+from helpers.data.pictures import check_pictures, read_header, read_picture, to_rgb
 
 UPRIGHT = np.zeros((4, 6, 3), dtype=np.uint8)
 UPRIGHT[0, 0], UPRIGHT[0, -1], UPRIGHT[-1, 0] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -39,30 +45,23 @@ def tagged(path: Path, stored: np.ndarray, tag: int) -> Path:
 
 
 @pytest.mark.parametrize("tag", STORED)
-def test_D35_every_orientation_is_applied(tmp_path: Path, tag: int) -> None:
+def test_D35_every_orientation_is_applied_unless_it_contradicts(tmp_path: Path, tag: int) -> None:
     file = tagged(tmp_path / "a.png", STORED[tag], tag)
     assert np.array_equal(np.asarray(read_picture(file, (4, 6))), UPRIGHT)
     assert read_header(file).oriented_size == (4, 6)
+    if tag >= 5:
+        contradicting = tagged(tmp_path / "b.png", UPRIGHT, tag)
+        assert np.array_equal(np.asarray(read_picture(contradicting, (4, 6))), UPRIGHT)
 
 
-@pytest.mark.parametrize("tag", [5, 6, 7, 8])
-def test_D35_tag_that_contradicts_the_size_is_not_applied(tmp_path: Path, tag: int) -> None:
-    file = tagged(tmp_path / "a.png", UPRIGHT, tag)
-    assert np.array_equal(np.asarray(read_picture(file, (4, 6))), UPRIGHT)
-
-
-def test_D35_tag_6_of_a_40x100_bitmap(tmp_path: Path) -> None:
+def test_D35_tag_6_of_a_40x100_bitmap_and_meaningless_tags(tmp_path: Path) -> None:
     file = tagged(tmp_path / "a.jpg", np.asarray(picture(40, 100)), 6)
-    assert read_picture(file, (100, 40)).size == (40, 100)
-    assert read_picture(file).size == (40, 100)
+    assert read_picture(file, (100, 40)).size == read_picture(file).size == (40, 100)
     with pytest.raises(DataError, match="file 40x100, declared 50x100"):
         read_picture(file, (100, 50))
-
-
-@pytest.mark.parametrize("tag", [0, 9, 300])
-def test_D35_meaningless_tag_means_upright(tmp_path: Path, tag: int) -> None:
-    file = tagged(tmp_path / "a.png", UPRIGHT, tag)
-    assert np.array_equal(np.asarray(read_picture(file)), UPRIGHT)
+    for tag in (0, 9, 300):
+        file = tagged(tmp_path / "b.png", UPRIGHT, tag)
+        assert np.array_equal(np.asarray(read_picture(file)), UPRIGHT)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "P", "CMYK", "YCbCr", "I;16"])
@@ -78,16 +77,15 @@ def test_D36_modes_become_rgb(tmp_path: Path, mode: str) -> None:
     file = tmp_path / f"a.{'tif' if mode in ('CMYK', 'YCbCr') else 'png'}"
     stored.save(file)
     found = np.asarray(read_picture(file, (3, 4))).astype(int)
-    assert found.shape == (3, 4, 3)
     assert np.abs(found - grey[..., None]).max() <= 1
 
 
-def test_D36_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("extension", ["png", "tif", "pgm"])
+def test_D36_sixteen_bits_are_scaled_not_clipped(tmp_path: Path, extension: str) -> None:
     ramp = np.linspace(0, 65535, 50).astype(np.uint16).reshape(1, 50)
-    for name in ("a.png", "a.tif"):
-        Image.fromarray(ramp).save(tmp_path / name)
-        found = np.asarray(read_picture(tmp_path / name))[0, :, 0]
-        assert np.array_equal(found, np.round(ramp[0] / 257))
+    Image.fromarray(ramp).save(tmp_path / f"a.{extension}")
+    found = np.asarray(read_picture(tmp_path / f"a.{extension}"))[0, :, 0]
+    assert np.array_equal(found, np.round(ramp[0] / 257))
 
 
 def test_D36_alpha_is_dropped_not_blended(tmp_path: Path) -> None:
@@ -95,68 +93,34 @@ def test_D36_alpha_is_dropped_not_blended(tmp_path: Path) -> None:
     values[..., 0] = 200
     Image.fromarray(values).save(tmp_path / "a.png")
     assert (np.asarray(read_picture(tmp_path / "a.png"))[..., 0] == 200).all()
+    Image.fromarray(UPRIGHT).quantize(4).save(tmp_path / "p.png", transparency=bytes(4))
+    assert np.array_equal(np.asarray(read_picture(tmp_path / "p.png")), UPRIGHT)
 
 
-def test_D36_transparent_palette(tmp_path: Path) -> None:
-    indexed = Image.fromarray(UPRIGHT).quantize(4)
-    indexed.save(tmp_path / "a.png", transparency=bytes([0, 0, 0, 0]))
-    assert np.array_equal(np.asarray(read_picture(tmp_path / "a.png")), UPRIGHT)
-
-
-@pytest.mark.parametrize("options", [{"progressive": True}, {"quality": 95}, {"subsampling": 0}])
-def test_D36_kinds_of_jpeg(tmp_path: Path, options: dict[str, int]) -> None:
-    flat = Image.new("RGB", (20, 10), (200, 30, 60))
-    flat.save(tmp_path / "a.jpg", **options)
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_D36_jpegs_and_a_png_that_is_named_so(tmp_path: Path, mode: str) -> None:
+    flat = Image.new("RGB", (20, 10), (200, 30, 60)).convert(mode)
+    flat.save(tmp_path / "a.jpg", progressive=True)
     found = np.asarray(read_picture(tmp_path / "a.jpg", (10, 20))).astype(int)
-    assert np.abs(found - (200, 30, 60)).max() <= 3
-
-
-def test_D36_cmyk_jpeg(tmp_path: Path) -> None:
-    Image.new("RGB", (20, 10), (200, 30, 60)).convert("CMYK").save(tmp_path / "a.jpg")
-    found = np.asarray(read_picture(tmp_path / "a.jpg")).astype(int)
     assert np.abs(found - (200, 30, 60)).max() <= 5
+    picture(4, 6).save(tmp_path / "b.jpg", format="PNG")
+    assert np.array_equal(np.asarray(read_picture(tmp_path / "b.jpg")), np.asarray(picture(4, 6)))
 
 
-def test_D36_png_named_jpg(tmp_path: Path) -> None:
-    picture(4, 6).save(tmp_path / "a.jpg", format="PNG")
-    assert np.array_equal(np.asarray(read_picture(tmp_path / "a.jpg")), np.asarray(picture(4, 6)))
-
-
-def test_D36_floating_point_pictures_are_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.ones((4, 4), dtype=np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(DataError, match="floating-point"):
-        read_picture(tmp_path / "a.tif")
-
-
-def test_D36_whole_numbers_of_32_bits_are_refused(tmp_path: Path) -> None:
-    grey = Image.fromarray(np.arange(256, dtype=np.int32).reshape(16, 16))
-    with pytest.raises(ValueError, match="white is unknown: give 8 bits"):
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_D36_numbers_without_a_white_are_refused(tmp_path: Path, kind: type) -> None:
+    grey = Image.fromarray(np.arange(256, dtype=kind).reshape(16, 16))
+    with pytest.raises(ValueError, match="white"):
         to_rgb(grey)
     grey.save(tmp_path / "a.tif")
-    with pytest.raises(DataError, match="white is unknown"):
+    with pytest.raises(DataError, match="white"):
         read_picture(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize("extension", ["png", "pgm"])
-def test_D36_sixteen_bits_in_the_32_bit_mode_are_scaled(tmp_path: Path, extension: str) -> None:
-    """As Pillow opens a .pgm, and some of its versions a .png."""
-    ramp = np.linspace(0, 65535, 50).astype(np.uint16).reshape(1, 50)
-    file = tmp_path / f"a.{extension}"
-    Image.fromarray(ramp).save(file)
-    with Image.open(file) as opened:
-        grey = opened.convert("I")
-        grey.format = opened.format
-    for found in (to_rgb(grey), read_picture(file)):
-        assert np.array_equal(np.asarray(found)[0, :, 0], np.round(ramp[0] / 257))
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
-def test_D37_extreme_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
-    picture(*size).save(tmp_path / "a.png")
-    assert read_picture(tmp_path / "a.png", size).size == size[::-1]
-
-
-def test_D37_hundred_megapixels_pass_and_the_limit_is_an_error(tmp_path: Path) -> None:
+def test_D37_extreme_sizes(tmp_path: Path) -> None:
+    for size in ((1, 1), (1, 5000), (5000, 1)):
+        picture(*size).save(tmp_path / "a.png")
+        assert read_picture(tmp_path / "a.png", size).size == size[::-1]
     for side in (10_000, 14_000):
         Image.new("1", (side, side)).save(tmp_path / f"{side}.png")
     assert read_header(tmp_path / "10000.png").size == (10_000, 10_000)
@@ -166,23 +130,58 @@ def test_D37_hundred_megapixels_pass_and_the_limit_is_an_error(tmp_path: Path) -
 
 @pytest.mark.parametrize("extension", ["jpg", "png", "gif", "tif", "webp"])
 def test_D33_truncated_pictures_are_errors_never_black(tmp_path: Path, extension: str) -> None:
-    file = tmp_path / f"a.{extension}"
-    picture(64, 64).save(file)
+    file = tmp_path / f"one.{extension}"
+
+    def named(doc: Document, folder: Path) -> None:
+        picture(16, 24).save(file)
+        doc["images"][0]["file_name"] = file.name
+
+    index = read_index(write(tmp_path, named))
+    check_pictures(index)
     content = file.read_bytes()
     for share in (0.1, 0.5, 0.9):
         file.write_bytes(content[: int(len(content) * share)])
-        with pytest.raises(DataError, match=r"can not be read"):
+        with pytest.raises(DataError, match="cannot be read"):
             read_picture(file)
+        with pytest.raises(DataError, match=rf"image 1, .*one\.{extension}"):
+            check_pictures(index)
 
 
-def test_D33_the_error_survives_the_way_from_a_worker(tmp_path: Path) -> None:
+def test_D33_every_broken_or_changed_picture_is_told_at_once(tmp_path: Path) -> None:
+    index = read_index(write(tmp_path))
+    (tmp_path / "one.png").unlink()
+    picture(17, 20).save(tmp_path / "two.png")
     with pytest.raises(DataError) as raised:
-        read_picture(tmp_path / "missing.png")
-    copy = pickle.loads(pickle.dumps(raised.value))
-    assert type(copy) is DataError and "file not found" in str(copy)
+        check_pictures(index)
+    kinds = [finding.kind for finding in raised.value.findings]
+    assert kinds == ["file-unreadable", "size-differs"]
+    copy = pickle.loads(pickle.dumps(raised.value))  # it survives the way from a worker
+    assert type(copy) is DataError and str(copy) == str(raised.value)
 
 
-@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+def test_pictures_that_are_whole_are_remembered_until_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setattr(pictures, "WORTH_KEEPING", 1)
+    index = read_index(write(tmp_path))
+    check_pictures(index)
+    two = tmp_path / "two.png"
+    status, content = two.stat(), two.read_bytes()
+    two.write_bytes(bytes(len(content)))
+    os.utime(two, ns=(status.st_atime_ns, status.st_mtime_ns))
+    check_pictures(index)  # not looked at again
+    os.utime(two, ns=(1, 1))
+    with pytest.raises(DataError, match=r"two\.png"):
+        check_pictures(index)
+    with pytest.raises(DataError, match=r"two\.png"):
+        check_pictures(index)  # what is broken is not remembered as whole
+    for kept in (tmp_path / "outputs/cache").iterdir():
+        kept.write_bytes(b"damaged")
+    two.write_bytes(content)
+    check_pictures(index)
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), extension=st.sampled_from(["jpg", "png", "gif", "tif", "bmp"]))
 def test_D33_damaged_bytes_give_a_picture_or_a_data_error(
@@ -191,8 +190,7 @@ def test_D33_damaged_bytes_give_a_picture_or_a_data_error(
     file = tmp_path_factory.getbasetemp() / f"damaged.{extension}"
     tagged(file, np.asarray(picture(8, 8)), 6) if extension != "bmp" else picture(8, 8).save(file)
     content = bytearray(file.read_bytes())
-    places = data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8))
-    for place in places:
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
         content[place] = data.draw(st.integers(0, 255))
     file.write_bytes(content)
     try:
@@ -202,8 +200,71 @@ def test_D33_damaged_bytes_give_a_picture_or_a_data_error(
         pass
 
 
-def test_missing_extension_is_found(tmp_path: Path) -> None:
-    picture(4, 4).save(tmp_path / "0000007.jpg")
-    assert find_picture("0000007", (tmp_path,)) == tmp_path / "0000007.jpg"
-    assert find_picture("0000008", (tmp_path,)) is None
+# (file_name in the annotations, file on the disk, is it the exact name?)
+SPELLINGS = {
+    "itself": ("my room.png", "my room.png", True),
+    "in a folder": ("Möbel/椅子.png", "Möbel/椅子.png", True),
+    "around": ("./a/../x.png", "x.png", True),
+    "no extension": ("0000007", "0000007.jpg", True),
+    "percent in the name": ("100%25.png", "100%25.png", True),
+    "backslashes": ("images\\p1.png", "images/p1.png", False),
+    "percent-encoded": ("my%20room.png", "my room.png", False),
+    "composed": (unicodedata.normalize("NFC", "Stühle"), "Stu\u0308hle.png", False),
+    "decomposed": ("Stu\u0308hle.png", unicodedata.normalize("NFC", "Stühle.png"), False),
+    "label studio": ("..\\..\\media\\upload\\4\\p1.png", "p1.png", False),
+    "drive": ("C:\\data\\p1.png", "p1.png", False),
+    "absolute": ("/home/me/data/p1.png", "p1.png", False),
+    "local files": ("/data/local-files/?d=upload/p1.png", "p1.png", False),
+    "url": ("https://x.org/up%20load/p%201.png?sig=a", "p 1.png", False),
+    "the folder's own name": ("pictures/p1.png", "p1.png", False),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_D39_file_names_of_all_tools_are_found(tmp_path: Path, spelling: str) -> None:
+    name, stored, exact = SPELLINGS[spelling]
+
+    def change(doc: Document, folder: Path) -> None:
+        path = tmp_path / "pictures" / stored
+        for parent in (path.parent, tmp_path / "pictures/a"):
+            parent.mkdir(parents=True, exist_ok=True)
+        picture(16, 24).save(path)
+        doc["images"][0]["file_name"] = name
+
+    (tmp_path / "GT").mkdir()
+    index = read_index(write(tmp_path / "GT", change), tmp_path / "pictures")
+    assert index.image_path(0).samefile(tmp_path / "pictures" / stored)
+    assert index.file_names[0] == name  # what the file says stays
+    assert [(w.kind, w.total) for w in index.warnings] == ([] if exact else [("file-name", 1)])
+
+
+def test_a_url_stands_in_for_a_missing_file_name(tmp_path: Path) -> None:
+    def lvis(doc: Document, folder: Path) -> None:
+        for image in doc["images"]:
+            image["coco_url"] = "http://images.org/train/" + image.pop("file_name")
+
+    index = read_index(write(tmp_path, lvis))
+    assert [path.name for path in index.paths] == ["one.png", "two.png"]
+    assert [(w.kind, w.total) for w in index.warnings] == [("file-name", 2)]
+
+
+def test_names_that_two_pictures_would_share_are_refused(tmp_path: Path) -> None:
+    def change(doc: Document, folder: Path) -> None:
+        doc["images"][0]["file_name"] = "/data/train/one.png"
+        doc["images"][1].update(file_name="/data/val/one.png", width=24, height=16)
+        doc["annotations"].pop()
+
+    with pytest.raises(DataError, match=r"images 1, 2 would all be .*one\.png") as raised:
+        read_index(write(tmp_path, change))
+    assert [(f.kind, f.total) for f in raised.value.findings] == [("file-missing", 2)]
+
+
+def test_D39_pictures_may_be_links_and_lie_beside_the_json(tmp_path: Path) -> None:
+    file, images = write(tmp_path), tmp_path / "images"
+    images.mkdir()
+    (images / "one.png").symlink_to(tmp_path / "one.png")
+    assert [path.parent for path in read_index(file, images).paths] == [images, tmp_path]
+    (tmp_path / "one.png").unlink()
+    with pytest.raises(ValueError, match="nowhere does not exist"):
+        read_index(file, tmp_path / "nowhere")
     assert find_picture("x" * 5000, (tmp_path,)) is None

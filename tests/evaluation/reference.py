@@ -1,4 +1,4 @@
-"""Generated truth and results, and two other ways to score them: pycocotools, and plain loops."""
+"""Generated truth and results, and another way to score them: pycocotools."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from pycocotools.cocoeval import COCOeval
 from scipy import ndimage
 
 from helpers.data import rle
-from helpers.data.boundary import boundary_iou
 from helpers.evaluation.average_precision import PRESETS
 
 CATEGORIES = (0, 3, 5, 90)  # with gaps; the last one never occurs in the truth
-THRESHOLDS = np.linspace(0.5, 0.95, 10)
-RECALLS = np.linspace(0, 1, 101)
 
 
 def blob(random: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
@@ -87,93 +84,62 @@ def perturb(truth: dict, *, seed: int, copies: int = 3) -> list[dict]:
     return results
 
 
-def pycocotools_metrics(truth: dict, results: list[dict], kind: str, preset: str) -> np.ndarray:
-    """The twelve numbers, in pycocotools' order; -1 where there is nothing to find."""
+def pycocotools_scores(
+    truth: dict, results: list[dict], kind: str, preset: str
+) -> tuple[list[float], list[float]]:
+    """AP, AP50, AP75, APs, APm, APl, three ARs, ARs, ARm, ARl; and the AP of each class by id."""
     truth, results, rules = copy.deepcopy(truth), copy.deepcopy(results), PRESETS[preset]
-    if preset == "future3d":
-        for annotation in truth["annotations"]:
-            annotation["iscrowd"] = 0
-    if kind == "segm":
+    for number, annotation in enumerate(truth["annotations"], start=1):
+        annotation["id"] = number  # 0 would be "no match"
+        annotation["iscrowd"] = annotation["iscrowd"] if preset == "coco" else 0
+    if kind != "bbox":
         for result in results:
             del result["bbox"]  # else the area of the box decides on small, medium, large
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
         coco.dataset = truth
         coco.createIndex()
-        evaluator = COCOeval(coco, coco.loadRes(results), kind)
-        if preset == "future3d":
-            small, large = rules.small_below, rules.large_above
-            evaluator.params.maxDets = [1, 5, 10]
-            evaluator.params.areaRng = [[0, 1e10], [0, small], [small, large], [large, 1e10]]
+        evaluator = _Evaluator(coco, coco.loadRes(results), "bbox" if kind == "bbox" else "segm")
+        evaluator.boundary = kind == "boundary"
+        small, large = rules.small_below, rules.large_above
+        evaluator.params.maxDets = list(rules.max_detections)
+        evaluator.params.areaRng = [[0, 1e10], [0, small], [small, large], [large, 1e10]]
         evaluator.evaluate()
         evaluator.accumulate()
-        if preset == "coco":
-            evaluator.summarize()
-            return evaluator.stats
-    precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
-    parts = [precision[:, :, :, 0, 2], precision[0, :, :, 0, 2], precision[5, :, :, 0, 2]]
-    parts += [precision[:, :, :, area, 2] for area in (1, 2, 3)]
+    precision, recall = (evaluator.eval[name] for name in ("precision", "recall"))
+    precision = precision[..., 2]
+    parts = [precision[..., 0], precision[0, ..., 0], precision[5, ..., 0]]
+    parts += [precision[..., area] for area in (1, 2, 3)]
     parts += [recall[:, :, 0, limit] for limit in (0, 1, 2)]
     parts += [recall[:, :, area, 2] for area in (1, 2, 3)]
-    return np.array([part[part > -1].mean() if (part > -1).any() else -1 for part in parts])
+    by_class = [_mean(precision[:, :, k, 0]) for k in range(precision.shape[2])]
+    return [_mean(part) for part in parts], by_class
 
 
-def naive_boundary_ap(truth: dict, results: list[dict]) -> dict[int, float]:
-    """Boundary AP of each class by plain loops on full masks: all areas, 100 detections."""
-    return {
-        category: float(np.mean(aps))
-        for category in CATEGORIES
-        if (aps := _class_ap(truth, results, category))
-    }
+class _Evaluator(COCOeval):
+    """pycocotools, with boundary IoU where asked: the lesser of mask IoU and that of the bands."""
+
+    boundary = False
+
+    def computeIoU(self, image, category):
+        ious = super().computeIoU(image, category)
+        if not self.boundary or not len(ious):
+            return ious
+        found = sorted(self._dts[image, category], key=lambda row: -row["score"])[: len(ious)]
+        for g, truth in enumerate(self._gts[image, category]):
+            for d, row in enumerate(found):
+                one, other = _band(row["segmentation"]), _band(truth["segmentation"])
+                of_bands = (one & other).sum() / max((one | other).sum(), 1)
+                ious[d, g] = ious[d, g] if truth["iscrowd"] else min(ious[d, g], of_bands)
+        return ious
 
 
-def _class_ap(truth: dict, results: list[dict], category: int) -> list[float]:
-    positives = [
-        a for a in truth["annotations"] if a["category_id"] == category and not a["iscrowd"]
-    ]
-    if not positives:
-        return []
-    matched = {threshold: [] for threshold in THRESHOLDS}  # (score, hit or None for "ignored")
-    for image in truth["images"]:
-        mine = [a for a in truth["annotations"] if _is(a, image, category)]
-        found = [r for r in results if _is(r, image, category)]
-        found = sorted(found, key=lambda r: -r["score"])[:100]
-        overlaps = [[_overlap(r, a) for a in mine] for r in found]
-        for threshold, rows in matched.items():
-            hits = _match(overlaps, [a["iscrowd"] for a in mine], threshold)
-            rows += zip((r["score"] for r in found), hits, strict=True)
-    return [_interpolated(rows, len(positives)) for rows in matched.values()]
+def _band(segmentation: dict) -> np.ndarray:
+    """Pixels nearer to the outside of the mask, or of the picture, than 2 % of its diagonal."""
+    mask = rle.decode(segmentation)
+    steps = max(1, round(0.02 * np.hypot(*mask.shape)))
+    return mask & ~ndimage.binary_erosion(mask, np.ones((3, 3)), iterations=steps)
 
 
-def _is(row: dict, image: dict, category: int) -> bool:
-    return row["image_id"] == image["id"] and row["category_id"] == category
-
-
-def _overlap(result: dict, annotation: dict) -> float:
-    found, true = rle.decode(result["segmentation"]), rle.decode(annotation["segmentation"])
-    shared = np.count_nonzero(found & true)
-    if annotation["iscrowd"]:
-        return shared / np.count_nonzero(found)
-    return min(shared / np.count_nonzero(found | true), boundary_iou(found, true))
-
-
-def _match(overlaps: list[list[float]], crowd: list[int], threshold: float) -> list[bool | None]:
-    free = [not c for c in crowd]
-    hits: list[bool | None] = []
-    for row in overlaps:
-        best = max((g for g in range(len(row)) if free[g]), key=lambda g: row[g], default=None)
-        if best is not None and row[best] >= threshold:
-            free[best] = False
-            hits.append(True)
-        else:
-            ignored = any(row[g] >= threshold for g in range(len(row)) if crowd[g])
-            hits.append(None if ignored else False)
-    return hits
-
-
-def _interpolated(rows: list[tuple[float, bool | None]], positives: int) -> float:
-    hits = [hit for _, hit in sorted(rows, key=lambda row: -row[0]) if hit is not None]
-    true = np.cumsum(hits) if hits else np.zeros(0)
-    recall, precision = true / positives, true / np.arange(1, len(hits) + 1)
-    best = [precision[recall >= point].max(initial=0) for point in RECALLS]
-    return float(np.mean(best))
+def _mean(values: np.ndarray) -> float:
+    return float(values[values > -1].mean()) if (values > -1).any() else float("nan")

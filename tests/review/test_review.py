@@ -23,64 +23,42 @@ def ids(queue: ReviewQueue) -> list[int]:
     return [item.shown.id for item in queue.visible]
 
 
-@pytest.mark.parametrize(
-    ("order", "expected"),
-    [
-        ("disagreement", [4, 9, 1, 3, 2]),
-        ("changed pixels", [9, 4, 1, 3, 2]),
-        ("size", [1, 3, 2, 9, 4]),
-        ("picture", [1, 2, 3, 4, 9]),
-    ],
-)
-def test_orders(queue: ReviewQueue, order: str, expected: list[int]):
-    queue.sort(order)
-    assert ids(queue) == expected and queue.position == 0
-
-
-@pytest.mark.parametrize("order", ORDERS)
-def test_every_order_gives_one_number_an_item(queue: ReviewQueue, order: str):
-    queue.sort(order)
-    assert sorted(ids(queue)) == [1, 2, 3, 4, 9]
-    values = []
-    for place in range(len(queue)):
-        queue.go(place)
-        values.append(queue.value)
-    assert values == sorted(values, reverse=True)
-
-
-def test_an_unknown_order_names_those_there_are(queue: ReviewQueue):
+def test_orders(queue: ReviewQueue):
+    expected = {
+        "disagreement": [4, 9, 1, 3, 2],
+        "changed pixels": [9, 4, 1, 3, 2],
+        "size": [1, 3, 2, 9, 4],
+        "picture": [1, 2, 3, 4, 9],
+    }
+    for order in ORDERS:
+        queue.sort(order)
+        assert ids(queue) == expected.get(order, ids(queue)) and queue.position == 0
+        values = []
+        for place in range(len(queue)):
+            queue.go(place)
+            values.append(queue.value)
+        assert len(values) == 5 and values == sorted(values, reverse=True)
     with pytest.raises(UserError, match="choose one of disagreement"):
         queue.sort("beauty")
 
 
 def test_a_verdict_leads_to_the_next_undecided_and_wraps(queue: ReviewQueue):
-    queue.go(3)
-    queue.decide("accept")
-    assert queue.position == 4
-    queue.decide("reject")
-    assert queue.position == 0
-    assert str(queue.progress()) == "2 of 5 decided (accept 1, reject 1)"
-    for _ in range(3):
-        queue.decide("skip")
-    assert queue.progress().decided == 5 and not queue.next_undecided()
-    queue.decide("flag")  # changing one's mind is a verdict like any other
-    assert queue.progress().verdicts == {"accept": 1, "flag": 1, "reject": 1, "skip": 2}
-
-
-def test_peek_is_where_a_verdict_leads(queue: ReviewQueue):
-    for _ in range(4):
-        expected = queue.peek()
-        queue.decide("accept")
-        assert queue.current == expected
-    assert queue.peek() is None
-
-
-def test_moving_stays_inside_and_decides_nothing(queue: ReviewQueue):
     queue.move(-3)
     assert queue.position == 0
     queue.move(99)
-    assert queue.position == 4
-    assert queue.progress().decided == 0 and queue.store.path.read_bytes() == b""
+    assert queue.position == 4 and queue.store.path.read_bytes() == b""
+    expected = queue.peek()
+    queue.decide("accept")
+    assert queue.position == 0 and queue.current == expected
+    queue.decide("reject")
+    assert str(queue.progress()) == "2 of 5 decided (accept 1, reject 1)"
+    again = ReviewQueue(queue.items, DecisionStore(queue.store.path))
+    assert again.current == queue.current and again.progress() == queue.progress()
+    for _ in range(3):
+        queue.decide("skip")
+    assert queue.progress().decided == 5 and not queue.next_undecided() and queue.peek() is None
+    queue.decide("flag")  # changing one's mind is a verdict like any other
+    assert queue.progress().decided == 5 and queue.progress().verdicts["flag"] == 1
 
 
 def test_undo_restores_what_was_there_and_returns(queue: ReviewQueue):
@@ -107,18 +85,10 @@ def test_notes_stay_with_verdicts_and_go_with_undo(queue: ReviewQueue):
     item = queue.annotate("a leg is missing")
     assert queue.current == item and queue.progress().decided == 0
     queue.decide("flag")
-    assert queue.store.get(item.key).note == "a leg is missing"
     queue.undo()
     assert (queue.store.verdict(item.key), queue.note(item)) == (None, "a leg is missing")
     queue.undo()
     assert queue.note(item) == ""
-
-
-def test_a_reopened_review_goes_on_where_it_was(queue: ReviewQueue):
-    queue.decide("accept")
-    queue.decide("skip")
-    again = ReviewQueue(queue.items, DecisionStore(queue.store.path))
-    assert again.current == queue.current and again.progress() == queue.progress()
 
 
 @pytest.mark.parametrize(
@@ -129,32 +99,18 @@ def test_a_reopened_review_goes_on_where_it_was(queue: ReviewQueue):
         (Filters(split="val"), []),
         (Filters(verdict="undecided"), [9, 1, 3, 2]),
         (Filters(verdict="accept"), [4]),
-        (Filters(verdict="decided", category_id=2), []),
         (Filters(score=0.9), [4, 9, 1, 3, 2]),  # annotations have no score to fail by
     ],
 )
 def test_filters(queue: ReviewQueue, filters: Filters, expected: list[int]):
     queue.decide("accept")
     queue.filter(filters)
-    assert ids(queue) == expected
-    assert queue.progress().total == len(expected)
-
-
-def test_with_nothing_to_show_nothing_breaks(queue: ReviewQueue):
-    queue.filter(Filters(split="val"))
-    assert queue.current is None and queue.peek() is None and queue.value == 0
-    assert queue.decide("accept") is None and queue.annotate("x") is None
-    queue.move(1)
-    assert not queue.next_undecided() and queue.store.path.read_bytes() == b""
-
-
-def test_what_is_decided_stays_in_the_list_until_it_is_filtered_again(queue: ReviewQueue):
-    queue.filter(Filters(verdict="undecided"))
-    queue.decide("accept")
-    queue.move(-1)
-    assert queue.store.verdict(queue.current.key) == "accept"
-    queue.filter(queue.filters)
-    assert ids(queue) == [9, 1, 3, 2]
+    assert ids(queue) == expected and queue.progress().total == len(expected)
+    if expected:  # what is decided stays in the list
+        queue.decide("skip")
+        assert ids(queue) == expected
+    else:
+        assert queue.current is None and queue.peek() is None and queue.decide("accept") is None
 
 
 def test_a_disk_that_fails_keeps_the_cursor(queue: ReviewQueue, monkeypatch: pytest.MonkeyPatch):
@@ -167,22 +123,15 @@ def test_a_disk_that_fails_keeps_the_cursor(queue: ReviewQueue, monkeypatch: pyt
     assert queue.position == 0 and queue.progress().decided == 0 and queue.undo() is None
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
-def test_many_decisions(tmp_path: Path, count: int):
-    items = review_data.comparison(tmp_path).items()
-    store = DecisionStore(tmp_path / "d.jsonl")
-    queue = ReviewQueue(items, store)
-    for n in range(count):
-        queue.decide("accept" if n % 2 else "reject")
-    assert len(store.path.read_text().splitlines()) == count
-    assert DecisionStore(store.path).decisions == store.decisions
-
-
-def test_the_table_has_a_row_for_every_item(queue: ReviewQueue):
+def test_the_table_has_a_row_for_every_item_with_the_ids_of_the_files(tmp_path: Path):
+    large = 2**60 + 1  # floats would round it
+    documents = review_data.before(shift=large), review_data.after(shift=large)
+    items = review_data.comparison(tmp_path, *documents).items()
+    queue = ReviewQueue(items, DecisionStore(tmp_path / "d.jsonl"))
     queue.annotate("is no chair")
     queue.decide("reject")
     table = queue.frame()
     assert table["before_id"].isna().tolist() == [False, False, False, False, True]
-    row = table[table["before_id"] == 4].iloc[0]
+    row = table[table["before_id"] == large + 4].iloc[0]
     assert (row["verdict"], row["note"], row["removed"]) == ("reject", "is no chair", 64)
     assert (table["verdict"] != "").sum() == 1

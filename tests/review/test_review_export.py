@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,8 @@ from helpers.__main__ import main
 from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.files import UserError
-from helpers.review.export import apply_decisions, export_coco, export_csv
-from helpers.review.sources import Comparison, annotations_of, predictions_of
+from helpers.review.export import Applied, apply_decisions, export_coco, export_csv
+from helpers.review.sources import Comparison, Source, annotations_of, predictions_of
 from helpers.review.store import DecisionStore
 from tests.review import review_data
 
@@ -22,17 +24,26 @@ from tests.review import review_data
 @pytest.fixture
 def decided(tmp_path: Path) -> DecisionStore:
     """1 and the new one accepted, 3 rejected, 4 (gone) accepted; 2 undecided."""
-    store = DecisionStore(tmp_path / "d.jsonl")
-    one, _, three, four, new = review_data.comparison(tmp_path).items()
+    return decide(tmp_path, review_data.comparison(tmp_path))
+
+
+def decide(folder: Path, comparison: Comparison) -> DecisionStore:
+    store = DecisionStore(folder / "d.jsonl")
+    one, _, three, four, new = comparison.items()
     store.put(three.key, "accept")
     for item, verdict in ((one, "accept"), (three, "reject"), (four, "accept"), (new, "accept")):
         store.put(item.key, verdict, f"note on {item.shown.id}")
     return store
 
 
-def test_accepted_changes_and_only_these(decided: DecisionStore):
+def applied_to(folder: Path, *documents: dict[str, Any], **given: Any) -> Applied:
+    files = review_data.write_files(folder, *documents)
+    return apply_decisions(*files, folder / "d.jsonl", **given)
+
+
+def test_accepted_changes_and_only_these(decided: DecisionStore, tmp_path: Path):
     original = review_data.before()
-    applied = apply_decisions(original, review_data.after(), decided)
+    applied = applied_to(tmp_path)
     assert str(applied).startswith("1 annotations replaced, 1 added, 1 removed, 2 kept; 0 ")
     found = {a["id"]: a for a in applied.document["annotations"]}
     assert set(found) == {1, 2, 3, 5}
@@ -44,43 +55,65 @@ def test_accepted_changes_and_only_these(decided: DecisionStore):
     assert found[3]["review"] == {"verdict": "reject", "note": "note on 3"}
     assert (found[5]["image_id"], found[5]["area"]) == (2, 100)
     assert [a["id"] for a in applied.document["removed_annotations"]] == [4]
-    assert original == review_data.before()
 
 
-def test_without_decisions_everything_stays(tmp_path: Path):
-    store = DecisionStore(tmp_path / "d.jsonl")
-    applied = apply_decisions(review_data.before(), review_data.after(), store)
+def test_without_decisions_and_with_withdrawn_ones_everything_stays(
+    decided: DecisionStore, tmp_path: Path
+):
+    for key in list(decided.decisions):
+        decided.put(key, None)
+    applied = applied_to(tmp_path)
     assert applied.document == review_data.before() and applied.kept == 4
 
 
-def test_a_withdrawn_verdict_does_nothing(decided: DecisionStore):
-    for key in list(decided.decisions):
-        decided.put(key, None)
-    applied = apply_decisions(review_data.before(), review_data.after(), decided)
-    assert applied.document == review_data.before()
+@pytest.mark.parametrize("shift", [-1, 2**60])
+def test_ids_are_those_of_the_file(tmp_path: Path, shift: int):
+    documents = review_data.before(shift=shift), review_data.after(shift=shift)
+    store = decide(tmp_path, review_data.comparison(tmp_path, *documents))
+    keys = [key.split("/")[2:4] for key in store.decisions]
+    assert keys[1] == [str(1 + shift)] * 2 and keys[2] == [str(4 + shift), "-"]
+    applied = applied_to(tmp_path, *documents)
+    assert (applied.replaced, applied.added, applied.removed, applied.left_out) == (1, 1, 1, ())
+    found = {a["id"]: a["area"] for a in applied.document["annotations"]}
+    assert found == {1 + shift: 930, 2 + shift: 400, 3 + shift: 625, 5 + shift: 100}
 
 
-def test_decisions_on_other_masks_are_not_applied(decided: DecisionStore):
+def test_decisions_on_other_masks_are_named_and_change_nothing(
+    decided: DecisionStore, tmp_path: Path
+):
     changed = review_data.after()
     changed["annotations"][0]["segmentation"] = rle.encode(review_data.square(0, 0, 5))
-    applied = apply_decisions(review_data.before(), changed, decided)
-    assert (applied.replaced, applied.foreign) == (0, 1)
-    other_split = apply_decisions(review_data.before(), review_data.after(), decided, split="val")
-    assert other_split.foreign == 4 and other_split.document == review_data.before()
+    applied = applied_to(tmp_path, review_data.before(), changed)
+    assert (applied.replaced, len(applied.left_out)) == (0, 1)
+    assert "1 of them accepted and not applied: train · picture 1 · instance 1" in str(applied)
+    other_split = applied_to(tmp_path, split="val")
+    assert len(other_split.left_out) == 4 and other_split.document == review_data.before()
 
 
-def test_any_encoding_of_the_same_masks_will_do(decided: DecisionStore):
+def test_of_two_decisions_on_one_mask_the_last_counts(decided: DecisionStore, tmp_path: Path):
+    comparison = review_data.comparison(tmp_path)
+    alone = Comparison(comparison.index, comparison.before, Source("nothing", {}, {}))
+    time.sleep(0.002)  # times are written in milliseconds
+    decided.put(alone.items()[0].key, "accept")  # taken out, where it was replaced before
+    applied = applied_to(tmp_path)
+    assert (applied.replaced, applied.removed, len(applied.left_out)) == (0, 2, 1)
+
+
+def test_any_encoding_of_the_same_masks_will_do(decided: DecisionStore, tmp_path: Path):
     documents = review_data.before(), review_data.after()
     for document in documents:
         for entry in document["annotations"]:
             runs = rle.runs(entry["segmentation"]).tolist()
             entry["segmentation"] = {"size": list(review_data.SIZE), "counts": runs}
-    assert apply_decisions(*documents, decided).foreign == 0
+    applied = applied_to(tmp_path, *documents)
+    assert applied.left_out == () and applied.replaced == 1
+    written = json.loads(export_coco(applied, tmp_path / "new.json").read_text())
+    assert written["annotations"][1] == documents[0]["annotations"][1]
 
 
 def test_predictions_can_be_accepted(tmp_path: Path):
-    index = read_index(review_data.write_files(tmp_path)[0])
-    plane = review_data.square(1, 1, 29)
+    before, after = review_data.write_files(tmp_path)
+    index, plane = read_index(before), review_data.square(1, 1, 29)
     results = [
         {"image_id": 1, "category_id": 2, "score": s, "segmentation": rle.encode(plane)}
         for s in (0.1, 0.9)
@@ -89,7 +122,8 @@ def test_predictions_can_be_accepted(tmp_path: Path):
     model = predictions_of(results, index, name="model")
     store = DecisionStore(tmp_path / "d.jsonl")
     store.put(Comparison(index, truth, model, pairing="iou").items()[0].key, "accept")
-    applied = apply_decisions(review_data.before(), results, store)
+    after.write_text(json.dumps(results))
+    applied = apply_decisions(before, after, store)
     first = applied.document["annotations"][0]
     assert (applied.replaced, first["category_id"], first["area"]) == (1, 2, 29 * 29)
     assert np.array_equal(rle.decode(first["segmentation"]), plane)
@@ -98,37 +132,44 @@ def test_predictions_can_be_accepted(tmp_path: Path):
 def test_the_command_writes_a_file_that_training_reads(
     decided: DecisionStore, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
-    names = [str(tmp_path / name) for name in ("before.json", "after.json")]
-    reviewed_file = tmp_path / "before.json"
-    content = reviewed_file.read_bytes()
-    arguments = ["apply-decisions", *names, str(decided.path), str(tmp_path / "reviewed.json")]
+    out = tmp_path / "deep"
+    names = [str(tmp_path / name) for name in ("before.json", "after.json", "d.jsonl")]
+    content = (tmp_path / "before.json").read_bytes()
+    arguments = ["apply-decisions", *names, str(out / "reviewed.json")]
     assert main(arguments) == 0
     assert "1 annotations replaced" in capsys.readouterr().out
-    index = read_index(tmp_path / "reviewed.json")
+    index = read_index(out / "reviewed.json", tmp_path)
     assert index.annotation_ids.tolist() == [1, 2, 3, 5] and not index.warnings
     assert index.areas.tolist() == [930, 400, 625, 100]
-    assert reviewed_file.read_bytes() == content
+    assert (tmp_path / "before.json").read_bytes() == content
+    assert [file.name for file in out.iterdir()] == ["reviewed.json"]
     assert main(arguments) == 2, "an existing file was overwritten"
     assert "is there already" in capsys.readouterr().err
-
-
-def test_what_is_no_annotation_file_is_refused(tmp_path: Path, decided: DecisionStore):
-    with pytest.raises(UserError, match="no 'images' and 'annotations'"):
-        apply_decisions({"images": []}, review_data.after(), decided)
-    with pytest.raises(UserError, match="no such file"):
-        apply_decisions(review_data.before(), review_data.after(), tmp_path / "none.jsonl")
-    assert not (tmp_path / "none.jsonl").exists()
-
-
-def test_csv_reads_back(decided: DecisionStore, tmp_path: Path):
-    items = review_data.comparison(tmp_path).items()
-    table = pd.read_csv(export_csv(items, decided, tmp_path / "out" / "decisions.csv"))
+    table = pd.read_csv(
+        export_csv(review_data.comparison(tmp_path).items(), decided, out / "a.csv")
+    )
     assert table["verdict"].fillna("").tolist() == ["accept", "", "reject", "accept", "accept"]
-    assert table["iou"].tolist()[1] == 1.0
 
 
-def test_export_is_plain_coco(decided: DecisionStore, tmp_path: Path):
-    applied = apply_decisions(review_data.before(), review_data.after(), decided)
-    path = export_coco(applied, tmp_path / "deep" / "reviewed.json")
-    assert json.loads(path.read_text()) == applied.document
-    assert [p.name for p in path.parent.iterdir()] == ["reviewed.json"]
+def test_decisions_of_other_data_are_refused_by_the_command(
+    decided: DecisionStore, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    other = review_data.before()
+    other["annotations"] = [
+        review_data.annotation(n, 1, 1, review_data.square(5 * n, 7, 9)) for n in range(1, 5)
+    ]
+    names = map(str, review_data.write_files(tmp_path, other, other))
+    out = tmp_path / "reviewed.json"
+    assert main(["apply-decisions", *names, str(decided.path), str(out)]) == 2
+    assert "4 decisions are of other masks, 3 of them accepted" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_files_that_are_not_what_they_should_be_are_refused(tmp_path: Path):
+    before, after = review_data.write_files(tmp_path)
+    with pytest.raises(UserError, match="no such file"):
+        apply_decisions(before, after, tmp_path / "none.jsonl")
+    assert not (tmp_path / "none.jsonl").exists()
+    before.write_text('{"images": []}')
+    with pytest.raises(UserError, match="annotations"):
+        apply_decisions(before, after, DecisionStore(tmp_path / "d.jsonl"))

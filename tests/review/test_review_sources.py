@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,8 @@ def items(tmp_path: Path) -> list[Item]:
     return review_data.comparison(tmp_path).items()
 
 
-def mask(plane: np.ndarray, *, category: int = 1) -> Mask:
-    packed, area, box = rle.examine(rle.encode(plane))
-    return Mask(1, category, packed, box, area)
+def ids(items: list[Item]) -> list[tuple[int | None, int | None]]:
+    return [(i.before and i.before.id, i.after and i.after.id) for i in items]
 
 
 def test_pairs_by_id_with_pixel_counts(items: list[Item]):
@@ -47,48 +47,76 @@ def test_pairs_by_id_with_pixel_counts(items: list[Item]):
 
 
 def test_a_key_changes_with_the_masks_and_with_nothing_else(tmp_path: Path, items: list[Item]):
-    same = review_data.comparison(tmp_path).items()
-    assert [i.key for i in same] == [i.key for i in items]
-    old, new = read_index(tmp_path / "before.json"), read_index(tmp_path / "before.json")
-    other = Comparison(old, annotations_of(old, name="a"), annotations_of(new, name="b")).items()
-    changed = {i.key for i in other} ^ {i.key for i in items}
+    written = ["train/1/1/1/1db35ab88ccb", "train/2/4/-/afa2039356be", "train/2/-/9/bb895f964b2c"]
+    assert [items[n].key for n in (0, 3, 4)] == written, "stored decisions are of no use any more"
+    others = review_data.comparison(tmp_path, review_data.before(), review_data.before()).items()
+    changed = {i.key for i in others} ^ {i.key for i in items}
     assert items[1].key not in changed and items[0].key in changed
+
+
+def test_ids_given_anew_pair_by_overlap_and_are_told(tmp_path: Path, caplog):
+    """A duplicate was dropped and the ids after it closed up: 3 is what was 4, and so on."""
+    old, new = review_data.before(), review_data.before()
+    first, *others = review_data.before(shift=1)["annotations"]
+    old["annotations"] = [{**first, "id": 1}, {**first, "id": 2}, *others]
+    with caplog.at_level(logging.WARNING):
+        found = review_data.comparison(tmp_path, old, new).items()
+    assert ids(found) == [(1, 1), (2, None), (3, 2), (4, 3), (5, 4)]
+    assert {item.kind for item in found} == {"same", "only before"}
+    assert "3 instances have other ids in new than in old" in caplog.text
+
+
+def test_an_id_with_another_mask_is_another_thing(tmp_path: Path):
+    new = review_data.before()
+    new["annotations"][1] = review_data.annotation(2, 1, 1, review_data.square(60, 40, 20))
+    assert ids(review_data.comparison(tmp_path, review_data.before(), new).items())[:3] == [
+        (1, 1),
+        (2, None),
+        (None, 2),
+    ]
+
+
+def test_files_that_contradict_each_other_are_refused(tmp_path: Path):
+    swapped, classes = review_data.after(), review_data.after()
+    for image in swapped["images"]:
+        image["file_name"] = f"{3 - image['id']}.jpg"
+    classes["categories"][1]["name"] = "Lamp"
+    for new, told in ((swapped, "picture 2 has the id 1 in new, 2 in old"), (classes, "'Lamp'")):
+        with pytest.raises(UserError, match=told):
+            review_data.comparison(tmp_path, review_data.before(), new).items()
+
+
+def test_pictures_of_one_file_alone_are_left_out_and_told(tmp_path: Path, caplog):
+    new = review_data.after()
+    new["images"], new["annotations"] = new["images"][:1], new["annotations"][:2]
+    with caplog.at_level(logging.WARNING):
+        found = review_data.comparison(tmp_path, review_data.before(), new).items()
+    assert ids(found) == [(1, 1), (2, 2)] and "1 pictures are in old or new alone" in caplog.text
 
 
 def test_predictions_pair_by_overlap_same_class_first(tmp_path: Path):
     index = read_index(review_data.write_files(tmp_path)[0])
-    shifted = review_data.square(1, 0, 30)
-    results = [
-        {"image_id": 1, "category_id": 2, "score": 0.9, "segmentation": rle.encode(square)}
-        for square in (review_data.square(0, 0, 30), shifted)
-    ]
-    results[1]["category_id"] = 1
-    results.append({**results[0], "image_id": 2, "score": 0.05})
-    found = Comparison(
-        index,
-        annotations_of(index, name="truth"),
-        predictions_of(results, index, name="model"),
-        pairing="iou",
-    ).items()
-    pairs = [(i.before and i.before.id, i.after and i.after.id) for i in found]
-    assert pairs == [(1, 1), (2, None), (None, 0), (3, None), (4, None)]
-    assert found[0].score == 0.9
-
-
-def test_a_pair_of_two_classes_says_so(tmp_path: Path):
-    index = read_index(review_data.write_files(tmp_path)[0])
     result = {"image_id": 1, "category_id": 2, "score": 0.9}
     result["segmentation"] = rle.encode(review_data.square(0, 0, 30))
+    shifted = rle.encode(review_data.square(1, 0, 30))
+    results = [
+        result,
+        {**result, "category_id": 1, "segmentation": shifted},
+        {**result, "image_id": 2, "score": 0.05},
+    ]
     truth = annotations_of(index, name="truth")
-    model = predictions_of([result], index, name="model")
-    first = Comparison(index, truth, model, pairing="iou").items()[0]
+
+    def compared(results: list[dict]) -> list[Item]:
+        model = predictions_of(results, index, name="model")
+        return Comparison(index, truth, model, pairing="iou").items()
+
+    found = compared(results)
+    assert ids(found) == [(1, 1), (2, None), (None, 0), (3, None), (4, None)]
+    assert found[0].score == 0.9
+    first = compared(results[:1])[0]
     assert (first.remark, first.kind, first.iou) == ("Chair → Sofa", "changed", 1.0)
-
-
-def test_results_of_other_classes_are_refused(tmp_path: Path):
-    index = read_index(review_data.write_files(tmp_path)[0])
     with pytest.raises(UserError, match="category 7"):
-        predictions_of([{"category_id": 7, "score": 1.0}], index, name="model")
+        compared([{**result, "category_id": 7}])
 
 
 def test_remarks_of_a_correction(tmp_path: Path):
@@ -102,43 +130,31 @@ def test_remarks_of_a_correction(tmp_path: Path):
         correction_remarks(report, "b.json")
 
 
+def defects(plane: np.ndarray) -> float:
+    packed, area, box = rle.examine(rle.encode(plane))
+    return defect_score(Mask(1, 1, packed, box, area))
+
+
 def test_defects_by_hand():
     plain = review_data.square(10, 10, 20)
-    assert defect_score(mask(plain)) == 0
-    bump = plain.copy()
+    assert [defects(plane) for plane in (plain, plain & False, plain | True)] == [0, 0, 0]
+    bump, crumb, hole = plain.copy(), plain.copy(), plain.copy()
     bump[9, 15] = True
-    # The bump, and no other pixel; 76 of the square's outline, less the one below it, and itself.
-    assert defect_score(mask(bump)) == pytest.approx(1 / 76)
-    crumb = plain.copy()
     crumb[40:42, 40:42] = True
-    assert defect_score(mask(crumb)) == pytest.approx(4 / 80)
-    hole = plain.copy()
     hole[15:17, 15:17] = False
-    assert defect_score(mask(hole)) == pytest.approx(4 / (76 + 8))
-
-
-@pytest.mark.parametrize("plane", [np.zeros((5, 5), bool), np.ones((5, 5), bool)])
-def test_defects_of_nothing_and_of_everything(plane: np.ndarray):
-    assert defect_score(mask(plane)) == 0
+    # The bump, and no other pixel; 76 of the square's outline, less the one below it, and itself.
+    assert defects(bump) == pytest.approx(1 / 76)
+    assert defects(crumb) == pytest.approx(4 / 80)
+    assert defects(hole) == pytest.approx(4 / (76 + 8))
 
 
 def pair(iou: float, *, score: float = 1.0, kind: str = "pair", category: int = 1) -> Item:
     """An item of an IoU (in per cent) without real masks."""
-    one = Mask(1, category, rle.encode(np.ones((1, 1))), (0, 0, 1, 1), 1, score)
-    kept = round(100 * iou)
-    return Item(
-        key="",
-        split="",
-        row=0,
-        image_id=0,
-        category_id=category,
-        category="",
-        before=None if kind == "extra" else one,
-        after=None if kind == "missed" else one,
-        kept=kept,
-        added=100 - kept,
-        removed=0,
-    )
+    nothing = rle.encode(np.ones((1, 1)))
+    before = Mask(1, category, nothing, (0, 0, 1, 1), round(100 * iou))
+    after = Mask(1, category, nothing, (0, 0, 1, 1), 100, score)
+    before, after = None if kind == "extra" else before, None if kind == "missed" else after
+    return Item("", "", 0, 0, "", before, after, kept=round(100 * iou))
 
 
 def test_ap_loss_by_hand():
@@ -152,9 +168,7 @@ def test_ap_loss_by_hand():
     # IoU 0.72 is a hit at 0.50 .. 0.70, five of ten thresholds; two classes halve it.
     losses = ap_losses([pair(0.72), pair(1.0, category=2)])
     assert losses == pytest.approx([0.25, 0])
-
-
-def test_a_rare_class_costs_more():
+    # One missed of ten costs a tenth of what the only one of its class does.
     common = [pair(1.0) for _ in range(9)] + [pair(0, kind="missed")]
     losses = ap_losses([*common, pair(0, kind="missed", category=2)])
     assert losses[-1] == pytest.approx(10 * losses[-2])

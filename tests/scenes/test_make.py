@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.files import UserError
+from helpers.files import RunBusyError, UserError, locked
 from helpers.scenes import make, write
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
@@ -43,24 +44,14 @@ def test_a_set_killed_in_the_middle_goes_on_to_the_same_bytes(finished, tmp_path
     folder, script = tmp_path / "set", tmp_path / "script.py"
     script.write_text(SCRIPT.replace("FOLDER", str(folder)))
     process = subprocess.Popen([sys.executable, script])
-    records = wait_until(lambda: list((folder / write.WORK).glob("*/*.json")), seconds=120)
-    workers = children(process.pid)
+    records = wait_until(lambda: list((folder / write.WORK).glob("*/*.json")), seconds=300)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert len(workers) >= 2
-    wait_until(lambda: not any(is_running(worker) for worker in workers), seconds=20)
     assert not make.is_finished(folder)
-    before = {path: path.stat().st_mtime_ns for path in records}
-    seen = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "_write_split", remember(seen, before, write._write_split))
-        make_scenes(CONFIG, folder=folder, jobs=1, progress=False)
-    assert seen == [True] * 2  # the records of before the kill were used as they were
-    assert contents(folder) == contents(finished)
-
-
-def test_two_processes_write_the_same_bytes(finished, tmp_path):
-    folder = make_scenes(CONFIG, folder=tmp_path / "two", jobs=2, progress=False)
+    pictures = [folder / r.parent.name / "image" / f"{r.stem}.jpg" for r in records]
+    times = [picture.stat().st_mtime_ns for picture in pictures]
+    make_scenes(CONFIG, folder=folder, jobs=1, progress=False)
+    assert times == [picture.stat().st_mtime_ns for picture in pictures]  # none is made again
     assert contents(folder) == contents(finished)
 
 
@@ -71,67 +62,41 @@ def test_a_finished_set_is_returned_at_once(finished, monkeypatch):
     assert before == {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
 
 
-def test_another_seed_gives_other_pictures(finished, tmp_path):
-    config = dataclasses.replace(CONFIG, seed=1, train=1, val=0)
-    folder = make_scenes(config, folder=tmp_path / "other", jobs=1, progress=False)
-    name = "train/image/0000000.jpg"
-    assert (folder / name).read_bytes() != (finished / name).read_bytes()
+def test_the_seed_decides_and_a_smaller_set_is_the_beginning_of_a_larger_one(
+    finished, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path))
+    small = dataclasses.replace(CONFIG, train=2, val=0, name="small")
+    folder = make_scenes(small, jobs=1, progress=False)
+    assert folder == tmp_path / "scenes" / "small"
+    pictures = sorted(path.relative_to(folder) for path in folder.glob("train/*/*"))
+    assert len(pictures) == 4
+    assert all((finished / p).read_bytes() == (folder / p).read_bytes() for p in pictures)
+    other = dataclasses.replace(small, seed=1, train=1, name="other")
+    folder = make_scenes(other, jobs=1, progress=False)
+    assert (folder / pictures[2]).read_bytes() != (finished / pictures[2]).read_bytes()
 
 
-def test_a_smaller_set_is_the_beginning_of_a_larger_one(finished, tmp_path):
-    config = dataclasses.replace(CONFIG, train=2, val=0)
-    folder = make_scenes(config, folder=tmp_path / "small", jobs=1, progress=False)
-    for path in folder.glob("train/*/*"):
-        assert (finished / path.relative_to(folder)).read_bytes() == path.read_bytes()
-
-
-def test_a_set_of_another_config_is_refused_and_kept(finished):
+def test_other_sets_other_files_and_busy_folders_are_refused(finished, tmp_path):
     before = contents(finished)
     other = dataclasses.replace(CONFIG, seed=7, noise_level=1.0)
     with pytest.raises(UserError, match=r"noise_level 0.5 there, 1.0 wanted; seed 0 there, 7"):
         make_scenes(other, folder=finished, progress=False)
     assert contents(finished) == before
-
-
-def test_an_unfinished_set_of_another_config_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(write, "write_scene", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        make_scenes(CONFIG, folder=tmp_path, jobs=1, progress=False)
+    unfinished = tmp_path / "unfinished"
+    (unfinished / write.WORK).mkdir(parents=True)
+    identity = {"generator": make.GENERATOR, "config": dataclasses.asdict(CONFIG)}
+    (unfinished / write.WORK / "identity.json").write_text(json.dumps(identity))
     with pytest.raises(UserError, match="size 48 there, 64 wanted"):
-        make_scenes(dataclasses.replace(CONFIG, size=64), folder=tmp_path, progress=False)
-
-
-def test_a_folder_with_other_files_is_refused(tmp_path):
+        make_scenes(dataclasses.replace(CONFIG, size=64), folder=unfinished, progress=False)
+    with locked(unfinished / write.WORK), pytest.raises(RunBusyError, match=str(os.getpid())):
+        make_scenes(CONFIG, folder=unfinished, progress=False)
+    with pytest.raises(UserError, match="no pictures"):
+        make_scenes(dataclasses.replace(CONFIG, train=0, val=0), folder=tmp_path / "empty")
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match="empty folder"):
         make_scenes(CONFIG, folder=tmp_path, progress=False)
-    assert contents(tmp_path) == {"thesis.txt": b"mine"}
-
-
-def test_the_default_folder_is_named_after_the_set(tmp_path, monkeypatch):
-    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path))
-    one = dataclasses.replace(CONFIG, name="only-one", train=1, val=0)
-    folder = make_scenes(one, jobs=1, progress=False)
-    assert folder == tmp_path / "scenes" / "only-one" and make.is_finished(folder)
-
-
-def test_a_set_without_pictures_is_refused(tmp_path):
-    empty = dataclasses.replace(CONFIG, train=0, val=0)
-    with pytest.raises(UserError, match="has no pictures"):
-        make_scenes(empty, folder=tmp_path / "empty", progress=False)
-    assert not (tmp_path / "empty").exists()
-
-
-def interrupted(*args: object) -> None:
-    raise KeyboardInterrupt
-
-
-def remember(seen: list, before: dict, function):
-    def wrapped(config, folder, split, hashes):
-        seen.append(all(path.stat().st_mtime_ns == old for path, old in before.items()))
-        return function(config, folder, split, hashes)
-
-    return wrapped
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
 def wait_until(condition, *, seconds: float):
@@ -141,15 +106,3 @@ def wait_until(condition, *, seconds: float):
             return found
         time.sleep(0.02)
     raise AssertionError("waited in vain")
-
-
-def children(pid: int) -> list[int]:
-    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False

@@ -1,9 +1,10 @@
-"""The files of a set: dialects, masks, noise with its log. The renderer is a stand-in here."""
+"""The files of a set: dialects, masks, noise with its log, statistics."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,62 +15,30 @@ from pycocotools.coco import COCO
 
 from helpers.__main__ import main
 from helpers.data.coco import read_index
+from helpers.files import UserError
 from helpers.scenes import noise, write
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
 from helpers.scenes.random import stream
-from helpers.scenes.statistics import scene_statistics
+from helpers.scenes.render import compose_view, render_ids
+from helpers.scenes.statistics import comparison, scene_statistics
 
-CONFIG = SceneConfig(name="drawn", size=160, train=4, val=2, test=1)
+CONFIG = SceneConfig(name="tiny", size=96, train=4, val=2, test=1, min_visible_area=100**2)
 
-
-@dataclass(frozen=True)
-class View:
-    category_ids: tuple[int, ...]
-    key: tuple[int, str, int]
-
-
-class DrawnScenes:
-    """Ellipses, boxes and a thin rod instead of rooms; quick, and like the renderer in kind."""
-
-    View = View
-
-    @staticmethod
-    def compose_view(config: SceneConfig, split: str, index: int) -> View:
-        draw = stream(config.seed, split, index)
-        ids = tuple(draw.integers(1, 35) for _ in range(draw.integers(4, 8)))
-        return View(ids, (config.seed, split, index))
-
-    @staticmethod
-    def render_ids(view: View, size: int, supersample: int = 1) -> np.ndarray:
-        draw, side = stream(*view.key, "shapes"), size * supersample
-        y, x = (np.mgrid[:side, :side] + 0.5) / side
-        ids = np.zeros((side, side), np.int32)
-        for label in range(1, len(view.category_ids)):
-            dx, dy = (x - draw.random()) / draw.uniform(0.05, 0.3), y - draw.random()
-            dy = dy / draw.uniform(0.05, 0.3)
-            ids[(dx * dx + dy * dy < 1) if label % 2 else (np.maximum(abs(dx), abs(dy)) < 1)] = (
-                label
-            )
-        ids[(y < 4 / 160) & (x < 3 / 160)] = len(view.category_ids)  # 12 px: too small to annotate
-        return ids
-
-    @classmethod
-    def render_image(cls, view: View, size: int, quality: str) -> tuple[np.ndarray, np.ndarray]:
-        ids = cls.render_ids(view, size)
-        return (ids[..., None] * np.array([20, 30, 7])).astype(np.uint8), ids
+GOLDEN = {  # of coco/train.json
+    "none": "effe2adccd865ade1f0b9970edd59b0519a92d9f0226a65a88193f3a09913cbd",
+    "antialias": "c8f1b96e680208e13ada5df06cb7c20122f6ed5c807c37af0dd5f18e3e222901",
+    "statistical": "927822a1011222e3e06973f26c5ac5a81c9f474d452092bc4ee9a3e8ce65f778",
+}
 
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One set without and one with each kind of noise."""
     made = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "render", DrawnScenes)
-        for kind in ("none", "antialias", "statistical"):
-            config = SceneConfig(**{**vars(CONFIG), "noise": kind})
-            folder = tmp_path_factory.mktemp(kind)
-            made[kind] = make_scenes(config, folder=folder, jobs=1, progress=False)
+    for kind in ("none", "antialias", "statistical"):
+        config = dataclasses.replace(CONFIG, noise=kind)
+        made[kind] = make_scenes(config, folder=tmp_path_factory.mktemp(kind), progress=False)
     return made
 
 
@@ -82,8 +51,7 @@ def masks(coco: dict) -> dict[int, np.ndarray]:
 
 
 def exact_ids(split: str, index: int) -> np.ndarray:
-    view = DrawnScenes.compose_view(CONFIG, split, index)
-    return DrawnScenes.render_ids(view, CONFIG.size)
+    return render_ids(compose_view(CONFIG, split, index), CONFIG.size)
 
 
 def test_the_release_dialect_has_its_quirks(sets):
@@ -100,33 +68,30 @@ def test_the_release_dialect_has_its_quirks(sets):
         assert isinstance(annotation["segmentation"]["counts"], list)
         assert sum(annotation["segmentation"]["counts"]) == CONFIG.size**2
     assert load(sets["none"], "GT/test_set.json").keys() == {"images"}
-
-
-def test_file_names_repeat_across_splits(sets):
-    for split in ("train", "val", "test"):
+    for split in ("train", "val", "test"):  # file names repeat across splits
         assert (sets["none"] / split / "image" / "0000000.jpg").is_file()
         assert (sets["none"] / split / "idmap" / "0000000.png").is_file()
 
 
-def test_both_dialects_say_the_same(sets):
+def test_both_dialects_say_the_same_and_are_read(sets):
     for kind, split in (("none", "train"), ("none", "val"), ("statistical", "train")):
         release = load(sets[kind], f"GT/{split}_set.json")["annotations"]
         plain = load(sets[kind], f"coco/{split}.json")["annotations"]
         assert len(release) == len(plain) > 0
         for a, b in zip(release, plain, strict=True):
-            assert all(
-                a[key] == b[key] for key in ("id", "image_id", "category_id", "area", "bbox")
-            )
+            assert all(a[k] == b[k] for k in ("id", "image_id", "category_id", "area", "bbox"))
             runs = coco_mask.frPyObjects(a["segmentation"], CONFIG.size, CONFIG.size)
             assert runs["counts"].decode() == b["segmentation"]["counts"]
+        for name in (f"GT/{split}_set.json", f"coco/{split}.json"):
+            index = read_index(sets[kind] / name, sets[kind] / split / "image")
+            assert len(index) == getattr(CONFIG, split)
+            assert len(index.frame()) == len(plain)
 
 
-def test_plain_coco_loads_in_pycocotools(sets, capsys):
+def test_plain_coco_loads_in_pycocotools(sets):
     coco = COCO(str(sets["none"] / "coco" / "train.json"))
-    capsys.readouterr()
     assert coco.getImgIds() == [1, 2, 3, 4]
     assert sorted(coco.getAnnIds()) == list(range(1, len(coco.anns) + 1))
-    assert len(coco.cats) == 34
     assert coco.cats[33] == {"id": 33, "name": "Pendant Lamp", "supercategory": "Lighting"}
     for annotation in coco.anns.values():
         mask = coco.annToMask(annotation)
@@ -139,53 +104,42 @@ def test_plain_coco_loads_in_pycocotools(sets, capsys):
 
 def test_masks_are_the_renderers_and_small_pieces_are_left_out(sets):
     data = load(sets["none"], "coco/train.json")
-    found = masks(data)
+    found, left_out = masks(data), 0
     smallest = CONFIG.min_visible_area * (CONFIG.size / 1200) ** 2
     for index in range(4):
         ids = exact_ids("train", index)
         area = np.bincount(ids.ravel())
         labels = [k for k in range(1, len(area)) if area[k] >= smallest]
-        assert area[-1] == 12 and len(area) - 1 not in labels
+        left_out += np.count_nonzero(area[1:]) - len(labels)
         own = [a["id"] for a in data["annotations"] if a["image_id"] == index + 1]
-        assert len(own) == len(labels)
         for number, label in zip(own, labels, strict=True):
             assert np.array_equal(found[number], ids == label)
-
-
-def test_an_id_map_without_noise_has_one_colour_per_piece(sets):
-    picture = np.asarray(Image.open(sets["none"] / "train" / "idmap" / "0000001.png"))
-    ids = exact_ids("train", 1)
-    for label in np.unique(ids):
-        assert len(np.unique(picture[ids == label], axis=0)) == 1
-    assert len(np.unique(picture.reshape(-1, 3), axis=0)) == len(np.unique(ids))
+        picture = Image.open(sets["none"] / "train" / "idmap" / f"{index:07d}.png")
+        colours = np.unique(np.asarray(picture).reshape(-1, 3), axis=0)
+        assert len(colours) == len(np.unique(ids))
+    assert left_out > 0
 
 
 @pytest.mark.parametrize("kind", ["antialias", "statistical"])
-def test_noise_changes_annotations_alone_and_the_truth_stands_beside(sets, kind):
+def test_the_noise_log_is_the_xor_with_the_truth_that_stands_beside(sets, kind):
     clean, noisy = sets["none"], sets[kind]
     for picture in clean.glob("*/image/*.jpg"):
         assert (noisy / picture.relative_to(clean)).read_bytes() == picture.read_bytes()
+    log = load(noisy, "noise_log.json")
     for split in ("train", "val", "test"):
         assert load(noisy, f"true/{split}.json") == load(clean, f"coco/{split}.json")
-        assert load(noisy, f"coco/{split}.json") != load(clean, f"coco/{split}.json")
-
-
-@pytest.mark.parametrize("kind", ["antialias", "statistical"])
-def test_the_noise_log_is_the_xor_with_the_truth(sets, kind):
-    log = load(sets[kind], "noise_log.json")
-    for split in ("train", "val", "test"):
-        true, noisy = (masks(load(sets[kind], f"{d}/{split}.json")) for d in ("true", "coco"))
+        true, changed = (masks(load(noisy, f"{d}/{split}.json")) for d in ("true", "coco"))
         assert log[split].keys() == {str(number) for number in true}
+        assert any(log[split].values())
         for number, mask in true.items():
-            changed = int((mask ^ noisy[number]).sum())
-            assert sum(log[split][str(number)].values()) == changed
+            assert sum(log[split][str(number)].values()) == (mask ^ changed[number]).sum()
 
 
 def test_an_antialiased_id_map_decodes_to_the_annotations_third_labels_included(sets):
     data, third = load(sets["antialias"], "coco/train.json"), 0
     found = masks(data)
     for index in range(4):
-        view = DrawnScenes.compose_view(CONFIG, "train", index)
+        view = compose_view(CONFIG, "train", index)
         draw = stream(CONFIG.seed, "annotation", "train", index)
         colours = noise.object_colours(len(view.category_ids), draw)
         file = sets["antialias"] / "train" / "idmap" / f"{index:07d}.png"
@@ -194,17 +148,17 @@ def test_an_antialiased_id_map_decodes_to_the_annotations_third_labels_included(
         own = [a["id"] for a in data["annotations"] if a["image_id"] == index + 1]
         for number, label in zip(own, labels, strict=True):
             assert np.array_equal(found[number], decoded == label)
-        fine = DrawnScenes.render_ids(view, CONFIG.size, write.ANTIALIAS_FACTOR)
+        fine = render_ids(view, CONFIG.size, supersample=write.ANTIALIAS_FACTOR)
         samples = fine.reshape(CONFIG.size, 4, CONFIG.size, 4).transpose(0, 2, 1, 3)
         samples = samples.reshape(CONFIG.size, CONFIG.size, 16)
         third += int((decoded[..., None] != samples).all(-1).sum())
     assert third > 0
 
 
-def test_no_work_folder_is_left_and_the_pictures_hashes_are_right(sets):
-    import hashlib
-
-    for folder in sets.values():
+def test_annotations_never_change_and_the_pictures_hashes_are_right(sets):
+    for kind, folder in sets.items():
+        content = (folder / "coco" / "train.json").read_bytes()
+        assert hashlib.sha256(content).hexdigest() == GOLDEN[kind]
         meta = load(folder, "meta.json")
         assert not (folder / write.WORK).exists()
         files = sorted(str(p.relative_to(folder)) for p in folder.glob("*/i*/*.*"))
@@ -213,34 +167,38 @@ def test_no_work_folder_is_left_and_the_pictures_hashes_are_right(sets):
             assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 
-def test_describe_mask_on_drawn_masks():
-    mask = np.array([[1, 0, 0], [1, 0, 1]], bool)
-    description = write.describe_mask(mask)
-    assert description["segmentation"] == {"counts": [0, 2, 3, 1], "size": [2, 3]}
-    assert description["area"] == 3 and description["bbox"] == [0, 0, 3, 2]
-    assert write.describe_mask(~mask)["segmentation"]["counts"] == [2, 3, 1]
-    full = write.describe_mask(np.ones((2, 2), bool))
-    assert full["segmentation"]["counts"] == [0, 4] and full["bbox"] == [0, 0, 2, 2]
-
-
 def test_commands_print_statistics_and_draw_a_sheet(sets, tmp_path, capsys):
     folder, out = str(sets["statistical"]), tmp_path / "sheet.png"
     assert main(["scenes", "stats", "--folder", folder, "--categories"]) == 0
     printed = capsys.readouterr().out
     assert "instances per image" in printed and "Pendant Lamp" in printed
+    assert main(["scenes", "stats", "--preset", "nano", "--views", "2"]) == 0
+    assert "instances per image" in capsys.readouterr().out
     assert main(["scenes", "show", "--folder", folder, "--count", "3", "--out", str(out)]) == 0
     assert capsys.readouterr().out.strip() == str(out)
-    sheet = np.asarray(Image.open(out))
-    assert sheet.shape == (CONFIG.size, 4 * CONFIG.size, 3)
-    assert (sheet[:, -CONFIG.size :] == 255).all()  # the fourth place is empty
-    assert (sheet[:, : CONFIG.size] == [0xE6, 0x9F, 0x00]).all(-1).sum() > 20  # first contour
+    width, height = Image.open(out).size
+    assert 2.5 * height < width and height > 200  # three in a row, large enough to read
     assert main(["scenes", "stats", "--folder", str(tmp_path)]) == 2
 
 
-def test_the_reader_of_this_project_takes_both_dialects(sets):
-    for name in ("GT/train_set.json", "coco/train.json"):
-        index = read_index(sets["antialias"] / name, sets["antialias"] / "train" / "image")
-        assert len(index) == CONFIG.train
-        assert scene_statistics(index).instances == len(
-            load(sets["antialias"], name)["annotations"]
-        )
+def test_statistics_are_given_at_the_reference_size(tmp_path):
+    """Two pictures of 600 px: a length of 48 there is one of 96 at 1200."""
+    boxes = [(18, 10, 10, 48, 48), (18, 10, 10, 49, 49), (18, 470, 100, 130, 130)]
+    boxes.append((34, 0, 20, 10, 10))
+    annotations = [
+        {"image_id": 1, "category_id": c, "area": w * h, "bbox": [x, y, w, h]}
+        for c, x, y, w, h in boxes
+    ]
+    images = [{"id": i, "width": 600, "height": 600} for i in (1, 2)]
+    with pytest.raises(UserError, match="no finished set"):
+        scene_statistics(tmp_path)
+    (tmp_path / "coco").mkdir()
+    text = json.dumps({"images": images, "annotations": annotations})
+    (tmp_path / "coco" / "train.json").write_text(text)
+    found = scene_statistics(tmp_path)
+    assert (found["images"], found["instances"], found["instances_per_image"]) == (2, 4, 2.0)
+    assert found["area_over_96"] == found["box_over_96"] == 0.5  # exactly 96 is not larger
+    assert found["area_over_256"] == 0.25 and found["truncated"] == 0.5
+    assert found["box_percentiles"][3] == 97.0  # the median of 20, 96, 98, 260
+    assert found["category_counts"][18] == 3 and found["head_to_tail"] == 3.0
+    assert comparison(found).loc["instances per image"].tolist() == ["5.02", "2.00"]

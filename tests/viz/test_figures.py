@@ -107,17 +107,3 @@ def test_loss_curves_take_every_loss_and_nothing_else():
     total, parts = drawn(figures.loss_curves(log, title="quick", window=2)).axes
     assert [line.get_label() for line in parts.lines] == ["mask", "box"]
     assert total.lines[1].get_ydata().tolist() == [4.0, 3.5, 2.5]
-
-
-@pytest.mark.parametrize(
-    ("name", "wanted"),
-    [
-        ("Sideboard / Side Cabinet / Console", "Sideboard"),
-        ("Three-Seat / Multi-person sofa", "Three-Seat Sofa"),
-        ("Corner/Side Table", "Corner/Side Table"),
-        ("armchair", "armchair"),
-        ("x" * 40, "x" * 25 + "…"),
-    ],
-)
-def test_short_names(name: str, wanted: str):
-    assert figures.short_name(name) == wanted

@@ -1,150 +1,199 @@
-"""Cabinets and shelves: what stores things, from the nightstand to the wine cabinet."""
+"""Cabinets and shelves: what stores things, from the nightstand to the wine cabinet.
+
+Most are a carcass: side boards, a grid of doors, drawers and niches, handles, legs.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from helpers.scenes.furniture.carcass import (
-    BOOK_COLOURS,
-    Carcass,
-    Cell,
-    Contents,
-    Handle,
-    Opening,
-    Row,
-    book_row,
-    carcass,
-)
-from helpers.scenes.furniture.common import SIDES, bar, board, facing_front, legs
-from helpers.scenes.materials import Colour, Palette
-from helpers.scenes.pieces import Part, part
+from helpers.scenes.materials import Colour
+from helpers.scenes.pieces import SIDES, Maker
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import box, lathe, tube
+from helpers.scenes.shapes import Vector, box, lathe, tube
 
+Cell = Literal["door", "drawer", "open"]
+Handle = Literal["knob", "bar", "none"]
+Contents = Literal["books", "toys", "none"]
+Size = tuple[float, float, float]  # width, depth, height in metres
+
+THICKNESS = 0.02  # m, of all boards
+FRONT_LIFT = 0.013  # m, by which doors and drawers stand proud of the body
+BOOK_COLOURS: tuple[Colour, ...] = (
+    (0.75, 0.72, 0.66), (0.30, 0.35, 0.42), (0.55, 0.25, 0.20),
+    (0.85, 0.82, 0.76), (0.35, 0.42, 0.35),
+)  # fmt: skip
+TOY_COLOURS: tuple[Colour, ...] = ((0.55, 0.75, 0.90), (0.95, 0.70, 0.40), (0.60, 0.80, 0.60))
 PASTELS: tuple[Colour, ...] = (
-    (0.95, 0.80, 0.82),
-    (0.75, 0.88, 0.93),
-    (0.97, 0.93, 0.75),
-    (0.80, 0.90, 0.78),
-)
+    (0.95, 0.80, 0.82), (0.75, 0.88, 0.93), (0.97, 0.93, 0.75), (0.80, 0.90, 0.78),
+)  # fmt: skip
 BOTTLES: tuple[Colour, ...] = ((0.12, 0.20, 0.12), (0.25, 0.10, 0.10), (0.10, 0.10, 0.12))
 OFF_WHITE: Colour = (0.95, 0.95, 0.93)
 
 
-def children_cabinet(stream: Stream, palette: Palette) -> list[Part]:
-    """1: pastel and white, small drawers and toy niches, mostly under a little house roof."""
-    roofed, width = stream.chance(0.7), stream.uniform(0.7, 1.0)
-    height = stream.uniform(0.95, 1.3)
-    rise = 0.3 * width
-    pastel, white = palette.plain(stream, stream.choice(PASTELS)), palette.plain(stream, OFF_WHITE)
-    kinds: tuple[Cell, ...] = ("open", stream.choice(("open", "drawer")), "drawer")
-    rows = [Row(1, 2, kind) for kind in kinds[: stream.integers(2, 4)]]
-    plan = Carcass(
-        width=width,
-        depth=0.4,
-        height=height - rise if roofed else height,
-        rows=rows if len(rows) == 3 else [rows[0], Row(1, 2, "door")],
-        body=white,
-        front=pastel,
-        metal=palette.metal(stream),
-        top=pastel,
-        leg=0.05,
-        handle="knob",
-        contents="toys",
-    )
-    made = carcass(stream, palette, plan)
-    return made + _house_roof(width, plan.height, rise, pastel) if roofed else made
+@dataclass(frozen=True)
+class Row:
+    """One row of equal cells; its height is its share of the sum of all shares."""
+
+    share: float
+    columns: int
+    cell: Cell
 
 
-def _house_roof(width: float, base: float, rise: float, material: int) -> list[Part]:
-    """Two boards leaning together over the cabinet, ridge at base + rise."""
-    half, made = width / 2 + 0.02, []
-    slope = math.atan2(rise - 0.03, half)
-    for side in SIDES:
-        plank = box((0, 0, 0), (math.hypot(half, rise - 0.03) + 0.01, 0.42, 0.028), radius=0.005)
-        middle = (side * half / 2, 0, base + rise / 2 - 0.015)
-        made.append(part(plank.turned("y", side * slope).moved(*middle), material))
-    return made
+class Opening(NamedTuple):
+    """One cell of a carcass: its row, its number in the row, its place and size in the front."""
+
+    row: Row
+    column: int
+    x: float  # of the middle
+    z: float  # of the bottom
+    width: float
+    height: float
 
 
-def nightstand(stream: Stream, palette: Palette) -> list[Part]:
-    """2: a cube by the bed, two or three drawers or a drawer over a niche, on legs."""
-    lower: Cell = stream.choice(("drawer", "drawer", "open"))
-    rows = [Row(1, 1, "drawer"), *[Row(1, 1, lower)] * stream.integers(1, 3)]
-    size = (stream.uniform(0.42, 0.56), stream.uniform(0.36, 0.42), stream.uniform(0.45, 0.60))
-    if lower == "open":
-        rows = rows[:2]
-    leg = stream.uniform(0.06, 0.20)
-    return _cabinet(stream, palette, size, rows, leg=leg, contents="books")
+@dataclass(frozen=True)
+class Carcass:
+    """A cabinet to be built: sizes in metres, rows from the top down, material indices."""
+
+    size: Size
+    rows: Sequence[Row]
+    body: int
+    front: int
+    metal: int
+    top: int
+    leg: float = 0.08
+    handle: Handle = "bar"
+    contents: Contents = "none"
+    panelled: bool = False
+
+    def openings(self) -> list[Opening]:
+        """Every cell, from the top down and from left to right."""
+        found, (width, _, height) = [], self.size
+        free = height - self.leg - 2 * THICKNESS
+        z = height - THICKNESS
+        for row in self.rows:
+            high = free * row.share / sum(r.share for r in self.rows)
+            wide = (width - 2 * THICKNESS) / row.columns
+            z -= high
+            for column in range(row.columns):
+                x = wide * (column + 0.5) - width / 2 + THICKNESS
+                found.append(Opening(row, column, x, z, wide, high))
+        return found
 
 
-def bookcase(stream: Stream, palette: Palette) -> list[Part]:
-    """3: tall, a closed back, four or five shelves full of books."""
-    size = (stream.uniform(0.8, 1.3), 0.32, stream.uniform(1.7, 2.2))
-    columns = 2 if size[0] > 1.0 and stream.chance(0.6) else 1
-    rows = [Row(1, columns, "open")] * stream.integers(4, 6)
-    return _cabinet(stream, palette, size, rows, leg=0.05, contents="books", axis=2)
+def carcass(make: Maker, plan: Carcass) -> None:
+    """The parts of the cabinet; the stream decides about legs and what lies in open cells."""
+    _body(make, plan)
+    _foot(make, plan)
+    things = _content_materials(make, plan.contents)
+    width, deep = plan.size[0], plan.size[1] - 0.02
+    for cell in plan.openings():
+        if cell.column == 0 and cell.z > plan.leg + 2 * THICKNESS:
+            make.board((0, 0, cell.z), (width - 0.04, deep, 0.016), plan.body)
+        if cell.row.cell != "open":
+            _front(make, plan, cell)
+            continue
+        if cell.column:
+            middle = (cell.x - cell.width / 2, 0, cell.z + cell.height / 2)
+            make.board(middle, (0.016, deep, cell.height), plan.body)
+        span, z = (cell.x - cell.width / 2 + 0.03, cell.x + cell.width / 2 - 0.03), cell.z + 0.008
+        if plan.contents == "books":
+            book_size = (min(0.2, plan.size[1] * 0.7), min(0.36, cell.height))
+            _book_row(make, span, z, book_size, things)
+        elif plan.contents == "toys":
+            _blocks(make, span, z, min(0.12, cell.height * 0.4), things)
 
 
-def wardrobe(stream: Stream, palette: Palette) -> list[Part]:
-    """4: tall and closed, two to four doors with long handles, sometimes a top row."""
-    size = (stream.uniform(1.3, 2.0), 0.6, stream.uniform(2.0, 2.35))
-    doors = stream.integers(2, 5)
-    rows = [Row(1, doors, "door")]
-    if stream.chance(0.5):
-        rows = [Row(1, doors, "door"), Row(4.5, doors, "door")]
-    panelled = stream.chance(0.5)
-    leg = stream.uniform(0.03, 0.10)
-    return _cabinet(stream, palette, size, rows, leg=leg, panelled=panelled, axis=2, handle="bar")
+def _body(make: Maker, plan: Carcass) -> None:
+    (w, d, h), t = plan.size, THICKNESS
+    middle, tall = (plan.leg + h) / 2, h - plan.leg
+    for s in SIDES:
+        make.board((s * (w - t) / 2, 0, middle), (t, d, tall), plan.body)
+    make.board((0, 0, h - t / 2), (w + 0.004, d + 0.004, t + 0.002), plan.top)
+    make.board((0, 0, plan.leg + t / 2), (w - 0.04, d, t), plan.body)
+    make.board((0, d / 2 - 0.006, middle), (w - 0.04, 0.01, tall - 0.02), plan.body)
 
 
-def sideboard(stream: Stream, palette: Palette) -> list[Part]:
-    """7: waist high and wide; three drawers over doors, or an open console table."""
-    if stream.chance(0.4):
-        return _console(stream, palette)
-    size = (stream.uniform(1.1, 1.6), 0.42, stream.uniform(0.78, 0.92))
-    rows = [Row(1, 3, "drawer"), Row(2, stream.choice((2, 3, 4)), "door")]
-    leg = stream.uniform(0.10, 0.20)
-    return _cabinet(stream, palette, size, rows, leg=leg, marble=True)
+def _foot(make: Maker, plan: Carcass) -> None:
+    """Four legs, or a set-back plinth under low cabinets."""
+    width, depth, _ = plan.size
+    if plan.leg <= 0.05:
+        size = (width - 0.06, depth - 0.06, plan.leg + 0.01)
+        return make.board((0, 0.01, size[2] / 2), size, plan.body)
+    splay = make.draw.choice((0.0, 0.03))
+    material = plan.metal if make.draw.chance(0.5) else plan.body
+    spread = (width - 0.12, depth - 0.10)
+    return make.legs(spread, (0, plan.leg + 0.01), (0.020, 0.012), material, splay=splay)
 
 
-def _console(stream: Stream, palette: Palette) -> list[Part]:
-    width, depth, height = stream.uniform(1.0, 1.4), 0.34, stream.uniform(0.78, 0.86)
-    base = palette.metal(stream) if stream.chance(0.5) else palette.wood(stream, axis=2)
-    spread = (width - 0.06, depth - 0.06)
-    return [
-        board((0, 0, height - 0.017), (width, depth, 0.034), palette.top(stream), radius=0.008),
-        board((0, 0, height - 0.10), (width - 0.08, depth - 0.04, 0.13), palette.wood(stream)),
-        board((0, 0, 0.16), (width - 0.08, depth - 0.04, 0.02), base),
-        *legs(spread, (0, height - 0.03), (0.022, 0.017), base, splay=0, sides=4),
-    ]
+def _front(make: Maker, plan: Carcass, cell: Opening) -> None:
+    """One door or drawer front with its handle."""
+    y, middle = -plan.size[1] / 2 - FRONT_LIFT, cell.z + cell.height / 2
+    size = (cell.width - 0.008, 0.018, cell.height - 0.008)
+    make.board((cell.x, y + 0.009, middle), size, plan.front)
+    u, v = size[0] / 2 - 0.05, size[2] / 2 - 0.05
+    if plan.panelled and min(u, v) > 0.03:
+        corners = [(-u, -v), (u, -v), (u, v), (-u, v)]
+        bead = [(cell.x + a, y, middle + b) for a, b in corners]
+        make.loop(bead, 0.011, plan.front, sides=4)
+    _handle(make, plan, cell, y)
 
 
-def tv_stand(stream: Stream, palette: Palette) -> list[Part]:
-    """9: long and low, one row of two to four drawers, doors and niches."""
-    size = (stream.uniform(1.5, 2.1), 0.4, stream.uniform(0.42, 0.55))
-    kind: Cell = stream.choice(("drawer", "door", "open"))
-    columns = stream.integers(2, 5)
-    rows = [Row(1, columns, kind)]
-    if kind == "open":
-        rows = [Row(1, columns, "open"), Row(1, columns, "drawer")]
-    leg = stream.uniform(0.08, 0.18)
-    return _cabinet(stream, palette, size, rows, leg=leg, marble=True)
+def _handle(make: Maker, plan: Carcass, cell: Opening, y: float) -> None:
+    """A knob or bar in the middle of a drawer, or at the edge where a door opens."""
+    x, z, upright = cell.x, cell.z + cell.height / 2, cell.row.cell == "door"
+    if upright:  # doors meet in pairs, their handles side by side
+        paired = cell.column % 2 == 0 and cell.column + 1 < cell.row.columns
+        x += (cell.width / 2 - 0.05) * (1 if paired or cell.row.columns == 1 else -1)
+    if plan.handle == "knob":
+        make.knob((x, y, z), plan.metal)
+    if plan.handle != "bar":
+        return
+    half = min(0.15, 0.18 * cell.height) if upright else min(0.08, 0.18 * cell.width)
+    across, along = (0.0, half) if upright else (half, 0.0)
+    ends = [(x + s * across, y - 0.022, z + s * along) for s in SIDES]
+    make.bar(ends[0], ends[1], 0.007, plan.metal)
+    for end in ends:
+        make.bar((end[0], y, end[2]), end, 0.005, plan.metal, sides=6)
 
 
-def drawer_chest(stream: Stream, palette: Palette) -> list[Part]:
-    """10: nothing but drawers, three to five rows of one or two."""
-    size = (stream.uniform(0.7, 1.1), 0.45, stream.uniform(0.85, 1.2))
-    rows = [Row(1, stream.integers(1, 3), "drawer")] * stream.integers(3, 6)
-    return _cabinet(stream, palette, size, rows, leg=stream.uniform(0.05, 0.14))
+def _content_materials(make: Maker, contents: Contents) -> list[int]:
+    books = (*BOOK_COLOURS, make.palette.accent_colour)
+    colours = {"books": books, "toys": TOY_COLOURS, "none": ()}[contents]
+    return [make.plain(colour) for colour in colours]
+
+
+def _book_row(make: Maker, span: Vector, z: float, size: Vector, looks: list[int]) -> None:
+    """Books standing from span[0] to span[1] at height z, with gaps here and there.
+
+    size: (depth, height of the tallest book's limit); looks: materials to choose from.
+    """
+    draw, x = make.draw, span[0]
+    while x < span[1] - 0.05:
+        thick, tall = draw.uniform(0.018, 0.045), draw.uniform(0.5, 0.85) * size[1]
+        block = box((x + thick / 2, 0, z + tall / 2), (thick * 0.94, size[0], tall), steps=0)
+        make.add(block, draw.choice(looks))
+        x += thick if draw.chance(0.9) else draw.uniform(0.08, 0.2)
+
+
+def _blocks(make: Maker, span: Vector, z: float, size: float, looks: list[int]) -> None:
+    """Toy bricks, some of them stacked."""
+    draw, x = make.draw, span[0] + size / 2
+    while x < span[1] - size / 2:
+        for level in range(draw.integers(1, 3)):
+            middle = (x, draw.uniform(-0.03, 0.03), z + size * (level + 0.5))
+            make.board(middle, (size * 0.95,) * 3, draw.choice(looks), radius=0.01)
+        x += size * draw.uniform(1.1, 1.9)
 
 
 def _cabinet(
-    stream: Stream,
-    palette: Palette,
-    size: tuple[float, float, float],
+    make: Maker,
+    size: Size,
     rows: list[Row],
     *,
     leg: float,
@@ -153,96 +202,172 @@ def _cabinet(
     panelled: bool = False,
     handle: Handle | None = None,
     axis: int = 0,
-) -> list[Part]:
+) -> None:
     """A carcass in the room's woods; `marble` allows a stone top, `axis` is the grain's."""
-    body = palette.wood(stream, axis=axis)
+    body = make.wood(axis=axis)
     plan = Carcass(
-        *size,
-        rows=rows,
+        size,
+        rows,
         body=body,
-        front=palette.front(stream, axis=axis) if stream.chance(0.7) else body,
-        metal=palette.metal(stream),
-        top=palette.top(stream) if marble else body,
+        front=make.front(axis=axis) if make.draw.chance(0.7) else body,
+        metal=make.metal(),
+        top=make.top() if marble else body,
         leg=leg,
-        handle=handle or stream.choice(("knob", "bar", "none")),
+        handle=handle or make.draw.choice(("knob", "bar", "none")),
         contents=contents,
         panelled=panelled,
     )
-    return carcass(stream, palette, plan)
+    carcass(make, plan)
 
 
-def shelf(stream: Stream, palette: Palette) -> list[Part]:
-    """11: an etagere, boards on thin metal frames; no back, the wall shows through."""
-    width, depth, height = stream.uniform(0.7, 1.1), 0.32, stream.uniform(1.5, 1.95)
-    metal, wood = palette.metal(stream), palette.wood(stream)
-    colours = (palette.accent_colour, palette.second_fabric_colour, BOOK_COLOURS[3])
-    things = [palette.plain(stream, colour) for colour in colours]
-    made = []
+def children_cabinet(make: Maker, draw: Stream) -> None:
+    """1: pastel and white, small drawers and toy niches, mostly under a little house roof."""
+    roofed, width = draw.chance(0.7), draw.uniform(0.7, 1.0)
+    height = draw.uniform(0.95, 1.3)
+    rise = 0.3 * width
+    base = height - rise if roofed else height
+    pastel, white = make.plain(draw.choice(PASTELS)), make.plain(OFF_WHITE)
+    kinds: tuple[Cell, ...] = ("open", draw.choice(("open", "drawer")), "drawer")
+    rows = [Row(1, 2, kind) for kind in kinds[: draw.integers(2, 4)]]
+    if len(rows) < 3:
+        rows = [rows[0], Row(1, 2, "door")]
+    metal, size = make.metal(), (width, 0.4, base)
+    plan = Carcass(size, rows, white, pastel, metal, pastel, 0.05, "knob", "toys")
+    carcass(make, plan)
+    if roofed:
+        _house_roof(make, width, base, rise, pastel)
+
+
+def _house_roof(make: Maker, width: float, base: float, rise: float, material: int) -> None:
+    """Two boards leaning together over the cabinet, ridge at base + rise."""
+    half = width / 2 + 0.02
+    slope = math.atan2(rise - 0.03, half)
     for side in SIDES:
-        x, y, top = side * (width / 2 - 0.011), depth / 2 - 0.011, height - 0.011
-        frame = [(x, -y, 0), (x, -y, top), (x, y, top), (x, y, 0)]
-        made.append(part(tube(frame, 0.011, sides=8), metal))
+        plank = box((0, 0, 0), (math.hypot(half, rise - 0.03) + 0.01, 0.42, 0.028), radius=0.005)
+        middle = (side * half / 2, 0, base + rise / 2 - 0.015)
+        make.add(plank.turned("y", side * slope).moved(*middle), material)
+
+
+def nightstand(make: Maker, draw: Stream) -> None:
+    """2: a cube by the bed, two or three drawers or a drawer over a niche, on legs."""
+    lower: Cell = draw.choice(("drawer", "drawer", "open"))
+    rows = [Row(1, 1, "drawer"), *[Row(1, 1, lower)] * draw.integers(1, 3)]
+    size = (draw.uniform(0.42, 0.56), draw.uniform(0.36, 0.42), draw.uniform(0.45, 0.60))
+    if lower == "open":
+        rows = rows[:2]
+    _cabinet(make, size, rows, leg=draw.uniform(0.06, 0.20), contents="books")
+
+
+def bookcase(make: Maker, draw: Stream) -> None:
+    """3: tall, a closed back, four or five shelves full of books."""
+    size = (draw.uniform(0.8, 1.3), 0.32, draw.uniform(1.7, 2.2))
+    columns = 2 if size[0] > 1.0 and draw.chance(0.6) else 1
+    rows = [Row(1, columns, "open")] * draw.integers(4, 6)
+    _cabinet(make, size, rows, leg=0.05, contents="books", axis=2)
+
+
+def wardrobe(make: Maker, draw: Stream) -> None:
+    """4: tall and closed, two to four doors with long handles, sometimes a top row."""
+    size = (draw.uniform(1.3, 2.0), 0.6, draw.uniform(2.0, 2.35))
+    doors = draw.integers(2, 5)
+    rows = [Row(1, doors, "door")]
+    if draw.chance(0.5):
+        rows.append(Row(4.5, doors, "door"))
+    panelled = draw.chance(0.5)
+    leg = draw.uniform(0.03, 0.10)
+    _cabinet(make, size, rows, leg=leg, panelled=panelled, axis=2, handle="bar")
+
+
+def sideboard(make: Maker, draw: Stream) -> None:
+    """7: waist high and wide; three drawers over doors, or an open console table."""
+    if draw.chance(0.4):
+        return _console(make, draw)
+    size = (draw.uniform(1.1, 1.6), 0.42, draw.uniform(0.78, 0.92))
+    rows = [Row(1, 3, "drawer"), Row(2, draw.choice((2, 3, 4)), "door")]
+    return _cabinet(make, size, rows, leg=draw.uniform(0.10, 0.20), marble=True)
+
+
+def _console(make: Maker, draw: Stream) -> None:
+    width, depth, height = draw.uniform(1.0, 1.4), 0.34, draw.uniform(0.78, 0.86)
+    base = make.metal() if draw.chance(0.5) else make.wood(axis=2)
+    make.board((0, 0, height - 0.017), (width, depth, 0.034), make.top(), radius=0.008)
+    make.board((0, 0, height - 0.10), (width - 0.08, depth - 0.04, 0.13), make.wood())
+    make.board((0, 0, 0.16), (width - 0.08, depth - 0.04, 0.02), base)
+    spread = (width - 0.06, depth - 0.06)
+    make.legs(spread, (0, height - 0.03), (0.022, 0.017), base, splay=0, sides=4)
+
+
+def tv_stand(make: Maker, draw: Stream) -> None:
+    """9: long and low, one row of two to four drawers, doors and niches."""
+    size = (draw.uniform(1.5, 2.1), 0.4, draw.uniform(0.42, 0.55))
+    kind: Cell = draw.choice(("drawer", "door", "open"))
+    columns = draw.integers(2, 5)
+    rows = [Row(1, columns, kind)]
+    if kind == "open":
+        rows.append(Row(1, columns, "drawer"))
+    _cabinet(make, size, rows, leg=draw.uniform(0.08, 0.18), marble=True)
+
+
+def drawer_chest(make: Maker, draw: Stream) -> None:
+    """10: nothing but drawers, three to five rows of one or two."""
+    size = (draw.uniform(0.7, 1.1), 0.45, draw.uniform(0.85, 1.2))
+    rows = [Row(1, draw.integers(1, 3), "drawer")] * draw.integers(3, 6)
+    _cabinet(make, size, rows, leg=draw.uniform(0.05, 0.14))
+
+
+def shelf(make: Maker, draw: Stream) -> None:
+    """11: an etagere, boards on thin metal frames; no back, the wall shows through."""
+    width, depth, height = draw.uniform(0.7, 1.1), 0.32, draw.uniform(1.5, 1.95)
+    metal, wood = make.metal(), make.wood()
+    colours = (make.palette.accent_colour, make.palette.second_fabric_colour, BOOK_COLOURS[3])
+    things = [make.plain(colour) for colour in colours]
+    y, top = depth / 2 - 0.011, height - 0.011
+    for side in SIDES:
+        x = side * (width / 2 - 0.011)
+        make.add(tube([(x, -y, 0), (x, -y, top), (x, y, top), (x, y, 0)], 0.011, sides=8), metal)
     for y in (-depth / 2 + 0.011, depth / 2 - 0.011):
-        ends = [(s * width / 2, y, height - 0.011) for s in SIDES]
-        made.append(bar(ends[0], ends[1], 0.011, metal))
-    levels = np.linspace(0.12, height - 0.28, stream.integers(4, 6))
-    for z in levels:
-        made.append(board((0, 0, z), (width - 0.02, depth - 0.02, 0.022), wood))
-        start = stream.uniform(-0.42, 0.0) * width
-        span = (start, start + stream.uniform(0.2, 0.4) * width)
-        made += book_row(stream, span, z + 0.011, (0.2, 0.28), things)
-    return made
+        make.bar((-width / 2, y, top), (width / 2, y, top), 0.011, metal)
+    for z in np.linspace(0.12, height - 0.28, draw.integers(4, 6)):
+        make.board((0, 0, z), (width - 0.02, depth - 0.02, 0.022), wood)
+        start = draw.uniform(-0.42, 0.0) * width
+        span = (start, start + draw.uniform(0.2, 0.4) * width)
+        _book_row(make, span, z + 0.011, (0.2, 0.28), things)
 
 
-def wine_cabinet(stream: Stream, palette: Palette) -> list[Part]:
+def wine_cabinet(make: Maker, draw: Stream) -> None:
     """8: tall; glasses above, a lattice of bottles in the middle, doors below."""
-    width, depth, height = stream.uniform(0.75, 1.05), 0.36, stream.uniform(1.7, 2.1)
-    wood = palette.wood(stream, axis=2)
-    plan = Carcass(
-        width=width,
-        depth=depth,
-        height=height,
-        rows=[Row(0.75, 1, "open"), Row(0.75, 1, "open"), Row(1.1, 1, "open"), Row(1.1, 2, "door")],
-        body=wood,
-        front=palette.front(stream, axis=2) if stream.chance(0.5) else wood,
-        metal=palette.metal(stream),
-        top=wood,
-        leg=0.08,
-        handle="bar",
-    )
-    made = carcass(stream, palette, plan)
-    glass = palette.plain(stream, (0.85, 0.90, 0.92), specular=0.2, roughness=0.05)
+    size, wood = (draw.uniform(0.75, 1.05), 0.36, draw.uniform(1.7, 2.1)), make.wood(axis=2)
+    front = make.front(axis=2) if draw.chance(0.5) else wood
+    rows = [Row(0.75, 1, "open"), Row(0.75, 1, "open"), Row(1.1, 1, "open"), Row(1.1, 2, "door")]
+    plan = Carcass(size, rows, body=wood, front=front, metal=make.metal(), top=wood)
+    carcass(make, plan)
+    glass = make.plain((0.85, 0.90, 0.92), specular=0.2, roughness=0.05)
     upper, lower, rack, _, _ = plan.openings()
     for cell in (upper, lower):
-        made += _glasses(stream, width, cell.z + 0.008, glass)
-    bottles = [palette.plain(stream, c, specular=0.08, roughness=0.1) for c in BOTTLES]
-    return made + _bottle_rack(stream, plan, rack, bottles)
+        _glasses(make, size[0], cell.z + 0.008, glass)
+    bottles = [make.plain(colour, specular=0.08, roughness=0.1) for colour in BOTTLES]
+    _bottle_rack(make, plan, rack, bottles)
 
 
-def _glasses(stream: Stream, width: float, z: float, material: int) -> list[Part]:
+def _glasses(make: Maker, width: float, z: float, material: int) -> None:
     """A row of stemmed glasses standing on a shelf."""
     profile = [(0, 0), (0.035, 0), (0.035, 0.003), (0.005, 0.012), (0.005, 0.08), (0.033, 0.12)]
     profile += [(0.036, 0.15), (0.030, 0.19), (0.027, 0.19), (0.030, 0.12), (0, 0.09)]
-    made, count = [], stream.integers(4, 7)
-    for x in np.linspace(-width / 2 + 0.12, width / 2 - 0.12, count):
-        goblet = lathe(profile, segments=14, centre=(x, stream.uniform(-0.06, 0.04), z))
-        made.append(part(goblet, material))
-    return made
+    for x in np.linspace(-width / 2 + 0.12, width / 2 - 0.12, make.draw.integers(4, 7)):
+        centre = (x, make.draw.uniform(-0.06, 0.04), z)
+        make.add(lathe(profile, segments=14, centre=centre), material)
 
 
-def _bottle_rack(stream: Stream, plan: Carcass, cell: Opening, bottles: list[int]) -> list[Part]:
+def _bottle_rack(make: Maker, plan: Carcass, cell: Opening, bottles: list[int]) -> None:
     """Crossed slats in three bays, bottles lying in the openings with their necks to the front."""
-    z, high, wide = cell.z, cell.height, (plan.width - 0.06) / 3
+    draw, width = make.draw, plan.size[0]
+    z, high, wide = cell.z, cell.height, (width - 0.06) / 3
     profile = [(0, 0), (0.036, 0), (0.038, 0.006), (0.038, 0.19), (0.014, 0.25), (0.014, 0.30)]
-    bottle = facing_front(lathe([*profile, (0, 0.30)], segments=14)).moved(y=0.12)
-    made = []
+    bottle = lathe([*profile, (0, 0.30)], segments=14).facing_front().moved(y=0.12)
     for bay in range(3):
-        x = -plan.width / 2 + 0.03 + wide * bay
+        x = -width / 2 + 0.03 + wide * bay
         for low, top in ((z, z + high), (z + high, z)):
-            slat = tube([(x, -0.08, low), (x + wide, -0.08, top)], 0.013, sides=4)
-            made.append(part(slat, plan.body))
+            make.bar((x, -0.08, low), (x + wide, -0.08, top), 0.013, plan.body, sides=4)
         for u, v in ((0.5, 0.2), (0.5, 0.8), (0.2, 0.5), (0.8, 0.5)):
-            if stream.chance(0.8):
-                at = bottle.moved(x=x + wide * u, z=z + high * v)
-                made.append(part(at, stream.choice(bottles)))
-    return made
+            if draw.chance(0.8):
+                make.add(bottle.moved(x=x + wide * u, z=z + high * v), draw.choice(bottles))

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from helpers.data import rle
-from helpers.data.boundary import DILATION_RATIO, boundary_rle
+from helpers.data.boundary import DILATION_RATIO, boundary_band
 from helpers.data.index import InstanceIndex
 from helpers.data.taxonomy import FUTURE3D
 from helpers.inference.paste import paste_masks
@@ -204,7 +204,7 @@ def drawings(one: BoxedMask, *, side: int = 28, budgets: Sequence[int] = BUDGETS
 def _band(mask: Mask, picture: float) -> Mask:
     """Pixels near the outline, as near as the evaluation of a whole picture has it."""
     share = picture * 2**0.5 / np.hypot(*mask.shape)
-    return rle.decode(boundary_rle(rle.encode(mask), dilation_ratio=DILATION_RATIO * share))
+    return boundary_band(mask, dilation_ratio=DILATION_RATIO * share)
 
 
 def summary(table: pd.DataFrame, ways: Sequence[str]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture, class_colour, shade, short_name
+from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture, class_colour, shade, short_names
 
 # Columns of a training log that are not parts of the loss, beside the times.
 NOT_LOSSES = {"step", "epoch", "lr", "total", "grad_norm", "skipped"}
@@ -32,13 +32,14 @@ def class_bars(counts: pd.DataFrame, *, title: str) -> Picture:
             range(len(counts)), counts["instances"], color=[colour[g] for g in counts.supercategory]
         )
         axes.bar_label(bars, fontsize=7, padding=1.5, color=INK, rotation=90)
-        labels = [short_name(name) for name in counts["category"]]
+        labels = counts["category"].map(short_names(counts["category"]))
         axes.set_xticks(range(len(counts)), labels, rotation=55, ha="right", rotation_mode="anchor")
         axes.tick_params(axis="x", labelsize=7.5, length=0)
         axes.grid(visible=False, axis="x")
         axes.set(title=title, ylabel="instances", xlim=(-0.7, len(counts) - 0.3))
         axes.margins(y=0.12)
-        handles = [matplotlib.patches.Patch(color=colour[g], label=g) for g in groups]
+        groups = short_names(groups)
+        handles = [matplotlib.patches.Patch(color=colour[g], label=groups[g]) for g in groups]
         axes.legend(handles=handles, loc="upper right", ncols=2)
     return figure
 
@@ -143,10 +144,18 @@ def heat_map(table: pd.DataFrame, *, title: str, xlabel: str, ylabel: str) -> Pi
         seaborn.heatmap(
             table, ax=axes, cmap="Blues", vmin=0, vmax=1, annot=table * 100, fmt=".0f",
             linewidths=0.8, cbar=False, annot_kws={"fontsize": 8},
+            xticklabels=False, yticklabels=False,
         )  # fmt: skip
         axes.set(title=f"{title} (per cent)", xlabel=xlabel, ylabel=ylabel)
         axes.tick_params(length=0)
-        axes.set_xticklabels(axes.get_xticklabels(), rotation=35, ha="right")
+        rows, columns = table.index, table.columns
+        axes.set_yticks(np.arange(len(rows)) + 0.5, rows.map(short_names(rows)))
+        axes.set_xticks(
+            np.arange(len(columns)) + 0.5,
+            columns.map(short_names(columns)),
+            rotation=35,
+            ha="right",
+        )
     return figure
 
 
@@ -193,7 +202,9 @@ def stacked_shares(table: pd.DataFrame, *, title: str, ylabel: str) -> Picture:
                 bars, labels, label_type="center", fontsize=8, color=INK if light else "white"
             )
             left += column.to_numpy()
-        axes.set_yticks(range(len(table)), [str(row) for row in table.index])
+        rows = [str(row) for row in table.index]
+        labels = short_names(rows, length=40)
+        axes.set_yticks(range(len(table)), [labels[row] for row in rows])
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter(FuncFormatter(_percent))
         axes.set(title=title, ylabel=ylabel, xlim=(0, 1))
@@ -242,8 +253,9 @@ def class_ap_bars(table: pd.DataFrame, *, title: str) -> Picture:
         colours = [class_colour(int(i)) for i in table.index]
         bars = axes.barh(range(len(table)), table["AP"], color=colours)
         axes.bar_label(bars, fmt="%.1f", fontsize=8, padding=3)
-        names = zip(table["category"], table["instances"], strict=True)
-        axes.set_yticks(range(len(table)), [f"{short_name(n)}  ({count})" for n, count in names])
+        labels = table["category"].map(short_names(table["category"]))
+        named = zip(labels, table["instances"], strict=True)
+        axes.set_yticks(range(len(table)), [f"{label}  ({count})" for label, count in named])
         axes.set(title=title, xlabel="mask AP (per cent)")
         axes.grid(visible=False, axis="y")
         axes.set_ylim(-0.7, len(table) - 0.3)

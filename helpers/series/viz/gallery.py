@@ -11,7 +11,7 @@ import pandas as pd
 
 from helpers.data.index import InstanceIndex
 from helpers.drawing import Overlay, Panel, id_map
-from helpers.drawing_style import short_name
+from helpers.drawing_style import short_names
 from helpers.series.analysis.statistics import instance_table
 from helpers.series.viz.sources import picture, predicted, truth
 
@@ -58,8 +58,9 @@ def class_examples(index: InstanceIndex) -> list[Panel]:
     )
     table = table.sort_values("free", ascending=False, kind="stable")
     best = table.drop_duplicates("category_id").sort_values("category_id")
+    titles = short_names(best["category"])
     return [
-        _closeup(index, int(row.image_id), int(row.annotation_id), row.category)
+        _closeup(index, int(row.image_id), int(row.annotation_id), titles[row.category])
         for row in best.itertuples()
     ]
 
@@ -77,13 +78,13 @@ def free_shares(table: pd.DataFrame) -> np.ndarray:
     return np.clip(1 - covered, 0, None)
 
 
-def _closeup(index: InstanceIndex, image_id: int, annotation_id: int, name: str) -> Panel:
+def _closeup(index: InstanceIndex, image_id: int, annotation_id: int, title: str) -> Panel:
     row = int(np.searchsorted(index.image_ids, image_id))
     found = index.instances(row)
     place = int(np.flatnonzero(found.annotation_ids[~found.crowd] == annotation_id)[0])
     overlay, image = truth(index, row).keep(np.array([place])), picture(index, row)
     window = square_window(overlay.boxes[0], image.shape[:2])
-    return Panel(image[window], short_name(name), cropped(overlay, window), fill=0.0, labels=False)
+    return Panel(image[window], title, cropped(overlay, window), fill=0.0, labels=False)
 
 
 def square_window(box: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:

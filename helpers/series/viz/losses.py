@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import StrMethodFormatter
 
-from helpers.drawing_style import CYCLE, GREY, STYLE, Picture, class_colour, shade, short_name
+from helpers.drawing_style import CYCLE, GREY, STYLE, Picture, class_colour, shade, short_names
 
 
 def alpha_bars(table: pd.DataFrame, *, title: str) -> Picture:
@@ -37,7 +37,7 @@ def alpha_bars(table: pd.DataFrame, *, title: str) -> Picture:
             )  # fmt: skip
             weights.legend()
         weights.set(ylabel="alpha", xlim=(-0.7, len(table) - 0.3))
-        names = [short_name(name) for name in table["category"]]
+        names = table["category"].map(short_names(table["category"]))
         weights.set_xticks(places, names, rotation=50, ha="right", rotation_mode="anchor")
         for axes in (counts, weights):
             axes.grid(visible=False, axis="x")
@@ -70,8 +70,9 @@ def class_ap_by_run(table: pd.DataFrame, runs: Sequence[str], *, title: str) -> 
             axes.scatter(
                 values[name], places, label=name, color=colour, marker=marker, s=38, zorder=2
             )
-        named = zip(table["category"], table["instances"], strict=True)
-        axes.set_yticks(places, [f"{short_name(name)}  ({count})" for name, count in named])
+        labels = table["category"].map(short_names(table["category"]))
+        named = zip(labels, table["instances"], strict=True)
+        axes.set_yticks(places, [f"{label}  ({count})" for label, count in named])
         axes.invert_yaxis()
         axes.set(title=title, xlabel="mask AP (per cent)")
         axes.grid(visible=False, axis="y")

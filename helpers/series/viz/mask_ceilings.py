@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture, shade, short_name
+from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture, shade, short_names
 from helpers.series.analysis.mask_grids import Drawing
 
 MEASURES = {
@@ -41,10 +41,9 @@ def ceiling_curves(summary: pd.DataFrame, classes: pd.DataFrame, *, title: str) 
         for number, way in enumerate(ways):
             colour = shade(CYCLE[0], 0.7 - 1.1 * number / max(len(ways) - 1, 1))
             single.scatter(100 * classes[way], range(len(classes)), color=colour, s=22, label=way)
-        named = zip(classes.index, classes["instances"], strict=True)
-        single.set_yticks(
-            range(len(classes)), [f"{short_name(n)}  ({count})" for n, count in named]
-        )
+        labels = short_names(classes.index)
+        named = [f"{labels[n]}  ({count})" for n, count in classes["instances"].items()]
+        single.set_yticks(range(len(classes)), named)
         single.tick_params(axis="y", labelsize=7.5, length=0)
         single.set(title="by class", xlabel="mean IoU (per cent)")
         single.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=len(ways))

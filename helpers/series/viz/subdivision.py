@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from helpers.drawing import Overlay
-from helpers.drawing_style import CYCLE, INK, STYLE, Picture
+from helpers.drawing_style import CYCLE, INK, STYLE, Picture, short_name
 from helpers.inference.paste import paste_masks
 from helpers.models.pointrend import subdivision
 from helpers.models.points import PointTable, in_image
@@ -106,7 +106,7 @@ def _draw_object(axes: Axes, image: np.ndarray, overlay: Overlay, row: int) -> N
     y, x = (np.arange(side) - 0.5 for side in padded.shape)
     axes.contour(x, y, padded, levels=[0.5], colors=CYCLE[1], linewidths=1.2)
     axes.set(xlim=(left, right), ylim=(bottom, top))
-    axes.set_title(f"{overlay.names[row].split(' / ')[0]}\ntrue outline", fontsize=8)
+    axes.set_title(f"{short_name(overlay.names[row])}\ntrue outline", fontsize=8)
 
 
 def _draw_step(axes: Axes, step: SubdivisionStep, box: np.ndarray) -> None:

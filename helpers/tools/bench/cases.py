@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,11 +12,7 @@ from typing import Any
 import numpy as np
 import pycocotools.mask as coco_mask
 import torch
-from faster_coco_eval import COCO as FasterCOCO
-from faster_coco_eval import COCOeval_faster
 from PIL import Image
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 from torch import nn
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.ops import deform_conv2d, roi_align
@@ -27,7 +21,6 @@ from helpers.config import TtaConfig, change, preset
 from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.loader import InstanceDataset
-from helpers.evaluation.average_precision import evaluate
 from helpers.inference.paste import to_rle
 from helpers.inference.predict import predict_image
 from helpers.models.build import build_model
@@ -46,7 +39,7 @@ KINDS = 34
 
 def cases() -> Iterator[Case]:
     """All cases, each made when it is asked for, with inputs that are the same every time."""
-    parts = (_paste, _roi_align, _deform, _subdivision, _prediction, _evaluation, _sample, _tta)
+    parts = (_paste, _roi_align, _deform, _subdivision, _prediction, _sample, _tta)
     for make in (*parts, step_cases):
         torch.manual_seed(0)
         yield from make()
@@ -153,36 +146,9 @@ def _subdivision() -> Iterator[Case]:
     yield from pointrend_cases(_pyramid(), _boxes(100), (SIDE, SIDE))
 
 
-def _evaluation() -> Iterator[Case]:
-    """From truth and results as a JSON file gives them to the scores, all checks included.
-
-    The other ways write into the rows they are given, so they get copies of these: flat ones, well
-    below a hundredth of their time.
-    """
-    truth, results = _scored_set(images=100)
-    name = "mask AP of 100 pictures, 5 instances and 30 detections each"
-
-    def reference(dataset: type, evaluator: type) -> float:
-        with contextlib.redirect_stdout(io.StringIO()):
-            coco = dataset()
-            coco.dataset = {**truth, "annotations": [dict(row) for row in truth["annotations"]]}
-            coco.createIndex()
-            scored = evaluator(coco, coco.loadRes([dict(row) for row in results]), "segm")
-            scored.evaluate()
-            scored.accumulate()
-            scored.summarize()
-        return float(scored.stats[0])
-
-    def ours() -> float:
-        return evaluate(truth, results, kinds=("segm",)).metrics["segm"]["AP"]
-
-    yield Case(name, ours, lambda: reference(COCO, COCOeval), "pycocotools")
-    yield Case(name, ours, lambda: reference(FasterCOCO, COCOeval_faster), "faster-coco-eval")
-
-
-def _scored_set(images: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Ellipses of 34 classes as truth; as results their copies, moved, some of another class."""
-    random, annotations, results = _random(), [], []
+def _ellipses(images: int) -> dict[str, Any]:
+    """Plain COCO ground truth: five ellipses of 34 classes in each picture."""
+    random, annotations = _random(), []
     for image_id in range(1, images + 1):
         low, high = np.log(30), np.log(350)
         shapes = [
@@ -195,19 +161,12 @@ def _scored_set(images: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             row = {"image_id": image_id, "category_id": kind, "segmentation": mask}
             row |= {"area": area, "bbox": [float(v) for v in box], "iscrowd": 0}
             annotations.append({**row, "id": len(annotations) + 1})
-        for n in range(30):
-            moved = np.array(shapes[n % 5]) * random.normal(1, 0.06, 4)
-            kind = (
-                int(kinds[n % 5]) if random.random() < 0.6 else int(random.integers(1, KINDS + 1))
-            )
-            row = {"image_id": image_id, "category_id": kind, "segmentation": _ellipse(*moved)}
-            results.append({**row, "score": float(random.random())})
     pictures = [
         {"id": n, "height": SIDE, "width": SIDE, "file_name": f"{n}.jpg"}
         for n in range(1, images + 1)
     ]
     categories = [{"id": n, "name": str(n), "supercategory": ""} for n in range(1, KINDS + 1)]
-    return {"images": pictures, "annotations": annotations, "categories": categories}, results
+    return {"images": pictures, "annotations": annotations, "categories": categories}
 
 
 def _ellipse(x: float, y: float, width: float, height: float) -> rle.Rle:
@@ -221,7 +180,7 @@ def _ellipse(x: float, y: float, width: float, height: float) -> rle.Rle:
 
 
 def _sample() -> Iterator[Case]:
-    truth, _ = _scored_set(images=1)
+    truth = _ellipses(images=1)
     with tempfile.TemporaryDirectory() as folder:
         pixels = _blobs(3, SIDE).mul(255).byte().permute(1, 2, 0).numpy()
         Image.fromarray(pixels).save(Path(folder) / "1.jpg", quality=92)

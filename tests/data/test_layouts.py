@@ -1,0 +1,189 @@
+"""Which file and which pictures belong together, in the layouts people have; what is not COCO is
+recognised, and stray files stop nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from datafiles import document, picture, write
+
+from helpers.__main__ import main
+from helpers.data.coco import read_index
+from helpers.data.errors import DataError
+from helpers.data.layouts import find_dataset, picture_list
+
+# layout -> annotation file of the training split, its image folder
+LAYOUTS = {
+    "release": ("GT/train_set.json", "train/image"),
+    "organisers": ("annotations/train_set.json", "train2020"),
+    "winners": ("annotations/train_set.json", "images/train"),
+    "coco": ("annotations/instances_train2017.json", "train2017"),
+    "coco-images": ("annotations/instances_train2017.json", "images/train2017"),
+    "exported": ("train/_annotations.coco.json", "train"),
+    "exported-images": ("train/_annotations.coco.json", "train/images"),
+    "flat": ("train.json", "images"),
+    "flat-coco": ("instances_train.json", "train"),
+    "fiftyone": ("train/labels.json", "train/data"),
+}
+
+
+def build(folder: Path, annotations: str, images: str) -> None:
+    (folder / annotations).parent.mkdir(parents=True, exist_ok=True)
+    (folder / images).mkdir(parents=True, exist_ok=True)
+    for image in document()["images"]:
+        stored = picture(image["height"], image["width"], seed=len(annotations) + image["id"])
+        stored.save(folder / images / image["file_name"])
+    (folder / annotations).write_text(json.dumps(document()))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_is_found_from_its_folder_and_from_its_file(
+    tmp_path: Path, layout: str
+) -> None:
+    annotations, images = LAYOUTS[layout]
+    build(tmp_path, annotations, images)
+    pair = (tmp_path / annotations, tmp_path / images)
+    assert find_dataset(tmp_path) == {"train": pair}
+    assert find_dataset(pair[0]) == {"all": pair}
+    assert read_index(pair[0]).image_path(0) == pair[1] / "one.png"
+    val = [name.replace("train", "valid") for name in (annotations, images)]
+    build(tmp_path, *val)
+    assert find_dataset(tmp_path)["val"] == (tmp_path / val[0], tmp_path / val[1])
+    assert main(["check", str(tmp_path)]) == 0
+
+
+def test_stray_files_stop_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    build(tmp_path, "annotations/instances_all.json", "images")
+    strays = {
+        "annotations/captions_all.json": {"images": [], "annotations": [{"caption": "a"}]},
+        "annotations/panoptic_all.json": {
+            "images": [],
+            "annotations": [{"segments_info": [{"bbox": [0, 0, 1, 1]}]}],
+        },
+        "notes.json": {"by": "me"},
+        "results.json": [{"image_id": 1, "segmentation": {}}],
+    }
+    for name, content in strays.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    for name in ("annotations/._instances_all.json", "images/._one.png", "empty.json"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7Mac OS X" if "." in name[:14] else b"")
+    pair = (tmp_path / "annotations/instances_all.json", tmp_path / "images")
+    assert find_dataset(tmp_path) == {"all": pair}
+    assert main(["check", str(tmp_path)]) == 0
+    build(tmp_path, "annotations/instances_more.json", "images")
+    with pytest.raises(DataError, match=r"several .*instances_all\.json, instances_more\.json"):
+        find_dataset(tmp_path)
+    for year in (2014, 2017):
+        build(tmp_path, f"annotations/instances_train{year}.json", f"train{year}")
+    assert find_dataset(tmp_path)["train"][0].name == "instances_train2014.json"
+    assert "left out: instances_train2017.json" in caplog.text
+
+
+def test_a_folder_of_pictures_is_listed_and_what_is_left_out_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("b.jpg", "a.JPG", "c.gif", "d.jfif"):
+        image = picture(16, 24)
+        image.save(tmp_path / name, format="JPEG" if name.endswith("jfif") else None)
+    (tmp_path / "._a.JPG").write_bytes(b"\0\5\x16\7Mac OS X")
+    (tmp_path / "a.json").write_text(json.dumps({"shapes": [], "imagePath": "a.JPG"}))
+    (tmp_path / "e.heic").write_bytes(b"x")
+    rows = picture_list(tmp_path)["images"]
+    assert [(row["id"], row["file_name"]) for row in rows] == [
+        *((1, "a.JPG"), (2, "b.jpg"), (3, "c.gif"), (4, "d.jfif"))
+    ]
+    assert (rows[0]["height"], rows[0]["width"]) == (16, 24)
+    assert "left out, as no pictures: a.json, e.heic" in caplog.text
+    assert picture_list(tmp_path / "b.jpg")["images"][0]["file_name"] == "b.jpg"
+    (tmp_path / "b.jpg").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"b\.jpg"):
+        picture_list(tmp_path)
+    (tmp_path / "coco.json").write_text(json.dumps(document()))
+    assert picture_list(tmp_path)["images"] == []  # a data set, not a bare folder
+
+
+def test_what_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(DataError, match=r"holds photos\. Known layouts: GT/"):
+        find_dataset(tmp_path)
+    with pytest.raises(DataError, match="no such file or folder"):
+        find_dataset(tmp_path / "nowhere")
+    picture(4, 4).save(tmp_path / "a.png")
+    assert main(["check", str(tmp_path / "a.png")]) == 1
+    assert "This is a picture" in capsys.readouterr().out
+
+
+def labelme(folder: Path) -> Path:
+    content = {"version": "5", "shapes": [{"points": []}], "imagePath": "p1.jpg"}
+    (folder / "p1.json").write_text(json.dumps(content))
+    return folder / "p1.json"
+
+
+def via(folder: Path) -> Path:
+    regions = [{"shape_attributes": {"name": "polygon"}, "region_attributes": {}}]
+    content = {"p1.jpg123": {"filename": "p1.jpg", "regions": regions}}
+    (folder / "via_region_data.json").write_text(json.dumps(content))
+    return folder / "via_region_data.json"
+
+
+def label_studio(folder: Path) -> Path:
+    result = [{"from_name": "label", "to_name": "image", "type": "brushlabels"}]
+    (folder / "export.json").write_text(json.dumps([{"annotations": [{"result": result}]}]))
+    return folder / "export.json"
+
+
+def cvat(folder: Path) -> Path:
+    (folder / "annotations.xml").write_text('<annotations>\n<image id="0" name="p1.jpg"/>')
+    return folder / "annotations.xml"
+
+
+def voc(folder: Path) -> Path:
+    (folder / "SegmentationObject").mkdir()
+    (folder / "Annotations").mkdir()
+    (folder / "Annotations/p1.xml").write_text("<annotation>\n<object>")
+    return folder / "Annotations/p1.xml"
+
+
+def yolo(folder: Path) -> Path:
+    (folder / "train/labels").mkdir(parents=True)
+    (folder / "train/labels/p1.txt").write_text("0 0.1 0.1 0.4 0.1 0.4 0.4\n")
+    (folder / "data.yaml").write_text("names: [chair]\n")
+    return folder / "data.yaml"
+
+
+def masks(folder: Path) -> Path:
+    (folder / "masks").mkdir()
+    picture(4, 4).save(folder / "masks/p1.png")
+    return folder
+
+
+FORMATS: dict[Callable[[Path], Path], tuple[str, str]] = {
+    labelme: ("labelme", "labelme2coco '"),
+    via: ("VIA", "Export Annotations (COCO format)"),
+    label_studio: ("Label Studio", "label-studio-converter export"),
+    cvat: ("CVAT", "datum convert -if cvat"),
+    voc: ("Pascal VOC", "datum convert -if voc"),
+    yolo: ("YOLO", "/train/labels', "),
+    masks: ("PNG", "pycocotools.mask.encode"),
+}
+
+
+@pytest.mark.parametrize("make", FORMATS, ids=lambda make: make.__name__)
+def test_other_formats_are_named_with_what_converts_them(tmp_path: Path, make) -> None:
+    picture(16, 24).save(tmp_path / "p1.jpg")
+    file = make(tmp_path)
+    for read in (find_dataset, read_index, lambda path: read_index(file)):
+        with pytest.raises(DataError) as raised:
+            read(tmp_path)
+        assert all(text in str(raised.value) for text in FORMATS[make])
+
+
+def test_a_damaged_coco_file_is_not_taken_for_another_format(tmp_path: Path) -> None:
+    masks(tmp_path)
+    file = write(tmp_path)
+    file.write_text(file.read_text()[:-50])
+    with pytest.raises(DataError, match="Download or export it again"):
+        read_index(file)

@@ -1,0 +1,278 @@
+"""Masks in the colour of their class, class names of any kind, pictures that show themselves."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.font_manager import findfont, fontManager, get_font
+from PIL import Image
+
+from helpers import drawing_style
+from helpers.drawing import Overlay, Panel, deepest_point, grid, id_map, tint
+from helpers.drawing_style import (
+    CYCLE,
+    INK,
+    Picture,
+    class_colour,
+    instance_colours,
+    shade,
+    short_name,
+    short_names,
+    text_on,
+)
+from helpers.series.viz import figures, losses, mask_ceilings
+
+
+def rectangle(
+    y1: int, x1: int, y2: int, x2: int, *, size: tuple[int, int] = (40, 60)
+) -> np.ndarray:
+    mask = np.zeros(size, bool)
+    mask[y1:y2, x1:x2] = True
+    return mask
+
+
+@pytest.fixture
+def two() -> Overlay:
+    """A large thing of class 26 with a small one of class 18 upon it."""
+    return Overlay(
+        masks=np.stack([rectangle(25, 20, 35, 30), rectangle(10, 5, 40, 55)]),
+        boxes=np.array([[20.0, 25, 30, 35], [5, 10, 55, 40]]),
+        category_ids=np.array([18, 26]),
+        names=("Dining Chair", "Three-Seat / Multi-person sofa"),
+        scores=np.array([0.4, 0.9]),
+    )
+
+
+def rgb(category_id: int) -> list[int]:
+    return [round(255 * c) for c in to_rgb(class_colour(category_id))]
+
+
+def test_tint_paints_masks_only_and_small_things_last(two: Overlay):
+    image = np.full((40, 60, 3), 100, np.uint8)
+    painted = tint(image, two, strength=1.0)
+    assert painted[5, 5].tolist() == [100, 100, 100]
+    assert painted[12, 6].tolist() == rgb(26)
+    assert painted[30, 25].tolist() == rgb(18)
+    assert (tint(image, two, strength=0.0) == image).all()
+
+
+def test_id_map_has_one_colour_an_instance(two: Overlay):
+    painted = id_map(two, (40, 60))
+    assert len(np.unique(painted.reshape(-1, 3), axis=0)) == 3
+    assert painted[30, 25].tolist() != painted[12, 6].tolist()
+
+
+def test_best_keeps_confident_ones_best_first(two: Overlay):
+    assert two.best(score=0.5).names == ("Three-Seat / Multi-person sofa",)
+    assert two.best(score=0.1).scores.tolist() == [0.9, 0.4]
+    assert len(two.best(score=0.1, limit=1)) == 1
+    assert len(two.best(score=0.95)) == 0
+
+
+def test_a_label_lies_inside_its_thing():
+    mask = rectangle(10, 10, 30, 14) | rectangle(20, 10, 32, 50)
+    assert mask[deepest_point(mask)]
+    one = rectangle(7, 9, 8, 10)
+    assert deepest_point(one) == (7, 9)
+
+
+@pytest.mark.parametrize("case", ["full", "empty mask", "one pixel", "none", "no instances given"])
+def test_every_case_is_drawn(case: str, two: Overlay):
+    masks = {
+        "full": np.ones((2, 40, 60), bool),
+        "empty mask": np.zeros((2, 40, 60), bool),
+        "one pixel": np.stack([rectangle(0, 0, 1, 1), rectangle(39, 59, 40, 60)]),
+    }
+    overlay = two if case not in masks else two.keep(np.array([0, 1]))
+    if case in masks:
+        overlay = Overlay(masks[case], two.boxes, two.category_ids, two.names)
+    if case == "none":
+        overlay = two.best(score=1.0)
+    shown = None if case == "no instances given" else overlay
+    panel = Panel(np.zeros((40, 60, 3), np.uint8), case, shown, boxes=True)
+    mime, data = grid([panel], columns=3, alt=case).encoded()
+    assert mime == "image/jpeg"
+    assert len(data) > 500
+
+
+def test_contours_do_not_move_the_picture(two: Overlay):
+    panels = [Panel(np.zeros((40, 60, 3), np.uint8), "a", two)] * 3
+    picture = grid(panels, columns=2, alt="three")
+    assert len(picture.axes) == 4
+    assert picture.axes[0].get_xlim() == (-0.5, 59.5)
+    assert picture.axes[0].get_ylim() == (39.5, -0.5)
+
+
+def test_an_empty_grid_is_refused():
+    with pytest.raises(ValueError, match="nothing to draw"):
+        grid([], columns=2, alt="")
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG defines it."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_class_has_its_colour():
+    assert len({class_colour(i) for i in range(1, 35)}) == 34
+    assert [class_colour(i) for i in range(1, 8)] == list(CYCLE)
+    assert all(class_colour(i).startswith("#") for i in (0, 90, 4711))
+
+
+def test_labels_can_be_read_on_every_class_colour():
+    for category_id in range(1, 35):
+        colour = class_colour(category_id)
+        assert contrast(text_on(colour), colour) >= 3
+
+
+def test_shade_ends_at_white_and_black_and_instances_differ():
+    assert len(set(instance_colours(30))) == 30
+    assert shade("#123456", 1.0) == "#ffffff"
+    assert shade("#123456", -1.0) == "#000000"
+    assert shade("#123456", 0.0) == "#123456"
+
+
+@pytest.mark.parametrize(
+    ("photograph", "kind", "size"), [(True, "JPEG", (168, 84)), (False, "PNG", (200, 100))]
+)
+def test_a_picture_brings_one_opaque_image_and_words(
+    photograph: bool, kind: str, size: tuple[int, int]
+):
+    picture = Picture((2.0, 1.0), alt="two lines", photograph=photograph)
+    picture.add_subplot().plot([0, 1], [1, 0], color=INK)
+    bundle = picture.bundle()
+    assert bundle.pop("text/plain") == "two lines"
+    (mime, data), *rest = bundle.items()
+    image = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert not rest
+    assert mime == f"image/{kind.lower()}"
+    assert image.format == kind
+    assert image.size == size
+    red, green, blue, alpha = image.convert("RGBA").getpixel((1, 1))
+    assert min(red, green, blue) >= 245
+    assert alpha == 255
+
+
+NAMES = [
+    "椅子",
+    "$a_b^{",
+    "$x_{$ and $y",
+    "100 % wool",
+    "a/b",
+    "<b>x</b>",
+    "_hidden\nname",
+    "an unusually long name of forty letters; first" + "!" * 34,
+    "an unusually long name of forty letters; second" + "!" * 33,
+    "Lamp / Floor Lamp",
+    "Lamp / Table Lamp",
+]
+TABLE = pd.DataFrame(
+    {
+        "category": NAMES,
+        "supercategory": NAMES,
+        "category_id": range(1, len(NAMES) + 1),
+        "instances": 5,
+        "AP": 50.0,
+        "alpha": 1.0,
+        "run": 40.0,
+    }
+)
+
+
+def overlay() -> Picture:
+    count = len(NAMES)
+    masks = np.zeros((count, 40, 10 * count), bool)
+    for n in range(count):
+        masks[n, :, 10 * n : 10 * n + 8] = True
+    shown = Overlay(masks, np.zeros((count, 4)), np.arange(1, count + 1), tuple(NAMES))
+    return grid(
+        [Panel(np.zeros((40, 10 * count, 3), np.uint8), NAMES[2], shown)], columns=1, alt=""
+    )
+
+
+def ceilings() -> Picture:
+    summary = pd.DataFrame(dict.fromkeys(mask_ceilings.MEASURES, 0.5), index=["way"])
+    classes = pd.DataFrame({"way": 0.5, "instances": 5}, index=NAMES)
+    return mask_ceilings.ceiling_curves(summary, classes, title="t")
+
+
+def square() -> Picture:
+    table = pd.DataFrame(0.5, index=NAMES, columns=NAMES)
+    return figures.heat_map(table, title="t", xlabel="x", ylabel="y")
+
+
+FIGURES: dict[str, Callable[[], Picture]] = {
+    "overlay": overlay,
+    "class bars": lambda: figures.class_bars(TABLE, title="t"),
+    "AP bars": lambda: figures.class_ap_bars(TABLE.set_index("category_id"), title="t"),
+    "heat map": square,
+    "stacked": lambda: figures.stacked_shares(
+        pd.DataFrame({"a": 0.5, "b": 0.5}, index=NAMES), title="t", ylabel="y"
+    ),
+    "alpha": lambda: losses.alpha_bars(TABLE, title="t"),
+    "runs": lambda: losses.class_ap_by_run(TABLE, ["run"], title="t"),
+    "ceilings": ceilings,
+}
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.filterwarnings("error")
+def test_any_name_is_drawn_and_no_two_look_alike(kind: str):
+    picture = FIGURES[kind]()
+    assert len(picture.encoded()[1]) > 2000
+    labels = []
+    for axes in picture.axes:
+        labels += [*axes.get_xticklabels(), *axes.get_yticklabels(), *axes.texts]
+    texts = {text.get_text().removesuffix("  (5)") for text in labels}
+    assert {"椅子", "$a_b^{", "100 % wool", "a/b", "<b>x</b>"} <= texts
+    assert len([text for text in texts if "Lamp" in text or "!" in text]) == 4
+    if kind == "class bars":
+        assert len(picture.axes[0].get_legend().get_texts()) == len(NAMES)
+
+
+def test_short_names():
+    assert short_name("Sideboard / Side Cabinet / Console") == "Sideboard"
+    assert short_name("Three-Seat / Multi-person sofa") == "Three-Seat Sofa"
+    assert short_name("Corner/Side Table") == "Corner/Side Table"
+    assert short_name("x" * 40) == "x" * 25 + "…"
+    labels = short_names(["Lamp / Floor", "Bed", "Lamp / Table", "Bed"])
+    assert labels == {"Lamp / Floor": "Lamp / Floor", "Bed": "Bed", "Lamp / Table": "Lamp / Table"}
+    alike = ["x" * 30 + middle + "y" * 30 for middle in "abc"]
+    labels = short_names(alike, length=20)
+    assert len(set(labels.values())) == 3 and max(map(len, labels.values())) <= 20
+
+
+def test_a_font_that_has_the_letters_is_found_and_a_missing_one_is_told_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    """DejaVu Sans has neither letter; another of the fonts that matplotlib brings has the first."""
+    own = [font for font in fontManager.ttflist if "mpl-data" in font.fname]
+    monkeypatch.setattr(fontManager, "ttflist", own)
+    drawing_style._family_for.cache_clear()
+    code = 0x1D8D
+    assert not get_font(findfont("DejaVu Sans")).get_char_index(code)
+    picture = Picture((2, 1))
+    words = [
+        picture.text(0, 0, chr(code)),
+        picture.text(0, 1, "\U0001b170"),
+        picture.text(1, 0, "a"),
+    ]
+    with caplog.at_level(logging.WARNING):
+        picture.encoded()
+        picture.encoded()
+    families = [len(word.get_fontfamily()) for word in words]
+    assert families[0] == families[2] + 1 and families[1] == families[2]
+    assert len([record for record in caplog.records if "NUSHU" in record.message]) == 1
