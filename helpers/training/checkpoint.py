@@ -73,15 +73,15 @@ def check_space(folder: Path, model: nn.Module, config: TrainConfig) -> None:
         )
 
 
-def load_newest(folder: Path, *, map_location: torch.device | str = "cpu") -> Checkpoint | None:
-    """The newest checkpoint that can be read, or None when there is none at all.
+def load_newest(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint that can be read, on the CPU, or None when there is none at all.
 
     Only tensors and plain values are read, never code. Raises StorageError when all are damaged.
     """
     paths = _all(folder)
     for path in reversed(paths):
         try:
-            return load(path, map_location=map_location)
+            return load(path)
         except StorageError as error:
             logger.warning("%s; trying the one before it", error)
     if paths:
@@ -91,10 +91,10 @@ def load_newest(folder: Path, *, map_location: torch.device | str = "cpu") -> Ch
     return None
 
 
-def load(path: Path, *, map_location: torch.device | str = "cpu") -> Checkpoint:
-    """One checkpoint file. Raises StorageError when it is damaged or is something else."""
+def load(path: Path) -> Checkpoint:
+    """One checkpoint file, on the CPU. Raises StorageError when damaged or something else."""
     try:
-        state = torch.load(path, map_location=map_location, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         return Checkpoint(**state)
     except (OSError, RuntimeError, EOFError, UnpicklingError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

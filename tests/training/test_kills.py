@@ -83,7 +83,8 @@ def half_written(run: Run) -> dict[str, int]:
 def moment(kind: str, run: Run) -> Callable[[], bool]:
     """Whether it has come: some steps after the first of this sitting, while its first or second
     checkpoint is written, or between the last checkpoint and the scores."""
-    last, sittings = run.dir / "checkpoints" / f"step_{STEPS:08d}.pt", len(run.environment)
+    last = run.dir / "checkpoints" / f"step_{STEPS:08d}.pt"
+    sittings = len(run.environment) if kind == "evaluation" else 0
     wait, seen, stale = random.randint(1, 18), {steps_logged(run)}, half_written(run)
 
     def now() -> bool:

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
     from tqdm import tqdm
 
-    from helpers.series.notebook import hardware
+    from helpers.run_store import hardware
     from helpers.tools.bench.cases import cases
     from helpers.tools.bench.timing import measure, table
 
