@@ -15,15 +15,15 @@ COMMANDS = {
     "apply-decisions": ("helpers.review.command", "put accepted masks of a review into a file"),
     "check": ("helpers.data.command", "validate a data set and say what will be done about it"),
     "split": ("helpers.data.split_command", "hold pictures out of a training split"),
-    "train": ("helpers.train_command", "train a config, or continue where it stopped"),
+    "train": ("helpers.run_train", "train a config, or continue where it stopped"),
     "step-times": ("helpers.tools.step_times", "time the parts of a training step"),
     "ladder": ("helpers.ladder.command", "measure the rows of the paper's tables, or check them"),
-    "evaluate": ("helpers.runs_evaluate", "score predictions, a run, or a data set itself"),
-    "predict": ("helpers.predict_command", "predict pictures with a run, or with several, fused"),
+    "evaluate": ("helpers.run_evaluate", "score predictions, a run, or a data set itself"),
+    "predict": ("helpers.run_predict", "predict pictures with a run, or with several, fused"),
     "submit": ("helpers.evaluation.submission", "make the challenge's file of predictions"),
     "bench": ("helpers.tools.bench.command", "time the fast paths against what others offer"),
     "record": ("helpers.series.record", "put executed outputs into the committed notebooks"),
-    "runs": ("helpers.runs_command", "list the runs of the run store, or compare two of them"),
+    "runs": ("helpers.run_command", "list the runs of the run store, or compare two of them"),
 }
 PROG = "python -m helpers"
 

@@ -16,10 +16,10 @@ from helpers.data.errors import DataError
 from helpers.data.rle import encode
 from helpers.files import RunBusyError, StorageError, UserError, locked
 from helpers.inference.predict import predict_index
+from helpers.run_command import runs_table
 from helpers.run_store import find_run, list_runs
+from helpers.run_train import command_of
 from helpers.runs import Preview, get_or_train
-from helpers.runs_command import runs_table
-from helpers.train_command import command_of
 from helpers.training.checkpoint import load_newest
 from helpers.training.interrupt import Interrupted
 

@@ -17,8 +17,8 @@ from helpers.data.rle import bbox, encode
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.bootstrap import Difference
 from helpers.files import UserError, write_json
+from helpers.run_command import compare, config_changes, most_different
 from helpers.run_store import Run, data_digest
-from helpers.runs_command import compare, config_changes, most_different
 
 SIDE, PICTURES = 64, 10
 

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the table; nothing is stored. The errors of a training."""
     if args.steps < 1:
         raise UserError(f"--steps {args.steps} measures nothing: give 1 or more")
-    from helpers.train_command import parse
+    from helpers.run_train import parse
     from helpers.training.data import read_split
     from helpers.training.loop import prepare
 

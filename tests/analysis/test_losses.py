@@ -21,8 +21,8 @@ from helpers.ladder.reference import Entry, Reference
 from helpers.ladder.rungs import rung
 from helpers.models.build import build_model
 from helpers.models.losses import focal_alpha
+from helpers.run_train import parse
 from helpers.series.analysis import losses
-from helpers.train_command import parse
 
 from .conftest import IMAGES, box_rle
 
@@ -107,7 +107,7 @@ def test_the_command_of_every_rung_makes_its_config(start: str):
     rungs = losses.focal_ladder(base, (1.23456, 0.9))
     assert len({config.hash() for config in rungs.values()}) == len(rungs) == 4
     for config in rungs.values():
-        words = shlex.split(losses.train_command(config, start))
+        words = shlex.split(losses.run_train(config, start))
         assert words[:4] == ["python", "-m", "helpers", "train"]
         assert parse(words[4:]) == config
     assert rungs["focal, alpha by class"].loss.alpha == (1.235, 0.9)

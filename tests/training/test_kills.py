@@ -19,7 +19,7 @@ import torch
 
 from helpers.config import ExperimentConfig, change, preset
 from helpers.run_store import Run
-from helpers.train_command import command_of
+from helpers.run_train import command_of
 from helpers.training.checkpoint import load_newest
 
 STEPS, EVERY = 120, 10

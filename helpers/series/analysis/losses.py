@@ -29,9 +29,9 @@ from helpers.models.losses import class_loss, focal_alpha, mask_loss
 from helpers.models.matching import cat_labels, sample_rois
 from helpers.models.roi_align import pool_rois
 from helpers.run_store import Run, list_runs
+from helpers.run_train import command_of
 from helpers.series.analysis.statistics import instance_table
 from helpers.structures import Sample
-from helpers.train_command import command_of
 
 EASE_EDGES = (0.0, 0.3, 0.6, 0.9, 1.0)
 EASE_NAMES = ("p up to 0.3", "0.3 to 0.6", "0.6 to 0.9", "above 0.9")
@@ -184,7 +184,7 @@ def required_run(config: ExperimentConfig, *, made_by: str) -> Run:
     return run
 
 
-def train_command(config: ExperimentConfig, start: Preset) -> str:
+def run_train(config: ExperimentConfig, start: Preset) -> str:
     """The command line that trains `config`, as what differs from the preset `start`."""
     return shlex.join(command_of(config, start))
 

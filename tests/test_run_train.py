@@ -7,7 +7,7 @@ import pytest
 
 from helpers.config import Solov2Config, TtaConfig, change, preset
 from helpers.config_fields import flat
-from helpers.train_command import command_of, parse
+from helpers.run_train import command_of, parse
 
 CHANGES = {
     "nothing": {},
@@ -51,7 +51,7 @@ def test_a_section_is_on_with_one_of_its_options_and_off_with_none(monkeypatch):
     assert parse(["--test.tta.flip", "False"]).test.tta == TtaConfig(flip=False)
     assert parse(["--test.tta", "None", "--train.seed", "4"]) == parse(["--train.seed", "4"])
     augmented = change(preset("quick"), test__tta=TtaConfig(flip=False))
-    monkeypatch.setattr("helpers.train_command.preset", lambda name: augmented)
+    monkeypatch.setattr("helpers.run_train.preset", lambda name: augmented)
     assert parse([]) == augmented
     assert parse(["--test.tta.max_side", "900"]).test.tta == TtaConfig(flip=False, max_side=900)
     assert parse(["--test.tta", "None"]) == preset("quick")

@@ -9,14 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import __main__, files, runs_predict
+from helpers import __main__, files, run_predictions
 from helpers.config import TtaConfig, change
 from helpers.data.index import InstanceIndex
 from helpers.inference.ensemble import fuse
 from helpers.inference.predict import detect_index, predict_index, to_results
 from helpers.inference.stored import StoredPredictions
-from helpers.predict_command import parse_shard
-from helpers.runs_predict import Member
+from helpers.run_predict import parse_shard
+from helpers.run_predictions import Member
 from tests.inference.conftest import index as index  # a fixture
 from tests.inference.painted import CONFIG, ColourModel
 
@@ -93,7 +93,7 @@ def runs(index, tmp_path, monkeypatch):
             raise files.UserError(f"no run starts with {name!r}")
         return runs[name]
 
-    monkeypatch.setattr(runs_predict, "find_run", find)
+    monkeypatch.setattr(run_predictions, "find_run", find)
     monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "outputs"))
     return runs
 
@@ -393,7 +393,7 @@ def member(names: dict[int, str], ids: str = "file", *, width: int = 30) -> Memb
     ],
 )  # fmt: skip
 def test_pictures_are_matched_by_file_name(ours, theirs, expected):
-    assert runs_predict._matched(ours, theirs) == expected
+    assert run_predictions._matched(ours, theirs) == expected
 
 
 @pytest.mark.parametrize(
@@ -407,4 +407,4 @@ def test_pictures_are_matched_by_file_name(ours, theirs, expected):
 )
 def test_other_pictures_are_refused(other, message):
     with pytest.raises(files.UserError, match=message):
-        runs_predict._matched(member(NAMES), other)
+        run_predictions._matched(member(NAMES), other)

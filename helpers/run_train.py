@@ -39,8 +39,8 @@ OTHER_DATA = tuple(f"--data.{name}" for name in ANNOTATIONS)
 def main(words: Sequence[str]) -> int:
     """Train, evaluate, print the folder and the scores. SystemExit after help or a wrong option."""
     config = parse(words)
+    from helpers.run_command import summary
     from helpers.runs import get_or_train  # torch is slow to import: help does without
-    from helpers.runs_command import summary
     from helpers.training.processes import this_process
 
     done = get_or_train(config, tensorboard=_head().parse_known_args(words)[0].tensorboard)

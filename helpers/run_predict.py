@@ -71,7 +71,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 def run(args: argparse.Namespace) -> int:
     """Predict what is not there yet; say where the results lie, or what is still missing."""
-    from helpers.runs_predict import drawn, predicted  # torch is slow to import
+    from helpers.run_predictions import drawn, predicted  # torch is slow to import
 
     stored = predicted(args)
     results, about = stored.assemble(), stored.about
