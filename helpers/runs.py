@@ -19,6 +19,7 @@ from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import evaluate
 from helpers.files import UserError, locked, make_folder, write_json
 from helpers.inference.predict import predict_index
+from helpers.models.pretrained import weights_source
 from helpers.run_store import VERSIONS, Run, data_digest, hardware, store_dir
 from helpers.training.data import read_splits
 from helpers.training.interrupt import Interrupted
@@ -106,6 +107,7 @@ def _note_sitting(run: Run) -> None:
         "hardware": hardware(),
         "processes": this_process().num_processes,
         "versions": {package: metadata.version(package) for package in VERSIONS},
+        "backbone weights": weights_source(run.config.model),
     }
     write_json(run.dir / "environment.json", [*run.environment, sitting])
 

@@ -54,8 +54,7 @@ class Backbone(nn.Module):
     layer2..4 strides in its 1x1 convolution, as the Caffe-style ResNets do. deformable: those of
     stages c2..c5 whose 3x3 convolutions become deformable.
 
-    `weights_source` says where the weights come from; `mean` and `std`, of RGB in 0..255, are the
-    input scale they were trained with.
+    `mean` and `std`, of RGB in 0..255, are the input scale its ImageNet weights were trained with.
     """
 
     def __init__(
@@ -75,7 +74,8 @@ class Backbone(nn.Module):
         had."""
         super().__init__()
         self.net = _create(name)
-        self.weights_source = load_imagenet(self.net, name) if pretrained else "random numbers"
+        if pretrained:
+            load_imagenet(self.net, name)
         self.mean, self.std = _input_scale(name)
         self.channels: list[int] = self.net.feature_info.channels()
         self.norm_mode = norm

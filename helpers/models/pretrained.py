@@ -15,6 +15,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from helpers.config import ModelConfig
 from helpers.files import UserError
 
 PACKAGES = {
@@ -22,8 +23,19 @@ PACKAGES = {
 }
 
 
-def load_imagenet(net: nn.Module, name: str) -> str:
-    """Fill `net`, timm's model `name` or its feature extractor; returns where the weights are from.
+def weights_source(config: ModelConfig) -> str:
+    """Where the backbone's first weights come from, as a run's record says it."""
+    if not config.pretrained:
+        return "random numbers"
+    package = PACKAGES.get(config.backbone)
+    file = None if package is None else _file_of(package)
+    if file is not None:
+        return f"{package} {metadata.version(package)} ({file.name})"
+    return f"timm {metadata.version('timm')} ({config.backbone})"
+
+
+def load_imagenet(net: nn.Module, name: str) -> None:
+    """Fill `net`, timm's model `name` or its feature extractor, with ImageNet weights.
 
     Raises UserError when the package's file is damaged or does not fit, or when there is no package
     and timm cannot fetch the weights.
@@ -32,7 +44,7 @@ def load_imagenet(net: nn.Module, name: str) -> str:
     file = None if package is None else _file_of(package)
     if file is not None:
         fill(net, package_weights(file, name))
-        return f"{package} {metadata.version(package)} ({file.name})"
+        return
     try:
         fill(net, timm.create_model(name, pretrained=True).state_dict())
     except Exception as error:  # hub, disk and format errors share no base class
@@ -43,7 +55,6 @@ def load_imagenet(net: nn.Module, name: str) -> str:
             f"no ImageNet weights for {name!r}: not installed, and timm cannot fetch them "
             f"({type(error).__name__}). Go online once, or: {cure}"
         ) from error
-    return f"timm {metadata.version('timm')} ({name})"
 
 
 def package_weights(file: Path, name: str) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from helpers.config import ExperimentConfig
 from helpers.data.index import InstanceIndex
 from helpers.files import StorageError, UserError, locked, make_folder, replace_file
 from helpers.models.build import build_model
+from helpers.models.pretrained import weights_source
 from helpers.structures import Sample
 from helpers.training.checkpoint import check_digest, check_space, load_newest, save
 from helpers.training.data import TrainingBatches, class_table, missing_classes, read_splits
@@ -78,6 +79,7 @@ def train(config: ExperimentConfig, run_dir: Path, *, watch: Watch | None = None
     if trainer.accelerator.is_main_process:
         if watch.progress:
             tqdm.write(f"on {trainer.accelerator.device}, {class_table(index, val)}")
+            tqdm.write(f"backbone weights: {weights_source(config.model)}")
         for gap in missing_classes(index, val):
             logger.warning(gap)
     fit(

