@@ -25,7 +25,7 @@ def boxes_by_step(
     low, high = boxes[..., :2].min(axis=(0, 1)), boxes[..., 2:].max(axis=(0, 1))
     rows, columns = square_window(np.concatenate((low, high)), image.shape[:2])
     with matplotlib.rc_context(STYLE):
-        figure = Picture((2.1 * len(names), 2.55), alt=f"{title}: {', '.join(names)}",
+        figure = Picture((2.6 * len(names), 3.05), alt=f"{title}: {', '.join(names)}",
                          photograph=True)  # fmt: skip
         for axes, name, step in zip(figure.subplots(1, len(names)), names, boxes, strict=True):
             axes.imshow(image)
