@@ -137,7 +137,7 @@ def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> 
     `groups` does not divide.
     """
     for stage in stages:
-        found = list(_three_by_three(net, stage))
+        found = list(spatial_convolutions(net, stage))
         if not found:
             raise UserError(
                 f"deform_stages has {stage}, but the backbone has no 3x3 convolutions to deform "
@@ -150,7 +150,7 @@ def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> 
             setattr(owner, name, DeformConv(conv, groups=groups))
 
 
-def _three_by_three(net: nn.Module, stage: int) -> Iterator[tuple[nn.Module, str]]:
+def spatial_convolutions(net: nn.Module, stage: int) -> Iterator[tuple[nn.Module, str]]:
     """Owner and name of each spatial 3x3 convolution in the blocks of stage c2..c5."""
     ends = net.feature_info.module_name()
     if not 2 <= stage <= 5 or not ends[0].startswith(("layer", "blocks")):

@@ -20,7 +20,9 @@ SIDE = 96
 @pytest.fixture
 def model() -> Detector:
     torch.manual_seed(0)
-    config = dataclasses.replace(preset("quick").model, fpn_channels=16, box_head_dim=32)
+    small = {"fpn_channels": 16, "box_head_dim": 32, "coarse_dim": 32}
+    resnet = {"backbone": "resnet10t", "pretrained": False, "norm": "bn"}
+    config = dataclasses.replace(preset("quick").model, **small, **resnet)
     made = build_model(config, LossConfig(), TestConfig(), 3)
     for name, weight in made.backbone.named_parameters():
         if name.endswith("bn2.weight"):  # timm starts the residual branches at zero

@@ -19,7 +19,7 @@ from helpers.config import TestConfig
 from helpers.data.index import InstanceIndex
 from helpers.data.loader import InstanceDataset
 from helpers.models.build import Detector
-from helpers.models.deform import DeformConv, deform_stages
+from helpers.models.deform import DeformConv, deform_stages, spatial_convolutions
 from helpers.series.analysis.statistics import instance_table
 from helpers.structures import Sample
 
@@ -71,12 +71,14 @@ class Reading:
 def with_kernels(model: Detector) -> tuple[Detector, bool]:
     """A copy with deformable 3 x 3 convolutions in c3 to c5, and whether these have been learnt.
 
-    A model without them gets fresh ones, which read the regular grid and change no answer.
+    Stages without one, as c3 of EfficientNet-Lite0, stay. A model without deformable layers gets
+    fresh ones, which read the regular grid and change no answer.
     """
     model = copy.deepcopy(model).eval()
     learnt = any(isinstance(module, DeformConv) for module in model.modules())
     if not learnt:
-        deform_stages(model.backbone.net, (3, 4, 5))
+        net = model.backbone.net
+        deform_stages(net, [stage for stage in (3, 4, 5) if any(spatial_convolutions(net, stage))])
     return model, learnt
 
 
