@@ -199,7 +199,8 @@ def seed_differences(steps: Sequence[Step]) -> pd.DataFrame | None:
     seed. Columns file_name and difference (mask AP, 0 to 1), largest first; None for one seed."""
     first, *others = steps
     for other in others:
-        if (first.name, first.data, first.hardware) == (other.name, other.data, other.hardware):
+        alike = (first.name, first.data, first.hardware) == (other.name, other.data, other.hardware)
+        if alike and first.seed != other.seed:
             one, two = (step.masks.per_image.set_index("file_name")["a"] for step in (first, other))
             return (two - one).sort_values(ascending=False).rename("difference").reset_index()
     return None
