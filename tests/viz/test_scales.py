@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,6 +106,18 @@ def test_pictures_are_sorted_by_their_difference():
     picture = scales.image_differences([step("up", 0.1)], title="pictures")
     assert drawn(picture)
     assert picture.axes[0].lines[1].get_ydata() == pytest.approx([20, 10, 0])
+
+
+def test_two_seeds_show_what_another_seed_alone_does():
+    one, two = step("up", 0.1), replace(step("up", 0.1), seed=2)
+    table = two.masks.per_image.assign(a=[0.4, 0.9, 0.5, np.nan])
+    two = replace(two, masks=replace(two.masks, per_image=table))
+    assert scales.seed_differences([one, step("down", 0.1)]) is None
+    noise = scales.seed_differences([one, two])
+    assert noise["file_name"].tolist()[:3] == ["x", "y", "w"]
+    assert noise["difference"].dropna().tolist() == pytest.approx([0.4, 0, -0.1])
+    *_, dashed = scales.image_differences([one, two], title="pictures").axes[0].lines
+    assert dashed.get_ydata() == pytest.approx([40, 0, -10])
 
 
 def test_a_picture_before_and_after_a_step():

@@ -103,6 +103,7 @@ def draw_histogram(
             name, (place, 0.985), xycoords=axes.get_xaxis_transform(), xytext=(2, 0),
             textcoords="offset points", color=CYCLE[3], fontsize=7.5, va="top", rotation=90,
         )  # fmt: skip
+    axes.margins(y=0.22 if marks else None)  # room for the names above the bars
     axes.yaxis.set_major_formatter(FuncFormatter(_percent))
     axes.set(xlabel=xlabel, ylabel=ylabel)
 
@@ -172,11 +173,14 @@ def shape_map(
         axes = figure.add_subplot()
         axes.scatter(sizes[:, 0], sizes[:, 1], s=5, color=GREY, alpha=0.35, linewidths=0, zorder=1)
         # Large rings first, small marks last: sets share shapes, and all have to be seen.
-        looks = (("o", 150, CYCLE[3]), ("s", 62, CYCLE[0]), ("D", 26, CYCLE[2]), ("^", 14, INK))
-        for (name, shapes), (marker, area, colour) in zip(sets.items(), looks, strict=False):
+        marks = (("o", 150, CYCLE[3]), ("x", 34, CYCLE[0]), ("D", 26, CYCLE[2]), ("^", 14, INK))
+        for (name, shapes), (marker, area, colour) in zip(sets.items(), marks, strict=False):
+            paint = (
+                {"color": colour} if marker == "x" else {"facecolor": "none", "edgecolor": colour}
+            )
             axes.scatter(
-                shapes[:, 0], shapes[:, 1], s=area, marker=marker, facecolor="none",
-                edgecolor=colour, linewidths=1.7, label=name, zorder=3,
+                shapes[:, 0], shapes[:, 1], s=area, marker=marker, linewidths=1.7, label=name,
+                zorder=3, **paint,
             )  # fmt: skip
         axes.plot([side, side, sizes.min()], [sizes.min(), side, side], color=INK, linewidth=0.8)
         for axis, log in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):

@@ -169,6 +169,7 @@ def step_intervals(steps: Sequence[Step], *, title: str) -> Picture:
 def image_differences(steps: Sequence[Step], *, title: str) -> Picture:
     """Mask AP of each picture alone, after less before, sorted; one line a step.
 
+    Dashed, where two seeds were measured: the same of two trainings that differ in the seed alone.
     Pictures without instances are left out. Raises ValueError when there is no step.
     """
     if not steps:
@@ -181,10 +182,28 @@ def image_differences(steps: Sequence[Step], *, title: str) -> Picture:
             values = 100 * step.masks.per_image["difference"].dropna()
             label = f"{step.name}, seed {step.seed}"
             axes.step(np.arange(1, len(values) + 1), values, where="mid", label=label)
+        noise = seed_differences(steps)
+        if noise is not None:
+            values = 100 * noise["difference"].dropna()
+            places = np.arange(1, len(values) + 1)
+            label = "no step, another seed"
+            axes.step(places, values, "--", where="mid", color=INK, linewidth=1.6, label=label)
         axes.set(title=title, xlabel="pictures, from the largest gain to the largest loss")
         axes.set(ylabel="points of mask AP")
         axes.legend(loc="upper right")
     return figure
+
+
+def seed_differences(steps: Sequence[Step]) -> pd.DataFrame | None:
+    """What another seed alone does to each picture: the row before the first step, seed against
+    seed. Columns file_name and difference (mask AP, 0 to 1), largest first; None for one seed."""
+    first, *others = steps
+    for other in others:
+        alike = (first.name, first.data, first.hardware) == (other.name, other.data, other.hardware)
+        if alike and first.seed != other.seed:
+            one, two = (step.masks.per_image.set_index("file_name")["a"] for step in (first, other))
+            return (two - one).sort_values(ascending=False).rename("difference").reset_index()
+    return None
 
 
 def step_panels(
