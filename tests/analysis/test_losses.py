@@ -40,12 +40,11 @@ def test_alpha_is_that_of_the_counts_of_each_label(small_index: InstanceIndex):
     assert groups["category"].tolist() == ["Cabinet", "Bed", "Lighting"]
 
 
-def test_scale_facts_are_the_formulas():
-    table = losses.scale_facts([1 / 35, 0.3, 0.9], FOCAL)
+def test_class_losses_are_the_formulas():
+    table = losses.class_losses([1 / 35, 0.3, 0.9], KINDS)
     p = table.index.to_numpy()
     assert table["cross entropy"].to_numpy() == pytest.approx(-np.log(p), rel=1e-5)
     assert table["focal"].to_numpy() == pytest.approx(-np.log(p) * (1 - p) ** 2, rel=1e-4)
-    assert table["times smaller"].to_numpy() == pytest.approx((1 - p) ** -2.0, rel=1e-4)
 
 
 def test_mask_losses_of_a_soft_label():

@@ -69,12 +69,6 @@ def class_losses(probabilities: Sequence[float], losses: Mapping[str, LossConfig
     return pd.DataFrame(columns, index=pd.Index(probabilities, name="p"))
 
 
-def scale_facts(probabilities: Sequence[float], config: LossConfig) -> pd.DataFrame:
-    """Cross entropy beside the class loss of `config`, and by how much it is smaller; rows p."""
-    table = class_losses(probabilities, {"cross entropy": LossConfig(), "focal": config})
-    return table.assign(**{"times smaller": table["cross entropy"] / table["focal"]})
-
-
 def mask_losses(
     probabilities: Sequence[float], labels: Sequence[float], config: LossConfig
 ) -> pd.DataFrame:
