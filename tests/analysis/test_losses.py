@@ -40,12 +40,11 @@ def test_alpha_is_that_of_the_counts_of_each_label(small_index: InstanceIndex):
     assert groups["category"].tolist() == ["Cabinet", "Bed", "Lighting"]
 
 
-def test_scale_facts_are_the_formulas():
-    table = losses.scale_facts([1 / 35, 0.3, 0.9], FOCAL)
+def test_class_losses_are_the_formulas():
+    table = losses.class_losses([1 / 35, 0.3, 0.9], KINDS)
     p = table.index.to_numpy()
     assert table["cross entropy"].to_numpy() == pytest.approx(-np.log(p), rel=1e-5)
     assert table["focal"].to_numpy() == pytest.approx(-np.log(p) * (1 - p) ** 2, rel=1e-4)
-    assert table["times smaller"].to_numpy() == pytest.approx((1 - p) ** -2.0, rel=1e-4)
 
 
 def test_mask_losses_of_a_soft_label():
@@ -107,7 +106,7 @@ def test_the_command_of_every_rung_makes_its_config(start: str):
     rungs = losses.focal_ladder(base, (1.23456, 0.9))
     assert len({config.hash() for config in rungs.values()}) == len(rungs) == 4
     for config in rungs.values():
-        words = shlex.split(losses.run_train(config, start))
+        words = shlex.split(losses.train_command(config, start))
         assert words[:4] == ["python", "-m", "helpers", "train"]
         assert parse(words[4:]) == config
     assert rungs["focal, alpha by class"].loss.alpha == (1.235, 0.9)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from helpers.series.viz.diagrams import Stage, pipeline_map, step_ladder
 from helpers.series.viz.figures import shape_map
@@ -25,10 +24,9 @@ def test_the_map_names_every_stage():
 def test_the_ladder_stacks_gains_on_what_was_reached():
     table = pd.DataFrame({"step": ["base", "more"], "mask_ap": [70.0, 71.5], "gain": [np.nan, 1.5]})
     axes = step_ladder(table, title="t", xlabel="AP").axes[0]
-    reached, gained = [patch.get_width() for patch in axes.patches[:2]], axes.patches[3]
-    assert reached == [70, 70]
-    assert gained.get_x() == 70
-    assert gained.get_width() == pytest.approx(1.5)
+    assert axes.lines[0].get_xdata().tolist() == [70, 71.5]
+    gained = axes.collections[0].get_segments()[1]
+    assert gained[:, 0].tolist() == [70, 71.5]
     assert [text.get_text() for text in axes.texts] == ["70.00", "71.50  (+1.50)"]
 
 

@@ -21,8 +21,8 @@ def test_weights_stand_below_their_counts():
     picture = alpha_bars(CLASSES, title="weights")
     assert len(picture.encoded()[1]) > 2000
     counts, weights = picture.axes
-    assert [bar.get_height() for bar in counts.patches] == [40, 4]
-    assert [bar.get_height() for bar in weights.patches] == [0.9, 1.6]
+    assert counts.lines[0].get_ydata().tolist() == [40, 4]
+    assert weights.lines[0].get_ydata().tolist() == [0.9, 1.6]
     assert [t.get_text() for t in weights.get_xticklabels()] == ["Bed Frame", "Nightstand"]
     marked = alpha_bars(CLASSES.assign(alpha_precision=[0.8, 1.9]), title="weights")
     assert marked.axes[1].lines[-1].get_ydata().tolist() == [0.8, 1.9]

@@ -69,12 +69,6 @@ def class_losses(probabilities: Sequence[float], losses: Mapping[str, LossConfig
     return pd.DataFrame(columns, index=pd.Index(probabilities, name="p"))
 
 
-def scale_facts(probabilities: Sequence[float], config: LossConfig) -> pd.DataFrame:
-    """Cross entropy beside the class loss of `config`, and by how much it is smaller; rows p."""
-    table = class_losses(probabilities, {"cross entropy": LossConfig(), "focal": config})
-    return table.assign(**{"times smaller": table["cross entropy"] / table["focal"]})
-
-
 def mask_losses(
     probabilities: Sequence[float], labels: Sequence[float], config: LossConfig
 ) -> pd.DataFrame:
@@ -184,7 +178,7 @@ def required_run(config: ExperimentConfig, *, made_by: str) -> Run:
     return run
 
 
-def run_train(config: ExperimentConfig, start: Preset) -> str:
+def train_command(config: ExperimentConfig, start: Preset) -> str:
     """The command line that trains `config`, as what differs from the preset `start`."""
     return shlex.join(command_of(config, start))
 

@@ -72,24 +72,25 @@ def _turn(axes: Axes, *, columns: int, y: int) -> None:
 
 
 def step_ladder(table: pd.DataFrame, *, title: str, xlabel: str) -> Picture:
-    """Steps one upon the other: the value reached so far, and in colour what the step added.
+    """Steps one upon the other: a point at the value reached, a line for what the step added.
 
-    `table`: columns step, mask_ap and gain (nan in the first row), in the order of the steps.
+    Points need no axis that starts at zero, so that small gains can be seen. `table`: columns step,
+    mask_ap and gain (nan in the first row), in the order of the steps.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Picture(
-            (7.6, 0.9 + 0.34 * len(table)), alt=f"{title}: bars from the first step on"
-        )
+        figure = Picture((7.6, 0.9 + 0.34 * len(table)), alt=f"{title}: a point for each step")
         axes = figure.add_subplot()
         places, gain = range(len(table)), table["gain"].fillna(0)
-        axes.barh(places, table["mask_ap"] - gain, color=shade(CYCLE[0], 0.72))
-        axes.barh(places, gain, left=table["mask_ap"] - gain, color=CYCLE[0])
+        low, high = table["mask_ap"].min(), table["mask_ap"].max()
+        span = high - low
+        reached = table["mask_ap"]
+        axes.hlines(places, reached - gain, reached, color=shade(CYCLE[0], 0.55), linewidth=3)
+        axes.plot(reached, places, "o", color=CYCLE[0], markersize=6)
         for place, (value, added) in enumerate(zip(table["mask_ap"], table["gain"], strict=True)):
             text = f"{value:.2f}" + (f"  (+{added:.2f})" if added == added else "")
-            axes.text(value + 0.1, place, text, va="center", fontsize=8.5, color=INK)
+            axes.text(value + 0.02 * span, place, text, va="center", fontsize=8.5, color=INK)
         axes.set_yticks(places, table["step"])
         axes.invert_yaxis()
-        low, high = table["mask_ap"].min(), table["mask_ap"].max()
-        axes.set(title=title, xlabel=xlabel, xlim=(low - 2, high + 0.25 * (high - low)))
+        axes.set(title=title, xlabel=xlabel, xlim=(low - 0.1 * span, high + 0.25 * span))
         axes.grid(visible=False, axis="y")
     return figure

@@ -22,8 +22,8 @@ def one_picture(index: InstanceIndex, row: int) -> list[Panel]:
     return [
         Panel(image, "picture"),
         Panel(id_map(overlay, image.shape[:2]), "id-map: one colour an instance"),
-        Panel(image, "masks and classes", overlay),
-        Panel(image, "boxes", overlay, fill=0.0, labels=False, boxes=True),
+        Panel(image, "masks and classes", overlay, fill=0.5, outline=0.35),
+        Panel(image, "boxes", overlay, fill=0.0, outline=0.0, labels=False, boxes=True),
     ]
 
 

@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import StrMethodFormatter
 
-from helpers.drawing_style import CYCLE, GREY, STYLE, Picture, class_colour, shade, short_names
+from helpers.drawing_style import CYCLE, GREY, STYLE, Picture, shade, short_names
 
 
 def alpha_bars(table: pd.DataFrame, *, title: str) -> Picture:
-    """Instances of each class on a logarithmic axis, and below the weight the class gets.
+    """Instances of each class on a logarithmic axis, and below the weight the class gets, as the
+    distance from 1 that it is.
 
     table: that of `analysis.losses.alpha_table`, commonest class first or in any other order; its
-    column alpha_precision, where there is one, is drawn as a mark over the bar of alpha.
+    column alpha_precision, where there is one, is drawn as a mark beside that of alpha.
     """
     places = np.arange(len(table))
     with matplotlib.rc_context(STYLE):
@@ -24,11 +25,13 @@ def alpha_bars(table: pd.DataFrame, *, title: str) -> Picture:
             (max(6.4, 0.27 * len(table)), 4.4), alt=f"{title}: counts and weights by class"
         )
         counts, weights = figure.subplots(2, 1, sharex=True)
-        colours = [class_colour(int(number)) for number in table["category_id"]]
-        counts.bar(places, table["instances"], color=colours)
-        counts.set(title=title, ylabel="instances", yscale="log", ylim=(0.7, None))
+        counts.plot(places, table["instances"], "o", color=CYCLE[0], markersize=5)
+        counts.set(
+            title=title, ylabel="instances", yscale="log", ylim=(0.7, 2 * table["instances"].max())
+        )
         counts.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        weights.bar(places, table["alpha"], color=colours)
+        weights.vlines(places, 1, table["alpha"], color=shade(CYCLE[0], 0.55), linewidth=3)
+        weights.plot(places, table["alpha"], "o", color=CYCLE[0], markersize=5)
         weights.axhline(1, color=GREY, linewidth=1, linestyle=(0, (4, 2)))
         if "alpha_precision" in table:
             weights.plot(
