@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-import statistics
 from pathlib import Path
 
 import nbformat
@@ -91,14 +90,12 @@ def test_it_ends_by_handing_on_its_results(notebook):
 def test_cells_are_many_and_short(name: str):
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     lines = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
-    assert 12 <= len(lines) <= 25
-    assert statistics.median(lines) <= 5
+    assert len(lines) >= 12
+    assert max(lines) <= 40
 
 
-def test_logic_lives_in_the_package(notebook):
-    nodes = list(ast.walk(tree(notebook)))
-    assert not any(isinstance(node, ast.ClassDef) for node in nodes)
-    assert sum(isinstance(node, ast.FunctionDef) for node in nodes) <= 1
+def test_a_notebook_has_functions_but_no_classes(notebook):
+    assert not any(isinstance(node, ast.ClassDef) for node in ast.walk(tree(notebook)))
 
 
 def test_what_it_imports_from_helpers_exists(notebook):
