@@ -40,7 +40,7 @@ def test_a_growing_mask_has_a_column_for_each_step(found):
     steps = ensembling.growth(found.members, 1, 0) | {"C": found.members.soft["C"][1]}
     truth = views.truth_overlay(found.members, 1)
     figure = views.growth_figure(IMAGE, steps, truth, title="growing")
-    assert len(figure.axes) == 10
+    assert len(figure.axes) == 11  # ten planes and the colour bar
     assert figure.axes[4].get_title("left").endswith(": nothing")
     planes = [axes.images[0].get_array() for axes in figure.axes[:5]]
     assert planes[0].max() == 1

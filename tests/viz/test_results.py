@@ -1,4 +1,4 @@
-"""The ladder drawn: the paper's steps beside ours, measured or not."""
+"""The ladder drawn: the paper's gains beside ours, measured or not."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ def table() -> pd.DataFrame:
 
 
 def test_measured_steps_are_drawn_with_gain_and_interval(table):
-    left, right = ladder_figure(table, data="scenes").axes
-    assert list(left.lines[0].get_xdata()) == [70, 71.5, 71]
-    assert list(right.lines[0].get_xdata()) == [10, 12]
-    texts = [text.get_text() for text in right.texts]
-    assert "12.00 (+2.00)" in texts
-    assert "+0.5 to +3.5" in texts
+    [axes] = ladder_figure(table, data="scenes").axes
+    _, paper, ours = axes.lines[:3]
+    assert list(paper.get_xdata()) == [1.5, -0.5]
+    assert list(ours.get_xdata()) == [2.0]
+    [bar] = axes.collections[0].get_segments()
+    assert bar[:, 0].tolist() == [0.5, 3.5]
+    assert "71.50 | 12.00" in axes.get_yticklabels()[0].get_text()
 
 
 def test_a_ladder_nobody_measured_says_so(table):
     empty = table.assign(**dict.fromkeys(("ours", "our gain", "low", "high"), NOTHING))
     figure = ladder_figure(empty, data="scenes")
-    assert "not measured" in [text.get_text() for text in figure.axes[1].texts]
+    [_, ours] = figure.axes[0].get_legend().get_texts()
+    assert "not measured" in ours.get_text()
     assert figure.encoded()[0] == "image/png"

@@ -82,11 +82,12 @@ class Worth:
 
     ladder: one row for each number of views in the order of `order_of`, with columns views, added
     (the last one), seconds (a picture: both passes and merging) and the scores. merging: the scores
-    of all views under each way of merging.
+    of all views under each way of merging. found: the COCO results behind each row of the ladder.
     """
 
     ladder: pd.DataFrame
     merging: pd.DataFrame
+    found: tuple[list[dict[str, Any]], ...]
 
 
 def worth(
@@ -123,6 +124,7 @@ def worth(
     return Worth(
         pd.DataFrame([{"views": n, "added": v, "seconds": s, **row} for n, v, s, row in rows]),
         pd.DataFrame.from_dict(of_ways, orient="index").rename_axis("merge"),
+        tuple(ladder),
     )
 
 

@@ -25,7 +25,7 @@ def view_panels(
     panels = []
     for view, own in zip(looks.views, looks.own, strict=True):
         overlay = detected(own[own.scores >= score], taxonomy).best(score=score)
-        panels.append(Panel(image, f"{view}: {len(overlay)}", overlay, labels=False))
+        panels.append(Panel(image, f"{view}: {len(overlay)}", overlay))
     return panels
 
 

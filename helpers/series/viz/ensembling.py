@@ -56,7 +56,7 @@ def score_histograms(scores: pd.DataFrame, *, title: str) -> Picture:
     """Scores of each member as its model gave them (above) and calibrated (below).
 
     scores: the table of `analysis.ensembling.scores_of_all`. Bars are shares of a member's
-    detections.
+    detections, on a log scale.
     """
     names, edges = list(dict.fromkeys(scores["member"])), np.linspace(0, 1, 21)
     with matplotlib.rc_context(STYLE):
@@ -67,6 +67,7 @@ def score_histograms(scores: pd.DataFrame, *, title: str) -> Picture:
             for row, (kind, colour) in enumerate((("score", GREY), ("calibrated", CYCLE[0]))):
                 share = np.full(len(own), 100 / len(own))
                 cells[row, column].hist(own[kind], bins=edges, weights=share, color=colour)
+                cells[row, column].set_yscale("log")
             cells[0, column].set_title(name)
             cells[1, column].set_xlabel("score")
         cells[0, 0].set_ylabel("as given (%)")
@@ -92,7 +93,7 @@ def growth_figure(
         for column, (letters, found) in enumerate(steps.items()):
             soft = _soft_plane(found, image.shape[:2])
             above, below = cells[:, column]
-            above.imshow(soft[window], cmap="magma", vmin=0, vmax=1)
+            heat = above.imshow(soft[window], cmap="magma", vmin=0, vmax=1)
             below.imshow(image[window])
             _outline(below, soft[window] >= 0.5, CYCLE[0])
             _outline(below, truth.masks[0][window], CYCLE[1])
@@ -100,6 +101,8 @@ def growth_figure(
             above.set_title(" + ".join(letters) + known)
         for axes in cells.ravel():
             axes.set_axis_off()
+        if steps:
+            figure.colorbar(heat, ax=cells.ravel().tolist(), shrink=0.5, label="probability")
         figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
     return figure
 

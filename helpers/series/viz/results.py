@@ -1,54 +1,44 @@
-"""The ladder of Table 2 as a figure: the paper's steps and ours, each on its own scale."""
+"""The ladder of Table 2 as a figure: what each step gains, the paper's and ours on one scale."""
 
 from __future__ import annotations
 
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
-from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture
+from helpers.drawing_style import CYCLE, GREY, STYLE, Picture
 
 
 def ladder_figure(table: pd.DataFrame, *, data: str) -> Picture:
-    """Left the paper's mask AP after each step, right ours on `data`; gains are written at the
-    steps, ours with the 95 % interval over pictures. Steps nobody measured stay empty.
+    """Each step's gain in mask AP: the paper's, and ours on `data` with its 95 % interval over
+    pictures as a bar. Labels hold the levels, which cannot be compared. Steps nobody measured have
+    the paper's point alone.
 
-    table: that of `analysis.results.steps`. The scales differ: levels can not be compared.
+    table: that of `analysis.results.steps`; its first row has no gain and is left out.
     """
+    rows = table.iloc[1:]
+    places = np.arange(len(rows))
+    labels = [
+        f"{row.step}\n{row.paper:.2f} | " + (f"{row.ours:.2f}" if np.isfinite(row.ours) else "-")
+        for row in rows.itertuples()
+    ]
     with matplotlib.rc_context(STYLE):
-        alt = "The paper's ladder beside ours: mask AP after each step"
-        figure = Picture((9.6, 1.2 + 0.5 * len(table)), alt=alt)
-        left, right = figure.subplots(1, 2, sharey=True)
-        _steps(left, table["paper"], table["paper gain"], CYCLE[3])
-        _steps(right, table["ours"], table["our gain"], CYCLE[0])
-        left.set(title="the paper, 3D-FUTURE val", xlabel="mask AP (%)")
-        right.set(title=f"ours, {data}".replace(", preset", ",\npreset"), xlabel="mask AP (%)")
-        left.set_yticks(range(len(table)), table["step"])
-        left.invert_yaxis()
-        for place, (low, high) in enumerate(zip(table["low"], table["high"], strict=True)):
-            if np.isfinite([low, high]).all():
-                note = f"{low:+.1f} to {high:+.1f}"
-                right.text(
-                    1.02, place, note, transform=right.get_yaxis_transform(), fontsize=7.5,
-                    color=GREY, va="center",
-                )  # fmt: skip
-        if table["ours"].isna().all():
-            right.set_xticks([])
-            right.text(0.5, 0.5, "not measured", transform=right.transAxes, ha="center", color=GREY)
+        alt = "What each step of the ladder gains: the paper's beside ours"
+        figure = Picture((8.4, 1.4 + 0.55 * len(rows)), alt=alt)
+        axes = figure.subplots()
+        axes.axvline(0, color=GREY, lw=1)
+        paper, ours = "the paper, 3D-FUTURE val", f"ours, {data}, 95 % over pictures"
+        axes.plot(rows["paper gain"], places - 0.12, "D", color=CYCLE[3], ms=5, label=paper)
+        known = rows["our gain"].notna().to_numpy()
+        gains = rows["our gain"].to_numpy()[known]
+        ends = rows[["low", "high"]].to_numpy()[known].T
+        axes.errorbar(
+            gains, places[known] + 0.12, xerr=np.abs(ends - gains), fmt="o", color=CYCLE[0], ms=5,
+            capsize=3, label=ours if known.any() else f"ours, {data}: not measured",
+        )  # fmt: skip
+        axes.set_yticks(places, labels)
+        axes.set(xlabel="gain in mask AP, points", title="step, and mask AP after it: paper | ours")
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=1)
     return figure
-
-
-def _steps(axes: Axes, values: pd.Series, gains: pd.Series, colour: str) -> None:
-    places = np.arange(len(values))
-    known = values.notna().to_numpy()
-    axes.plot(values[known], places[known], "o-", color=colour, lw=1.4)
-    for place, value, gain in zip(places, values, gains, strict=True):
-        if np.isfinite(value):
-            text = f"{value:.2f}" + (f" ({gain:+.2f})" if np.isfinite(gain) else "")
-            axes.annotate(
-                text, (value, place), xytext=(7, 4), textcoords="offset points", fontsize=7.5,
-                color=INK, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-            )  # fmt: skip
-    axes.margins(x=0.4)
-    axes.grid(visible=False, axis="y")
