@@ -8,8 +8,8 @@ correction, review, ladder, series, tools. `python -m helpers` lists the command
 import os
 
 # Two threads that wait for each other by spinning burn what a third process needs, and then wait
-# for it: a training step took up to 50 times as long beside one. GNU OpenMP reads this once, when
-# torch is loaded; a quiet step takes 0.19 s in place of 0.18, a busy one 0.46 in place of 0.6 to 10.
+# for it: a training step took up to 50 times as long beside one. GNU OpenMP reads this when torch
+# is loaded; on two cores a quiet step takes 0.19 s (before: 0.18), a busy one 0.46 (0.6 to 10).
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
