@@ -35,7 +35,7 @@ lab: $(READY)      ## JupyterLab on notebooks/
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)
 
 
-doctor: $(READY)   ## what this machine has, and how to mend what is missing
+doctor: $(READY)   ## what this machine has, and how to fix what is missing
 	@$(BIN)/python -m helpers doctor
 
 bench: $(READY)    ## time the fast paths against what others offer; ARGS="--json FILE" keeps the numbers

@@ -164,7 +164,7 @@ def references(preset: Preset, folder: Path = REFERENCE) -> list[Reference]:
 def plain_name(name: str) -> str:
     """The name of a file, as a JSON file gives it. Raises UserError when it leads elsewhere."""
     if Path(name).name != name or name == "..":
-        raise UserError(f"{name!r} is not the plain name of a file: mend the JSON that has it")
+        raise UserError(f"{name!r} is not the plain name of a file: correct the JSON that has it")
     return name
 
 

@@ -3,9 +3,8 @@
     rungs("quick")            the rows, each with label, table, the paper's number, and its config
     command(rung)             what to type to measure one
 
-Rows that are the same training share one run, which is called after the first of them. What the
-rows are: specification sections 0 and 14. Table 2 has no step that adds the cascade and ends at
-model C of Table 3, so all its rows are cascades here.
+Rows that are the same training share one run, which is called after the first of them. Table 2 has
+no step that adds the cascade and ends at model C of Table 3, so all its rows are cascades here.
 """
 
 from __future__ import annotations

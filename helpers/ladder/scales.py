@@ -1,6 +1,6 @@
 """The configs of every row of the paper's tables, at three sizes.
 
-`paper` has the paper's numbers (specification sections 1 to 9 and 14). `bench` and `quick` make the
+`paper` has the paper's numbers. `bench` and `quick` make the
 same steps with what one GPU and a laptop can train: smaller backbones of the same family stand in,
 picture sizes keep their proportions (1200 to 1500 becomes 160 to 200).
 """

@@ -1,4 +1,4 @@
-"""What this machine has against what the project wants, each with the command that mends it."""
+"""What this machine has against what the project wants, each with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -176,11 +176,11 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=1))
         return 0 if findings.ok else 1
     for row in [{"name": "NAME", "wanted": "WANTED", "found": "FOUND", "ok": None}, *rows]:
-        state = {True: "ok  ", False: "MEND", None: "    "}[row["ok"]]
+        state = {True: "ok ", False: "FIX", None: "   "}[row["ok"]]
         print(f"{state}  {row['name']:<20} {row['wanted']:<30} {row['found']}")
     for row in findings:
         if not row.ok:
-            print(f"\n{row.name}: {row.found}\n  mend it with: {row.repair}")
+            print(f"\n{row.name}: {row.found}\n  fix it with: {row.repair}")
     if findings.ok:
         print("\nall is well")
     return 0 if findings.ok else 1
