@@ -191,7 +191,8 @@ def test_a_model_without_a_second_stage_is_refused():
 def peak(views: int) -> int:
     """Kilobytes that a process of its own asks for beyond the model: eight views around 1200 px, or
     the largest of them alone."""
-    return int(subprocess.check_output([sys.executable, "-m", __name__, str(views)]))
+    command = [sys.executable, "-m", __name__, str(views)]
+    return int(subprocess.check_output(command, cwd=Path(__file__).parents[1]))
 
 
 @pytest.mark.slow
