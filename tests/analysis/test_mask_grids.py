@@ -99,9 +99,9 @@ def test_stored_masks_are_cut_to_their_boxes(small_index: InstanceIndex):
 
 
 def test_rendered_masks_are_the_pieces_of_generated_rooms():
-    small, large = rendered_masks(1, size=80), rendered_masks(1, size=160)
-    assert len(small) >= 3
-    assert {one.category for one in small} <= {one.category for one in large}
+    masks = rendered_masks(1, size=80)
+    assert len(masks) >= 3
+    assert all(one.mask.any(axis=0)[[0, -1]].all() for one in masks)  # cut to their boxes
 
 
 def test_the_table_has_a_row_for_each_mask_and_a_column_for_each_way():

@@ -10,14 +10,12 @@ import pytest
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.bootstrap import paired_difference
 from helpers.ladder import results as measured
-from helpers.ladder.reference import Entry, Reference, pack_results
+from helpers.ladder.reference import Reference
 from helpers.ladder.rungs import rung
 from helpers.series.analysis import paper, results, rungs, steps
 from helpers.series.analysis.rungs import PAPER, missing, rung_table
 from helpers.series.analysis.steps import measured_rungs, measured_steps
 from tests import squares
-
-from .conftest import BOXES, IMAGES, box_rle
 
 
 @pytest.fixture(scope="module")
@@ -155,77 +153,57 @@ def test_rows_have_the_papers_number_and_ours_where_measured(two_seeds):
 PAIRS = {"many scales": ("correction", "mst"), "aggressive": ("correction", "aggressive")}
 
 
-def found(shift: int) -> list[dict]:
-    """Every instance but the crowd, some pixels lower."""
-    return [
-        {
-            "image_id": image, "category_id": category, "score": 0.9,
-            "bbox": [float(v) for v in (x, y + shift, w, h)],
-            "segmentation": box_rle(IMAGES[image], x, y + shift, w, h),
-        }
-        for image, category, x, y, w, h, crowd in BOXES if not crowd
-    ]  # fmt: skip
-
-
-def entry(key: str, seed: int, run: str, evaluation) -> Entry:
-    return Entry(
-        rung=key, seed=seed, run=run, data="boxes", steps=1, minutes=0.1, hardware="a test",
-        versions={}, config=rung("quick", key, seed=seed).settings(), sha256={},
-        predictions=f"{run}.json.xz",
-        evaluation=evaluation.to_dict(), sizes={"APs": None, "APm": None, "APl": None},
-    )  # fmt: skip
-
-
 @pytest.fixture
-def reference(tmp_path, small_index) -> Reference:
-    """One file with the first pair measured, and a store without runs."""
-    one = Reference(tmp_path / "quick-a-test.json")
-    one.write("truth.json.xz", small_index.to_coco())
-    for key, shift in (("correction", 10), ("mst", 0)):
-        results = found(shift)
-        run = rung("quick", key, seed=5).run_name
-        one.write(f"{run}.json.xz", pack_results(results))
-        one.add(entry(key, 5, run, evaluate(small_index, results, preset="coco")))
-    return one
+def pair(tmp_path):
+    """The folder of one file with the first pair measured: B, then A."""
+    reference = Reference.of("quick", squares.MACHINE, tmp_path)
+    reference.write("truth.json.xz", squares.truth())
+    squares.add(reference, "correction", "B", seed=5)
+    squares.add(reference, "mst", "A", seed=5)
+    return tmp_path
 
 
-def local(key: str, shift: int, index) -> SimpleNamespace:
-    """What stands for a finished run of a rung."""
-    config = rung("quick", key, seed=5)
+def local(key: str) -> SimpleNamespace:
+    """What stands for a finished run of a rung, whose model sees what A sees."""
+    config, index = rung("quick", key, seed=5), SimpleNamespace(to_coco=squares.truth)
     return SimpleNamespace(
         name=config.run_name, status="finished", config=config.trained,
-        environment=[{"hardware": "here"}] * 2, evaluation=SimpleNamespace(preset="coco"),
-        predictions=lambda: found(shift), index=lambda split: index,
+        environment=[{"hardware": "here"}] * 2, evaluation=SimpleNamespace(preset=squares.PRESET),
+        predictions=lambda: squares.members().results("A"), index=lambda split: index,
     )  # fmt: skip
 
 
-def test_a_step_from_a_reference_file(reference, small_index):
-    [step] = measured_steps("quick", PAIRS, samples=100, folder=reference.path.parent)
-    assert (step.name, step.seed, step.hardware, step.data) == ("many scales", 5, "a test", "boxes")
-    worse = evaluate(small_index, found(10), preset="coco").metrics
-    assert step.masks.mean == pytest.approx(1 - worse["segm"]["AP"], abs=1e-12) and step.images == 4
-    assert step.outlines.mean == pytest.approx(1 - worse["boundary"]["AP"], abs=1e-12)
-    assert step.outlines.mean > step.masks.mean > 0
+def test_a_step_from_a_reference_file(pair):
+    [step] = measured_steps("quick", PAIRS, samples=100, folder=pair)
+    assert (step.name, step.seed) == ("many scales", 5)
+    assert (step.hardware, step.data, step.images) == (squares.MACHINE, "squares", 3)
+    half, whole = (squares.members().results(letter) for letter in "BA")
+    for kind, found in (("segm", step.masks), ("boundary", step.outlines)):
+        scores = [
+            evaluate(squares.truth(), results, preset=squares.PRESET).metrics[kind]["AP"]
+            for results in (half, whole)
+        ]
+        assert found.mean == pytest.approx(scores[1] - scores[0], abs=1e-12)
+        assert found.per_image[["a", "b"]].iloc[0].tolist() == pytest.approx(scores)
+    # an IoU of one half counts at one of ten thresholds; A's corners cost its outline one
+    assert step.masks.per_image["a"][0] == pytest.approx(0.1)
+    assert step.outlines.per_image["b"][0] == pytest.approx(0.9)
 
 
-def test_local_runs_fill_what_is_not_there(reference, small_index, monkeypatch):
-    runs = [local(key, 0, small_index) for key in ("correction", "mst", "aggressive")]
+def test_local_runs_fill_what_is_not_there(pair, monkeypatch):
+    runs = [local(key) for key in ("correction", "mst", "aggressive")]
     monkeypatch.setattr(steps, "list_runs", lambda: runs)
-    many, aggressive = measured_steps("quick", PAIRS, samples=20, folder=reference.path.parent)
-    assert (many.hardware, aggressive.hardware) == ("a test", "here")
+    many, aggressive = measured_steps("quick", PAIRS, samples=20, folder=pair)
+    assert (many.hardware, aggressive.hardware) == (squares.MACHINE, "here")
     assert aggressive.masks.mean == aggressive.masks.high == 0
+    # the run of "tta" too, without its augmentation
+    assert measured_steps("quick", {"tta": ("mst", "tta")}, folder=pair) == []
     runs[2].status = "interrupted"
-    assert len(measured_steps("quick", PAIRS, samples=20, folder=reference.path.parent)) == 1
+    assert len(measured_steps("quick", PAIRS, samples=20, folder=pair)) == 1
 
 
-def test_what_is_looked_at_in_another_way_is_no_local_pair(small_index, monkeypatch, tmp_path):
-    runs = [local("mst", 0, small_index)]  # the run of "tta" too, without its augmentation
-    monkeypatch.setattr(steps, "list_runs", lambda: runs)
-    assert measured_steps("quick", {"tta": ("mst", "tta")}, folder=tmp_path) == []
-
-
-def test_rows_stand_beside_the_paper(reference):
-    table = measured_rungs("quick", PAIRS, folder=reference.path.parent)
+def test_rows_stand_beside_the_paper(pair):
+    table = measured_rungs("quick", PAIRS, folder=pair)
     assert table["rung"].tolist() == ["correction", "mst"]
     assert table["paper"].tolist() == [74.38, 75.53]
-    assert measured_rungs("quick", {"one": ("x101", "s101")}, folder=reference.path.parent).empty
+    assert measured_rungs("quick", {"one": ("x101", "s101")}, folder=pair).empty
