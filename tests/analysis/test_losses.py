@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.config import LossConfig, change, preset
+from helpers.config import LossConfig, ModelConfig, TestConfig, change, preset
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import Evaluation, evaluate
@@ -191,3 +191,10 @@ def test_losses_of_a_log_are_summed_by_what_they_are_about():
     assert table.index.tolist() == [1, 2]
     assert table["focal: classes"].tolist() == [2, 3]
     assert table["focal: masks"].tolist() == [0.75, 1]
+
+
+def test_the_class_weights_reach_the_loss():
+    model = ModelConfig(backbone="resnet10t", pretrained=False)
+    loss = losses.focal_ladder(preset("quick"), (1.0, 2.0))["the paper's: masks too"].loss
+    assert (loss.classes, loss.masks, loss.points, loss.mask_weight) == (*["focal"] * 3, 1.1)
+    assert build_model(model, loss, TestConfig(), 2).roi_heads.box.stages[0].loss.alpha == (1, 2)

@@ -64,6 +64,9 @@ def test_fresh_layers_read_the_regular_grid(model, sample):
     assert one.stacked.shape == (81, 2)
     assert np.abs(one.stacked - one.stacked.mean(axis=0)).max() == 24  # 16 + 8
     assert np.abs(one.pulls).max() > 0
+    again, _ = readings(deformable, sample, PLACES)  # reading leaves the model as it was
+    np.testing.assert_array_equal(again.points, one.points)
+    assert not any(m._forward_hooks for m in deformable.modules())
 
 
 def test_learnt_shifts_are_read_as_dx_dy_in_cells(model, sample):
