@@ -109,8 +109,6 @@ def test_the_effect_on_training_is_that_of_the_ladders_rows(monkeypatch):
     noisy = table.loc["noisy training masks"]
     assert noisy["true", "mask AP"] == pytest.approx(15)
     assert noisy["noisy", "boundary AP"] == pytest.approx(12.5) and noisy["runs", "seeds"] == 2
-    monkeypatch.setattr(correction, "stored", lambda preset: [])
-    assert correction.training_effect().empty
     for line in correction.commands():
         words = line.split()[3:]
         assert words[0] in COMMANDS and command_line(words).parse_args(words).command == words[0]

@@ -29,31 +29,23 @@ def folder(tmp_path: Path, small_index: InstanceIndex) -> Path:
     return root
 
 
-def test_a_split_is_found(folder: Path, small_index: InstanceIndex):
+def test_a_split_is_found_in_its_label_space_or_the_folder_is_read_whole(folder, small_index):
     found = open_split(folder, "train")
-    assert found.digest == small_index.digest
-    assert found.image_path(0).exists()
-
-
-def test_the_label_space_is_passed_on(folder: Path):
+    assert found.digest == small_index.digest and found.image_path(0).exists()
     assert open_split(folder, label_space="super").taxonomy.names == ("Cabinet", "Bed", "Lighting")
-
-
-def test_a_missing_split_names_those_there_are(folder: Path):
-    with pytest.raises(DataError, match="no split 'val': choose one of train"):
-        open_split(folder, "val")
-
-
-def test_a_missing_folder_names_what_makes_it(tmp_path: Path):
-    with pytest.raises(DataError, match="00_start_here"):
-        open_split(tmp_path / "nowhere")
-
-
-def test_a_folder_without_splits_is_read_whole(tmp_path: Path, folder: Path):
-    whole = tmp_path / "whole"
+    whole = folder.parent / "whole"
     shutil.copytree(folder / "train" / "image", whole)
     shutil.copyfile(folder / "GT" / "train_set.json", whole / "_annotations.coco.json")
     assert len(open_split(whole, "val")) == len(IMAGES)
+
+
+def test_what_is_missing_is_named(folder: Path):
+    with pytest.raises(DataError, match="no split 'val': choose one of train"):
+        open_split(folder, "val")
+    with pytest.raises(DataError, match="00_start_here"):
+        open_split(folder / "nowhere")
+    with pytest.raises(DataError, match="no split val: training needs both; found train"):
+        split_paths(folder)
 
 
 def test_paths_for_a_config_are_those_of_the_preset(folder: Path, monkeypatch):
@@ -64,10 +56,4 @@ def test_paths_for_a_config_are_those_of_the_preset(folder: Path, monkeypatch):
     monkeypatch.setenv("HELPERS_OUTPUTS", str(home))
     found = split_paths("outputs/scenes/quick")
     wanted = dataclasses.asdict(preset("quick").data)
-    assert found == {key: wanted[key] for key in found}
-    assert len(found) == 4
-
-
-def test_training_needs_both_splits(folder: Path):
-    with pytest.raises(DataError, match="no split val: training needs both; found train"):
-        split_paths(folder)
+    assert len(found) == 4 and found == {key: wanted[key] for key in found}

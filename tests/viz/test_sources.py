@@ -1,4 +1,4 @@
-"""Truth, results and detections of one picture arrive as the same overlay."""
+"""Truth, results and detections of one picture as overlays; panels of the right part of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -13,118 +14,180 @@ from PIL import Image
 from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
+from helpers.data.taxonomy import Category, Taxonomy
+from helpers.evaluation.bootstrap import Difference
 from helpers.inference.predictor import detected
+from helpers.series.analysis.steps import Step
+from helpers.series.viz import browse, compare, correction, gallery, scales
 from helpers.series.viz.sources import picture, predicted, spread_rows, truth
-from helpers.structures import Detections
+from helpers.structures import Detections, Sample, Targets
 
+# image, category, x, y, side, crowd: the first chair is the larger, but cut by the frame
+SQUARES = [(1, 3, 0, 0, 30, 0), (1, 3, 40, 20, 20, 0), (1, 3, 60, 50, 5, 1),
+           (2, 8, 10, 10, 25, 0), (2, 3, 70, 40, 8, 0)]  # fmt: skip
 CATEGORIES = [
     {"id": 3, "name": "Chair", "supercategory": "Seat"},
     {"id": 8, "name": "Sofa", "supercategory": "Seat"},
 ]
+BLACK = np.zeros((60, 90, 3), np.uint8)
 
 
 def square(x: int, y: int, side: int) -> np.ndarray:
-    mask = np.zeros((20, 30), bool)
+    mask = np.zeros((60, 90), bool)
     mask[y : y + side, x : x + side] = True
     return mask
 
 
-@pytest.fixture
-def index(tmp_path: Path) -> InstanceIndex:
-    """Three pictures of 20 x 30; the first has a sofa, a chair and a crowd, the second a chair."""
-    for number in (1, 2, 3):
-        Image.new("RGB", (30, 20), (number * 40, 0, 0)).save(tmp_path / f"{number}.png")
-    masks = [(1, 8, square(5, 5, 10), 0), (1, 3, square(20, 2, 4), 0), (1, 3, square(0, 0, 3), 1)]
-    masks.append((2, 3, square(1, 1, 2), 0))
-    annotations = [
-        {"id": n, "image_id": image, "category_id": category, "iscrowd": crowd,
-         "segmentation": rle.encode(mask), "bbox": list(rle.bbox(rle.encode(mask))),
-         "area": int(mask.sum())}
-        for n, (image, category, mask, crowd) in enumerate(masks, start=1)
-    ]  # fmt: skip
-    images = [{"id": n, "width": 30, "height": 20, "file_name": f"{n}.png"} for n in (1, 2, 3)]
-    file = tmp_path / "truth.json"
-    file.write_text(
-        json.dumps({"images": images, "annotations": annotations, "categories": CATEGORIES})
-    )
-    return read_index(file)
+def result(image: int, category: int, score: float, *at: int) -> dict:
+    segmentation = rle.encode(square(*at))
+    return {"image_id": image, "category_id": category, "score": score,
+            "segmentation": segmentation, "bbox": list(rle.bbox(segmentation))}  # fmt: skip
 
 
-def test_picture_is_rgb(index: InstanceIndex):
-    image = picture(index, 1)
-    assert image.shape == (20, 30, 3)
-    assert image[0, 0].tolist() == [80, 0, 0]
+@pytest.fixture(scope="module")
+def index(tmp_path_factory) -> InstanceIndex:
+    """Three black pictures of 60 x 90 with a bright square for every instance, the third empty."""
+    folder: Path = tmp_path_factory.mktemp("squares")
+    images, annotations = {n: BLACK.copy() for n in (1, 2, 3)}, []
+    for number, (image, category, x, y, side, crowd) in enumerate(SQUARES, start=1):
+        images[image][square(x, y, side)] = 40 * number
+        annotations.append(
+            {"id": number, "image_id": image, "category_id": category, "iscrowd": crowd,
+             "bbox": [x, y, side, side], "area": side**2,
+             "segmentation": rle.encode(square(x, y, side))}
+        )  # fmt: skip
+    for number, image in images.items():
+        Image.fromarray(image).save(folder / f"{number}.png")
+    entries = [{"id": n, "width": 90, "height": 60, "file_name": f"{n}.png"} for n in images]
+    content = {"images": entries, "annotations": annotations, "categories": CATEGORIES}
+    (folder / "truth.json").write_text(json.dumps(content))
+    return read_index(folder / "truth.json")
 
 
-def test_truth_leaves_crowds_out(index: InstanceIndex):
-    found = truth(index, 0)
-    assert found.names == ("Sofa", "Chair")
-    assert found.category_ids.tolist() == [8, 3]
-    assert found.boxes.tolist() == [[5, 5, 15, 15], [20, 2, 24, 6]]
-    assert (found.masks[0] == square(5, 5, 10)).all()
-    assert found.scores is None
+def test_truth_leaves_crowds_out_and_names_are_those_of_the_label_space(index):
+    assert picture(index, 1)[12, 12].tolist() == [160, 160, 160]
+    found = truth(index, 1)
+    assert found.names == ("Sofa", "Chair") and found.category_ids.tolist() == [8, 3]
+    assert found.boxes.tolist() == [[10, 10, 35, 35], [70, 40, 78, 48]]
+    assert (found.masks[0] == square(10, 10, 25)).all() and found.scores is None
+    assert len(truth(index, 0)) == 2
+    assert truth(index, 2).masks.shape == (0, 60, 90) and truth(index, 2).boxes.shape == (0, 4)
+    groups = truth(index.in_space("super"), 1)
+    assert groups.names == ("Seat", "Seat") and groups.category_ids.tolist() == [1, 1]
 
 
-def test_truth_of_a_picture_without_anything(index: InstanceIndex):
-    found = truth(index, 2)
-    assert len(found) == 0
-    assert found.masks.shape == (0, 20, 30)
-    assert found.boxes.shape == (0, 4)
-
-
-def test_names_are_those_of_the_label_space(index: InstanceIndex):
-    found = truth(index.in_space("super"), 0)
-    assert found.names == ("Seat", "Seat")
-    assert found.category_ids.tolist() == [1, 1]
-
-
-def test_predictions_of_one_picture_best_first(index: InstanceIndex):
-    results = [
-        {
-            "image_id": 1,
-            "category_id": 3,
-            "score": 0.4,
-            "segmentation": rle.encode(square(2, 3, 5)),
-        },
-        {
-            "image_id": 2,
-            "category_id": 3,
-            "score": 0.8,
-            "segmentation": rle.encode(square(0, 0, 9)),
-        },
-        {
-            "image_id": 1,
-            "category_id": 8,
-            "score": 0.7,
-            "segmentation": rle.encode(square(9, 9, 6)),
-        },
-    ]
+def test_predictions_of_one_picture_best_first(index):
+    results = [result(1, 3, 0.4, 2, 3, 5), result(2, 3, 0.8, 0, 0, 9), result(1, 8, 0.7, 9, 9, 6)]
     found = predicted(results, index, 0)
     assert found.names == ("Sofa", "Chair")
     assert found.scores.tolist() == [0.7, 0.4]
     assert found.boxes.tolist() == [[9, 9, 15, 15], [2, 3, 7, 8]]
     assert len(predicted(results, index, 2)) == 0
+    panels = gallery.truth_and_prediction(index, results, [1, 0, 2], score=0.5)
+    assert [len(panel.overlay) for panel in panels] == [2, 1, 2, 1, 0, 0]
 
 
-def test_detections_are_pasted_into_the_picture(index: InstanceIndex):
-    found = detected(
-        Detections(
-            boxes=torch.tensor([[4.0, 4.0, 12.0, 12.0]]),
-            scores=torch.tensor([0.9]),
-            labels=torch.tensor([1]),
-            image_size=(20, 30),
-            masks=torch.ones(1, 4, 4),
-        ),
-        index.taxonomy,
-    )
-    assert found.names == ("Sofa",)
-    assert found.category_ids.tolist() == [8]
-    assert found.masks[0, 5:11, 5:11].all()
-    assert found.masks[0].sum() <= 64
+def test_detections_are_pasted_into_the_picture(index):
+    box, score = torch.tensor([[4.0, 4, 12, 12]]), torch.tensor([0.9])
+    one = Detections(box, score, torch.tensor([1]), (60, 90), torch.ones(1, 4, 4))
+    found = detected(one, index.taxonomy)
+    assert found.names == ("Sofa",) and found.category_ids.tolist() == [8]
+    assert found.masks[0, 5:11, 5:11].all() and found.masks[0].sum() <= 64
 
 
-def test_rows_are_spread_over_pictures_with_enough_in_them(index: InstanceIndex):
+def test_rows_are_spread_over_pictures_with_enough_in_them(index):
     assert spread_rows(index, 2) == [0, 2]
     assert spread_rows(index, 5, least=1) == [0, 1]
-    assert spread_rows(index, 5, least=2) == [0]
     assert spread_rows(index, 5, least=3) == []
+
+
+def test_the_browser_shows_the_pictures_of_the_chosen_class(index):
+    wanted = {browse.EVERY: [0, 1, 2], 3: [0, 1], 8: [1], 7: []}
+    assert {chosen: browse.rows_with(index, chosen) for chosen in wanted} == wanted
+    view = browse.image_browser(index)
+    labels = [label for label, _ in view.controls["category_id"].options]
+    assert labels == ["all classes (3 pictures)", "Chair (2)", "Sofa (1)"]
+    place = view.controls["place"]
+    place.value = 2
+    assert view.draw(**view.values).alt.startswith("picture 2: 2 of 2")
+    view.controls["category_id"].value = 8
+    assert (place.value, place.max) == (1, 1)
+    assert view.draw(**view.values).alt == "picture 2: 1 of 2 instances: Sofa"
+    view.controls["category_id"].value = browse.EVERY
+    assert view.image.value == browse.one_picture(index, 0).encoded()[1]
+
+
+def test_examples_prefer_what_the_frame_does_not_cut(index):
+    chair, sofa = gallery.class_examples(index)
+    assert (chair.title, sofa.title) == ("Chair", "Sofa")
+    assert (chair.image[chair.overlay.masks[0]] == 80).all()
+    assert chair.overlay.masks[0].sum() == 400 and chair.image.shape == (24, 24, 3)
+    assert (sofa.image[sofa.overlay.masks[0]] == 160).all()
+
+
+def test_free_shares_windows_and_crops_by_hand(index):
+    table = pd.DataFrame(
+        {"image_id": [1, 1, 2], "bbox_x": [0, 5, 5], "bbox_y": [0, 0, 0],
+         "bbox_w": [10, 20, 20], "bbox_h": [10, 5, 5]}
+    )  # fmt: skip
+    assert gallery.free_shares(table).tolist() == [0.75, 0.75, 1.0]
+    window = gallery.square_window(np.array([80.0, 50, 90, 60]), (60, 90))
+    assert window == (slice(40, 60), slice(70, 90))
+    found = gallery.cropped(truth(index, 1), (slice(5, 40), slice(8, 50)))
+    assert found.masks.shape == (2, 35, 42) and found.masks[0, 5:30, 2:27].all()
+    assert found.boxes[0].tolist() == [2, 5, 27, 30]
+
+
+def test_the_best_of_both_models_on_one_picture(index):
+    def model(*boxes: list[float]) -> Detections:
+        n, scores = len(boxes), torch.linspace(0.9, 0.5, len(boxes))
+        labels, masks = torch.zeros(n, dtype=torch.int64), torch.ones(n, 4, 4)
+        return Detections(torch.tensor(boxes).reshape(-1, 4), scores, labels, (60, 90), masks)
+
+    one, other = model([2.0, 2, 12, 12], [14, 4, 28, 18]), model([3.0, 2, 12, 12])
+    panel = compare.on_one_picture(BLACK, {"one": one, "other": other}, count=1)
+    assert panel.title == "one (2) and other (1)" and panel.overlay.category_ids.tolist() == [1, 2]
+    columns = [np.flatnonzero(mask.any(axis=0)) for mask in panel.overlay.masks]
+    assert [(c[0], c[-1]) for c in columns] == [(2, 11), (3, 11)]
+    panel = compare.on_one_picture(BLACK, {"one": model(), "other": other}, count=8)
+    assert panel.overlay.names == ("other",)
+
+
+def test_samples_become_panels_with_the_names_of_their_classes():
+    taxonomy = Taxonomy((Category(3, "Lamp", "Lighting"), Category(8, "Bed", "Bed")))
+    boxes, masks = torch.tensor([[4.0, 5, 8, 9]]), torch.from_numpy(square(4, 5, 4))[None]
+    targets = Targets(boxes, torch.tensor([1]), masks, torch.zeros(0, 4))
+    sample = Sample(torch.full((3, 60, 90), 7, dtype=torch.uint8), targets, 1, (60, 90))
+    [panel] = scales.sample_panels({"as it is": sample}, taxonomy)
+    assert panel.image.shape == (60, 90, 3) and panel.overlay.masks.sum() == 16
+    assert panel.overlay.names == ("Bed",) and panel.overlay.category_ids.tolist() == [8]
+
+
+def test_a_picture_before_and_after_a_step(index):
+    scores = pd.DataFrame({"file_name": ["1.png"], "image_id": [1], "a": [0.5], "b": [0.6]})
+    difference = Difference(0.1, 0.0, 0.2, scores)
+    found = [result(1, 3, 0.9, 4, 5, 4), result(1, 3, 0.2, 4, 5, 4), result(2, 3, 0.8, 4, 5, 4)]
+    about = ("up", ("run", "other"), 1, "a test", "boxes", "coco", index.to_coco(), found, [])
+    step = Step(*about, masks=difference, outlines=difference)
+    panels = scales.step_panels(BLACK, step, "1.png")
+    assert [p.title for p in panels] == ["truth", "before: 50", "after: 60"]
+    assert [len(p.overlay) for p in panels[1:]] == [1, 0]
+    assert panels[0].overlay.names[:2] == ("Chair", "Chair")
+    assert panels[1].overlay.masks.sum() == 16
+    assert len(scales.step_panels(BLACK, step, "1.png", score=0.1)[1].overlay) == 2
+
+
+def test_wrong_pixels_and_the_window_with_most_of_them():
+    labels = square(30, 20, 25).astype(np.int32)
+    noisy = labels.copy()
+    noisy[5, 7] = 2
+    wrong = correction.wrong_pixels(noisy, labels, BLACK)
+    assert (wrong == correction.WRONG).all(-1).nonzero() == (np.array([5]), np.array([7]))
+    for at in ((0, 0), (59, 89), (30, 40)):
+        marked = np.zeros(labels.shape, bool)
+        marked[at] = True
+        window = correction.busiest_window(marked, 30)
+        assert marked[window].any() and marked[window].shape == (30, 30)
+        image = correction.in_colours(labels)
+        large = correction.enlarged(image, window, factor=7, lines=True)
+        assert np.array_equal(large[3::7, 3::7], image[window])

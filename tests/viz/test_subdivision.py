@@ -24,7 +24,7 @@ def mask() -> np.ndarray:
     return drawn
 
 
-@pytest.mark.parametrize(("points", "steps"), [(49, 3), (196, 3), (400, 2), (784, 1), (49, 0)])
+@pytest.mark.parametrize(("points", "steps"), [(49, 3), (400, 2), (784, 1), (49, 0)])
 def test_the_steps_are_those_of_the_model(mask, points, steps):
     config = ModelConfig(
         mask_head="pointrend", fpn_channels=4, mask_head_dim=4, coarse_dim=4, point_dim=4,
