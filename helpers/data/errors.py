@@ -51,7 +51,10 @@ ERRORS = {
         "Use paths relative to the image folder.",
     ),
     "file-missing": ("image file not found", "Give the right image folder."),
-    "file-unreadable": ("image file cannot be read", "Replace it, or choose to skip bad pictures."),
+    "file-unreadable": (
+        "image file cannot be read",
+        "Replace it, or take its entry out of the file.",
+    ),
     "size-differs": (
         "image file has another size than declared",
         "Correct the file or replace the picture.",
