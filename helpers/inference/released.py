@@ -7,13 +7,16 @@ safetensors can open it: the tensors have the names of `build_model(...).state_d
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from helpers.config import ExperimentConfig, TestConfig, from_dict
 from helpers.data.taxonomy import Taxonomy
@@ -36,19 +39,20 @@ class Released:
     @property
     def config(self) -> ExperimentConfig:
         """What it was trained with."""
-        return from_dict(json.loads(self._read()[0]["config"]))
+        return from_dict(json.loads(self._header["config"]))
 
     @property
     def taxonomy(self) -> Taxonomy:
         """The classes it knows."""
-        return Taxonomy.from_dict(json.loads(self._read()[0]["taxonomy"]))
+        return Taxonomy.from_dict(json.loads(self._header["taxonomy"]))
 
     def model(self, test: TestConfig | None = None) -> nn.Module:
         """The detector in evaluation mode, float32, on the CPU; test: other limits than its own."""
         config, taxonomy = self.config, self.taxonomy
         architecture = replace(config.model, pretrained=False)
         model = build_model(architecture, config.loss, test or config.test, taxonomy.num_classes)
-        weights = self._read()[1]
+        with self._opened() as content:
+            weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118
         own = model.state_dict()
         wrong = [key for key in own if key not in weights or weights[key].shape != own[key].shape]
         if wrong or len(weights) != len(own):
@@ -56,18 +60,24 @@ class Released:
         model.load_state_dict({key: tensor.to(own[key].dtype) for key, tensor in weights.items()})
         return model.eval()
 
-    def _read(self) -> tuple[dict[str, str], dict[str, Tensor]]:
+    @cached_property
+    def _header(self) -> dict[str, str]:
+        """Config and classes as JSON; the weights stay on the disk."""
+        with self._opened() as content:
+            header = content.metadata() or {}
+        if not {"config", "taxonomy"} <= set(header):
+            raise UserError(f"{self.file} is no model of this project: its header has no config")
+        return header
+
+    @contextmanager
+    def _opened(self) -> Iterator[safe_open]:
         try:
             with safe_open(self.file, "pt") as content:
-                header = content.metadata() or {}
-                weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118
+                yield content
         except FileNotFoundError as error:
             raise UserError(f"{self.file} is missing: {RESTORE}") from error
         except (SafetensorError, OSError) as error:
             raise UserError(f"{self.file} is damaged ({error}): {RESTORE}") from error
-        if not {"config", "taxonomy"} <= set(header):
-            raise UserError(f"{self.file} is no model of this project: its header has no config")
-        return header, weights
 
 
 RESTORE = "git checkout data/models brings it back"
