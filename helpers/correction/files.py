@@ -90,7 +90,7 @@ def correct_dataset(
             left_out.append(name)
             continue
         index = read_index(file, folder, check_images=pictures)
-        tasks = _tasks(index, document, folder, target / WORK / name.replace("/", "-"), pictures)
+        tasks = _tasks(index, folder, target / WORK / name.replace("/", "-"), pictures)
         _work(tasks, config, name, jobs or available_cores(), progress)
         reports[name] = _join(document, tasks, target / name)
     if not reports:
@@ -137,19 +137,15 @@ def _is_finished(root: Path, target: Path, identity: dict[str, Any]) -> bool:
     return False
 
 
-def _tasks(
-    index: InstanceIndex, document: Mapping[str, Any], folder: Path, results: Path, look: bool
-) -> list[_Task]:
+def _tasks(index: InstanceIndex, folder: Path, results: Path, look: bool) -> list[_Task]:
     """The pictures with usable masks, in the order of their ids."""
-    known = {annotation["id"] for annotation in document["annotations"]}
     make_folder(results)
     tasks = []
     for row, number in enumerate(index.image_ids.tolist()):
         found = index.instances(row)
         columns = (found.annotation_ids.tolist(), found.category_ids.tolist(), found.rles)
         rows = zip(*columns, found.crowd, strict=True)
-        # An index may give the annotation 0 another id; files and reports have the file's own.
-        masks = [(n if n in known else 0, k, mask) for n, k, mask, crowd in rows if not crowd]
+        masks = [(n, k, mask) for n, k, mask, crowd in rows if not crowd]
         if masks:
             idmap = folder.resolve().parent / "idmap" / f"{Path(index.file_names[row]).stem}.png"
             picture = index.image_path(row) if look else None
