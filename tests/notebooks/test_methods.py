@@ -17,22 +17,22 @@ from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
 from helpers.series.notebook import NOTEBOOKS, series
 
-METHODS = [name for name in series() if 1 <= int(name[:2]) <= 9]
+METHODS = [name for name in series() if 1 <= int(name[:2]) <= 12]
 
 # What the method cells take from cells that are left out; `data` is the folder of a tiny data set.
 NEEDS = {
     "02_anchor_selection": "boxes = anchor_tools.resized_boxes(instance_table(open_split(data)))",
-    "04_backbone_ablations": "config = configs.preset(preset)",
-    "05_focal_loss": """
+    "04_mask_heads": "config = configs.preset(preset)",
+    "07_focal_loss": """
 from types import SimpleNamespace
 from helpers.series.analysis.dataset import open_split
 run = SimpleNamespace(index=lambda split: open_split(data, split))
 """,
-    "06_multi_scale_training": """
+    "08_multi_scale_training": """
 index = open_split(data, "train")
 table, range_ = instance_table(index), (sizes[0], sizes[1])
 """,
-    "07_test_time_augmentation": "test = configs.preset(preset).test",
+    "09_test_time_augmentation": "test = configs.preset(preset).test",
 }
 
 
