@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `ladder`."""
-    parser.add_argument("--preset", choices=("quick", "bench", "paper"), default="quick")
+    parser.add_argument("--preset", choices=("quick", "laptop", "bench", "paper"), default="quick")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N-1")
     parser.add_argument("--only", nargs="+", metavar="KEY", help="these rows; see --list")
     parser.add_argument(
@@ -51,13 +51,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def measure_all(rows: Sequence[Rung]) -> None:
-    """Measure one after the other. Those that another process is at come last; RunBusyError when
-    it still is then."""
+    """Measure one after the other what is not stored yet. Rows that another process is at come
+    last; RunBusyError when it still is then."""
     from helpers.ladder.measure import measure
+    from helpers.ladder.results import stored
 
     busy = []
     for number, row in enumerate(rows, start=1):
         print(f"{number} of {len(rows)}: {row.label}, seed {row.seed}", flush=True)
+        if any(row.is_of(entry) for _, entry in stored(row.preset)):
+            print("    stored already", flush=True)
+            continue
         try:
             print(line(measure(row)), flush=True)
         except RunBusyError as error:

@@ -30,11 +30,14 @@ class HeldOut:
 
 def scenes(preset: Preset) -> SceneConfig | None:
     """The noisy set of scenes a preset trains on; None for `paper`, whose data are real."""
-    sets = {"quick": "quick", "bench": "small"}
+    sets = {
+        "quick": replace(scene_preset("quick"), noise="statistical"),
+        "laptop": replace(scene_preset("quick"), train=1600, val=300, noise="antialias"),
+        "bench": replace(scene_preset("small"), noise="antialias", test=0),
+    }
     if preset not in sets:
         return None
-    name = Path(scale(preset).masks.folder).name
-    return replace(scene_preset(sets[preset]), name=name, noise="statistical", test=0)
+    return replace(sets[preset], name=Path(scale(preset).masks.folder).name)
 
 
 def held_out(preset: Preset) -> HeldOut | None:
@@ -78,10 +81,10 @@ def commands(preset: Preset) -> list[str]:
             f"python -m helpers split {masks.folder}",
             f"python -m helpers correct-masks {source} {target}",
         ]
-    usual = scene_preset("quick" if preset == "quick" else "small")
-    start = "" if usual.name == "quick" else f"--preset {usual.name} "
-    counts = f" --test {config.test}" if config.test != usual.test else ""
-    make = f"python -m helpers scenes make {start}--name {config.name} --noise statistical{counts}"
+    usual = scene_preset("small" if preset == "bench" else "quick")
+    changed = [(n, getattr(config, n)) for n in ("name", "train", "val", "test", "noise")]
+    options = [f" --{n} {value}" for n, value in changed if value != getattr(usual, n)]
+    make = f"python -m helpers scenes make --preset {usual.name}{''.join(options)}"
     correct = f"correct-masks {masks.noisy} {Path(masks.corrected).parent}"
     return [make, f"python -m helpers {correct} --images {masks.train_images} --pictures"]
 

@@ -26,7 +26,6 @@ BACKBONES = {
     "s101": "ResNeSt-101",
     "s200": "ResNeSt-200",
 }
-DEFORMABLE = {"model__deform_stages": (3, 4, 5)}
 MEMBERS = ("member_a", "member_b", "member_c", "member_d")
 
 
@@ -152,7 +151,7 @@ def _table_2(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]
 def _table_3(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
     steps, x101 = _steps(sizes), _backbone(sizes, "ResNeXt-101")
     last = _corrected(sizes) | _sizes(sizes.multi) | {"test__tta": tta(sizes)}
-    a = _plain(sizes) | x101 | _pointrend(sizes, boxes="predicted") | DEFORMABLE | last
+    a = _plain(sizes) | x101 | _pointrend(sizes, boxes="predicted") | _deformable(sizes) | last
     name = called(sizes, "ResNeXt-101")
     return [
         ("member_a", f"A: PointRend, {name}", "table3", 74.30, a),
@@ -165,7 +164,7 @@ def _table_3(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]
 
 def _comparisons(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
     masks, strong = sizes.masks, _steps(sizes)["correction"] | sizes.aggressive
-    base = _plain(sizes) | _backbone(sizes, "ResNet-50")
+    base = _plain(sizes) | _backbone(sizes, "ResNet-50") | _pointrend(sizes, boxes="predicted")
     rows = [
         ("aggressive", "+ blur and rotation", "augmentation", None, strong),
         ("masks_noisy", "noisy training masks", "masks", None, base),
@@ -183,7 +182,7 @@ def _steps(sizes: Scale) -> dict[str, Changes]:
     start |= {"model__architecture": "cascade_rcnn", **_prefixed("model", sizes.cascade)}
     steps = {"x101": start | _backbone(sizes, "ResNeXt-101")}
     steps["s101"] = start | _backbone(sizes, "ResNeSt-101")
-    steps["dcn"] = steps["s101"] | DEFORMABLE
+    steps["dcn"] = steps["s101"] | _deformable(sizes)
     steps["focal"] = steps["dcn"] | {"loss": focal_loss(sizes)}
     steps["correction"] = steps["focal"] | _corrected(sizes)
     steps["mst"] = steps["correction"] | _sizes(sizes.multi)
@@ -193,7 +192,7 @@ def _steps(sizes: Scale) -> dict[str, Changes]:
 
 def _solo(sizes: Scale) -> Changes:
     base = _plain(sizes) | _backbone(sizes, "ResNeXt-101") | _corrected(sizes)
-    own = {"model__architecture": "solov2", **DEFORMABLE}
+    own = {"model__architecture": "solov2"} | _deformable(sizes)
     return base | own | sizes.solov2 | _sizes(sizes.solo)
 
 
@@ -218,6 +217,10 @@ def _sizes(short_side: tuple[int, int]) -> Changes:
 def _backbone(sizes: Scale, name: str) -> Changes:
     recipe = sizes.resnest if name.startswith("ResNeSt") else {}
     return {"model__backbone": sizes.backbones[name], **_prefixed("model", recipe)}
+
+
+def _deformable(sizes: Scale) -> Changes:
+    return {"model__deform_stages": sizes.deformable}
 
 
 def _pointrend(sizes: Scale, *, boxes: str) -> Changes:

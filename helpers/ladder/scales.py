@@ -91,6 +91,7 @@ class Scale:
     cascade: Changes
     solov2: Changes
     aggressive: Changes
+    deformable: tuple[int, ...] = (3, 4, 5)  # stages that DCNv2 changes
 
 
 def scene_masks(folder: str, name: str) -> Masks:
@@ -110,7 +111,7 @@ def scene_masks(folder: str, name: str) -> Masks:
 
 def scale(name: Preset) -> Scale:
     """The preset's sizes and backbones. Raises ValueError for a preset that does not exist."""
-    made = {"quick": _quick, "bench": _bench, "paper": _paper}
+    made = {"quick": _quick, "laptop": _laptop, "bench": _bench, "paper": _paper}
     if name not in made:
         raise ValueError(f"the ladder has no size {name!r}: choose one of {', '.join(made)}")
     return made[name]()
@@ -189,6 +190,47 @@ def _quick() -> Scale:
             ).scaled(0.2),
         },
         aggressive={"train__blur": 1.0, "train__rotate": 10.0},
+    )
+
+
+def _laptop() -> Scale:
+    """Some 15 minutes a training on one CPU core: two share two cores better than one takes both."""
+    base = change(
+        preset("quick"),
+        train__steps=1600,
+        train__workers=0,
+        test__short_side=224,
+        test__max_side=280,
+        test__max_detections=15,  # three times the things of a picture; predictions stay small
+    )
+    return Scale(
+        base=base,
+        masks=scene_masks("outputs/scenes/ladder", "scenes, 320 px, blended id-maps"),
+        backbones={
+            "ResNet-50": "tf_efficientnet_lite0",
+            "ResNet-101": "tf_efficientnet_lite1",
+            "ResNeXt-101": "tf_efficientnet_lite1",
+            "ResNeSt-101": "tf_efficientnet_lite2",
+            "ResNeSt-200": "tf_efficientnet_lite2",
+        },
+        single=224,
+        multi=(224, 280),
+        solo=(224, 299),
+        pointrend={},
+        resnest={},
+        cascade={"post_nms_train": 200},
+        solov2={
+            "model__solov2": Solov2Config(
+                grids=(24, 20, 14, 8, 6),
+                head_channels=64,
+                head_convs=2,
+                mask_channels=32,
+                kernel_channels=64,
+                mask_size=56,
+            ).scaled(0.2),
+        },
+        aggressive={"train__blur": 1.0, "train__rotate": 10.0},
+        deformable=(4, 5),  # c3 of an EfficientNet has no 3x3 convolutions
     )
 
 
