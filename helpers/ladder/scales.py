@@ -194,7 +194,7 @@ def _quick() -> Scale:
 
 
 def _laptop() -> Scale:
-    """Some 15 minutes a training on one CPU core: two share two cores better than one takes both."""
+    """Some 15 minutes a training on one CPU core; two at a time share two cores."""
     base = change(
         preset("quick"),
         train__steps=1600,
