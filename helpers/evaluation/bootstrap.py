@@ -98,23 +98,33 @@ def mean_difference(
     pairs: Sequence[tuple[Truth, Results, Results]],
     *,
     preset: str,
+    kind: Kind = "segm",
     samples: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """Mean over `pairs` (truth, results a, results b) of mask AP of b less that of a.
+    """Mean over `pairs` (truth, results a, results b) of AP of b less that of a.
 
-    Pairs are repetitions of one comparison, such as other seeds of the training: those on the same
-    images are scored on the same drawn ones in each sample, and the interval is that of the mean.
+    Pairs are repetitions of one comparison: other seeds of the training. The interval is of both
+    levels of luck. Each sample draws the images with replacement, the same ones for all pairs (on
+    equal truths), and as many pairs as there are, with replacement. Means over n pairs drawn from
+    n vary less than means over n new ones, by the factor (n - 1) / n of the variance, so deviations
+    from the mean over all pairs are stretched by sqrt(n / (n - 1)). One pair: the images alone.
     Errors as for `paired_difference`, and UserError without a pair.
     """
     if not pairs:
         raise UserError("there is no pair of results to compare: give one or more")
     means, drawn = [], []
     for truth, *results in pairs:
-        a, b = (_matched(plain_truth(truth), one, preset, "segm") for one in results)
+        a, b = (_matched(plain_truth(truth), one, preset, kind) for one in results)
         means.append(_overall(b) - _overall(a))
         drawn.append(_drawn_differences(a, b, samples, seed))
-    return Interval(float(np.mean(means)), *_ends(np.mean(drawn, axis=0)))
+    by_pair, count = np.array(drawn), len(pairs)
+    middle = by_pair.mean(axis=0)
+    if count > 1:
+        chosen = np.random.default_rng([seed, count]).integers(count, size=(count, samples))
+        apart = np.take_along_axis(by_pair, chosen, axis=0).mean(axis=0) - middle
+        middle = middle + apart * (count / (count - 1)) ** 0.5
+    return Interval(float(np.mean(means)), *_ends(middle))
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 Detections of one class whose masks agree form a cluster, at most one of each model. A cluster's
 soft masks are averaged, and its score falls with the number of models that are missing, as in
-weighted boxes fusion (Solovyev et al., 2021). In two passes, the models agree on boxes first, and
-then all draw masks in these boxes.
+weighted boxes fusion (Solovyev et al., 2021).
 
 m models, each with weight w; a detection's power is w times its score. K clusters; M side of a
 box-relative mask; h x w cells of the grid on which masks are compared.
@@ -12,24 +11,22 @@ box-relative mask; h x w cells of the grid on which masks are compared.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import batched_nms, box_iou
 
 from helpers.files import UserError
-from helpers.inference.tta import TwoStage
 from helpers.models.matrix_nms import mask_overlaps, matrix_nms
 from helpers.structures import Detections
 
 GRID_SIDE = 400  # cells along the longer side where masks are compared; 3 px each at 1200
 
 Box = tuple[float, float, float, float]  # xyxy, pixels
-MaskHead = Callable[[Detections], Tensor]
 
 
 @dataclass(frozen=True)
@@ -306,67 +303,6 @@ def _resampled(member: Candidate, box: Sequence[float], side: int) -> Tensor:
     place = (torch.arange(side, dtype=torch.float64) + 0.5) / side
     x, y = (box[axis] + place * (box[axis + 2] - box[axis]) for axis in (0, 1))
     return sample(member.mask, member.box, x, y)
-
-
-@dataclass(frozen=True)
-class Member:
-    """What a model says of a picture: its detections in the picture's frame, and its mask head
-    (detections in that frame -> (K, M, M) probabilities), or None for a model of one stage."""
-
-    found: Detections
-    head: MaskHead | None
-
-
-def member_of(model: nn.Module, image: Tensor, size: tuple[int, int]) -> Member:
-    """image: (3, h, w) as the model wants it; size: (height, width) of the picture itself."""
-    if not isinstance(model, TwoStage):
-        return Member(model.predict([image])[0].resized(size).to("cpu"), None)
-    features, found = model.find([image])
-    [seen] = model.add_masks(features, found)
-
-    def head(asked: Detections) -> Tensor:
-        framed = asked.resized(seen.image_size).to(image.device)
-        return model.add_masks(features, [framed])[0].masks.to("cpu")
-
-    return Member(seen.resized(size).to("cpu"), head)
-
-
-def fuse_two_pass(
-    members: Sequence[Member],
-    *,
-    weights: Sequence[float] | None = None,
-    config: EnsembleConfig | None = None,
-) -> Detections:
-    """As `fuse`, but with masks drawn anew, so that nothing is resampled.
-
-    A cluster's box is the mean of its members', weighted by power. Every mask head answers for
-    every box, whether its model found the thing or not; a model without one gives the mask it has
-    in the cluster, if any. Answers are averaged with the models' weights.
-    """
-    found, config = [member.found for member in members], config or EnsembleConfig()
-    weights = _checked(found, weights)
-    clusters = _clusters(found, weights, config)
-    boxes = torch.tensor([_mean_box(c) for c in clusters], dtype=torch.float32).reshape(-1, 4)
-    labels = torch.tensor([c.label for c in clusters], dtype=torch.int64)
-    agreed = Detections(boxes, _scores(clusters, weights, config), labels, found[0].image_size)
-    side = max(one.masks.shape[-1] for one in found)
-    total, trust = torch.zeros(len(agreed), side, side), torch.zeros(len(agreed), 1, 1)
-    for number, (member, weight) in enumerate(zip(members, weights, strict=True)):
-        if member.head is not None and len(agreed):
-            total += weight * at_side(member.head(agreed), side)
-            trust += weight
-        elif member.head is None:
-            for row, cluster in enumerate(clusters):
-                for own in (m for m in cluster.members if m.model == number):
-                    total[row] += weight * _resampled(own, boxes[row].tolist(), side)
-                    trust[row] += weight
-    masks = (total / trust).clamp(max=1.0)
-    return ranked(replace(agreed, masks=masks))[: config.max_detections]
-
-
-def _mean_box(cluster: Cluster) -> list[float]:
-    powers = [member.power for member in cluster.members]
-    return np.average([member.box for member in cluster.members], axis=0, weights=powers).tolist()
 
 
 def union_nms(

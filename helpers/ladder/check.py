@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from helpers.evaluation.average_precision import evaluate
-from helpers.ladder.ensemble import LETTERS, Members, all_scores, short_scores
+from helpers.ladder.ensemble import LETTERS, Members, all_scores
 from helpers.ladder.measure import by_size
-from helpers.ladder.reference import Entry, Reference, unpack_results
+from helpers.ladder.reference import Entry, Reference
 
 TOLERANCE = 1e-9  # of metrics from 0 to 1
 FUSED = 1e-6  # of fused scores and boxes, which are float32
@@ -43,11 +43,6 @@ def _check_ensemble(reference: Reference, entry: Entry, results: list[dict[str, 
     wrong = ["the fused predictions are not those stored"] if differ else []
     scores = all_scores(members)
     wrong += differing(scores, {key: entry.extra[key] for key in scores}, "extra")
-    if "two_pass" in entry.extra:
-        truth, stored = members.truth, entry.extra["two_pass"]
-        found = unpack_results(reference.read(stored["predictions"]), truth)
-        scores = short_scores(truth, found, members.preset)
-        wrong += differing(scores, stored["scores"], "two_pass")
     return wrong
 
 

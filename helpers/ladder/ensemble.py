@@ -7,7 +7,7 @@ they did on held-out pictures; a ladder without such pictures leaves both alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -38,8 +38,31 @@ BASELINES: Mapping[str, Together] = {
 
 
 @dataclass(frozen=True)
+class Trust:
+    """What held-out pictures say of one member: its mask AP (0..1) and how to calibrate it."""
+
+    precision: float
+    calibration: Isotonic | None
+
+    @staticmethod
+    def of(truth: Mapping[str, Any], results: Rows, preset: str) -> Trust:
+        """From its COCO results on pictures with that truth."""
+        scores = evaluate(truth, results, preset=preset, kinds=("segm",)).metrics["segm"]
+        return Trust(scores["AP"], calibration_of(truth, results))
+
+    @staticmethod
+    def read(values: Mapping[str, Any]) -> Trust:
+        """What `asdict` of one wrote to JSON."""
+        return Trust(values["precision"], _curve(values["calibration"]))
+
+
+def _curve(values: Mapping[str, Any] | None) -> Isotonic | None:
+    return values and Isotonic(tuple(values["scores"]), tuple(values["values"]))
+
+
+@dataclass(frozen=True)
 class Learnt:
-    """What held-out pictures said of each member: calibration, trust, and its mask AP (0..1)."""
+    """The same of all members together, and what weights follow."""
 
     calibrations: tuple[Isotonic | None, ...]
     weights: tuple[float, ...]
@@ -51,19 +74,17 @@ class Learnt:
         return Learnt((None,) * members, (1.0,) * members, (None,) * members)
 
     @staticmethod
-    def of(truth: Mapping[str, Any], results: Sequence[Rows], preset: str) -> Learnt:
-        """From each member's COCO results on held-out pictures with that truth."""
-        scored = [evaluate(truth, found, preset=preset, kinds=("segm",)) for found in results]
-        precision = tuple(one.metrics["segm"]["AP"] for one in scored)
-        curves = tuple(calibration_of(truth, found) for found in results)
+    def of(members: Iterable[Trust]) -> Learnt:
+        """From what is known of each."""
+        members = list(members)
+        precision = tuple(one.precision for one in members)
+        curves = tuple(one.calibration for one in members)
         return Learnt(curves, model_weights(precision), precision)
 
     @staticmethod
     def read(values: Mapping[str, Any]) -> Learnt:
         """What `asdict` of one wrote to JSON."""
-        curves = tuple(
-            c and Isotonic(tuple(c["scores"]), tuple(c["values"])) for c in values["calibrations"]
-        )
+        curves = tuple(_curve(one) for one in values["calibrations"])
         return Learnt(curves, tuple(values["weights"]), tuple(values["precision"]))
 
 

@@ -13,14 +13,13 @@ from helpers.evaluation.average_precision import Preset, evaluate
 from helpers.files import UserError, outputs_dir, read_json
 from helpers.inference.stored import StoredPredictions, predict_missing
 from helpers.ladder.data import HeldOut, held_out
-from helpers.ladder.ensemble import LETTERS, Learnt, Members, all_scores, short_scores
-from helpers.ladder.reference import REFERENCE, Entry, Reference, pack_results
+from helpers.ladder.ensemble import LETTERS, Learnt, Members, Trust, all_scores
+from helpers.ladder.reference import REFERENCE, Entry, Reference, pack_results, references
 from helpers.ladder.results import trained_on
-from helpers.ladder.rungs import MEMBERS, Rung
+from helpers.ladder.rungs import MEMBERS, Rung, command
 from helpers.ladder.rungs import rung as find_rung
 from helpers.ladder.scales import scale
 from helpers.ladder.soft import pack_soft, unpack_soft
-from helpers.ladder.two_pass import two_pass_results
 from helpers.run_store import Run
 from helpers.runs import get_or_train
 from helpers.training.data import read_split
@@ -31,67 +30,76 @@ CHALLENGE_SIDE = 1200  # px: the pictures for which the challenge's size ranges 
 
 def measure(rung: Rung, *, folder: Path = REFERENCE, progress: bool = True) -> Entry:
     """Train the rung's run or take the finished one, score it, and put it into the reference file
-    of the machine it was trained on."""
+    of the machine it was trained on. An ensemble is made of what is stored of its members."""
     if rung.key == "ensemble":
-        return measure_ensemble(rung, folder=folder, progress=progress)
+        return measure_ensemble(rung, folder=folder)
     run = get_or_train(rung.trained, progress=progress)
-    reference = reference_of(rung, [run], folder)
-    results, name = run.predictions(), f"{run.name}.json.xz"
-    if rung.config.test.tta is not None:
-        results, name = looked_at(rung, run, progress=progress)[1], f"{run.name}-tta.json.xz"
-    entry = scored(rung, [run], reference, results, name)
+    reference = reference_of(rung, run, folder)
+    results, name, extra = run.predictions(), f"{run.name}.json.xz", {}
+    if rung.config.test.tta is not None or rung.key in MEMBERS:
+        stored, results = looked_at(rung, run, progress=progress)
+        name = f"{run.name}-tta.json.xz" if rung.config.test.tta is not None else name
+        if rung.key in MEMBERS:
+            extra = _as_member(rung, run, reference, stored, progress)
+    entry = scored(rung, run, reference, results, name, extra)
     reference.add(entry)
     return entry
 
 
-def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE, progress: bool = True) -> Entry:
-    """Train the members or take the finished ones, fuse their stored soft predictions, and score
-    that, every subset, and the baselines. Learns on held-out pictures where the preset has some."""
+def _as_member(
+    rung: Rung, run: Run, reference: Reference, stored: StoredPredictions, progress: bool
+) -> dict[str, Any]:
+    """What an ensemble needs of a member: the file of its soft predictions, and what held-out
+    pictures, where the preset has some, say of its scores."""
+    name, place, found = f"{rung.key}-{rung.seed}.json.xz", held_out(rung.preset), None
+    reference.write(name, pack_soft((i, stored.detections(i)) for i in sorted(stored.done())))
+    if place is not None:
+        results = looked_at(rung, run, held_out=place, progress=progress)[1]
+        data = _other_val(rung.config, place.annotations, place.images)
+        truth = read_split(data, "val", taxonomy=run.taxonomy).to_coco()
+        found = asdict(Trust.of(truth, results, rung.config.test.preset))
+    return {"soft": name, "trust": found}
+
+
+def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE) -> Entry:
+    """Fuse the stored soft predictions of the members, and score that, every subset, and the
+    baselines. Raises UserError naming the members that are not measured yet."""
     rows = [find_rung(rung.preset, key, seed=rung.seed) for key in MEMBERS]
-    runs = [get_or_train(row.trained, progress=progress) for row in rows]
-    reference = reference_of(rung, runs, folder)
-    names = [
-        _store_soft(reference, row, run, progress) for row, run in zip(rows, runs, strict=True)
-    ]
-    learnt = _learnt(rows, runs, progress)
-    called = [run.name for run in runs]
-    extra = {"members": called, "soft": names, "learnt": asdict(learnt)}
+    for reference in references(rung.preset, folder):
+        found = [reference.find(row.key, row.seed) for row in rows]
+        if all(e is not None and row.is_of(e) for row, e in zip(rows, found, strict=True)):
+            return _fused(rung, reference, found)
+    missing = "`, `".join(command(row) for row in rows)
+    raise UserError(f"an ensemble needs its four members measured on one machine: `{missing}`")
+
+
+def _fused(rung: Rung, reference: Reference, found: Sequence[Entry]) -> Entry:
+    trust = [one.extra["trust"] for one in found]
+    learnt = Learnt.nothing(len(found)) if None in trust else Learnt.of(map(Trust.read, trust))
+    names = [one.extra["soft"] for one in found]
     soft = [unpack_soft(reference.read(name)) for name in names]
     members = Members.of(soft, learnt, reference.truth(), rung.config.test.preset)
-    extra |= all_scores(members)
-    again = two_pass_results(members, runs, test=rung.config.test)
-    again_name = f"{rung.preset}-two-pass-{rung.seed}.json.xz"
-    reference.write(again_name, pack_results(again))
-    scores = short_scores(members.truth, again, members.preset)
-    extra["two_pass"] = {"predictions": again_name, "scores": scores}
-    name = f"{rung.preset}-ensemble-{rung.seed}.json.xz"
-    entry = scored(rung, runs, reference, members.results(LETTERS), name, extra)
+    name, results = f"{rung.preset}-ensemble-{rung.seed}.json.xz", members.results(LETTERS)
+    reference.write(name, pack_results(results))
+    entry = replace(
+        found[0],
+        rung=rung.key,
+        run="+".join(one.run for one in found),
+        steps=sum(one.steps for one in found),
+        minutes=round(sum(one.minutes for one in found), 1),
+        config=rung.settings(),
+        predictions=name,
+        **_scores(reference, results, rung.config.test.preset),
+        extra={"soft": names, "learnt": asdict(learnt)} | all_scores(members),
+    )
     reference.add(entry)
     return entry
 
 
-def _store_soft(reference: Reference, rung: Rung, run: Run, progress: bool) -> str:
-    stored, _ = looked_at(rung, run, progress=progress)
-    name = f"{rung.key}-{rung.seed}.json.xz"
-    reference.write(name, pack_soft((i, stored.detections(i)) for i in sorted(stored.done())))
-    return name
-
-
-def _learnt(rows: Sequence[Rung], runs: Sequence[Run], progress: bool) -> Learnt:
-    place = held_out(rows[0].preset)
-    if place is None:
-        return Learnt.nothing(len(rows))
-    pairs = list(zip(rows, runs, strict=True))
-    found = [looked_at(row, run, held_out=place, progress=progress)[1] for row, run in pairs]
-    data = _other_val(rows[0].config, place.annotations, place.images)
-    truth = read_split(data, "val", taxonomy=runs[0].taxonomy).to_coco()
-    return Learnt.of(truth, found, rows[0].config.test.preset)
-
-
-def reference_of(rung: Rung, runs: Sequence[Run], folder: Path) -> Reference:
-    """The reference file of the hardware the runs of a row were trained on, with the truth beside
-    it. Raises UserError when that file is of other validation data."""
-    reference, run = Reference.of(rung.preset, trained_on(runs), folder), runs[0]
+def reference_of(rung: Rung, run: Run, folder: Path) -> Reference:
+    """The reference file of the hardware the run was trained on, with the truth beside it. Raises
+    UserError when that file is of other validation data."""
+    reference = Reference.of(rung.preset, trained_on([run]), folder)
     reference.keep_truth(truth_of(run), rung=rung.key, seed=rung.seed)
     if scale(rung.preset).masks.val_noisy is not None:
         reference.write("truth-noisy.json.xz", noisy_truth_of(rung, run))
@@ -100,36 +108,41 @@ def reference_of(rung: Rung, runs: Sequence[Run], folder: Path) -> Reference:
 
 def scored(
     rung: Rung,
-    runs: Sequence[Run],
+    run: Run,
     reference: Reference,
     results: Sequence[Mapping[str, Any]],
     name: str,
-    extra: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any],
 ) -> Entry:
-    """The entry of the results of a row's run, or of its members together, which are stored as
-    `name` beside the reference."""
+    """The entry of the results of a row's run, which are stored as `name` beside the reference."""
     reference.write(name, pack_results(results))
-    truth, preset = reference.truth(), rung.config.test.preset
-    noisy = None
+    preset, noisy = rung.config.test.preset, None
     if rung.table == "masks":
         noisy = evaluate(reference.read("truth-noisy.json.xz"), results, preset=preset).to_dict()
     return Entry(
         rung=rung.key,
         seed=rung.seed,
-        run="+".join(run.name for run in runs),
+        run=run.name,
         data=rung.config.data.name,
-        steps=sum(len(run.log()) for run in runs),
-        minutes=round(sum(run.seconds for run in runs) / 60, 1),
-        hardware=trained_on(runs),
-        versions=runs[0].environment[-1]["versions"],
+        steps=len(run.log()),
+        minutes=round(run.seconds / 60, 1),
+        hardware=trained_on([run]),
+        versions=run.environment[-1]["versions"],
         config=rung.settings(),
-        sha256=read_json(runs[0].dir / "data.json")["sha256"],
+        sha256=read_json(run.dir / "data.json")["sha256"],
         predictions=name,
-        evaluation=evaluate(truth, results, preset=preset).to_dict(),
-        sizes=by_size(truth, results, preset),
+        **_scores(reference, results, preset),
         noisy=noisy,
-        extra=extra or {},
+        extra=extra,
     )
+
+
+def _scores(
+    reference: Reference, results: Sequence[Mapping[str, Any]], preset: str
+) -> dict[str, Any]:
+    truth = reference.truth()
+    evaluation = evaluate(truth, results, preset=preset).to_dict()
+    return {"evaluation": evaluation, "sizes": by_size(truth, results, preset)}
 
 
 def looked_at(

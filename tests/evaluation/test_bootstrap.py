@@ -111,9 +111,18 @@ def test_the_seed_decides_and_pairs_share_the_drawn_images(truth, results):
     assert (first.low, first.high) == (again.low, again.high) != (other.low, other.high)
     alone = mean_difference([(truth, results, worse)], **options)
     assert (alone.mean, alone.low, alone.high) == (first.mean, first.low, first.high)
-    both = mean_difference([(truth, results, worse), (truth, worse, results)], **options)
-    assert (both.mean, both.low, both.high) == pytest.approx((0, 0, 0), abs=1e-12)
+    same = mean_difference([(truth, results, worse)] * 3, **options)
+    assert (same.mean, same.low, same.high) == pytest.approx((alone.mean, alone.low, alone.high))
     assert str(first).startswith(("+", "-")) and str(first).count(" to ") == 1
+
+
+def test_pairs_that_disagree_widen_the_interval_as_their_spread_asks(truth, results):
+    worse, options = perturb(truth, seed=9), {"preset": "coco", "samples": 2000}
+    both = mean_difference([(truth, results, worse), (truth, worse, results)], **options)
+    apart = abs(paired_difference(truth, results, worse, **options).mean)
+    assert both.mean == pytest.approx(0, abs=1e-12)
+    # two differences +d and -d: in half of the samples one is drawn twice, and sqrt(2) d is left
+    assert both.high > 2**0.5 * apart and both.low < -(2**0.5) * apart
 
 
 def test_mistakes_are_named(truth, results):

@@ -14,14 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import grid_sample
 
-from helpers.config import LossConfig, ModelConfig, Solov2Config
 from helpers.files import UserError
 from helpers.inference.ensemble import (
     EnsembleConfig,
-    Member,
     fuse,
-    fuse_two_pass,
-    member_of,
     model_weights,
     sample,
     union_nms,
@@ -32,10 +28,9 @@ from helpers.inference.predict import to_results
 from helpers.ladder.check import FUSED, differing
 from helpers.ladder.ensemble import LETTERS, Members
 from helpers.ladder.reference import references
-from helpers.models.build import build_model
 from helpers.structures import Detections
 
-from .tiny import POINTREND, TEST, TINY, kilobytes
+from .tiny import kilobytes
 
 NO_NMS = EnsembleConfig(nms_sigma=None)
 
@@ -247,62 +242,6 @@ def test_weights_of_the_papers_members():
     weights = model_weights([74.30, 76.64, 77.12, 75.50])
     assert weights == pytest.approx((0.60, 0.93, 1.0, 0.77), abs=0.005)
     assert model_weights([0.5, 0.5]) == (1.0, 1.0)
-
-
-class TestTwoPasses:
-    @staticmethod
-    def head_of(value: float, asked: list[Detections], side: int = 20):
-        """A mask head that notes what it was asked, and always answers `value`."""
-
-        def head(detections: Detections) -> torch.Tensor:
-            asked.append(detections)
-            return torch.full((len(detections), side, side), value)
-
-        return head
-
-    def test_boxes_are_averaged_by_power_and_every_head_answers(self):
-        asked: list[Detections] = []
-        first, second = one_thing((10, 10, 50, 50), 0.8), one_thing((10, 10, 50, 56), 0.4)
-        members = [
-            Member(first, self.head_of(0.9, asked)),
-            Member(second, self.head_of(0.6, asked, side=10)),
-            Member(first[:0], self.head_of(0.3, asked)),
-        ]
-        fused = fuse_two_pass(members, weights=[1.0, 0.5, 0.5])
-        middle = (0.8 * 50 + 0.5 * 0.4 * 56) / (0.8 + 0.5 * 0.4)
-        assert len(asked) == 3
-        for detections in [*asked, fused]:
-            torch.testing.assert_close(detections.boxes, torch.tensor([[10, 10, 50, middle]]))
-        torch.testing.assert_close(fused.masks, torch.full((1, 20, 20), (0.9 + 0.3 + 0.15) / 2))
-        assert fused.scores.item() == pytest.approx((0.8 + 0.2) / 1.5 * math.sqrt(1.5 / 2))
-
-    def test_a_model_of_one_stage_gives_what_it_has(self):
-        full, alone = one_thing((10, 10, 50, 50), 0.8), one_thing((60, 60, 90, 90), 0.5)
-        other = Member(Detections.cat([full, alone]), self.head_of(0.4, []))
-        fused = fuse_two_pass([Member(full, None), other], config=NO_NMS)
-        assert fused.masks[0].unique().tolist() == pytest.approx([0.7])  # (1 + 0.4) / 2
-        assert fused.masks[1].unique().tolist() == pytest.approx([0.4])  # the head's alone
-
-    @pytest.mark.parametrize("kind", ["pointrend", "solov2"])
-    def test_a_model_alone_gives_what_it_predicts(self, kind):
-        torch.manual_seed(0)
-        small = Solov2Config(
-            grids=(6, 5, 4, 3, 2), head_channels=16, head_convs=1, mask_channels=8,
-            kernel_channels=8, mask_size=28, keep_score=0.0,
-        )  # fmt: skip
-        extra = POINTREND if kind == "pointrend" else {"architecture": "solov2", "solov2": small}
-        model = build_model(ModelConfig(**TINY, **extra), LossConfig(), TEST, 3).eval()
-        image = torch.randint(0, 256, (3, 64, 80), dtype=torch.uint8)
-        seen = member_of(model, image, (128, 160))
-        assert (seen.head is None) == (kind == "solov2")
-        (expected,) = model.predict([image])
-        torch.testing.assert_close(seen.found.boxes, expected.boxes * 2)
-        fused = fuse_two_pass([seen], config=replace(NO_NMS, min_score=0.0))
-        assert 0 < len(fused) <= len(expected)
-        for score, box, mask in zip(fused.scores, fused.boxes, fused.masks, strict=True):
-            row = (seen.found.scores - score).abs().argmin()
-            torch.testing.assert_close(box, seen.found.boxes[row])
-            torch.testing.assert_close(mask, seen.found.masks[row], atol=1e-4, rtol=1e-3)
 
 
 class TestBaselines:
