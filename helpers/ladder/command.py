@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--check", action="store_true", help="compute stored numbers again from the predictions"
     )
+    what.add_argument(
+        "--costs", action="store_true", help="time a training step and a picture of every row"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,6 +44,13 @@ def run(args: argparse.Namespace) -> int:
     if args.check:
         return _check(args.preset)
     from helpers.ladder.data import prepare
+
+    if args.costs:
+        from helpers.ladder.cost import measure_costs
+
+        prepare(args.preset)
+        print(measure_costs(args.preset))
+        return 0
 
     if args.seeds < 1:
         raise UserError(f"--seeds {args.seeds}: give 1 or more")

@@ -1,18 +1,22 @@
-"""What has been measured of the ladder, from data/reference and finished local runs."""
+"""What has been measured of the ladder: a table of rows, and what one row gains over another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from helpers.config import Preset
-from helpers.evaluation.average_precision import Evaluation
+from helpers.data.taxonomy import FUTURE3D
+from helpers.evaluation.average_precision import Kind
+from helpers.evaluation.bootstrap import Interval, mean_difference
 from helpers.ladder.reference import REFERENCE, Entry, Reference, references
-from helpers.ladder.rungs import Rung, rungs
-from helpers.run_store import Run, list_runs
+from helpers.ladder.rungs import rungs
+from helpers.run_store import Run
 
 COLUMNS = ("rung", "seed", "run", "hardware", "data", "steps", "minutes")
 SCORES = {  # column of `results` -> kind and metric of an evaluation
@@ -26,6 +30,18 @@ SCORES = {  # column of `results` -> kind and metric of an evaluation
     "APl": ("segm", "APl"),
 }
 SIZES = ("APs scaled", "APm scaled", "APl scaled")
+THIN = ("Chair", "Table", "Pier/Stool", "Lighting")  # super-categories of legs and stems
+
+
+@dataclass(frozen=True)
+class Gain(Interval):
+    """What a row gains over another, -1 to 1: mean over the pairs of measurements, and how many."""
+
+    pairs: int
+
+    def __str__(self) -> str:
+        ends = f"{100 * self.low:+.1f} to {100 * self.high:+.1f}"
+        return f"{100 * self.mean:+.1f} ({ends}), {self.pairs} pair{'s' * (self.pairs > 1)}"
 
 
 def stored(preset: Preset, folder: Path = REFERENCE) -> list[tuple[Reference, Entry]]:
@@ -43,48 +59,64 @@ def trained_on(runs: Sequence[Run]) -> str:
     return " + ".join(dict.fromkeys(s["hardware"] for run in runs for s in run.environment))
 
 
-def results(preset: Preset, folder: Path = REFERENCE) -> pd.DataFrame:
-    """One row for each measured (rung, seed), in the paper's order, scores in per cent.
+def measured_on(preset: Preset) -> str:
+    """What a preset's rows are scored on, in words: data, classes, preset."""
+    data = rungs(preset)[0].config.data
+    taxonomy = replace(FUTURE3D, label_space=data.label_space)
+    kind = {"fine": "classes", "super": "super-categories"}[data.label_space]
+    return f"{data.name}, {taxonomy.num_classes} {kind}, preset {preset}"
 
-    Columns: COLUMNS, SCORES, and SIZES: mask AP by size when the challenge's ranges, which are
-    meant for pictures of 1200 px, shrink with the pictures. From `folder`, and of finished local
-    runs what is not there (that without test-time augmentation, and without SIZES). No rows
-    when nothing was measured.
+
+def results(preset: Preset, folder: Path = REFERENCE) -> pd.DataFrame:
+    """One row for each measured (rung, seed) in `folder`, in the paper's order, scores in per cent.
+
+    Columns: COLUMNS, SCORES, "thin AP": mask AP over the classes of thin parts (`THIN`), and SIZES:
+    mask AP by size when the challenge's ranges, which are meant for pictures of 1200 px, shrink
+    with the pictures. No rows when nothing was measured.
     """
     rows = [_row(entry) for _, entry in stored(preset, folder)]
-    known = {(row["rung"], row["run"]) for row in rows}
-    rows += [row for row in _local_rows(preset) if (row["rung"], row["run"]) not in known]
-    table = pd.DataFrame(rows, columns=[*COLUMNS, *SCORES, *SIZES])
+    table = pd.DataFrame(rows, columns=[*COLUMNS, *SCORES, "thin AP", *SIZES])
     order = {row.key: place for place, row in enumerate(rungs(preset))}
     return table.sort_values(
         ["rung", "seed", "hardware"], key=lambda c: c.map(order) if c.name == "rung" else c
     ).reset_index(drop=True)
 
 
+def gain(
+    preset: Preset,
+    before: str,
+    after: str,
+    *,
+    kind: Kind = "segm",
+    folder: Path = REFERENCE,
+    samples: int = 1000,
+) -> Gain | None:
+    """AP of the row `after` less that of `before`, mean over all (machine, seed) that have both;
+    None when there is none. The interval is of seeds and pictures together (`mean_difference`)."""
+    found = {(file.path, e.seed, e.rung): (file, e) for file, e in stored(preset, folder)}
+    places = sorted({key[:2] for key in found})
+    both = [[found.get((*place, key)) for key in (before, after)] for place in places]
+    pairs = [
+        (file.truth(), file.results(a), file.results(b))
+        for (file, a), (_, b) in (pair for pair in both if None not in pair)
+    ]
+    if not pairs:
+        return None
+    rules = next(iter(found.values()))[1].scores.preset
+    sure = mean_difference(pairs, preset=rules, kind=kind, samples=samples)
+    return Gain(sure.mean, sure.low, sure.high, len(pairs))
+
+
 def _row(entry: Entry) -> dict[str, Any]:
     sizes = {f"{name} scaled": _percent(value) for name, value in entry.sizes.items()}
-    return {name: getattr(entry, name) for name in COLUMNS} | _scores(entry.scores) | sizes
-
-
-def _local_rows(preset: Preset) -> list[dict[str, Any]]:
-    done = {run.name: run for run in list_runs() if run.status == "finished"}
-    seeds = sorted({run.config.train.seed for run in done.values()})
-    wanted = [row for seed in seeds for row in rungs(preset, seed=seed)]
-    there = [row for row in wanted if row.is_its_run and row.run_name in done]
-    return [_local_row(row, done[row.run_name]) for row in there]
-
-
-def _local_row(rung: Rung, run: Run) -> dict[str, Any]:
-    about = (rung.key, rung.seed, run.name, trained_on([run]), rung.config.data.name)
-    spent = (int(run.log()["step"].max()), round(run.seconds / 60, 1))
-    return dict(zip(COLUMNS, (*about, *spent), strict=True)) | _scores(run.evaluation)
-
-
-def _scores(evaluation: Evaluation) -> dict[str, float]:
-    return {
-        column: _percent(evaluation.metrics.get(kind, {}).get(metric))
+    scores = entry.scores
+    values = {
+        column: _percent(scores.metrics.get(kind, {}).get(metric))
         for column, (kind, metric) in SCORES.items()
     }
+    thin = [c.metrics["segm"]["AP"] for c in scores.classes if c.name in THIN]
+    values["thin AP"] = round(100 * float(np.mean(thin)), 2) if thin else float("nan")
+    return {name: getattr(entry, name) for name in COLUMNS} | values | sizes
 
 
 def _percent(value: float | None) -> float:

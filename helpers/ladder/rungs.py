@@ -130,6 +130,7 @@ def _table_1(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]
             _plain(sizes) | _backbone(sizes, backbone) | changes,
         )
         for short, backbone in BACKBONES.items()
+        if backbone in sizes.backbones
         for head, (label, changes) in heads.items()
     ]
 

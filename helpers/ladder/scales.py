@@ -208,10 +208,8 @@ def _laptop() -> Scale:
         masks=scene_masks("outputs/scenes/ladder", "scenes, 320 px, blended id-maps"),
         backbones={
             "ResNet-50": "tf_efficientnet_lite0",
-            "ResNet-101": "tf_efficientnet_lite1",
             "ResNeXt-101": "tf_efficientnet_lite1",
             "ResNeSt-101": "tf_efficientnet_lite2",
-            "ResNeSt-200": "tf_efficientnet_lite2",
         },
         single=224,
         multi=(224, 280),

@@ -21,7 +21,7 @@ from helpers.ladder.reference import Entry, Reference, pack_results, unpack_resu
 from helpers.run_store import Run
 from helpers.series.analysis import paper
 
-PRESETS = ("quick", "bench", "paper")
+PRESETS = ("quick", "laptop", "bench", "paper")
 
 
 def changes(row: ladder.Rung) -> str:
@@ -38,7 +38,7 @@ def keyed(preset: str) -> dict[str, ladder.Rung]:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_rows_of_one_training_share_a_run_and_no_others_do(preset):
     rows = keyed(preset)
-    same = [{"mst", "tta", "member_c"}, {"member_a", "ensemble"}, {"mask_rcnn_r50", "masks_noisy"}]
+    same = [{"mst", "tta", "member_c"}, {"member_a", "ensemble"}, {"pointrend_r50", "masks_noisy"}]
     runs: dict[str, set[str]] = {}
     for key, row in rows.items():
         runs.setdefault(row.run_name, set()).add(key)
@@ -186,10 +186,9 @@ def test_equal_content_is_stored_in_equal_bytes(tmp_path):
     ).read_bytes()
 
 
-def test_results_are_a_table_in_per_cent_in_the_papers_order(tmp_path, monkeypatch):
+def test_results_are_a_table_in_per_cent_in_the_papers_order(tmp_path):
     for one in (entry("focal", seed=1), entry("dcn"), entry("focal", ap=0.25)):
         Reference.of("quick", one.hardware, tmp_path).add(one)
-    monkeypatch.setattr(measured, "list_runs", list)
     table = measured.results("quick", tmp_path)
     assert table[["rung", "seed"]].values.tolist() == [["dcn", 0], ["focal", 0], ["focal", 1]]
     assert table["mask AP"].tolist() == [50, 25, 50]
@@ -200,8 +199,7 @@ def test_results_are_a_table_in_per_cent_in_the_papers_order(tmp_path, monkeypat
     assert {"rung", "mask AP", "APl"} <= set(nothing.columns)
 
 
-def test_entries_of_a_former_config_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(measured, "list_runs", list)
+def test_entries_of_a_former_config_are_left_out(tmp_path):
     reference = Reference.of("quick", "cpu", tmp_path)
     now, former = entry("dcn"), entry("focal")
     loss = {**former.config["loss"], "alpha": [1.0]}  # class weights may be unknown here
@@ -268,7 +266,6 @@ def test_what_unpacks_to_too_much_or_too_little_is_refused():
 
 
 def test_two_machines_are_not_two_seeds(tmp_path, monkeypatch):
-    monkeypatch.setattr(measured, "list_runs", list)
     results = measured.results
     monkeypatch.setattr(measured, "results", lambda preset: results(preset, tmp_path))
     for hardware in ("cpu", "gpu"):
@@ -287,10 +284,18 @@ def test_rungs_that_another_process_is_at_come_last(monkeypatch, capsys):
         return entry(row.key)
 
     monkeypatch.setattr(ladder_measure, "measure", measure)
+    monkeypatch.setattr(measured, "stored", lambda preset: [])
     ladder_command.measure_all(rows)
     keys = [row.key for row in rows]
     assert tried == [*keys, keys[0]]
     assert "later: run quick-mask_rcnn_r50 is being worked on" in capsys.readouterr().out
+
+
+def test_rows_that_are_stored_are_not_measured_again(monkeypatch, capsys):
+    done = entry("dcn")
+    monkeypatch.setattr(measured, "stored", lambda preset: [(None, done)])
+    ladder_command.measure_all([ladder.rung("quick", "dcn")])
+    assert "stored already" in capsys.readouterr().out
 
 
 def test_other_weights_are_other_predictions(tmp_path):
@@ -312,8 +317,7 @@ def test_all_hardware_is_named_once(tmp_path):
     assert measured.trained_on(runs) == "cpu + gpu"
 
 
-def test_the_list_shows_every_row_and_the_way_to_the_data(monkeypatch):
-    monkeypatch.setattr(measured, "list_runs", list)
+def test_the_list_shows_every_row_and_the_way_to_the_data():
     text = ladder_command.listing("paper")
     assert all(f"\n{row.key} " in text for row in ladder.rungs("paper"))
     assert "python -m helpers split data/3D-FUTURE" in text
