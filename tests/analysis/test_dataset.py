@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
-from helpers.config import change, preset
+from helpers.config import preset
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
-from helpers.series.analysis import dataset
-from helpers.series.analysis.dataset import finished_run, open_split, split_paths
+from helpers.series.analysis.dataset import open_split, split_paths
 
 from .conftest import IMAGES
 
@@ -59,12 +57,3 @@ def test_paths_for_a_config_are_those_of_the_preset(folder: Path, monkeypatch):
     found = split_paths("outputs/scenes/quick")
     wanted = dataclasses.asdict(preset("quick").data)
     assert len(found) == 4 and found == {key: wanted[key] for key in found}
-
-
-def test_only_a_finished_run_of_the_same_config_counts(monkeypatch: pytest.MonkeyPatch):
-    wanted, other = preset("quick"), change(preset("quick"), train__seed=1)
-    stored = [(other, "finished"), (wanted, "interrupted")]
-    runs = [SimpleNamespace(config=config, status=status) for config, status in stored]
-    monkeypatch.setattr(dataset, "list_runs", lambda: runs)
-    assert finished_run(wanted) is None
-    assert finished_run(change(other, name="renamed")) is runs[0]

@@ -25,7 +25,6 @@ from helpers.series.viz import (
     mask_ceilings,
     results,
 )
-from helpers.series.viz.live import training_curves
 
 NAN = float("nan")
 IMAGE = np.full((80, 90, 3), 120, np.uint8)
@@ -118,7 +117,6 @@ FIGURES = {
     "stacked": (figures.stacked_shares, (SHARES,), {"title": "t", "ylabel": "y"}),
     "loss": (figures.loss_curves, (LOG,), TITLE),
     "first step": (figures.loss_curves, (LOG.head(1),), TITLE),
-    "live": (training_curves, (LOG,), TITLE),
     "kernel points": (kernel_points.kernel_points, (IMAGE, [READING, STILL]), TITLE),
     "ceilings": (mask_ceilings.ceiling_curves,
                  (CEILINGS, pd.DataFrame({"784 points": [0.7], "instances": [2]}, index=["床"])),

@@ -1,17 +1,15 @@
-"""What notebooks start from: a data set folder, whatever its layout, or a finished run."""
+"""A data set folder, whatever its layout: one split opened, or all its paths for a config."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from helpers.config import ExperimentConfig
 from helpers.data.coco import read_index
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import find_dataset
 from helpers.data.taxonomy import LabelSpace
 from helpers.files import resolve
-from helpers.run_store import Run, list_runs
 
 
 def split_paths(folder: str | Path) -> dict[str, str]:
@@ -50,12 +48,6 @@ def open_split(
         raise DataError(f"{path} has no split {split!r}: choose one of {', '.join(sorted(found))}.")
     annotations, images = pair
     return read_index(annotations, images, label_space=label_space)
-
-
-def finished_run(config: ExperimentConfig) -> Run | None:
-    """The finished run of this very config, whatever its name, or None; nothing is trained."""
-    same = [run for run in list_runs() if run.config.hash() == config.hash()]
-    return next((run for run in same if run.status == "finished"), None)
 
 
 def _existing(folder: str | Path) -> Path:
