@@ -186,6 +186,20 @@ def test_execute_returns_the_manifest_and_the_report_shows_it(example: Path) -> 
     assert (index.parent / f"{NAME}.html").exists()
 
 
+def test_links_of_the_report_lead_to_pages_or_to_files_of_the_project() -> None:
+    folder = notebook.NOTEBOOKS.parent / "outputs" / "report"
+    links = {
+        "90_example.ipynb#top": "90_example.html#top",
+        "01_dataset_analysis.ipynb": "../../notebooks/01_dataset_analysis.ipynb",
+        "../data/models/README.md": "../../data/models/README.md",
+        "https://arxiv.org/abs/1708.02002": "https://arxiv.org/abs/1708.02002",
+        "#a.md": "#a.md",
+    }
+    for link, wanted in links.items():
+        found = report.relinked(f'<a href="{link}">', folder, {"90_example"})
+        assert found == f'<a href="{wanted}">'
+
+
 @pytest.mark.parametrize(
     ("finish", "message"),
     [

@@ -6,9 +6,10 @@ Everything on it is read from the notebooks' manifests; nothing is computed here
 from __future__ import annotations
 
 import html
+import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from nbconvert import HTMLExporter
 
 from helpers import files
 from helpers.series.execute import Executed
+from helpers.series.notebook import NOTEBOOKS
 
+LINK = re.compile(r'href="((?:\.\./)*[\w./-]+\.(?:ipynb|md))')  # to a file of the project
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
        color: #1b1b1b; background: #fff }
@@ -32,13 +35,12 @@ figcaption { color: #555; font-size: .9rem }
 
 
 def write_report(executed: Sequence[Executed], folder: Path | None = None) -> Path:
-    """Write index.html and one page per notebook; returns the path of index.html.
-
-    `folder` defaults to outputs/report and is made anew each time.
-    """
+    """Write index.html and one page per notebook into `folder` (default: outputs/report); returns
+    the path of index.html."""
     folder = folder or files.outputs_dir() / "report"
     folder.mkdir(parents=True, exist_ok=True)
-    sections = [_section(item, folder) for item in executed]
+    pages = {item.name for item in executed} | {path.stem for path in folder.glob("*.html")}
+    sections = [_section(item, folder, pages) for item in executed]
     rows = [
         {
             "notebook": f'<a href="{item.name}.html">{html.escape(title(item.path))}</a>',
@@ -67,16 +69,28 @@ def title(path: Path) -> str:
     return path.stem
 
 
-def _section(item: Executed, folder: Path) -> str:
+def _section(item: Executed, folder: Path, pages: Collection[str]) -> str:
     """Heading, tables and figures of one notebook; its full page is written beside."""
     body, _ = HTMLExporter(template_name="lab", embed_images=True).from_filename(str(item.path))
-    body = re.sub(r'href="(\d\d_\w+)\.ipynb', r'href="\1.html', body)  # neighbours lie beside it
-    (folder / f"{item.name}.html").write_text(body, encoding="utf-8")
+    (folder / f"{item.name}.html").write_text(relinked(body, folder, pages), encoding="utf-8")
     figures = "".join(_figure(item, name, folder) for name in item.manifest["figures"])
     return (
         f'<h2><a href="{item.name}.html">{html.escape(title(item.path))}</a></h2>'
         f"{_results(item.manifest['results'])}{figures}"
     )
+
+
+def relinked(body: str, folder: Path, pages: Collection[str]) -> str:
+    """A notebook's HTML with links that are right from `folder`: to those notebooks that are
+    `pages` there as such, to all other files where they lie in the project."""
+
+    def link(match: re.Match[str]) -> str:
+        name = Path(match[1]).stem
+        if name in pages:
+            return f'href="{name}.html'
+        return f'href="{os.path.relpath(NOTEBOOKS / match[1], folder)}'
+
+    return LINK.sub(link, body)
 
 
 def _figure(item: Executed, name: str, folder: Path) -> str:

@@ -7,14 +7,13 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.bootstrap import paired_difference
 from helpers.ladder import results as measured
 from helpers.ladder.reference import Reference
 from helpers.ladder.rungs import rung
 from helpers.series.analysis import paper, results, rungs, steps
 from helpers.series.analysis.rungs import PAPER, missing, rung_table
-from helpers.series.analysis.steps import measured_rungs, measured_steps
+from helpers.series.analysis.steps import measured_pairs
 from tests import squares
 
 
@@ -95,8 +94,7 @@ def test_nothing_measured_is_no_number(tmp_path):
     assert table["to fill it"].str.startswith("python -m helpers ladder --preset paper").all()
     assert results.steps("paper", folder=tmp_path)["ours"].isna().all()
     assert results.by_size("paper", folder=tmp_path).empty
-    assert measured_steps("quick", PAIRS, folder=tmp_path) == []
-    assert measured_rungs("quick", PAIRS, folder=tmp_path).empty
+    assert list(measured_pairs("quick", PAIRS, folder=tmp_path)) == []
 
 
 def test_doubts_do_their_sums():
@@ -173,37 +171,26 @@ def local(key: str) -> SimpleNamespace:
     )  # fmt: skip
 
 
-def test_a_step_from_a_reference_file(pair):
-    [step] = measured_steps("quick", PAIRS, samples=100, folder=pair)
-    assert (step.name, step.seed) == ("many scales", 5)
-    assert (step.hardware, step.data, step.images) == (squares.MACHINE, "squares", 3)
-    half, whole = (squares.members().results(letter) for letter in "BA")
-    for kind, found in (("segm", step.masks), ("boundary", step.outlines)):
-        scores = [
-            evaluate(squares.truth(), results, preset=squares.PRESET).metrics[kind]["AP"]
-            for results in (half, whole)
-        ]
-        assert found.mean == pytest.approx(scores[1] - scores[0], abs=1e-12)
-        assert found.per_image[["a", "b"]].iloc[0].tolist() == pytest.approx(scores)
-    # an IoU of one half counts at one of ten thresholds; A's corners cost its outline one
-    assert step.masks.per_image["a"][0] == pytest.approx(0.1)
-    assert step.outlines.per_image["b"][0] == pytest.approx(0.9)
+def test_a_pair_from_a_reference_file(pair):
+    [found] = measured_pairs("quick", PAIRS, folder=pair)
+    assert (found.name, found.seed) == ("many scales", 5)
+    assert (found.hardware, found.data, found.preset) == (
+        squares.MACHINE,
+        "squares",
+        squares.PRESET,
+    )
+    assert found.truth == squares.truth()
+    assert found.before == squares.members().results("B")
+    assert found.after == squares.members().results("A")
 
 
 def test_local_runs_fill_what_is_not_there(pair, monkeypatch):
     runs = [local(key) for key in ("correction", "mst", "aggressive")]
     monkeypatch.setattr(steps, "list_runs", lambda: runs)
-    many, aggressive = measured_steps("quick", PAIRS, samples=20, folder=pair)
+    many, aggressive = measured_pairs("quick", PAIRS, folder=pair)
     assert (many.hardware, aggressive.hardware) == (squares.MACHINE, "here")
-    assert aggressive.masks.mean == aggressive.masks.high == 0
+    assert aggressive.before == aggressive.after == squares.members().results("A")
     # the run of "tta" too, without its augmentation
-    assert measured_steps("quick", {"tta": ("mst", "tta")}, folder=pair) == []
+    assert list(measured_pairs("quick", {"tta": ("mst", "tta")}, folder=pair)) == []
     runs[2].status = "interrupted"
-    assert len(measured_steps("quick", PAIRS, samples=20, folder=pair)) == 1
-
-
-def test_rows_stand_beside_the_paper(pair):
-    table = measured_rungs("quick", PAIRS, folder=pair)
-    assert table["rung"].tolist() == ["correction", "mst"]
-    assert table["paper"].tolist() == [74.38, 75.53]
-    assert measured_rungs("quick", {"one": ("x101", "s101")}, folder=pair).empty
+    assert len(list(measured_pairs("quick", PAIRS, folder=pair))) == 1

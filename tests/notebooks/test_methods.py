@@ -23,15 +23,8 @@ METHODS = [name for name in series() if 1 <= int(name[:2]) <= 12]
 NEEDS = {
     "02_anchor_selection": "boxes = anchor_tools.resized_boxes(instance_table(open_split(data)))",
     "04_mask_heads": "config = configs.preset(preset)",
-    "07_focal_loss": """
-from types import SimpleNamespace
-from helpers.series.analysis.dataset import open_split
-run = SimpleNamespace(index=lambda split: open_split(data, split))
-""",
-    "08_multi_scale_training": """
-index = open_split(data, "train")
-table, range_ = instance_table(index), (sizes[0], sizes[1])
-""",
+    "07_focal_loss": "index = open_split(data)",
+    "08_multi_scale_training": "index = open_split(data); table = instance_table(index)",
     "09_test_time_augmentation": "test = configs.preset(preset).test",
 }
 

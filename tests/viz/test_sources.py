@@ -14,13 +14,10 @@ from PIL import Image
 from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.data.taxonomy import Category, Taxonomy
-from helpers.evaluation.bootstrap import Difference
 from helpers.inference.predictor import detected
-from helpers.series.analysis.steps import Step
-from helpers.series.viz import browse, compare, correction, gallery, scales
+from helpers.series.viz import browse, compare, correction, gallery
 from helpers.series.viz.sources import picture, predicted, spread_rows, truth
-from helpers.structures import Detections, Sample, Targets
+from helpers.structures import Detections
 
 # image, category, x, y, side, crowd: the first chair is the larger, but cut by the frame
 SQUARES = [(1, 3, 0, 0, 30, 0), (1, 3, 40, 20, 20, 0), (1, 3, 60, 50, 5, 1),
@@ -151,30 +148,6 @@ def test_the_best_of_both_models_on_one_picture(index):
     assert [(c[0], c[-1]) for c in columns] == [(2, 11), (3, 11)]
     panel = compare.on_one_picture(BLACK, {"one": model(), "other": other}, count=8)
     assert panel.overlay.names == ("other",)
-
-
-def test_samples_become_panels_with_the_names_of_their_classes():
-    taxonomy = Taxonomy((Category(3, "Lamp", "Lighting"), Category(8, "Bed", "Bed")))
-    boxes, masks = torch.tensor([[4.0, 5, 8, 9]]), torch.from_numpy(square(4, 5, 4))[None]
-    targets = Targets(boxes, torch.tensor([1]), masks, torch.zeros(0, 4))
-    sample = Sample(torch.full((3, 60, 90), 7, dtype=torch.uint8), targets, 1, (60, 90))
-    [panel] = scales.sample_panels({"as it is": sample}, taxonomy)
-    assert panel.image.shape == (60, 90, 3) and panel.overlay.masks.sum() == 16
-    assert panel.overlay.names == ("Bed",) and panel.overlay.category_ids.tolist() == [8]
-
-
-def test_a_picture_before_and_after_a_step(index):
-    scores = pd.DataFrame({"file_name": ["1.png"], "image_id": [1], "a": [0.5], "b": [0.6]})
-    difference = Difference(0.1, 0.0, 0.2, scores)
-    found = [result(1, 3, 0.9, 4, 5, 4), result(1, 3, 0.2, 4, 5, 4), result(2, 3, 0.8, 4, 5, 4)]
-    about = ("up", ("run", "other"), 1, "a test", "boxes", "coco", index.to_coco(), found, [])
-    step = Step(*about, masks=difference, outlines=difference)
-    panels = scales.step_panels(BLACK, step, "1.png")
-    assert [p.title for p in panels] == ["truth", "before: 50", "after: 60"]
-    assert [len(p.overlay) for p in panels[1:]] == [1, 0]
-    assert panels[0].overlay.names[:2] == ("Chair", "Chair")
-    assert panels[1].overlay.masks.sum() == 16
-    assert len(scales.step_panels(BLACK, step, "1.png", score=0.1)[1].overlay) == 2
 
 
 def test_wrong_pixels_and_the_window_with_most_of_them():

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from helpers.config import Preset
-from helpers.evaluation.bootstrap import Difference, paired_difference
 from helpers.evaluation.results import Results
 from helpers.ladder.reference import REFERENCE
-from helpers.ladder.results import results, stored, trained_on
+from helpers.ladder.results import stored, trained_on
 from helpers.ladder.rungs import rung
 from helpers.run_store import list_runs
 
@@ -37,48 +34,6 @@ class Pair:
     truth: Mapping[str, Any]
     before: Results
     after: Results
-
-
-@dataclass(frozen=True, eq=False)
-class Step(Pair):
-    """What the step is worth there: mask AP and boundary AP after, less before."""
-
-    masks: Difference
-    outlines: Difference
-
-    @property
-    def images(self) -> int:
-        return len(self.masks.per_image)
-
-
-def measured_rungs(preset: Preset, pairs: Pairs, *, folder: Path = REFERENCE) -> pd.DataFrame:
-    """The rows of `ladder.results` that have a part in the steps, with the paper's mask AP beside.
-
-    Columns as there, after them "paper" (per cent on 3D-FUTURE, NaN where it prints none).
-    """
-    keys = list(dict.fromkeys(key for pair in pairs.values() for key in pair))
-    table = results(preset, folder)
-    paper = {key: rung(preset, key).paper for key in keys}
-    found = table[table["rung"].isin(keys)].reset_index(drop=True)
-    return found.assign(paper=found["rung"].map(paper).astype(float))
-
-
-def measured_steps(
-    preset: Preset, pairs: Pairs, *, samples: int = 1000, folder: Path = REFERENCE
-) -> list[Step]:
-    """The steps both of whose rungs were measured, as `measured_pairs` has them."""
-    found = measured_pairs(preset, pairs, folder=folder)
-    return [_step(pair, samples) for pair in found]
-
-
-def _step(pair: Pair, samples: int) -> Step:
-    masks, outlines = (
-        paired_difference(
-            pair.truth, pair.before, pair.after, preset=pair.preset, kind=kind, samples=samples
-        )
-        for kind in ("segm", "boundary")
-    )
-    return Step(**vars(pair), masks=masks, outlines=outlines)
 
 
 def measured_pairs(preset: Preset, pairs: Pairs, *, folder: Path = REFERENCE) -> Iterator[Pair]:

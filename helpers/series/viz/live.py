@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import pandas as pd
 
 from helpers.data.index import InstanceIndex
 from helpers.drawing import grid
-from helpers.drawing_style import CYCLE, STYLE, Picture
-from helpers.series.viz.figures import loss_columns
+from helpers.drawing_style import Picture
+from helpers.series.viz.figures import loss_curves
 from helpers.series.viz.gallery import truth_and_prediction
 from helpers.training.progress import someone_watches
 
@@ -54,7 +53,7 @@ class LiveCurve:
             return
         self.rows.append(dict(row))
         if len(self.rows) > 1 and time.monotonic() - self._drawn >= self.seconds:
-            self._show("curves", training_curves(pd.DataFrame(self.rows), title=self.title))
+            self._show("curves", loss_curves(pd.DataFrame(self.rows), title=self.title))
             self._drawn = time.monotonic()
 
     def preview(self, *, every: int = 100, pictures: int = 3) -> Preview | None:
@@ -84,25 +83,3 @@ class LiveCurve:
         else:
             self._handles[place] = DisplayHandle()
             self._handles[place].display(picture.bundle(), raw=True)
-
-
-def training_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
-    """Two panels over the steps: the loss and its parts as moving averages, the learning rate.
-
-    log: rows of a training log; every column that `figures` does not name is a part of the loss.
-    """
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((9.2, 2.9), alt=f"{title}: loss and learning rate over {len(log)} steps")
-        loss, rate = figure.subplots(1, 2, width_ratios=(2, 1))
-        loss.plot(log["step"], log["total"], color=CYCLE[0], alpha=0.25, linewidth=0.8)
-        for name in ("total", *loss_columns(log)):
-            smooth = log[name].rolling(window, min_periods=1).mean()
-            style = "-" if name == "total" else (0, (4, 1.5))
-            loss.plot(log["step"], smooth, linestyle=style, label=name.removeprefix("loss_"))
-        loss.set(title=f"{title}: loss", xlabel="step")
-        loss.set_ylim(bottom=0)
-        loss.legend(ncols=2)
-        rate.plot(log["step"], log["lr"], color=CYCLE[2])
-        rate.set(title="learning rate", xlabel="step")
-        rate.set_ylim(bottom=0)
-    return figure
