@@ -209,16 +209,9 @@ def ceilings() -> Picture:
     return mask_ceilings.ceiling_curves(summary, classes, title="t")
 
 
-def square() -> Picture:
-    table = pd.DataFrame(0.5, index=NAMES, columns=NAMES)
-    return figures.heat_map(table, title="t", xlabel="x", ylabel="y")
-
-
 FIGURES: dict[str, Callable[[], Picture]] = {
     "overlay": overlay,
-    "class bars": lambda: figures.class_bars(TABLE, title="t"),
     "AP bars": lambda: figures.class_ap_bars(TABLE.set_index("category_id"), title="t"),
-    "heat map": square,
     "stacked": lambda: figures.stacked_shares(
         pd.DataFrame({"a": 0.5, "b": 0.5}, index=NAMES), title="t", ylabel="y"
     ),

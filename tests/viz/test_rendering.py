@@ -9,17 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.series.analysis.anchors import grid_anchors
 from helpers.series.analysis.correction import METRICS
 from helpers.series.analysis.kernel_points import Reading
 from helpers.series.analysis.mask_grids import BoxedMask, drawings
 from helpers.series.viz import (
-    anchors,
     augmentation,
     box_stages,
     compare,
     correction,
-    diagrams,
     figures,
     kernel_points,
     mask_ceilings,
@@ -68,8 +65,6 @@ READING = Reading(GRID[4], GRID, np.repeat(GRID, 9, axis=0), np.eye(9, 2), GRID)
 STILL = replace(READING, pulls=np.zeros((9, 2)))
 LEG = np.ones((120, 100), bool)
 LEG[60:, 4:] = False
-STAGES = [("data", [diagrams.Stage("scenes", "made here", "00")]),
-          ("model", [diagrams.Stage("RPN", "proposals"), diagrams.Stage("heads", "")])]  # fmt: skip
 
 
 def methods(*values: float) -> pd.DataFrame:
@@ -82,8 +77,6 @@ def methods(*values: float) -> pd.DataFrame:
 
 
 FIGURES = {
-    "anchors": (anchors.anchor_picture, (IMAGE, BOXES, grid_anchors("p")),
-                {"short_side": 80, "max_side": 90}),
     "cost": (augmentation.cost_curve, (COST,), TITLE),
     "disagreement": (augmentation.disagreement_map, (IMAGE, np.eye(80, 90) / 2), {}),
     "no disagreement": (augmentation.disagreement_map, (IMAGE, np.zeros((80, 90))), {}),
@@ -95,25 +88,9 @@ FIGURES = {
                    {"metrics": ["precision", "recall"], "goals": {"recall": 0.9}, "title": "t"}),
     "nothing corrected": (correction.comparison, (methods(NAN, NAN, NAN),),
                           {"metrics": ["precision", "recall"], "goals": {}, "title": "t"}),
-    "pipeline": (diagrams.pipeline_map, (STAGES,), TITLE),
-    "ladder": (diagrams.step_ladder, (pd.DataFrame(
-        {"step": ["base", "more"], "mask_ap": [70.0, 71.5], "gain": [NAN, 1.5]}),),
-        {"title": "t", "xlabel": "AP"}),
-    "classes": (figures.class_bars, (CLASSES,), TITLE),
-    "one class": (figures.class_bars, (CLASSES.head(1).assign(instances=0),), TITLE),
     "AP": (figures.class_ap_bars, (CLASSES.set_index("category_id"),), TITLE),
     "no AP": (figures.class_ap_bars, (CLASSES.set_index("category_id").assign(AP=NAN),), TITLE),
-    "histogram": (figures.histogram, (np.arange(9.0),),
-                  {"title": "t", "xlabel": "x", "marks": {"96": 4}}),
-    "logarithmic": (figures.histogram, (np.arange(1, 9),),
-                    {"title": "t", "xlabel": "x", "log": True}),
-    "histogram of nothing": (figures.histogram, (np.zeros(0),), {"title": "t", "xlabel": "x"}),
-    "histograms": (figures.histograms, ([{"values": np.ones(3), "xlabel": x} for x in "ab"],),
-                   TITLE),
     "curves": (figures.curves, (SHARES,), NAMES | {"marks": {"m": 150}}),
-    "heat map": (figures.heat_map, (SHARES.set_axis(["P2", "P3"]),), NAMES),
-    "shapes": (figures.shape_map, (BOXES[:, 2:], {"paper": np.array([[64.0, 64]])}),
-               {"title": "t", "side": 1200}),
     "stacked": (figures.stacked_shares, (SHARES,), {"title": "t", "ylabel": "y"}),
     "loss": (figures.loss_curves, (LOG,), TITLE),
     "first step": (figures.loss_curves, (LOG.head(1),), TITLE),
@@ -146,12 +123,6 @@ def test_class_names_stand_beside_their_own_numbers():
     labels = [
         text.get_text() for text in figures.class_bars(CLASSES, title="t").axes[0].get_xticklabels()
     ]
-    assert labels[0] == "King-size Bed" and len(set(labels)) == 3
-
-
-def test_histograms_are_shares_with_all_beyond_the_edges_in_the_outermost_bins():
-    picture = figures.histogram(np.array([0.1, 1.5, 9.0, 9.0]), title="", xlabel="", bins=[1, 2, 4])
-    assert [bar.get_height() for bar in picture.axes[0].patches] == [0.5, 0.5]
 
 
 def test_losses_of_a_log_and_their_moving_average():

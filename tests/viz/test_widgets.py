@@ -11,11 +11,9 @@ from helpers.data.taxonomy import Category, Taxonomy
 from helpers.drawing import Panel, grid
 from helpers.inference.tta import View
 from helpers.series.analysis import ensembling
-from helpers.series.analysis.anchors import grid_anchors
 from helpers.series.analysis.augmentation import Looks
 from helpers.series.viz import controls, correction
 from helpers.series.viz import ensembling as views
-from helpers.series.viz.anchors import anchor_picture, anchor_view
 from helpers.series.viz.augmentation import subset_viewer, view_panels
 from helpers.series.viz.controls import Controlled, choice, slider, tick
 from helpers.structures import Detections
@@ -23,7 +21,6 @@ from tests import squares
 
 LIVE = "application/vnd.jupyter.widget-view+json"
 GREY = np.full((200, 300, 3), 120, np.uint8)
-BOXES = np.array([[32.0, 32, 96, 96], [100, 20, 290, 190]])
 
 
 def test_controls_draw_anew_and_the_first_picture_stands_alone(monkeypatch):
@@ -47,28 +44,6 @@ def test_controls_draw_anew_and_the_first_picture_stands_alone(monkeypatch):
     monkeypatch.setattr(controls, "someone_watches", lambda: True)
     assert set(view._repr_mimebundle_()) >= {LIVE, "image/jpeg", "text/plain"}
     assert slider("x", 0.25, low=0, high=1, step=0.05).value == 0.25
-
-
-def test_what_anchors_reach_depends_on_the_training_size():
-    paper = grid_anchors("paper")
-    # 64 x 64 is an anchor of P2; 190 x 170 lies between 128 and 256, a little nearer to 128
-    same = anchor_picture(GREY, BOXES, paper, short_side=200, max_side=300)
-    assert same.alt == "paper, short side 200 px: 1 of 2 boxes have a positive"
-    assert {text.get_text()[:2] for text in same.axes[0].texts} == {"P2", "P3"}
-    larger = anchor_picture(GREY, BOXES, paper, short_side=1200, max_side=600)  # the limit: 400
-    assert {text.get_text()[:2] for text in larger.axes[0].texts} == {"P3", "P4"}
-    assert "short side 400 px" in larger.alt
-    nothing = anchor_picture(GREY, BOXES[:0], paper, short_side=200, max_side=300)
-    assert nothing.alt.endswith("0 of 0 boxes have a positive")
-
-
-@pytest.mark.parametrize(("name", "value"), [("short_side", 600), ("anchors", "half")])
-def test_the_view_of_anchors_follows_its_controls(name, value):
-    half = grid_anchors("half", (32.0, 64, 128, 256, 512))
-    view = anchor_view(GREY, BOXES, {"paper": grid_anchors("paper"), "half": half}, short_side=200)
-    before = view.image.value
-    view.controls[name].value = value
-    assert view.image.value != before
 
 
 def test_views_of_augmentation_are_panels_and_can_be_ticked():
