@@ -11,7 +11,6 @@ import pytest
 
 from helpers.evaluation.bootstrap import Difference
 from helpers.series.analysis.anchors import grid_anchors
-from helpers.series.analysis.correction import METRICS
 from helpers.series.analysis.kernel_points import Reading
 from helpers.series.analysis.mask_grids import BoxedMask, drawings
 from helpers.series.analysis.steps import Step
@@ -19,8 +18,6 @@ from helpers.series.viz import (
     anchors,
     augmentation,
     box_stages,
-    compare,
-    correction,
     diagrams,
     figures,
     kernel_points,
@@ -65,10 +62,6 @@ CEILINGS = pd.DataFrame(
     {"mean_iou": [0.8, 0.9], "mean_boundary_iou": [0.4, 0.6], "over_thresholds": [0.7, 1]},
     index=pd.Index(["14 x 14", "784 points"], name="mask"),
 )
-DEVIATIONS = pd.DataFrame(
-    {"worst": [0.0, 0.5, np.inf, NAN], "tolerance": [0.1, 0.1, 0.0, 0.1],
-     "passed": [True, False, False, False]}, index=list("abcd"),
-)  # fmt: skip
 FITS = pd.DataFrame({"proposals": [0.4, 0.6], "stage 1": [0.6, 0.8]})
 GAINS = pd.DataFrame({"before": [0.4, 0.6], "after": [0.6, 0.8], "boxes": [1, 1]})
 GRID = np.stack(np.meshgrid([20.0, 28, 36], [20.0, 28, 36]), axis=-1).reshape(-1, 2)
@@ -78,15 +71,6 @@ LEG = np.ones((120, 100), bool)
 LEG[60:, 4:] = False
 STAGES = [("data", [diagrams.Stage("scenes", "made here", "00")]),
           ("model", [diagrams.Stage("RPN", "proposals"), diagrams.Stage("heads", "")])]  # fmt: skip
-
-
-def methods(*values: float) -> pd.DataFrame:
-    row = {
-        f"{m}{end}": v
-        for m in METRICS
-        for end, v in zip(("", " low", " high"), values, strict=True)
-    }
-    return pd.DataFrame([row | {"noise": "leak", "method": name} for name in ("nothing", "ours")])
 
 
 def step(name: str, mean: float) -> Step:
@@ -106,12 +90,6 @@ FIGURES = {
     "no disagreement": (augmentation.disagreement_map, (IMAGE, np.zeros((80, 90))), {}),
     "box steps": (box_stages.boxes_by_step, (IMAGE, np.stack([BOXES] * 2), ["a", "b"]), TITLE),
     "fits": (box_stages.fit_curves, (FITS, [GAINS]), TITLE),
-    "deviations": (compare.deviations, (DEVIATIONS,), TITLE),
-    "no deviation": (compare.deviations, (DEVIATIONS.head(1),), TITLE),
-    "correction": (correction.comparison, (methods(0.5, 0.4, 0.6),),
-                   {"metrics": ["precision", "recall"], "goals": {"recall": 0.9}, "title": "t"}),
-    "nothing corrected": (correction.comparison, (methods(NAN, NAN, NAN),),
-                          {"metrics": ["precision", "recall"], "goals": {}, "title": "t"}),
     "pipeline": (diagrams.pipeline_map, (STAGES,), TITLE),
     "ladder": (diagrams.step_ladder, (pd.DataFrame(
         {"step": ["base", "more"], "mask_ap": [70.0, 71.5], "gain": [NAN, 1.5]}),),
