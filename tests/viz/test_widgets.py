@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.correction.correct import CorrectionConfig
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.drawing import Panel, grid
 from helpers.inference.tta import View
 from helpers.series.analysis import ensembling
 from helpers.series.analysis.augmentation import Looks
-from helpers.series.viz import controls, correction
+from helpers.series.viz import controls
 from helpers.series.viz import ensembling as views
 from helpers.series.viz.augmentation import subset_viewer, view_panels
 from helpers.series.viz.controls import Controlled, choice, slider, tick
@@ -62,21 +61,6 @@ def test_views_of_augmentation_are_panels_and_can_be_ticked():
         box.value = False
         assert viewer.image.value != both
     assert viewer.draw(**viewer.values).alt == "mean of 0 of 2 views"
-
-
-@pytest.mark.parametrize("use_picture", [False, True])
-def test_the_preview_of_a_correction_follows_its_thresholds(use_picture):
-    noisy = np.zeros((120, 160), np.int32)
-    noisy[20:100, 30:90] = 1
-    noisy[50, 50:53] = 0
-    window, config = (slice(30, 70), slice(30, 70)), CorrectionConfig(smooth_border=False)
-    preview = correction.correction_preview(
-        noisy, picture=GREY[:120, :160], window=window, config=config
-    )
-    values = preview.values | {"use_picture": use_picture}
-    assert "hole 0" in preview.draw(**values | {"hole": 0}).alt
-    if not use_picture:
-        assert "hole 3" in preview.draw(**values | {"hole": 64 * 100}).alt
 
 
 def test_members_and_ensemble_are_drawn_and_ticked(tmp_path):
