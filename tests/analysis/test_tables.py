@@ -12,8 +12,7 @@ from helpers.evaluation.bootstrap import paired_difference
 from helpers.ladder import results as measured
 from helpers.ladder.reference import Reference
 from helpers.ladder.rungs import rung
-from helpers.series.analysis import paper, results, rungs, steps
-from helpers.series.analysis.rungs import PAPER, missing, rung_table
+from helpers.series.analysis import paper, results, steps
 from helpers.series.analysis.steps import measured_rungs, measured_steps
 from tests import squares
 
@@ -121,33 +120,6 @@ def test_the_best_single_model_is_the_top_of_the_ladder():
 def test_the_mask_heads_differ_as_printed():
     first, second = paper.mask_heads()["mask_ap"]
     assert second - first == pytest.approx(14.65)
-
-
-@pytest.fixture
-def two_seeds(monkeypatch) -> None:
-    """Two seeds of the first row, of the quick preset."""
-    columns = ["rung", "seed", "mask AP", "boundary AP", "data", "hardware"]
-    rows = [
-        ("mask_rcnn_r50", 0, 10.0, 4.0, "scenes", "a"),
-        ("mask_rcnn_r50", 1, 12.0, 6.0, "scenes", "a"),
-        ("mask_rcnn_r50", 1, 11.0, 5.0, "scenes", "b"),
-    ]
-    monkeypatch.setattr(rungs, "results", lambda preset: pd.DataFrame(rows, columns=columns))
-
-
-def test_rows_have_the_papers_number_and_ours_where_measured(two_seeds):
-    table = rung_table("quick", "table1")
-    first, second = table.iloc[0], table.iloc[1]
-    assert (first["mask head"], first[PAPER], first["seeds"]) == ("28 x 28", 52.10, 2)
-    assert (first["mask AP"], first["boundary AP"], first["hardware"]) == (11, 5, "a, b")
-    assert (second["mask head"], second[PAPER]) == ("56 x 56, 784 points", 66.75)
-    assert second[["mask AP", "boundary AP"]].isna().all()
-    assert (first["data"], second["seeds"], second["hardware"]) == ("scenes", 0, "")
-    assert table[PAPER].notna().sum() == 5
-    assert len(table) == 10
-    commands = missing("quick", "table1")
-    assert len(commands) == 9 and "--only pointrend_r50" in commands[0]
-    assert "mask_rcnn_r50" not in " ".join(commands)
 
 
 PAIRS = {"many scales": ("correction", "mst"), "aggressive": ("correction", "aggressive")}

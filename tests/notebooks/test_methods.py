@@ -22,7 +22,10 @@ METHODS = [name for name in series() if 1 <= int(name[:2]) <= 12]
 # What the method cells take from cells that are left out; `data` is the folder of a tiny data set.
 NEEDS = {
     "02_anchor_selection": "boxes = anchor_tools.resized_boxes(instance_table(open_split(data)))",
-    "04_mask_heads": "config = configs.preset(preset)",
+    "04_mask_heads": """
+from helpers.series.analysis.dataset import open_split
+index = open_split(data)
+""",
     "07_focal_loss": """
 from types import SimpleNamespace
 from helpers.series.analysis.dataset import open_split

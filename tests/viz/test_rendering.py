@@ -12,20 +12,15 @@ import pytest
 from helpers.evaluation.bootstrap import Difference
 from helpers.series.analysis.anchors import grid_anchors
 from helpers.series.analysis.correction import METRICS
-from helpers.series.analysis.kernel_points import Reading
-from helpers.series.analysis.mask_grids import BoxedMask, drawings
 from helpers.series.analysis.steps import Step
 from helpers.series.viz import (
     anchors,
     augmentation,
-    box_stages,
     compare,
     correction,
     diagrams,
     figures,
-    kernel_points,
     losses,
-    mask_ceilings,
     results,
     scales,
 )
@@ -61,21 +56,10 @@ LADDER = pd.DataFrame(
     }
 )  # fmt: skip
 UNMEASURED = LADDER.assign(**dict.fromkeys(("ours", "our gain", "low", "high"), NAN))
-CEILINGS = pd.DataFrame(
-    {"mean_iou": [0.8, 0.9], "mean_boundary_iou": [0.4, 0.6], "over_thresholds": [0.7, 1]},
-    index=pd.Index(["14 x 14", "784 points"], name="mask"),
-)
 DEVIATIONS = pd.DataFrame(
     {"worst": [0.0, 0.5, np.inf, NAN], "tolerance": [0.1, 0.1, 0.0, 0.1],
      "passed": [True, False, False, False]}, index=list("abcd"),
 )  # fmt: skip
-FITS = pd.DataFrame({"proposals": [0.4, 0.6], "stage 1": [0.6, 0.8]})
-GAINS = pd.DataFrame({"before": [0.4, 0.6], "after": [0.6, 0.8], "boxes": [1, 1]})
-GRID = np.stack(np.meshgrid([20.0, 28, 36], [20.0, 28, 36]), axis=-1).reshape(-1, 2)
-READING = Reading(GRID[4], GRID, np.repeat(GRID, 9, axis=0), np.eye(9, 2), GRID)
-STILL = replace(READING, pulls=np.zeros((9, 2)))
-LEG = np.ones((120, 100), bool)
-LEG[60:, 4:] = False
 STAGES = [("data", [diagrams.Stage("scenes", "made here", "00")]),
           ("model", [diagrams.Stage("RPN", "proposals"), diagrams.Stage("heads", "")])]  # fmt: skip
 
@@ -104,8 +88,6 @@ FIGURES = {
     "cost": (augmentation.cost_curve, (COST,), TITLE),
     "disagreement": (augmentation.disagreement_map, (IMAGE, np.eye(80, 90) / 2), {}),
     "no disagreement": (augmentation.disagreement_map, (IMAGE, np.zeros((80, 90))), {}),
-    "box steps": (box_stages.boxes_by_step, (IMAGE, np.stack([BOXES] * 2), ["a", "b"]), TITLE),
-    "fits": (box_stages.fit_curves, (FITS, [GAINS]), TITLE),
     "deviations": (compare.deviations, (DEVIATIONS,), TITLE),
     "no deviation": (compare.deviations, (DEVIATIONS.head(1),), TITLE),
     "correction": (correction.comparison, (methods(0.5, 0.4, 0.6),),
@@ -118,8 +100,6 @@ FIGURES = {
         {"title": "t", "xlabel": "AP"}),
     "classes": (figures.class_bars, (CLASSES,), TITLE),
     "one class": (figures.class_bars, (CLASSES.head(1).assign(instances=0),), TITLE),
-    "AP": (figures.class_ap_bars, (CLASSES.set_index("category_id"),), TITLE),
-    "no AP": (figures.class_ap_bars, (CLASSES.set_index("category_id").assign(AP=NAN),), TITLE),
     "histogram": (figures.histogram, (np.arange(9.0),),
                   {"title": "t", "xlabel": "x", "marks": {"96": 4}}),
     "logarithmic": (figures.histogram, (np.arange(1, 9),),
@@ -135,15 +115,9 @@ FIGURES = {
     "loss": (figures.loss_curves, (LOG,), TITLE),
     "first step": (figures.loss_curves, (LOG.head(1),), TITLE),
     "live": (training_curves, (LOG,), TITLE),
-    "kernel points": (kernel_points.kernel_points, (IMAGE, [READING, STILL]), TITLE),
     "alpha": (losses.alpha_bars, (CLASSES.assign(alpha_precision=1.0),), TITLE),
     "AP by run": (losses.class_ap_by_run, (CLASSES, ["AP", "after"]), TITLE),
     "no AP by run": (losses.class_ap_by_run, (CLASSES.assign(after=NAN), ["after"]), TITLE),
-    "ceilings": (mask_ceilings.ceiling_curves,
-                 (CEILINGS, pd.DataFrame({"784 points": [0.7], "instances": [2]}, index=["床"])),
-                 TITLE),
-    "masks": (mask_ceilings.masks_compared,
-              ([drawings(BoxedMask(LEG, "Chair", 1200), budgets=[784])],), TITLE),
     "results": (results.ladder_figure, (LADDER,), {"data": "scenes"}),
     "nothing measured": (results.ladder_figure, (UNMEASURED,), {"data": "scenes"}),
     "sizes": (scales.size_shift, ({"one": np.array([[100, 200]]), "none": np.zeros(0)},), TITLE),
@@ -172,12 +146,6 @@ def test_no_step_is_no_chart(chart):
 
 
 def test_class_names_stand_beside_their_own_numbers():
-    by_id = CLASSES.set_index("category_id")
-    [axes] = figures.class_ap_bars(by_id.iloc[[1, 0, 2]], title="AP").axes  # one has no AP
-    labels = [text.get_text() for text in axes.get_yticklabels()]
-    assert [bar.get_width() for bar in axes.patches] == [50, 75]
-    assert labels[0] == "King-size Bed  (30)"
-    assert labels[1].startswith("Sideboard") and labels[1].endswith("(12)")
     [axes] = losses.class_ap_by_run(CLASSES, ["AP", "after"], title="AP").axes
     assert [text.get_text().split()[-1] for text in axes.get_yticklabels()] == [
         "(30)",
@@ -200,16 +168,6 @@ def test_losses_of_a_log_and_their_moving_average():
     assert figures.loss_columns(log) == ["loss_mask", "loss_box"]
     total, _ = figures.loss_curves(log, title="t", window=2).axes
     assert total.lines[1].get_ydata().tolist() == [4, 3.5]
-
-
-def test_shares_that_fit_and_masks_that_need_more_points():
-    shares, _ = box_stages.fit_curves(FITS, [GAINS], title="t").axes
-    [before, after] = (line.get_ydata() for line in shares.lines[:2])
-    assert (before[0], after[0], before[-1], after[-1]) == (100, 100, 0, 0)
-    table = pd.DataFrame({"outline": [100, 900], "784 points": [0.99, 0.9]})
-    picture = mask_ceilings.outline_scatter(table, [784], title="t")
-    assert picture.axes[0].get_title("left") == "784 points: 50% of masks need more"
-    assert picture.encoded()[0] == "image/png"
 
 
 def test_what_another_seed_alone_does_to_each_picture():
