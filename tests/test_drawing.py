@@ -27,7 +27,7 @@ from helpers.drawing_style import (
     short_names,
     text_on,
 )
-from helpers.series.viz import figures, losses, mask_ceilings
+from helpers.series.viz import figures, losses
 
 
 def rectangle(
@@ -203,21 +203,11 @@ def overlay() -> Picture:
     )
 
 
-def ceilings() -> Picture:
-    summary = pd.DataFrame(dict.fromkeys(mask_ceilings.MEASURES, 0.5), index=["way"])
-    classes = pd.DataFrame({"way": 0.5, "instances": 5}, index=NAMES)
-    return mask_ceilings.ceiling_curves(summary, classes, title="t")
-
-
 FIGURES: dict[str, Callable[[], Picture]] = {
     "overlay": overlay,
-    "AP bars": lambda: figures.class_ap_bars(TABLE.set_index("category_id"), title="t"),
     "stacked": lambda: figures.stacked_shares(
         pd.DataFrame({"a": 0.5, "b": 0.5}, index=NAMES), title="t", ylabel="y"
     ),
-    "alpha": lambda: losses.alpha_bars(TABLE, title="t"),
-    "runs": lambda: losses.class_ap_by_run(TABLE, ["run"], title="t"),
-    "ceilings": ceilings,
 }
 
 

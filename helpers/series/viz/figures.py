@@ -98,28 +98,6 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
     return figure
 
 
-def class_ap_bars(table: pd.DataFrame, *, title: str) -> Picture:
-    """Per-class AP, best first, as horizontal bars with the number of instances beside the name.
-
-    `table`: that of `evaluation.tables.class_table`; classes without instances are left out.
-    """
-    table = table.dropna(subset="AP").sort_values("AP", ascending=True, kind="stable")
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((7.4, 1.1 + 0.27 * len(table)), alt=f"{title}: bars of AP per class")
-        axes = figure.add_subplot()
-        colours = [class_colour(int(i)) for i in table.index]
-        bars = axes.barh(range(len(table)), table["AP"], color=colours)
-        axes.bar_label(bars, fmt="%.1f", fontsize=8, padding=3)
-        labels = table["category"].map(short_names(table["category"]))
-        named = zip(labels, table["instances"], strict=True)
-        axes.set_yticks(range(len(table)), [f"{label}  ({count})" for label, count in named])
-        axes.set(title=title, xlabel="mask AP (per cent)")
-        axes.grid(visible=False, axis="y")
-        axes.set_ylim(-0.7, len(table) - 0.3)
-        axes.margins(x=0.1)
-    return figure
-
-
 def _row(figure: Picture, count: int) -> list[Axes]:
     return list(np.ravel(figure.subplots(1, count)))
 
