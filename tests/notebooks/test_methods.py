@@ -32,7 +32,6 @@ run = SimpleNamespace(index=lambda split: open_split(data, split))
 index = open_split(data, "train")
 table, range_ = instance_table(index), (sizes[0], sizes[1])
 """,
-    "09_test_time_augmentation": "test = configs.preset(preset).test",
 }
 
 
