@@ -11,21 +11,31 @@ from tests.browser.notebook_page import NotebookPage
 
 pytestmark = pytest.mark.browser
 
-# The smallest ensemble there is; those of the series need a model trained.
+# A picture with two boxes to tick and a slider, as notebooks have them.
 CELL = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import numpy as np
-from helpers.series.viz.ensembling import member_toggles
-from tests import squares
-member_toggles(np.full((*squares.SIZE, 3), 180, np.uint8), squares.members(), 1, score=0.1)
+from helpers.drawing import Panel, grid
+from helpers.series.viz.controls import Controlled, slider, tick
+
+
+def drawn(left, right, level):
+    image = np.full((40, 60, 3), 255 * level, np.uint8)
+    image[:, :10] *= left
+    image[:, 50:] *= right
+    return grid([Panel(image)], columns=1, alt="two bars", cell=2.0)
+
+
+level = slider("level", 0.5, low=0.0, high=1.0, step=0.05)
+Controlled(drawn, {{"left": tick("left", True), "right": tick("right", True), "level": level}})
 """
 CHANGED = "(before) => document.querySelector('img.widget-image').src !== before"
 
 
-def test_members_are_ticked_and_their_scores_cut(lab: Lab, browser: Any) -> None:
-    lab.write("members", CELL)
-    notebook = NotebookPage(browser, lab.address("members"))
+def test_boxes_are_ticked_and_a_slider_is_moved(lab: Lab, browser: Any) -> None:
+    lab.write("bars", CELL)
+    notebook = NotebookPage(browser, lab.address("bars"))
     notebook.run_all()
     assert notebook.errors() == []
     page = notebook.page

@@ -24,7 +24,6 @@ NEEDS = {
     "04_mask_heads": "from helpers.series.analysis.dataset import open_split; index = open_split(data)",
     "07_focal_loss": "index = open_split(data)",
     "08_multi_scale_training": "index = open_split(data); table = instance_table(index)",
-    "09_test_time_augmentation": "test = configs.preset(preset).test",
 }
 
 

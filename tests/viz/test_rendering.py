@@ -16,7 +16,6 @@ from helpers.series.analysis.mask_grids import BoxedMask, drawings
 from helpers.series.analysis.steps import Step
 from helpers.series.viz import (
     anchors,
-    augmentation,
     box_stages,
     diagrams,
     figures,
@@ -47,9 +46,6 @@ CLASSES = pd.DataFrame(
 )
 SHARES = pd.DataFrame({"P2": [0.5, 0.25], "P3": [0.5, 0.75]}, index=[100, 200])
 LOG = pd.DataFrame({"step": [1, 2], "lr": 0.1, "loss_mask": [3.0, 2], "total": [4.0, 3]})
-COST = pd.DataFrame(
-    {"views": [1, 2], "seconds": [0.1, 0.3], "AP": [10.0, 12], "APs": 5.0, "APm": 20.0, "APl": NAN}
-)
 LADDER = pd.DataFrame(
     {
         "step": ["start", "+ one", "+ two"], "paper": [70.0, 71.5, 71.0],
@@ -85,9 +81,6 @@ def step(name: str, mean: float) -> Step:
 FIGURES = {
     "anchors": (anchors.anchor_picture, (IMAGE, BOXES, grid_anchors("p")),
                 {"short_side": 80, "max_side": 90}),
-    "cost": (augmentation.cost_curve, (COST,), TITLE),
-    "disagreement": (augmentation.disagreement_map, (IMAGE, np.eye(80, 90) / 2), {}),
-    "no disagreement": (augmentation.disagreement_map, (IMAGE, np.zeros((80, 90))), {}),
     "box steps": (box_stages.boxes_by_step, (IMAGE, np.stack([BOXES] * 2), ["a", "b"]), TITLE),
     "fits": (box_stages.fit_curves, (FITS, [GAINS]), TITLE),
     "pipeline": (diagrams.pipeline_map, (STAGES,), TITLE),
