@@ -27,7 +27,7 @@ from helpers.drawing_style import (
     short_names,
     text_on,
 )
-from helpers.series.viz import figures, losses
+from helpers.series import figures
 
 
 def rectangle(

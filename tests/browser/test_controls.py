@@ -17,7 +17,7 @@ import sys
 sys.path.insert(0, {str(ROOT)!r})
 import numpy as np
 from helpers.drawing import Panel, grid
-from helpers.series.viz.controls import Controlled, slider, tick
+from helpers.series.controls import Controlled, slider, tick
 
 
 def drawn(left, right, level):

@@ -19,7 +19,6 @@ from helpers.ladder import results as measured
 from helpers.ladder import rungs as ladder
 from helpers.ladder.reference import Entry, Reference, pack_results, unpack_results, unpacked
 from helpers.run_store import Run
-from helpers.series.analysis import paper
 
 PRESETS = ("quick", "laptop", "bench", "paper")
 
@@ -79,9 +78,8 @@ def test_each_step_of_table_2_changes_one_thing(preset):
 
 def test_the_papers_rows_have_the_papers_numbers():
     rows = keyed("paper")
-    printed = dict(zip(paper.ladder()["step"], paper.ladder()["mask_ap"], strict=True))
     table = [row.paper for row in rows.values() if row.table == "table2"]
-    assert table == list(printed.values())
+    assert table == [70.32, 71.82, 72.76, 73.40, 74.38, 75.53, 77.12]
     assert [rows[f"member_{x}"].paper for x in "abcd"] == [74.30, 76.64, 77.12, 75.50]
     last = rows["mst"].trained
     assert (last.model.backbone, last.model.deform_stages) == ("resnest101e", (3, 4, 5))

@@ -21,7 +21,7 @@ METHODS = [name for name in series() if 1 <= int(name[:2]) <= 12]
 
 # What the method cells take from cells that are left out; `data` is the folder of a tiny data set.
 NEEDS = {
-    "04_mask_heads": "from helpers.series.analysis.dataset import open_split; index = open_split(data)",
+    "04_mask_heads": "from helpers.series.dataset import open_split; index = open_split(data)",
     "07_focal_loss": "index = open_split(data)",
     "08_multi_scale_training": "index = open_split(data); table = instance_table(index)",
 }

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture, class_colour, shade, short_names
+from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture, shade, short_names
 
 # Columns of a training log that are not parts of the loss, beside the times.
 NOT_LOSSES = {"step", "epoch", "lr", "total", "grad_norm", "skipped"}

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from helpers.data.coco import read_index
-from helpers.series.viz.live import LiveCurve, someone_watches
+from helpers.series.live import LiveCurve, someone_watches
 
 
 def row(step: int) -> dict[str, float]:

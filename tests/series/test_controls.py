@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
+from helpers.series import controls
 
 from helpers.drawing import Panel, grid
-from helpers.series.viz import controls
-from helpers.series.viz.controls import Controlled, choice, slider, tick
+from helpers.series.controls import Controlled, choice, slider, tick
 
 LIVE = "application/vnd.jupyter.widget-view+json"
 GREY = np.full((200, 300, 3), 120, np.uint8)
@@ -34,5 +33,3 @@ def test_controls_draw_anew_and_the_first_picture_stands_alone(monkeypatch):
     monkeypatch.setattr(controls, "someone_watches", lambda: True)
     assert set(view._repr_mimebundle_()) >= {LIVE, "image/jpeg", "text/plain"}
     assert slider("x", 0.25, low=0, high=1, step=0.05).value == 0.25
-
-

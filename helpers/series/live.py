@@ -16,8 +16,8 @@ import pandas as pd
 from helpers.data.index import InstanceIndex
 from helpers.drawing import grid
 from helpers.drawing_style import Picture
-from helpers.series.viz.figures import loss_curves
-from helpers.series.viz.gallery import truth_and_prediction
+from helpers.series.figures import loss_curves
+from helpers.series.panels import truth_and_prediction
 from helpers.training.progress import someone_watches
 
 if TYPE_CHECKING:

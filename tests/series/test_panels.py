@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -15,8 +14,14 @@ from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.inference.predictor import detected
-from helpers.series.viz import compare, correction, gallery
-from helpers.series.viz.sources import picture, predicted, spread_rows, truth
+from helpers.series.panels import (
+    picture,
+    predicted,
+    spread_rows,
+    square_window,
+    truth,
+    truth_and_prediction,
+)
 from helpers.structures import Detections
 
 # image, category, x, y, side, crowd: the first chair is the larger, but cut by the frame
@@ -80,7 +85,7 @@ def test_predictions_of_one_picture_best_first(index):
     assert found.scores.tolist() == [0.7, 0.4]
     assert found.boxes.tolist() == [[9, 9, 15, 15], [2, 3, 7, 8]]
     assert len(predicted(results, index, 2)) == 0
-    panels = gallery.truth_and_prediction(index, results, [1, 0, 2], score=0.5)
+    panels = truth_and_prediction(index, results, [1, 0, 2], score=0.5)
     assert [len(panel.overlay) for panel in panels] == [2, 1, 2, 1, 0, 0]
 
 
@@ -99,38 +104,7 @@ def test_rows_are_spread_over_pictures_with_enough_in_them(index):
 
 
 def test_a_window_is_square_and_inside_the_picture():
-    assert gallery.square_window(np.array([80.0, 50, 90, 60]), (60, 90)) == (
+    assert square_window(np.array([80.0, 50, 90, 60]), (60, 90)) == (
         slice(40, 60),
         slice(70, 90),
     )
-
-
-def test_the_best_of_both_models_on_one_picture(index):
-    def model(*boxes: list[float]) -> Detections:
-        n, scores = len(boxes), torch.linspace(0.9, 0.5, len(boxes))
-        labels, masks = torch.zeros(n, dtype=torch.int64), torch.ones(n, 4, 4)
-        return Detections(torch.tensor(boxes).reshape(-1, 4), scores, labels, (60, 90), masks)
-
-    one, other = model([2.0, 2, 12, 12], [14, 4, 28, 18]), model([3.0, 2, 12, 12])
-    panel = compare.on_one_picture(BLACK, {"one": one, "other": other}, count=1)
-    assert panel.title == "one (2) and other (1)" and panel.overlay.category_ids.tolist() == [1, 2]
-    columns = [np.flatnonzero(mask.any(axis=0)) for mask in panel.overlay.masks]
-    assert [(c[0], c[-1]) for c in columns] == [(2, 11), (3, 11)]
-    panel = compare.on_one_picture(BLACK, {"one": model(), "other": other}, count=8)
-    assert panel.overlay.names == ("other",)
-
-
-def test_wrong_pixels_and_the_window_with_most_of_them():
-    labels = square(30, 20, 25).astype(np.int32)
-    noisy = labels.copy()
-    noisy[5, 7] = 2
-    wrong = correction.wrong_pixels(noisy, labels, BLACK)
-    assert (wrong == correction.WRONG).all(-1).nonzero() == (np.array([5]), np.array([7]))
-    for at in ((0, 0), (59, 89), (30, 40)):
-        marked = np.zeros(labels.shape, bool)
-        marked[at] = True
-        window = correction.busiest_window(marked, 30)
-        assert marked[window].any() and marked[window].shape == (30, 30)
-        image = correction.in_colours(labels)
-        large = correction.enlarged(image, window, factor=7, lines=True)
-        assert np.array_equal(large[3::7, 3::7], image[window])

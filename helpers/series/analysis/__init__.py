@@ -1,1 +1,0 @@
-"""Tables and numbers about an index; the pictures of them are in viz."""

@@ -1,1 +1,0 @@
-"""Figures, mask overlays and the review widget."""

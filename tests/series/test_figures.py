@@ -1,0 +1,33 @@
+"""Figures of several notebooks render, from plausible numbers and from the least there can be."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot
+import pandas as pd
+import pytest
+
+from helpers.series import figures
+
+SHARES = pd.DataFrame({"P2": [0.5, 0.25], "P3": [0.5, 0.75]}, index=[100, 200])
+LOG = pd.DataFrame({"step": [1, 2], "lr": 0.1, "loss_mask": [3.0, 2], "total": [4.0, 3]})
+AXES = {"title": "t", "xlabel": "x", "ylabel": "y", "marks": {"m": 150}}
+FIGURES = {
+    "curves": lambda: figures.curves(SHARES, **AXES),
+    "stacked": lambda: figures.stacked_shares(SHARES, title="t", ylabel="y"),
+    "loss": lambda: figures.loss_curves(LOG, title="t"),
+    "first step": lambda: figures.loss_curves(LOG.head(1), title="t"),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_render_and_leave_nothing_behind_in_pyplot(name):
+    mime, content = FIGURES[name]().encoded()
+    assert mime in ("image/png", "image/jpeg") and len(content) > 2000
+    assert matplotlib.pyplot.get_fignums() == []
+
+
+def test_losses_of_a_log_and_their_moving_average():
+    log = LOG.assign(epoch=1, skipped=0, grad_norm=9.0, seconds_step=0.1, loss_box=1.0)
+    assert figures.loss_columns(log) == ["loss_mask", "loss_box"]
+    total, _ = figures.loss_curves(log, title="t", window=2).axes
+    assert total.lines[1].get_ydata().tolist() == [4, 3.5]
