@@ -90,7 +90,8 @@ def _fused(rung: Rung, reference: Reference, found: Sequence[Entry]) -> Entry:
         config=rung.settings(),
         predictions=name,
         **_scores(reference, results, rung.config.test.preset),
-        extra={"soft": names, "learnt": asdict(learnt)} | all_scores(members),
+        extra={"members": [one.run for one in found], "soft": names, "learnt": asdict(learnt)}
+        | all_scores(members),
     )
     reference.add(entry)
     return entry
