@@ -56,22 +56,32 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--seeds {args.seeds}: give 1 or more")
     chosen(args, 0)  # a wrong key is told before anything is made
     prepare(args.preset)
-    measure_all([row for seed in range(args.seeds) for row in chosen(args, seed)])
+    from helpers.ladder.cost import expected_hours
+
+    rows = _not_stored([row for seed in range(args.seeds) for row in chosen(args, seed)])
+    if rows:
+        print(f"{len(rows)} rows to measure, about {expected_hours(rows):.1f} hours", flush=True)
+        measure_all(rows)
     return 0
 
 
-def measure_all(rows: Sequence[Rung]) -> None:
-    """Measure one after the other what is not stored yet. Rows that another process is at come
-    last; RunBusyError when it still is then."""
-    from helpers.ladder.measure import measure
+def _not_stored(rows: Sequence[Rung]) -> list[Rung]:
     from helpers.ladder.results import stored
+
+    known = [entry for _, entry in stored(rows[0].preset)]
+    left = [row for row in rows if not any(row.is_of(entry) for entry in known)]
+    print(f"{len(rows) - len(left)} of {len(rows)} rows are stored already", flush=True)
+    return left
+
+
+def measure_all(rows: Sequence[Rung]) -> None:
+    """Measure one after the other. Those that another process is at come last; RunBusyError when
+    it still is then."""
+    from helpers.ladder.measure import measure
 
     busy = []
     for number, row in enumerate(rows, start=1):
         print(f"{number} of {len(rows)}: {row.label}, seed {row.seed}", flush=True)
-        if any(row.is_of(entry) for _, entry in stored(row.preset)):
-            print("    stored already", flush=True)
-            continue
         try:
             print(line(measure(row)), flush=True)
         except RunBusyError as error:

@@ -7,7 +7,7 @@ minutes that a run took beside other work do not compare. Weights do not matter:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from helpers.models.build import build_model
 from helpers.run_store import hardware
 from helpers.training.data import read_split
 from helpers.training.loop import prepare
+from helpers.training.schedule import total_steps
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,21 @@ def costs(reference: Reference) -> pd.DataFrame:
     path = reference.folder / "costs.json"
     rows = read_json(path)["rows"] if path.exists() else {}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["step", "picture"])
+
+
+def expected_hours(rows: Sequence[Rung], *, folder: Path = REFERENCE) -> float:
+    """How long the rows will take here, one after the other, by what `measure_costs` timed: each
+    run's training steps once, and the validation pictures of every row."""
+    reference = Reference.of(rows[0].preset, hardware(), folder)
+    if costs(reference).empty:
+        measure_costs(rows[0].preset, rounds=2, folder=folder)
+    spent, data = costs(reference), rows[0].trained.data
+    pictures, total = {split: len(read_split(data, split)) for split in ("train", "val")}, 0.0
+    for row in {row.run_name: row for row in rows if row.key != "ensemble"}.values():
+        train = row.trained.train
+        steps = total_steps(train, pictures["train"] // train.batch_size)
+        total += steps * spent["step"][row.key] + pictures["val"] * spent["picture"][row.key]
+    return total / 3.6e6
 
 
 def _ready(row: Rung) -> _Timed:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from helpers.series import controls
 
 from helpers.drawing import Panel, grid
+from helpers.series import controls
 from helpers.series.controls import Controlled, choice, slider, tick
 
 LIVE = "application/vnd.jupyter.widget-view+json"
