@@ -204,6 +204,7 @@ class TrainConfig(Section):
         0.0  # px, Gaussian blur of sigma U(0, blur) with p 0.5; hurts, says the paper
     )
     rotate: NotNegative = 0.0  # degrees, turn by U(-rotate, rotate); hurts, says the paper
+    photo: Share = 0.0  # strength of crops, clutter, patterns, light, noise, JPEG (data/photo.py)
     repeat_factor: NotNegative = (
         0.0  # show classes in a smaller share of the pictures more often; 0.01
     )

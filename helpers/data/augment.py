@@ -1,5 +1,5 @@
-"""What happens to a picture and its masks before a model sees them: colour, flip, resize, and,
-for the ablation alone, blur and rotation.
+"""What happens to a picture and its masks before a model sees them: colour, flip, resize; blur;
+rotation, for the ablation alone. `photo` makes generated pictures more like photographs.
 
 Every decision is drawn beforehand (`draw`) and applied by plain functions, so the same draw gives
 the same sample anywhere. Sizes are (height, width) in pixels, boxes xyxy, masks box crops.
@@ -19,6 +19,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 from torchvision.tv_tensors import BoundingBoxes
 
+from helpers.data.photo import Photo
 from helpers.structures import Targets
 
 Size = tuple[int, int]
@@ -37,6 +38,7 @@ class Draw:
     saturation: float = 1.0
     blur: float = 0.0  # sigma in pixels
     angle: float = 0.0  # degrees, counter-clockwise
+    photo: Photo | None = None
 
 
 def draw(
@@ -47,12 +49,14 @@ def draw(
     colour: float,
     blur: float = 0.0,
     rotate: float = 0.0,
+    photo: float = 0.0,
 ) -> Draw:
     """Decide by `key` = (seed, epoch, picture) and nothing else.
 
     short_side: drawn uniformly from both ends included; flip: probability; colour c: brightness,
     contrast and saturation each change with probability 1/2, by a factor from [1 - c, 1 + c];
-    blur: with probability 1/2, of a sigma from [0, blur] px; rotate: an angle from [-r, r] degrees.
+    blur: with probability 1/2, of a sigma from [0, blur] px; rotate: an angle from [-r, r] degrees;
+    photo: strength of what `photo.photographed` does.
     """
     random = generator(*key)
     short = int(random.integers(short_side[0], short_side[1] + 1))
@@ -60,7 +64,8 @@ def draw(
     chances, values = random.random(3), random.uniform(1 - colour, 1 + colour, 3)
     factors = np.where(chances < 0.5, values, 1.0).tolist()
     sigma = blur * random.random() if random.random() < 0.5 else 0.0
-    return Draw(short, flips, *factors, sigma, rotate * random.uniform(-1, 1))
+    angle = rotate * random.uniform(-1, 1)
+    return Draw(short, flips, *factors, sigma, angle, Photo(photo, (*key, 1)) if photo else None)
 
 
 def generator(*key: int) -> np.random.Generator:

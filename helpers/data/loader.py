@@ -33,6 +33,7 @@ from helpers.data.augment import (
 )
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex, Instances
+from helpers.data.photo import photographed
 from helpers.data.pictures import read_picture
 from helpers.data.rle import decode_box
 from helpers.structures import Sample, Targets
@@ -47,9 +48,9 @@ class InstanceDataset(Dataset[Sample]):
 
     train: draw size, flip and colour per picture and epoch; else one size and no change.
     short_side: in pixels, or the range it is drawn from, both ends included; max_side bounds the
-    other side. flip: probability; colour, blur (px of the resized picture), rotate: see
-    `augment.draw`. keep_empty: keep pictures without an instance (crowds do not count); by default
-    all are kept but in training.
+    other side. flip: probability; colour, blur (px of the resized picture), rotate, photo:
+    see `augment.draw`. keep_empty: keep pictures without an instance (crowds do not count); by
+    default all are kept but in training.
 
     Targets lie in the frame of the resized picture: boxes are the scaled boxes of the masks, masks
     are resized by nearest neighbour. Crowds become `ignore` boxes; an instance without a pixel
@@ -67,6 +68,7 @@ class InstanceDataset(Dataset[Sample]):
         colour: float = 0.0,
         blur: float = 0.0,
         rotate: float = 0.0,
+        photo: float = 0.0,
         seed: int = 0,
         keep_empty: bool | None = None,
     ) -> None:
@@ -78,6 +80,7 @@ class InstanceDataset(Dataset[Sample]):
             "colour": colour,
             "blur": blur,
             "rotate": rotate,
+            "photo": photo,
         }
         filled = np.zeros(len(index), dtype=bool)
         filled[index.image_rows[~index.crowd]] = True
@@ -117,6 +120,8 @@ def make_sample(index: InstanceIndex, row: int, drawn: Draw, *, max_side: int) -
     new = resized_size(size, drawn.short_side, max_side)
     image = blurred(to_tensor(jitter(picture, drawn), new, flip=drawn.flip), drawn.blur)
     targets = make_targets(index.instances(row), size, new, flip=drawn.flip)
+    if drawn.photo:
+        image, targets = photographed(image, targets, drawn.photo)
     image, targets = rotated(image, targets, drawn.angle)
     return Sample(image, targets, int(index.image_ids[row]), original_size=size)
 

@@ -139,6 +139,7 @@ class TrainingBatches:
             colour=config.colour,
             blur=config.blur,
             rotate=config.rotate,
+            photo=config.photo,
             seed=config.seed,
             keep_empty=config.keep_empty,
         )

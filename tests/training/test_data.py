@@ -111,5 +111,7 @@ def test_every_option_reaches_the_batches_and_any_step_can_be_first(tmp_path: Pa
     for start in range(6):
         assert torch.equal(next(batches(start))[0].targets.masks, taken[start])
     assert not torch.equal(taken[0], taken[2])  # turned anew in the next epoch
+    cropped = TrainingBatches(index, TrainConfig(**options, photo=1.0))
+    assert any(batch[0].image.shape[1:] != (8, 8) for batch in islice(cropped(0), 20))
     still = [batch[0].targets.masks.sum() for batch in islice(plain(0), 3)]
     assert still == [16, 16, 16]
