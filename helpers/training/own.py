@@ -252,7 +252,7 @@ def _warnings(facts: _Facts, config: ExperimentConfig, seconds: float) -> Iterat
         yield "instances so small are hard to find: cut the pictures into tiles"
     if facts.seen(config.train) < 3:
         wanted = 3 * facts.pictures / config.train.batch_size * seconds / 60
-        yield f"pictures seen so rarely teach little: {wanted:.0f} minutes are three times"
+        yield f"each picture is seen too seldom: {wanted:.0f} minutes would show each three times"
     few = int(((facts.counts > 0) & (facts.counts < FEW)).sum())
     if few:
         yield (
