@@ -178,7 +178,7 @@ def _timed(trainer: Trainer, batches: TrainingBatches, steps: int) -> list[float
 def run_all(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Every (model, seed) that has no file yet, one after the other; the rows of all."""
     name, sections = args.annotations.parent.name, own_data(args)
-    plain = change(ExperimentConfig(name), **sections, data__name=name)
+    plain = change(ExperimentConfig(name), **(sections | {"data__name": name}))
     train, _ = read_splits(plain.data)
     fitted = change(fit_config(train, plain.data).config, train__workers=0)
     folder = args.out or outputs_dir() / "beside_torchvision" / f"{name}-{args.steps}"

@@ -22,6 +22,7 @@ from helpers.files import UserError
 
 CORE_SECONDS = 2.6  # for a million pixels of a training step, on one core of a common CPU
 GPU_SECONDS = 0.25  # for a training step on a GPU, loading included: a guess, on the safe side
+STRIDES = np.array([4, 8, 16, 32, 64])  # px a cell, P2..P6
 EPOCHS = 100  # passes over the pictures after which more steps teach little
 FEW = 10  # instances of a class below which it is hardly learnt
 
@@ -126,9 +127,9 @@ def fit_config(
     sizes       A quarter of the instances is smaller than q of the short side: the largest short
                 side is 32 px / q (64 on a GPU), within 352 and 512 px (640 and 1024 on a GPU), but
                 at most four times that of the pictures; the smallest is 8/11 of it.
-    anchors     The middle size is the median box's, 32 to 128 px, each other half or twice its
-                neighbour; height / width: median, tenth and ninetieth hundredth, at least a factor
-                sqrt(2) apart.
+    anchors     Sizes: the median box in the middle, steps of one factor, up to 2, that reach from
+                the fifth to the ninety-fifth hundredth; each 2 to 16 cells of its level. Height /
+                width: median, tenth and ninetieth hundredth, at least a factor sqrt(2) apart.
     batch       4 pictures, 8 on a GPU of 6 GiB or more; the learning rate with its square root.
     steps       As many as fit the minutes, but no more than 100 passes over the pictures or 600
                 steps, whichever is more.
@@ -191,12 +192,14 @@ def _sizes(facts: _Facts, machine: Machine) -> dict[str, Any]:
 
 
 def _anchors(facts: _Facts, short_side: float) -> dict[str, Any]:
-    middle = float(np.clip(np.median(facts.sides) * short_side, 32, 128))
-    low, median, high = np.exp(np.quantile(np.log(facts.ratios), [0.1, 0.5, 0.9]))
-    ratios = (min(low, median / 2**0.5), median, max(high, median * 2**0.5))
+    few, median, many = np.quantile(facts.sides * short_side, [0.05, 0.5, 0.95])
+    step = np.clip((many / few) ** 0.25, 1.25, 2)
+    sizes = np.clip(median * step ** np.arange(-2.0, 3), 2 * STRIDES, 16 * STRIDES)
+    low, usual, high = np.exp(np.quantile(np.log(facts.ratios), [0.1, 0.5, 0.9]))
+    ratios = (min(low, usual / 2**0.5), usual, max(high, usual * 2**0.5))
     return {
-        "model__anchor_sizes": tuple(round(middle * 2.0**n) for n in range(-2, 3)),
-        "model__anchor_ratios": tuple(round(float(ratio), 2) for ratio in ratios),
+        "model__anchor_sizes": tuple(sizes.round().tolist()),
+        "model__anchor_ratios": tuple(np.round(ratios, 2).tolist()),
     }
 
 
