@@ -111,11 +111,14 @@ def _fitted(
 
     asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     asked.add_argument("--data.label_space", "--data.label-space", dest="space", default="fine")
-    asked.add_argument("--model.start", dest="start")
+    asked.add_argument("--model.start", dest="start", default="released")
     known, _ = asked.parse_known_args(fields)
     data = replace(start.data, label_space=known.space)
     fitted = fit_config(
-        read_split(data, "train"), data, minutes=given.minutes or MINUTES, start=known.start
+        read_split(data, "train"),
+        data,
+        minutes=MINUTES if given.minutes is None else given.minutes,
+        start=None if known.start == "None" else known.start,
     )
     tell(f"fitted to {data.train_annotations}; options of the command line come on top\n{fitted}\n")
     return fitted.config

@@ -88,7 +88,8 @@ def test_own_data_are_fitted_unless_a_preset_is_named(tmp_path):
     config = parse([*own, "--minutes", "5", "--train.seed", "3"], tell=told.append)
     assert config.name == "a" and config.train.seed == 3 and config.train.batch_size == 1
     assert config.model.anchor_ratios[1] == 4 and "anchors" in told[0]
-    assert parse([*own, "--model.start", "released"]).model.start == "released"
+    assert config.model.start == "released"
+    assert parse([*own, "--model.start", "None"]).model.start is None
     assert parse([*own, "--preset", "own", "--train.steps", "7"]).train.steps == 7
     with pytest.raises(ValueError, match="--minutes are for own data"):
         parse([*own, "--preset", "quick", "--minutes", "5"])

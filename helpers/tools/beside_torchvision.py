@@ -46,7 +46,7 @@ from helpers.training.loop import prepare
 from helpers.training.own import fit_config
 from helpers.training.trainer import Trainer
 
-LEVELS = "P2", "P3", "P4", "P5"
+LEVELS = "0", "1", "2", "3"  # P2 to P5, as MaskRCNN wants them called
 SAMPLED = 8, 2  # steps timed to know how many fit a time, and those before that do not count
 OURS = {
     "ours": {},
@@ -127,7 +127,7 @@ def measure(config: ExperimentConfig, file: Path, seconds: float | None) -> None
     if seconds is not None:
         trainer, batches = _prepared(config, train)
         a_step = float(np.median(_timed(trainer, batches, sum(SAMPLED))[SAMPLED[1] :]))
-        config = change(config, train__steps=max(20, round(seconds / a_step)))
+        config = change(config, train__steps=max(1, round(seconds / a_step)))
     trainer, batches = _prepared(config, train)
     spent = _timed(trainer, batches, config.train.steps)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -180,7 +180,7 @@ def run_all(args: argparse.Namespace) -> list[dict[str, Any]]:
     name, sections = args.annotations.parent.name, own_data(args)
     plain = change(ExperimentConfig(name), **(sections | {"data__name": name}))
     train, _ = read_splits(plain.data)
-    fitted = change(fit_config(train, plain.data).config, train__workers=0)
+    fitted = change(fit_config(train, plain.data, start=None).config, train__workers=0)
     folder = args.out or outputs_dir() / "beside_torchvision" / f"{name}-{args.steps}"
     make_folder(folder)
     rows = []

@@ -116,13 +116,13 @@ def fit_config(
     data: DataConfig,
     *,
     minutes: float = 15.0,
-    start: str | None = None,
+    start: str | None = "released",
     machine: Machine | None = None,
 ) -> Fitted:
     """The preset `own` for the training split `index` of `data`, to be trained in some `minutes`.
 
-    start: None for ImageNet weights, "released" or a stored model's file to go on from
-    (`ModelConfig.start`); machine: this one. The same call gives the same config. The rules:
+    start: "released" or a stored model's file to go on from (`ModelConfig.start`), None for
+    ImageNet weights alone; machine: this one. The same call gives the same config. The rules:
 
     sizes       A quarter of the instances is smaller than q of the short side: the largest short
                 side is 32 px / q (64 on a GPU), within 352 and 512 px (640 and 1024 on a GPU), but
@@ -245,7 +245,9 @@ def _reasons(
         "detections": f"at most {test.max_detections} in a picture",
         "mirrored": "half of them" if train.flip else "none: class names say left or right",
         "empty": f"{facts.empty} pictures without an instance" + f", {empty}" * (facts.empty > 0),
-        "start": config.model.start or "ImageNet weights of the backbone",
+        "start": f"the model {config.model.start!r}, where its layers fit"
+        if config.model.start
+        else "ImageNet weights of the backbone",
     }
 
 
