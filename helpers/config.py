@@ -25,7 +25,7 @@ from helpers.config_fields import (
 )
 from helpers.config_presets import PRESETS
 
-Preset = Literal["quick", "released", "bench", "paper"]
+Preset = Literal["quick", "own", "released", "bench", "paper"]
 Merge = Literal["max", "mean", "vote"]
 Precision = Literal["auto", "float32", "bf16", "fp16"]  # auto: 16 bits on a GPU, else 32
 ANNOTATIONS = ("train_annotations", "val_annotations")  # fields of the section `data`
@@ -107,6 +107,7 @@ class ModelConfig(Section):
     architecture: Literal["mask_rcnn", "cascade_rcnn", "solov2"] = "mask_rcnn"  # the detector
     backbone: str = "resnet50"  # any timm model with features at strides 4, 8, 16, 32
     pretrained: bool = True  # start from ImageNet weights: an installed package's, or timm's
+    start: str | None = None  # "released", or a model's .safetensors: its layers where they fit
     norm: Literal["frozen", "eval", "bn", "sync"] = "frozen"  # BatchNorm in the backbone
     frozen_stages: WholeNumber = 2  # stem counts as 1, layer1 as 2
     stride_in_1x1: bool = False  # Caffe-style ResNets, among them detectron2's R50 and R101

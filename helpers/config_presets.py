@@ -1,6 +1,7 @@
 """The presets, each as a `config.json` could hold it: what differs from the defaults.
 
 quick    a laptop CPU, generated scenes, minutes
+own      pictures of one's own, photographs say: `training.own.fit_config` fits the rest to them
 released what the released model in data/models was trained with: a CPU, generated scenes, hours
 bench    one GPU, generated scenes
 paper    3D-FUTURE with the paper's numbers, which are the defaults
@@ -95,6 +96,13 @@ _RELEASED = {
     },
     "test": {"short_side": 352, "max_side": 512},
 }
+_OWN = {
+    "name": "own",
+    "data": {"label_space": "fine"},
+    "model": _RELEASED["model"],
+    "train": _QUICK["train"] | {"short_side": (256, 352), "max_side": 512, "checkpoint_every": 100},
+    "test": {"short_side": 352, "max_side": 512, "preset": "coco"},
+}
 _BENCH = {
     "name": "bench",
     "data": {
@@ -119,5 +127,5 @@ _PAPER = {
     },
 }
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"quick": _QUICK, "released": _RELEASED, "bench": _BENCH, "paper": _PAPER}
+    {"quick": _QUICK, "own": _OWN, "released": _RELEASED, "bench": _BENCH, "paper": _PAPER}
 )

@@ -6,7 +6,8 @@ Every field of the config is an option of the same name: `--model.backbone resne
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -23,8 +24,10 @@ from helpers.config_fields import Section, differences, flat
 PROG = "python -m helpers train"
 ABOUT = """Train a config, or go on where it stopped, evaluate it and print its scores. Fields that
 are not given are those of the preset; other data than the preset's are learnt with all their
-classes, unless --data.label_space says otherwise. A section that is off, such as test.tta, is on as
-soon as one of its options is given, and `--test.tta None` turns it off."""
+classes, unless --data.label_space says otherwise. With the preset own, your own data's, sizes,
+anchors, steps and the like come from the pictures and this machine, each told with its reason. A
+section that is off, such as test.tta, is on as soon as one of its options is given, and
+`--test.tta None` turns it off."""
 DATA = {
     "annotations": "train_annotations",
     "images": "train_images",
@@ -33,12 +36,13 @@ DATA = {
 }
 
 
+MINUTES = 15.0  # what a person waits for
 OTHER_DATA = tuple(f"--data.{name}" for name in ANNOTATIONS)
 
 
 def main(words: Sequence[str]) -> int:
     """Train, evaluate, print the folder and the scores. SystemExit after help or a wrong option."""
-    config = parse(words)
+    config = parse(words, tell=print)
     from helpers.run_command import summary
     from helpers.runs import get_or_train  # torch is slow to import: help does without
     from helpers.training.processes import this_process
@@ -49,17 +53,26 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def parse(words: Sequence[str]) -> ExperimentConfig:
+def parse(
+    words: Sequence[str], *, tell: Callable[[str], object] = lambda text: None
+) -> ExperimentConfig:
     """The config that the command line describes: a preset, own data, then the fields given.
 
-    Own data are learnt with all their classes unless data.label_space says otherwise. ValueError
-    for values that do not go together, SystemExit with a message for wrong options.
+    Own data are learnt with all their classes unless data.label_space says otherwise; tell: gets
+    what was fitted to them, and why. ValueError for values that do not go together, SystemExit with
+    a message for wrong options.
     """
     import tyro  # here, because who asks for `command_of` has no need of it
 
     head = _head()
     given, fields = head.parse_known_args(words)
-    start = change(preset(given.preset), **own_data(given))
+    data = own_data(given)
+    start = change(preset(given.preset or ("own" if data else "quick")), **data)
+    fits = bool(data) and start.name == "own"
+    if given.minutes is not None and not fits:
+        raise ValueError("--minutes are for own data with the preset own: else give --train.steps")
+    if fits and not {"-h", "--help"} & set(words):
+        start = _fitted(start, given, fields, tell)
     if any(_field(word) in OTHER_DATA for word in fields):
         start = change(start, data__label_space="fine")
     for name, kind in _optional().items():
@@ -86,6 +99,31 @@ def command_of(config: ExperimentConfig, start: Preset) -> list[str]:
     return words
 
 
+def _fitted(
+    start: ExperimentConfig,
+    given: argparse.Namespace,
+    fields: Sequence[str],
+    tell: Callable[[str], object],
+) -> ExperimentConfig:
+    """`start` fitted to its training pictures, in the classes and from the weights asked for."""
+    from helpers.training.data import read_split
+    from helpers.training.own import fit_config
+
+    asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    asked.add_argument("--data.label_space", "--data.label-space", dest="space", default="fine")
+    asked.add_argument("--model.start", dest="start", default="released")
+    known, _ = asked.parse_known_args(fields)
+    data = replace(start.data, label_space=known.space)
+    fitted = fit_config(
+        read_split(data, "train"),
+        data,
+        minutes=MINUTES if given.minutes is None else given.minutes,
+        start=None if known.start == "None" else known.start,
+    )
+    tell(f"fitted to {data.train_annotations}; options of the command line come on top\n{fitted}\n")
+    return fitted.config
+
+
 def own_data(args: argparse.Namespace) -> dict[str, Any]:
     """Changes to the data section; paths are relative to the caller's folder. ValueError when only
     some of the four are given."""
@@ -106,7 +144,9 @@ def _head() -> argparse.ArgumentParser:
         prog=PROG, usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False
     )
     parser.add_argument(
-        "--preset", default="quick", choices=get_args(Preset), help="where to start from"
+        "--preset",
+        choices=get_args(Preset),
+        help="where to start from (default: own with your own data, else quick)",
     )
     parser.add_argument(
         "--tensorboard", action="store_true", help="keep the log as TensorBoard files too"
@@ -116,6 +156,9 @@ def _head() -> argparse.ArgumentParser:
     own.add_argument("--images", type=Path, help="folder of the training pictures")
     own.add_argument("--val-annotations", type=Path, help="validation annotations (JSON)")
     own.add_argument("--val-images", type=Path, help="folder of the validation pictures")
+    own.add_argument(
+        "--minutes", type=float, help=f"wished for the training of own data (default: {MINUTES:g})"
+    )
     return parser
 
 

@@ -8,7 +8,7 @@ import pytest
 from helpers.config import ExperimentConfig, TrainConfig, TtaConfig, change, from_dict, preset
 from helpers.config_fields import differences
 
-PRESETS = ["quick", "released", "bench", "paper"]
+PRESETS = ["quick", "own", "released", "bench", "paper"]
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -117,6 +117,6 @@ def test_mistakes_are_named(changes, message):
 def test_sections_and_presets_check_themselves():
     with pytest.raises(ValueError, match=r"train\.workers"):
         TrainConfig(workers="many")
-    with pytest.raises(ValueError, match="choose one of quick, released, bench, paper"):
+    with pytest.raises(ValueError, match="choose one of quick, own, released, bench, paper"):
         preset("fast")
     assert ExperimentConfig("a").hash() == from_dict({"name": "b"}).hash()

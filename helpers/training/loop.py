@@ -23,7 +23,7 @@ from helpers.config import ExperimentConfig
 from helpers.data.index import InstanceIndex
 from helpers.files import StorageError, UserError, locked, make_folder, replace_file
 from helpers.models.build import build_model
-from helpers.models.pretrained import weights_source
+from helpers.models.pretrained import load_start, weights_source
 from helpers.structures import Sample
 from helpers.training.checkpoint import check_digest, check_space, load_newest, save
 from helpers.training.data import TrainingBatches, class_table, missing_classes, read_splits
@@ -79,7 +79,7 @@ def train(config: ExperimentConfig, run_dir: Path, *, watch: Watch | None = None
     if trainer.accelerator.is_main_process:
         if watch.progress:
             tqdm.write(f"on {trainer.accelerator.device}, {class_table(index, val)}")
-            tqdm.write(f"backbone weights: {weights_source(config.model)}")
+            tqdm.write(f"weights: {weights_source(config.model)}")
         for gap in missing_classes(index, val):
             logger.warning(gap)
     fit(
@@ -101,6 +101,9 @@ def prepare(config: ExperimentConfig, index: InstanceIndex) -> tuple[Trainer, Tr
     )
     torch.manual_seed(config.train.seed)
     model = build_model(config.model, config.loss, config.test, index.taxonomy.num_classes)
+    if config.model.start is not None:
+        left = load_start(model, config.model.start, index.taxonomy)
+        logger.info("layers that start anew: %s", ", ".join(left) or "none")
     total = total_steps(config.train, batches.epoch_steps)
     return Trainer(model, config.train, total=total, accelerator=accelerator), batches
 

@@ -1,4 +1,6 @@
-"""ImageNet weights of a package: the right numbers in the right places, damaged files refused."""
+"""Weights to start from: the right numbers in the right places, damaged files refused."""
+
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,10 +8,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor
 
-from helpers.config import ModelConfig
+from helpers.config import ExperimentConfig, ModelConfig, change, preset
+from helpers.data.taxonomy import FUTURE3D, Category, Taxonomy
 from helpers.files import ROOT, UserError
+from helpers.inference.released import store
 from helpers.models import pretrained
 from helpers.models.backbones import Backbone
+from helpers.models.build import build_model
 from helpers.models.images import Normalise
 
 NAME = "tf_efficientnet_lite0"
@@ -132,3 +137,57 @@ def test_frozen_stages_of_an_efficientnet_are_its_first():
     backbone = Backbone(NAME, frozen_stages=2)
     frozen = {name for name, p in backbone.net.named_parameters() if not p.requires_grad}
     assert frozen and all(name.startswith(("conv_stem", "blocks.0", "blocks.1")) for name in frozen)
+
+
+SMALL = change(preset("own"), model__pretrained=False, model__backbone="resnet10t")
+OTHERS = Taxonomy((Category(1, "cat", "cat"), Category(2, "dog", "dog")))
+RENAMED = Taxonomy(tuple(Category(c.id, f"no {c.name}", "") for c in FUTURE3D.categories))
+
+
+def built(taxonomy: Taxonomy, config: ExperimentConfig = SMALL) -> nn.Module:
+    return build_model(config.model, config.loss, config.test, taxonomy.num_classes)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Tensor]]:
+    torch.manual_seed(1)
+    model, file = built(FUTURE3D), tmp_path_factory.mktemp("models") / "small.safetensors"
+    store(file, model=model, config=SMALL, taxonomy=FUTURE3D)
+    return file, model.state_dict()
+
+
+def test_a_model_starts_from_a_stored_one_of_its_classes_in_every_layer(stored):
+    file, weights = stored
+    model = built(FUTURE3D)
+    assert pretrained.load_start(model, str(file), FUTURE3D) == []
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(tensor, weights[name], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("taxonomy", [OTHERS, RENAMED], ids=["other number", "other names"])
+def test_layers_of_other_classes_start_anew_and_all_others_do_not(stored, taxonomy):
+    file, weights = stored
+    model = built(taxonomy)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    left = pretrained.load_start(model, str(file), taxonomy)
+    assert {name.rpartition(".")[0].split(".", 1)[1] for name in left} == {
+        *("box.stages.0.classes", "box.stages.0.deltas"),
+        *("mask.coarse.prediction", "mask.point.predictor"),
+    }
+    after = model.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in left)
+    for name in set(after) - set(left):
+        mine, theirs = after[name], weights[name]
+        if "roi_heads.mask.point.fcs." in name and mine.ndim == 2:
+            end = mine.shape[1] - taxonomy.num_classes  # columns of features
+            assert torch.equal(mine[:, end:], before[name][:, end:])
+            mine, theirs = mine[:, :end], theirs[:, :end]
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-6)
+
+
+def test_a_start_that_fits_nowhere_or_is_not_there_is_refused(stored, tmp_path):
+    file, _ = stored
+    with pytest.raises(UserError, match="no layer"):
+        pretrained.load_start(nn.Linear(2, 2), str(file), OTHERS)
+    with pytest.raises(UserError, match="missing"):
+        pretrained.load_start(built(OTHERS), str(tmp_path / "none.safetensors"), OTHERS)

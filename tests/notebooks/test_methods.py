@@ -17,13 +17,19 @@ from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
 from helpers.series.notebook import NOTEBOOKS, series
 
-METHODS = [name for name in series() if 1 <= int(name[:2]) <= 12]
+METHODS = [name for name in series() if 1 <= int(name[:2]) <= 12 or name[:2] == "22"]
 
 # What the method cells take from cells that are left out; `data` is the folder of a tiny data set.
 NEEDS = {
     "04_mask_heads": "from helpers.series.dataset import open_split; index = open_split(data)",
     "07_focal_loss": "index = open_split(data)",
     "08_multi_scale_training": "index = open_split(data); table = instance_table(index)",
+    "22_your_own_data": """
+from pathlib import Path
+from helpers.data.coco import read_index
+train = read_index(Path(data) / "coco/train.json", Path(data) / "train/image")
+fitted = fit_config(train, configs.DataConfig("tiny", label_space="fine"))
+""",
 }
 
 

@@ -1,0 +1,264 @@
+"""`python -m helpers.tools.beside_torchvision`: the preset `own` beside torchvision's Mask R-CNN.
+
+Both start from the same ImageNet backbone and see the same pictures of the same split, changed in
+the same way, in batches of the same size; both end with a cosine to zero. Torchvision's is
+`MaskRCNN` over `BackboneWithFPN`'s pyramid of 256 channels as its tutorials build it, with its own
+anchors and heads and the tutorials' SGD. It gets the CPU time that ours took, and once the steps.
+
+Time is CPU time of the one training process, so that other work on the machine counts little (a
+busy machine still makes both slower: compare rows measured under the same load). Each training
+is a process of its own and leaves a file; what has one is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.image_list import ImageList
+from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
+
+from helpers.config import ExperimentConfig, change
+from helpers.evaluation.average_precision import evaluate
+from helpers.evaluation.bootstrap import interval, mean_difference
+from helpers.files import make_folder, outputs_dir, read_json, write_json
+from helpers.inference.predict import predict_index
+from helpers.models.backbones import Backbone
+from helpers.models.images import Normalise
+from helpers.run_store import hardware
+from helpers.run_train import own_data
+from helpers.structures import Detections, Targets
+from helpers.training.data import TrainingBatches, read_splits
+from helpers.training.loop import prepare
+from helpers.training.own import fit_config
+from helpers.training.trainer import Trainer
+
+LEVELS = "0", "1", "2", "3"  # P2 to P5, as MaskRCNN wants them called
+SAMPLED = 8, 2  # steps timed to know how many fit a time, and those before that do not count
+OURS = {
+    "ours": {},
+    "ours, from released": {"model__start": "released"},
+    "ours, 28 x 28 masks": {"model__mask_head": "conv"},
+}
+SGD = {"train__optimizer": "sgd", "train__momentum": 0.9, "train__weight_decay": 5e-4}
+SGD |= {"train__backbone_lr_factor": 1.0, "train__lr": 0.04}  # 0.005 for the tutorials' 2 pictures
+AT_400 = {"train__short_side": (400, 400), "train__max_side": 667}
+AT_400 |= {"test__short_side": 400, "test__max_side": 667}
+THEIRS = {  # changes of the config, and whether it gets the time or the steps of ours
+    "torchvision, 400 px": (SGD | AT_400, "time"),
+    "torchvision, same sizes": (SGD, "time"),
+    "torchvision, same sizes, AdamW": ({}, "time"),
+    "torchvision, same sizes and steps": (SGD, "steps"),
+}
+
+
+class Torchvision(nn.Module):
+    """Torchvision's Mask R-CNN with the two verbs of our detectors; labels 0..K-1, no resizing."""
+
+    def __init__(self, config: ExperimentConfig, num_classes: int) -> None:
+        super().__init__()
+        model = config.model
+        self.backbone = Backbone(
+            model.backbone,
+            pretrained=model.pretrained,
+            norm=model.norm,
+            frozen_stages=model.frozen_stages,
+        )
+        self.normalise = Normalise(self.backbone.mean, self.backbone.std)
+        pyramid = FeaturePyramidNetwork(list(self.backbone.channels), 256, LastLevelMaxPool())
+        pyramid.out_channels = 256
+        self.detector = MaskRCNN(
+            pyramid,
+            num_classes + 1,
+            box_detections_per_img=config.test.max_detections,
+            box_score_thresh=config.test.score_threshold,
+        )
+
+    def forward(self, images: Sequence[Tensor], targets: Sequence[Targets]) -> dict[str, Tensor]:
+        """Its losses."""
+        truth = [
+            {"boxes": t.boxes, "labels": t.labels + 1, "masks": t.masks.to(torch.uint8)}
+            for t in targets
+        ]
+        return self._run(images, truth)[1]
+
+    @torch.no_grad()
+    def predict(self, images: Sequence[Tensor]) -> list[Detections]:
+        """Detections with masks of 28 x 28 cells, relative to their boxes."""
+        found, _ = self._run(images, None)
+        return [
+            Detections(
+                one["boxes"], one["scores"], one["labels"] - 1, tuple(image.shape[1:]),
+                one["masks"][:, 0],
+            )
+            for one, image in zip(found, images, strict=True)
+        ]  # fmt: skip
+
+    def _run(self, images: Sequence[Tensor], truth: Any) -> tuple[Any, dict[str, Tensor]]:
+        batch = self.normalise(images)
+        listed = ImageList(batch.tensor, [tuple(size) for size in batch.sizes])
+        levels = dict(zip(LEVELS, self.backbone(batch.tensor), strict=True))
+        features = self.detector.backbone(levels)
+        proposals, first = self.detector.rpn(listed, features, truth)
+        found, second = self.detector.roi_heads(features, proposals, listed.image_sizes, truth)
+        return found, first | second
+
+
+def measure(config: ExperimentConfig, file: Path, seconds: float | None) -> None:
+    """Train and score in this process; the numbers go to `file`, predictions beside it.
+
+    seconds: CPU time to use instead of the config's steps. A name with "torchvision" means theirs.
+    """
+    torch.set_num_threads(1)  # one thread: its CPU time is its time on an idle core
+    train, val = read_splits(config.data)
+    if seconds is not None:
+        trainer, batches = _prepared(config, train)
+        a_step = float(np.median(_timed(trainer, batches, sum(SAMPLED))[SAMPLED[1] :]))
+        config = change(config, train__steps=max(1, round(seconds / a_step)))
+    trainer, batches = _prepared(config, train)
+    spent = _timed(trainer, batches, config.train.steps)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    results = predict_index(trainer.model, val, config=config, progress=False)
+    scores = evaluate(val, results, preset="coco").metrics
+    ends = {kind: interval(val, results, preset="coco", kind=kind) for kind in ("segm", "bbox")}
+    write_json(_predictions(file), results)
+    row = {
+        "model": config.name,
+        "seed": config.train.seed,
+        "steps": len(spent),
+        "seconds": sum(spent),
+        "seconds_step": float(np.median(spent)),
+        "memory_gib": memory,
+        **{f"{kind}_{name}": scores[kind][name] for kind in scores for name in ("AP", "AP50")},
+        **{f"{kind}_interval": [end.low, end.high] for kind, end in ends.items()},
+        "pictures": [len(train), len(val)],
+        "hardware": hardware(),
+        "config": config.to_dict(),
+    }
+    write_json(file, row)
+
+
+def _predictions(file: Path) -> Path:
+    return file.with_suffix(".predictions.json")
+
+
+def _prepared(config: ExperimentConfig, train: Any) -> tuple[Trainer, TrainingBatches]:
+    if "torchvision" not in config.name:
+        return prepare(config, train)
+    torch.manual_seed(config.train.seed)
+    model = Torchvision(config, train.taxonomy.num_classes)
+    accelerator = Accelerator(cpu=True, mixed_precision="no")
+    trainer = Trainer(model, config.train, total=config.train.steps, accelerator=accelerator)
+    return trainer, TrainingBatches(train, config.train)
+
+
+def _timed(trainer: Trainer, batches: TrainingBatches, steps: int) -> list[float]:
+    """CPU seconds of each of the first steps, pictures read and resized included."""
+    spent, samples = [], batches(0)
+    for _ in range(steps):
+        began = time.process_time()
+        trainer.train_step(next(samples))
+        spent.append(time.process_time() - began)
+    return spent
+
+
+def run_all(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every (model, seed) that has no file yet, one after the other; the rows of all."""
+    name, sections = args.annotations.parent.name, own_data(args)
+    plain = change(ExperimentConfig(name), **(sections | {"data__name": name}))
+    train, _ = read_splits(plain.data)
+    fitted = change(fit_config(train, plain.data, start=None).config, train__workers=0)
+    folder = args.out or outputs_dir() / "beside_torchvision" / f"{name}-{args.steps}"
+    make_folder(folder)
+    rows = []
+    for seed in args.seeds:
+        base = change(fitted, train__seed=seed, train__steps=args.steps)
+        base = change(base, train__warmup_steps=min(100, args.steps // 10))
+        for model in args.models or (*OURS, *THEIRS):
+            changes, budget = (OURS[model], "steps") if model in OURS else THEIRS[model]
+            file = folder / f"{model.replace(', ', '-').replace(' ', '_')}-{seed}.json"
+            if not file.exists():
+                config = change(base, name=model, **changes)
+                ours = next((r for r in rows if r["model"] == "ours" and r["seed"] == seed), None)
+                seconds = ours["seconds"] if budget == "time" and ours else None
+                with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+                    alone.submit(measure, config, file, seconds).result()
+            rows.append({**read_json(file), "predictions": str(_predictions(file))})
+            print(table(rows[-1:]).to_string(index=False), flush=True)
+    return rows
+
+
+def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One row a training: AP in per cent with 95 % over the pictures, what it took."""
+
+    def score(row: dict[str, Any], kind: str) -> str:
+        low, high = row[f"{kind}_interval"]
+        return f"{100 * row[f'{kind}_AP']:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+    return pd.DataFrame(
+        {
+            "model": row["model"],
+            "seed": row["seed"],
+            "mask AP": score(row, "segm"),
+            "AP50": round(100 * row["segm_AP50"], 1),
+            "boundary AP": round(100 * row["boundary_AP"], 1),
+            "box AP": score(row, "bbox"),
+            "steps": row["steps"],
+            "CPU s a step": round(row["seconds_step"], 2),
+            "CPU min": round(row["seconds"] / 60, 1),
+            "memory GiB": round(row["memory_gib"], 1),
+        }
+        for row in rows
+    )
+
+
+def differences(rows: Sequence[dict[str, Any]], truth: Any) -> pd.Series:
+    """Mask AP of "ours" less that of each other model, mean over the seeds both have."""
+    found = {(row["model"], row["seed"]): row["predictions"] for row in rows}
+    seeds = [seed for model, seed in found if model == "ours"]
+    said = {}
+    for other in dict.fromkeys(model for model, _ in found):
+        common = [seed for seed in seeds if (other, seed) in found and other != "ours"]
+        pairs = [
+            (truth, *(read_json(Path(found[model, seed])) for model in (other, "ours")))
+            for seed in common
+        ]
+        if pairs:
+            said[f"ours less {other}"] = str(mean_difference(pairs, preset="coco"))
+    return pd.Series(said)
+
+
+def main() -> None:
+    """Measure what is missing, print the table and the differences, write both as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for option in ("--annotations", "--images", "--val-annotations", "--val-images"):
+        parser.add_argument(option, type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=600, help="of ours (default: 600)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--models", nargs="+", choices=(*OURS, *THEIRS), help="default: all")
+    parser.add_argument("--out", type=Path, help="folder of the results")
+    args = parser.parse_args()
+    rows = run_all(args)
+    _, val = read_splits(change(ExperimentConfig("val"), **own_data(args)).data)
+    print(f"\n{table(rows).to_string(index=False)}\n\n{differences(rows, val).to_string()}")
+    file = (args.out or Path(rows[0]["predictions"]).parent) / "all.json"
+    content = {"rows": rows, "differences": differences(rows, val).to_dict()}
+    file.write_text(json.dumps(content, indent=1))
+    print(f"\n{file}")
+
+
+if __name__ == "__main__":
+    main()
