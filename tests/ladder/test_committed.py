@@ -11,8 +11,8 @@ from helpers.ladder.check import check
 from helpers.ladder.reference import Reference, references, without_class_weights
 from helpers.ladder.rungs import rungs
 
-STORED = [r for preset in ("quick", "bench", "paper") for r in references(preset)]
-LARGEST = 8_000_000  # bytes of all of them together
+STORED = [r for preset in ("quick", "laptop", "bench", "paper") for r in references(preset)]
+LARGEST = 20_000_000  # bytes of all of them together
 
 
 @pytest.fixture(params=STORED, ids=lambda reference: reference.path.stem)
