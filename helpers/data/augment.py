@@ -19,12 +19,19 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 from torchvision.tv_tensors import BoundingBoxes
 
-from helpers.data.photo import Photo
 from helpers.structures import Targets
 
 Size = tuple[int, int]
 
 FILL = (124.0, 116.0, 104.0)  # ImageNet's mean colour, which models see as 0, as they see padding
+
+
+@dataclass(frozen=True)
+class Photo:
+    """How strongly `photo.photographed` acts, 0 to 1, and the seed of all that it draws."""
+
+    strength: float
+    seed: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -128,12 +135,18 @@ def rotated(image: Tensor, targets: Targets, angle: float) -> tuple[Tensor, Targ
     masks = F.rotate(targets.masks.to(torch.uint8), angle).bool() if len(targets) else targets.masks
     left = masks.any(dim=(1, 2))
     masks = masks[left]
-    boxes = masks_to_boxes(masks)
-    boxes[:, 2:] += 1  # from the last pixel to its far border
+    boxes = boxes_around(masks)
     ignore = BoundingBoxes(targets.ignore, format="XYXY", canvas_size=size)
     ignore = F.rotate(ignore, angle).as_subclass(Tensor)
     inside = (ignore[:, 2:] > ignore[:, :2]).all(dim=1)
     return image, Targets(boxes, targets.labels[left], masks, ignore[inside])
+
+
+def boxes_around(masks: Tensor) -> Tensor:
+    """(N, 4) float32 xyxy boxes of masks (N, H, W) bool, each of at least one pixel."""
+    boxes = masks_to_boxes(masks)
+    boxes[:, 2:] += 1  # from the last pixel to its far border
+    return boxes
 
 
 def transform_boxes(boxes: NDArray[np.float64], size: Size, new: Size, *, flip: bool) -> Tensor:

@@ -9,15 +9,14 @@ ends, and what cameras do. No photograph is used.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
-from torchvision.ops import masks_to_boxes
 
+from helpers.data.augment import Photo, boxes_around, generator
 from helpers.structures import Targets
 
 Pixels = NDArray[np.float32]  # (H, W, 3), RGB in 0..255
@@ -26,21 +25,13 @@ LEAST_CROP = 0.5  # of each side, at strength 1
 LEAST_LEFT = 0.15  # of an object's pixels; less of it is still seen, but no longer asked for
 
 
-@dataclass(frozen=True)
-class Photo:
-    """How strongly, from 0 to 1, and the seed of everything that is drawn."""
-
-    strength: float
-    seed: tuple[int, ...]
-
-
 def photographed(image: Tensor, targets: Targets, photo: Photo) -> tuple[Tensor, Targets]:
     """A picture (3, H, W) uint8 as a photograph might show it, smaller where it was cropped.
 
     Equal draws give equal pictures. Clutter lies behind what is labelled and patterns on it, so
     that masks change by the crop alone; an instance of which too little is left is dropped.
     """
-    random = np.random.Generator(np.random.Philox(np.random.SeedSequence(photo.seed)))
+    random = generator(*photo.seed)
     strength = photo.strength
     if random.random() < 0.7 * strength:
         height, width = image.shape[1:]
@@ -71,19 +62,13 @@ def cropped(
     masks = targets.masks[:, y : y + h, x : x + w]
     after = masks.sum(dim=(1, 2))
     kept = after > LEAST_LEFT * before
-    rest = _boxes(masks[~kept & (after > 0)])
+    rest = boxes_around(masks[~kept & (after > 0)])
     ignore = targets.ignore - torch.tensor([x, y, x, y])
     ignore[:, 0::2] = ignore[:, 0::2].clamp(0, w)
     ignore[:, 1::2] = ignore[:, 1::2].clamp(0, h)
     inside = (ignore[:, 2:] > ignore[:, :2]).all(dim=1)
     ignore = torch.cat([ignore[inside], rest])
-    return image, Targets(_boxes(masks[kept]), targets.labels[kept], masks[kept], ignore)
-
-
-def _boxes(masks: Tensor) -> Tensor:
-    boxes = masks_to_boxes(masks)
-    boxes[:, 2:] += 1  # from the last pixel to its far border
-    return boxes
+    return image, Targets(boxes_around(masks[kept]), targets.labels[kept], masks[kept], ignore)
 
 
 def _cluttered(

@@ -46,6 +46,9 @@ FROM_SCRATCH: Changes = {
     "test__short_side": 160,
     "test__max_side": 176,
 }
+SMALL_SOLOV2 = Solov2Config(
+    head_channels=64, head_convs=2, mask_channels=32, kernel_channels=64, mask_size=56
+).scaled(0.2)
 
 
 @dataclass(frozen=True)
@@ -179,16 +182,7 @@ def _quick() -> Scale:
         },
         resnest={},
         cascade={"post_nms_train": 200},
-        solov2={
-            "model__solov2": Solov2Config(
-                grids=(16, 14, 10, 6, 4),
-                head_channels=64,
-                head_convs=2,
-                mask_channels=32,
-                kernel_channels=64,
-                mask_size=56,
-            ).scaled(0.2),
-        },
+        solov2={"model__solov2": replace(SMALL_SOLOV2, grids=(16, 14, 10, 6, 4))},
         aggressive={"train__blur": 1.0, "train__rotate": 10.0},
     )
 
@@ -217,16 +211,7 @@ def _laptop() -> Scale:
         pointrend={},
         resnest={},
         cascade={"post_nms_train": 200},
-        solov2={
-            "model__solov2": Solov2Config(
-                grids=(24, 20, 14, 8, 6),
-                head_channels=64,
-                head_convs=2,
-                mask_channels=32,
-                kernel_channels=64,
-                mask_size=56,
-            ).scaled(0.2),
-        },
+        solov2={"model__solov2": replace(SMALL_SOLOV2, grids=(24, 20, 14, 8, 6))},
         aggressive={"train__blur": 1.0, "train__rotate": 10.0},
         deformable=(4, 5),  # c3 of an EfficientNet has no 3x3 convolutions
     )

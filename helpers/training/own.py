@@ -6,7 +6,6 @@ chooses is a field of the config, so `change` and the command line have the last
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,11 +17,13 @@ import torch
 
 from helpers.config import DataConfig, ExperimentConfig, TrainConfig, change, preset
 from helpers.data.index import InstanceIndex
+from helpers.data.parallel import available_cores
 from helpers.files import UserError
+from helpers.models.boxes import STRIDES
 
 CORE_SECONDS = 2.6  # for a million pixels of a training step, on one core of a common CPU
 GPU_SECONDS = 0.25  # for a training step on a GPU, loading included: a guess, on the safe side
-STRIDES = np.array([4, 8, 16, 32, 64])  # px a cell, P2..P6
+CELLS = np.array(STRIDES)  # px a cell, P2..P6
 EPOCHS = 100  # passes over the pictures after which more steps teach little
 FEW = 10  # instances of a class below which it is hardly learnt
 
@@ -38,8 +39,7 @@ class Machine:
     @staticmethod
     def here() -> Machine:
         """The machine of this process."""
-        known = hasattr(os, "sched_getaffinity")
-        cores = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
+        cores = available_cores()
         if torch.cuda.is_available():
             return Machine(cores, torch.cuda.get_device_properties(0).total_memory / 2**30)
         flags = Path("/proc/cpuinfo")  # of Linux alone; elsewhere float32 is right, too
@@ -194,7 +194,7 @@ def _sizes(facts: _Facts, machine: Machine) -> dict[str, Any]:
 def _anchors(facts: _Facts, short_side: float) -> dict[str, Any]:
     few, median, many = np.quantile(facts.sides * short_side, [0.05, 0.5, 0.95])
     step = np.clip((many / few) ** 0.25, 1.25, 2)
-    sizes = np.clip(median * step ** np.arange(-2.0, 3), 2 * STRIDES, 16 * STRIDES)
+    sizes = np.clip(median * step ** np.arange(-2.0, 3), 2 * CELLS, 16 * CELLS)
     low, usual, high = np.exp(np.quantile(np.log(facts.ratios), [0.1, 0.5, 0.9]))
     ratios = (min(low, usual / 2**0.5), usual, max(high, usual * 2**0.5))
     return {
