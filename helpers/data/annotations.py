@@ -8,11 +8,11 @@ named by its form, never guessed.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from helpers.data import rle as rles
 from helpers.data.errors import Findings
@@ -21,12 +21,14 @@ from helpers.files import UserError
 
 BOX_TOLERANCE = 1.0  # px
 AREA_TOLERANCE = 0.05  # relative
-NAME_KEYS = ("filename", "path", "coco_url", "url")  # where some tools put the file name
+NAME_KEYS = ("file_name", "filename", "path", "coco_url", "url")  # where tools put the file name
+
+Mask = tuple[Rle, int, Box]  # with its area and box
+Note = Callable[[str, str], None]  # takes a kind of defect, and the field with what is in it
 
 
-@dataclass(frozen=True)
-class ImageRecord:
-    """One entry of `images`; width and height in pixels as declared."""
+class ImageRecord(NamedTuple):
+    """One usable entry of `images`; width and height in pixels as declared."""
 
     id: int
     width: int
@@ -34,18 +36,7 @@ class ImageRecord:
     file_name: str
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One mask, with its area and box, or None, and remarks (kind of defect, detail)."""
-
-    rle: Rle | None
-    area: int = 0
-    box: Box = (0, 0, 0, 0)
-    remarks: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class AnnotationRecord:
+class AnnotationRecord(NamedTuple):
     """One usable entry of `annotations`; area and box (x, y, w, h) are those of the mask."""
 
     id: int
@@ -59,212 +50,186 @@ class AnnotationRecord:
 
 def read_images(
     entries: Sequence[Any], findings: Findings
-) -> tuple[dict[int, ImageRecord], frozenset[Any]]:
-    """Records by image id, and all ids that are declared, those of unusable entries included."""
+) -> tuple[dict[int, ImageRecord], set[int | str]]:
+    """Records by image id, and `_key` of all ids that are declared, also by unusable entries."""
     images: dict[int, ImageRecord] = {}
     declared = set()
-    for position, entry in enumerate(entries):
-        given = entry.get("id") if isinstance(entry, dict) else None
-        number = whole(given)
-        if isinstance(given, str) or number is not None:
-            declared.add(given)
-        if number is None:
-            found = _short(entry) if given is None else _short(given)
-            findings.add(
-                "field", f"image number {position + 1}, field id: {found}, no whole number"
-            )
-            continue
-        name = _file_name(entry)
-        width, height = (whole(entry.get(key)) for key in ("width", "height"))
+    for position, entry in enumerate(entries, start=1):
+        entry = entry if isinstance(entry, dict) else {}
+        declared.add(_key(entry.get("id")))
+        number, width, height = (whole(entry.get(key)) for key in ("id", "width", "height"))
+        names = (entry.get(key) for key in NAME_KEYS)
+        name = next((n for n in names if isinstance(n, str) and n.strip()), None)
+        note = findings.at(f"image number {position}" if number is None else f"image {number}")
         sides = {"width": width, "height": height}
         wrong = [key for key, side in sides.items() if side is None or not 1 <= side <= MAX_SIDE]
-        wrong += [] if name else ["file_name"]
+        wrong += [key for key, value in (("id", number), ("file_name", name)) if value is None]
+        for key in wrong:
+            note("field", f"{key}: {_short(entry.get(key))}")
         if wrong:
-            found = ", ".join(f"field {key}: {_short(entry.get(key))}" for key in wrong)
-            findings.add("field", f"image {number}, {found}")
-        elif width * height > MAX_PIXELS:
-            findings.add("field", f"image {number}, fields width and height: too large")
+            continue
+        if width * height > MAX_PIXELS:
+            note("field", f"width: {width}, by height {height}: too large")
         elif number in images:
-            findings.add("id-twice", f"image {number}: {images[number].file_name}, {name}")
+            note("id-twice", f"id: of {images[number].file_name} and {name}")
         else:
             images[number] = ImageRecord(number, width, height, name)
-    return images, frozenset(declared)
+    return images, declared
 
 
 def read_annotations(
     entries: Sequence[Any],
     images: Mapping[int, ImageRecord],
-    categories: Collection[int],
+    declared: Collection[int | str],
+    categories: Mapping[int, str],
     findings: Findings,
-    *,
-    declared: Collection[Any],
 ) -> list[AnnotationRecord]:
     """Usable annotations. `images` may lack some of the ids `declared`: the images' own defects are
-    told, so their annotations are left out without another error."""
+    told, so their annotations are left out without another error. categories: names by id."""
     records: list[AnnotationRecord] = []
     seen: set[int] = set()
-    corners: list[bool] = []  # of each box: does it look like [x1, y1, x2, y2]?
-    for position, entry in enumerate(entries):
-        number = whole(entry.get("id")) if isinstance(entry, dict) else None
+    corners: list[bool] = []  # of each box: is it [x1, y1, x2, y2]?
+    for position, entry in enumerate(entries, start=1):
+        entry = entry if isinstance(entry, dict) else {}
+        number = whole(entry.get("id"))
         if number is None:
-            findings.add("field", f"annotation number {position + 1}, field id: not a whole number")
+            findings.at(f"annotation number {position}")("field", f"id: {_short(entry.get('id'))}")
             continue
-        place = f"annotation {number} (image {_short(entry.get('image_id'))})"
+        note = findings.at(f"annotation {number} (image {_short(entry.get('image_id'))})")
         if number in seen:
-            findings.add("id-twice", place)
+            note("id-twice", f"id: {number}")
             continue
         seen.add(number)
-        if not _is_linked(entry, place, declared, categories, findings):
+        image = images.get(whole(entry.get("image_id")))
+        if not _is_linked(entry, declared, categories, note) or image is None:
             continue
-        image = images.get(whole(entry["image_id"]))
-        if image is None:
-            continue
-        reading = read_segmentation(entry.get("segmentation"), (image.height, image.width))
-        for kind, detail in reading.remarks:
-            findings.add(kind, f"{place}, field segmentation: {detail}")
-        if entry.get("bbox") is not None:
-            corners += _check_box(entry["bbox"], reading, image, place, findings)
-        if reading.rle is not None:
-            _check_area(entry.get("area"), reading.area, place, findings)
+        mask = read_segmentation(entry.get("segmentation"), (image.height, image.width), note)
+        corners.append(_check_box(entry.get("bbox"), mask, note))
+        if mask is not None:
+            _check_area(entry.get("area"), mask[1], note)
             crowd, category = bool(entry.get("iscrowd")), whole(entry["category_id"])
-            mask = (reading.rle, reading.area, reading.box)
             records.append(AnnotationRecord(number, image.id, category, crowd, *mask))
     if sum(corners) * 2 > len(corners):
         findings.add("box-corners", f"field bbox: {sum(corners)} of {len(corners)} boxes")
     _note_copies(records, findings)
+    _note_crowds(records, categories, findings)
     return records
 
 
-def note_crowd_classes(
-    records: Sequence[AnnotationRecord], names: Mapping[int, str], findings: Findings
-) -> None:
-    """Note every class (id -> name) whose annotations are all crowd regions."""
-    crowds = Counter(record.category_id for record in records if record.crowd)
-    single = {record.category_id for record in records if not record.crowd}
-    for category in sorted(crowds.keys() - single):
-        place = f"category {category} {names[category]!r}, {crowds[category]} annotations"
-        findings.add("crowd-only", place)
-
-
-def read_segmentation(segmentation: Any, size: tuple[int, int]) -> Reading:
-    """Read one mask of a picture of `size` (height, width); never raises for bad input."""
-    if not segmentation or segmentation == [[]]:
-        return _without_mask("mask-missing", "empty or missing")
+def read_segmentation(segmentation: Any, size: tuple[int, int], note: Note) -> Mask | None:
+    """The mask of a picture of `size` (height, width), or None; never raises for bad input."""
     try:
-        if isinstance(segmentation, dict):
-            return _read_rle(segmentation, size)
-        if isinstance(segmentation, list | tuple):
-            return _read_polygons(segmentation, size)
+        if isinstance(segmentation, dict) and segmentation:
+            mask = rles.examine(_checked_rle(segmentation, size))
+        elif isinstance(segmentation, list | tuple) or not segmentation:
+            mask = _rasterised(segmentation or [], size, note)
+        else:
+            kind = type(segmentation).__name__
+            raise UserError(f"{kind}, neither RLE nor a list of polygons")
     except UserError as error:
-        return _without_mask("mask", str(error))
-    found = type(segmentation).__name__
-    return _without_mask("mask", f"{found}, neither RLE nor a list of polygons")
+        note("mask", f"segmentation: {error}")
+        return None
+    if mask is None or mask[1] == 0:
+        note("mask-missing", f"segmentation: {_short(segmentation)} covers no pixel of the picture")
+        return None
+    return mask
 
 
-def _read_rle(segmentation: dict[str, Any], size: tuple[int, int]) -> Reading:
+def _checked_rle(segmentation: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+    """The same, if it has counts and the picture's size."""
     if "counts" not in segmentation and segmentation.keys() - {"size"}:
         keys = ", ".join(sorted(map(str, segmentation)))
-        return _without_mask("polygon-form", f"an object with {keys}, neither RLE nor polygons")
+        raise UserError(f"an object with {keys}; COCO wants {{size, counts}}, or [[x1, y1, ...]]")
     declared = segmentation.get("size")
     if isinstance(declared, list | tuple) and list(declared) != list(size):
         swapped = " (swapped)" if list(declared) == [size[1], size[0]] else ""
-        detail = f"RLE size {_short(declared)}{swapped}, picture {list(size)}"
-        return _without_mask("mask", detail)
-    return _measured(segmentation)
+        raise UserError(f"RLE size {_short(declared)}{swapped}, picture {list(size)}")
+    return segmentation
 
 
-def _read_polygons(rings: Sequence[Any], size: tuple[int, int]) -> Reading:
-    form = _other_form(rings)
-    if form:
-        return _without_mask("polygon-form", form)
-    remarks: list[tuple[str, str]] = []
+def _rasterised(rings: Sequence[Any], size: tuple[int, int], note: Note) -> Mask | None:
+    """The mask of polygons; None when no ring has three points."""
+    _require_flat(rings)
     usable = [ring for ring in rings if len(ring) % 2 or len(ring) >= 6]
     if len(usable) < len(rings):
-        points = min(len(ring) // 2 for ring in rings)
-        remarks.append(("polygon-short", f"a ring of {points} points"))
+        note("polygon", f"segmentation: {_short(rings)}, a ring of fewer than 3 points")
     if not usable:
-        return _without_mask("mask-missing", "no ring of 3 points or more", *remarks)
+        return None
     rle = rles.from_polygons(usable, size)
-    if min(size) > 2 and all(0 <= value <= 1 for ring in usable for value in ring):
+    points = np.concatenate([np.reshape(ring, (-1, 2)) for ring in usable])  # x, y
+    if min(size) > 2 and points.min() >= 0 and points.max() <= 1:
         raise UserError(
             f"{_short(usable)}, which look like shares of the picture (0 to 1); COCO wants pixels: "
             "multiply x by its width and y by its height"
         )
-    if _leaves(usable, size):
-        remarks.append(("polygon-outside", f"picture {size[1]}x{size[0]}"))
-    return _measured(rle, *remarks)
+    if points.min() < 0 or (points > size[::-1]).any():
+        note("polygon", f"segmentation: reaches out of the picture of {size[1]}x{size[0]}")
+    return rles.examine(rle)
 
 
-def _other_form(rings: Sequence[Any]) -> str | None:
-    """What a list is that holds no flat rings, by its name, and how to flatten it; or None."""
+def _require_flat(rings: Sequence[Any]) -> None:
+    """Raises UserError for a list that holds no flat rings: what it is, and how to flatten it."""
+    inner = [value for ring in rings if isinstance(ring, list | tuple) for value in ring]
     if any(isinstance(ring, dict) for ring in rings):
         form = "points as objects: [[v for p in points for v in (p['x'], p['y'])]]"
-    elif all(isinstance(ring, int | float) for ring in rings):
+    elif any(isinstance(value, dict) for value in inner):
+        form = "rings of objects: [[v for p in ring for v in (p['x'], p['y'])] for ring in rings]"
+    elif rings and all(isinstance(ring, int | float) for ring in rings):
         form = "one flat list of numbers: wrap it in a list"
     elif not all(isinstance(ring, list | tuple) for ring in rings):
         form = "not a list of rings"
-    elif any(isinstance(value, dict) for ring in rings for value in ring):
-        form = "rings of objects: [[v for p in ring for v in (p['x'], p['y'])] for ring in rings]"
-    elif any(isinstance(value, list | tuple) for ring in rings for value in ring):
+    elif any(isinstance(value, list | tuple) for value in inner):
         form = "rings of points: [[v for point in ring for v in point[:2]] for ring in rings]"
     elif len(rings) > 1 and {len(ring) for ring in rings} in ({2}, {3}):  # 3: a visibility, too
         form = "points: [[v for point in points for v in point[:2]]]"
     else:
-        return None
-    return f"{_short(rings)}, {form}"
-
-
-def _measured(given: Mapping[str, Any], *remarks: tuple[str, str]) -> Reading:
-    rle, area, box = rles.examine(given)
-    if not area:
-        return _without_mask("mask-missing", "covers no pixel of the picture", *remarks)
-    return Reading(rle, area, box, remarks)
-
-
-def _without_mask(kind: str, detail: str, *remarks: tuple[str, str]) -> Reading:
-    return Reading(None, remarks=(*remarks, (kind, detail)))
-
-
-def _leaves(rings: Sequence[Sequence[float]], size: tuple[int, int]) -> bool:
-    height, width = size
-    low = min(min(ring) for ring in rings)
-    right = max(max(ring[0::2]) for ring in rings)
-    bottom = max(max(ring[1::2]) for ring in rings)
-    return low < 0 or right > width or bottom > height
-
-
-def _file_name(entry: Mapping[str, Any]) -> str | None:
-    names = (entry.get(key) for key in ("file_name", *NAME_KEYS))
-    return next((name for name in names if isinstance(name, str) and name.strip()), None)
+        return
+    raise UserError(f"{_short(rings)}, {form}; COCO wants flat rings, [[x1, y1, x2, y2, ...]]")
 
 
 def _is_linked(
-    entry: Mapping[str, Any],
-    place: str,
-    declared: Collection[Any],
-    categories: Collection[int],
-    findings: Findings,
+    entry: Mapping[str, Any], declared: Collection[Any], categories: Collection[int], note: Note
 ) -> bool:
     """Does an annotation point at a declared image and category, and is its crowd flag one?"""
     image, category, crowd = (entry.get(key) for key in ("image_id", "category_id", "iscrowd"))
     wrong = []
-    if not (isinstance(image, str) or whole(image) is not None) or image not in declared:
-        wrong.append(("undeclared", "image_id", image))
+    if image is None or _key(image) not in declared:
+        wrong.append(("undeclared", f"image_id: {_short(image)}"))
     if whole(category) not in categories:
-        wrong.append(("undeclared", "category_id", category))
+        wrong.append(("undeclared", f"category_id: {_short(category)}"))
     if crowd is not None and crowd not in (0, 1):
-        wrong.append(("field", "iscrowd", crowd))
-    for kind, field, value in wrong:
-        findings.add(kind, f"{place}, field {field}: {_short(value)}")
+        wrong.append(("field", f"iscrowd: {_short(crowd)}"))
+    for kind, found in wrong:
+        note(kind, found)
     return not wrong
 
 
-def _check_area(stated: Any, area: int, place: str, findings: Findings) -> None:
-    if stated is None:
+def _check_box(box: Any, mask: Mask | None, note: Note) -> bool:
+    """Compares a `bbox` with the mask's. Are these numbers its corners, not its corner and size?"""
+    if box is None:
+        return False
+    if not isinstance(box, list | tuple) or len(box) != 4 or not all(map(_is_number, box)):
+        note("field", f"bbox: {_short(box)} is not four finite numbers")
+        return False
+    if mask is None:
+        return False
+    x, y, w, h = mask[2]
+    true, given = (x, y, x + w, y + h), (box[0], box[1], box[0] + box[2], box[1] + box[3])
+    if _are_close(given, true) and min(box[2:]) > 0:
+        return False
+    note("mask-differs", f"bbox: {_short(box)}, mask {list(mask[2])}")
+    return _are_close(box, true) and not _are_close(given, true)
+
+
+def _are_close(corners: Sequence[float], true: Sequence[float]) -> bool:
+    pairs = zip(corners, true, strict=True)
+    return all(abs(given - wanted) <= BOX_TOLERANCE for given, wanted in pairs)
+
+
+def _check_area(stated: Any, area: int, note: Note) -> None:
+    if stated is None or (_is_number(stated) and abs(stated - area) <= AREA_TOLERANCE * area):
         return
-    error = abs((stated if _is_number(stated) else math.inf) - area) / area
-    if error > AREA_TOLERANCE:
-        findings.add("area", f"{place}, field area: {_short(stated)}, mask {area}")
+    note("mask-differs", f"area: {_short(stated)}, mask {area}")
 
 
 def _note_copies(records: Sequence[AnnotationRecord], findings: Findings) -> None:
@@ -277,31 +242,21 @@ def _note_copies(records: Sequence[AnnotationRecord], findings: Findings) -> Non
             findings.add("mask-twice", place)
 
 
-def _check_box(
-    box: Any, reading: Reading, image: ImageRecord, place: str, findings: Findings
-) -> list[bool]:
-    """Whether a box looks like corners, in a list; an empty one for what is no box at all."""
-    found = f"{place}, field bbox: {_short(box)}"
-    if not isinstance(box, list | tuple) or len(box) != 4 or not all(map(_is_number, box)):
-        findings.add("field", f"{found} is not four finite numbers")
-        return []
-    off = reading.rle is not None and _is_off(_corners(box), reading.box)
-    if off or box[2] <= 0 or box[3] <= 0:
-        findings.add("box-differs", f"{found}, mask {list(reading.box)}")
-    _, _, right, bottom = _corners(box)
-    outside = right > image.width + 1 and bottom > image.height + 1
-    return [off and (outside or not _is_off(box, reading.box))]
+def _note_crowds(
+    records: Sequence[AnnotationRecord], names: Mapping[int, str], findings: Findings
+) -> None:
+    """Note every class whose annotations are all crowd regions."""
+    crowds = Counter(record.category_id for record in records if record.crowd)
+    single = {record.category_id for record in records if not record.crowd}
+    for category in sorted(crowds.keys() - single):
+        place = f"category {category} {names[category]!r}, {crowds[category]} annotations"
+        findings.add("crowd-only", place)
 
 
-def _is_off(corners: Sequence[float], mask_box: Box) -> bool:
-    """Is any side more than the tolerance away from the mask's?"""
-    sides = zip(corners, _corners(mask_box), strict=True)
-    return any(abs(given - true) > BOX_TOLERANCE for given, true in sides)
-
-
-def _corners(box: Sequence[float]) -> tuple[float, float, float, float]:
-    x, y, w, h = box
-    return x, y, x + w, y + h
+def _key(value: Any) -> int | str:
+    """An id of whatever type, to be looked up: 7.0 is 7, and "7" is another."""
+    number = whole(value)
+    return repr(value) if number is None else number
 
 
 def _is_number(value: Any) -> bool:

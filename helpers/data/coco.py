@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,33 +18,19 @@ from typing import Any, Literal
 import numpy as np
 
 from helpers.data import cache as storage
-from helpers.data.annotations import (
-    AnnotationRecord,
-    ImageRecord,
-    note_crowd_classes,
-    read_annotations,
-    read_images,
-)
-from helpers.data.errors import DataError, Finding, Findings
+from helpers.data.annotations import AnnotationRecord, ImageRecord, read_annotations, read_images
+from helpers.data.errors import DataError, Findings
 from helpers.data.formats import advice
-from helpers.data.index import InstanceIndex, pack_masks
+from helpers.data.index import COLUMNS, InstanceIndex, pack_masks
 from helpers.data.layouts import HOLDOUT, picture_folder
-from helpers.data.locate import PICTURE_WARNINGS, Pictures, locate_pictures
-from helpers.data.taxonomy import (
-    FUTURE3D,
-    Category,
-    LabelSpace,
-    Taxonomy,
-    is_placeholder,
-    read_categories,
-    require_same,
-)
+from helpers.data.locate import Pictures, locate_pictures
+from helpers.data.taxonomy import FUTURE3D, LabelSpace, Taxonomy, read_categories, require_same
 
 log = logging.getLogger(__name__)
 
 Mode = Literal["train", "predict"]
 
-READER = 3  # raised whenever the same file is read to another index than before
+READER = 4  # raised whenever the same file is read to another index than before
 WORTH_KEEPING = 1_000_000  # bytes of a file; a smaller one is read in a tenth of a second
 
 
@@ -82,22 +68,24 @@ def read_index(
     """
     file, silent = Path(annotations), findings is not None
     findings = findings or Findings(file)
+    text, digest = _read_text(file)
+    kept = None
+    if cache and len(text) >= WORTH_KEEPING:
+        demanded = None if taxonomy is None else taxonomy.in_space("fine").to_dict()
+        kept = storage.cache_file("index", READER, digest, mode, demanded)
+    index = _load(kept, findings) if kept else None
+    if index is None:
+        index = _read(_parsed(text, file), findings, mode, taxonomy)
+        if kept and not findings.errors():
+            _save(kept, index, findings)
     pictures: Pictures | None = "header" if check_images else None
     pictures = "skip" if skip_bad_images else "decode" if decode_images else pictures
     folders = (Path(images) if images is not None else picture_folder(file), file.parent)
-    text, digest = _read_text(file)
-    keep = cache and not skip_bad_images and len(text) >= WORTH_KEEPING
-    kept = _cache_file(digest, mode, taxonomy) if keep else None
-    index = _load(kept) if kept else None
-    if index is None:
-        index = _read(_parsed(text, file), findings, folders, mode, pictures, taxonomy)
-        if kept:
-            _save(kept, index)
-    else:
-        findings.include(index.warnings)
-        paths = locate_pictures(_images_of(index), folders, pictures, findings)
-        findings.raise_errors()
-        index = replace(index, paths=tuple(paths.values()), warnings=findings.report())
+    index = locate_pictures(index, folders, pictures, findings)
+    findings.raise_errors()
+    if not len(index):
+        raise DataError(f"{file}: no images to read ('images' has none that can be used).")
+    index = replace(index, warnings=findings.report())
     for warning in () if silent else index.warnings:
         log.warning("%s: %s", file, warning.brief())
     return index.in_space(label_space)
@@ -159,92 +147,56 @@ def _checked(document: Any, file: Path, mode: Mode | None) -> dict[str, Any]:
             f"{file}: a COCO file is an object with 'images' and 'annotations', found a "
             f"{type(document).__name__} at top level. {remedy}"
         )
-    keys = ("images", "annotations", "categories") if mode == "train" else ("images",)
-    for key in keys:
+    for key in ("images", "annotations", "categories") if mode == "train" else ("images",):
         if key not in document:
             found = ", ".join(sorted(map(str, document))[:10]) or "nothing"
-            hint = advice(file) or ("" if key == "images" else _PREDICT_ONLY)
-            raise DataError(f"{file}: the key '{key}' is missing; found {found}. {hint}".rstrip())
-    for key in ("images", "annotations"):
+            hint = advice(file) or "To predict only, `check --predict`, or mode='predict', does."
+            raise DataError(f"{file}: the key '{key}' is missing; found {found}. {hint}")
+    for key in ("images", "annotations", "categories"):
         if not isinstance(document.get(key, []), list):
             kind = type(document[key]).__name__
             raise DataError(f"{file}: '{key}' must be a list, found {kind}. Export it as COCO.")
     return document
 
 
-_PREDICT_ONLY = "To predict only, read it with mode='predict' (`check --predict`)."
-
-
 def _read(
-    document: Any,
-    findings: Findings,
-    folders: tuple[Path, ...],
-    mode: Mode | None,
-    pictures: Pictures | None,
-    taxonomy: Taxonomy | None,
+    document: Any, findings: Findings, mode: Mode | None, taxonomy: Taxonomy | None
 ) -> InstanceIndex:
-    """The index of the file itself, in the fine label space."""
+    """What of the file can be used, in the fine label space, without the paths of pictures."""
     bare = isinstance(document, dict) and not document.get("annotations")
     mode = mode or ("predict" if bare and "categories" not in document else "train")
     document = _checked(document, findings.file, mode)
-    categories, declared = _declared(document, findings, taxonomy)
-    records, image_ids = read_images(document["images"], findings)
-    paths = locate_pictures(records, folders, pictures, findings)
-    skipped = pictures == "skip"  # else a picture that is missing is an error, and reading goes on
-    used = {n: record for n, record in records.items() if n in paths or not skipped}
+    demanded, declared = taxonomy or FUTURE3D, ()
+    if "categories" in document:
+        found = read_categories(document, findings)
+        declared = tuple(category.id for category in found)
+        if taxonomy is None:
+            demanded = Taxonomy(found)
+        require_same(found, demanded, findings)
+    demanded = demanded.in_space("fine")
+    images, image_ids = read_images(document["images"], findings)
+    names = {category.id: category.name for category in demanded.categories}
     entries = document.get("annotations", [])
-    names = {category.id: category.name for category in categories}
-    rows = read_annotations(entries, used, names, findings, declared=image_ids)
-    note_crowd_classes(rows, names, findings)
-    findings.raise_errors()
-    if mode == "train" and all(row.crowd for row in rows):
-        raise DataError(_nothing_usable(findings.file, entries, len(rows)), findings.report())
-    if not used:
-        raise DataError(f"{findings.file}: no images to read ('images' has none that can be used).")
-    return _assemble(Taxonomy(categories), declared, used, paths, rows, findings)
-
-
-def _declared(
-    document: Mapping[str, Any], findings: Findings, demanded: Taxonomy | None
-) -> tuple[tuple[Category, ...], tuple[int, ...]]:
-    """The file's categories, or those demanded, or 3D-FUTURE's for a file that has none; and the
-    ids in the order of the file."""
-    if "categories" not in document:
-        return (demanded or FUTURE3D).categories, ()
-    declared = read_categories(document["categories"], findings)
-    entries = [e for e in document.get("annotations", []) if isinstance(e, dict)]
-    for category in declared:
-        others = tuple(other for other in declared if other is not category)
-        if is_placeholder(category, others) and all(e.get("category_id") != 0 for e in entries):
-            findings.add("category-placeholder", f"category 0 {category.name!r}")
-            declared = others
-    order = tuple(category.id for category in declared)
-    if demanded is None:
-        return declared, order
-    require_same(declared, demanded, findings)
-    return demanded.categories, order
-
-
-def _nothing_usable(file: Path, entries: Sequence[dict[str, Any]], crowds: int) -> str:
-    if crowds:
-        return (
-            f"{file}: field iscrowd: it is 1 in all {crowds} usable annotations, which makes them "
-            "regions to ignore, of which nothing is learned. CVAT exports masks drawn by brush so: "
-            "set iscrowd to 0 where they are single objects."
+    rows = read_annotations(entries, images, image_ids, names, findings)
+    if mode == "train" and all(row.crowd for row in rows) and not findings.errors():
+        reason = (
+            f"none of its {len(entries)} annotations has a usable mask. A file with boxes only has "
+            "to be exported with segmentation"
         )
-    reason = f"none of its {len(entries)} annotations has a usable mask. Check what was exported"
-    if entries and not any(entry.get("segmentation") for entry in entries):
-        reason = "this file has boxes only, no masks. Export it with segmentation"
-    return f"{file}: field segmentation: {reason}."
+        if rows:
+            reason = (
+                f"iscrowd is 1 in all {len(rows)} usable annotations: regions to ignore. CVAT "
+                "exports masks drawn by brush so: set iscrowd to 0 where they are single objects"
+            )
+        raise DataError(f"{findings.file}: {reason}.", findings.report())
+    return _assemble(demanded, declared, images, rows)
 
 
 def _assemble(
     taxonomy: Taxonomy,
     declared: tuple[int, ...],
     images: Mapping[int, ImageRecord],
-    paths: Mapping[int, Path],
-    annotations: Sequence[AnnotationRecord],
-    findings: Findings,
+    annotations: list[AnnotationRecord],
 ) -> InstanceIndex:
     pictures = [images[number] for number in sorted(images)]
     row_of = {picture.id: row for row, picture in enumerate(pictures)}
@@ -256,7 +208,7 @@ def _assemble(
         widths=np.array([p.width for p in pictures], dtype=np.int64),
         heights=np.array([p.height for p in pictures], dtype=np.int64),
         file_names=tuple(p.file_name for p in pictures),
-        paths=tuple(paths[p.id] for p in pictures),
+        paths=(),
         annotation_ids=np.array([a.id for a in rows], dtype=np.int64),
         image_rows=np.array([row_of[a.image_id] for a in rows], dtype=np.int64),
         category_ids=np.array([a.category_id for a in rows], dtype=np.int64),
@@ -265,45 +217,33 @@ def _assemble(
         boxes=np.array([a.box for a in rows], dtype=np.float64).reshape(-1, 4),
         mask_bytes=blob,
         mask_ends=ends,
-        warnings=findings.report(),
         declared=declared,
     )
 
 
-def _images_of(index: InstanceIndex) -> dict[int, ImageRecord]:
-    columns = (index.image_ids, index.widths, index.heights)
-    rows = zip(*(column.tolist() for column in columns), index.file_names, strict=True)
-    return {row[0]: ImageRecord(*row) for row in rows}
-
-
-def _cache_file(digest: str, mode: Mode | None, taxonomy: Taxonomy | None) -> Path:
-    demanded = None if taxonomy is None else taxonomy.in_space("fine").to_dict()
-    return storage.cache_file("index", READER, digest, mode, demanded)
-
-
-def _save(file: Path, index: InstanceIndex) -> None:
-    """Keep all of an index but what depends on its pictures."""
-    told = [w for w in index.warnings if w.kind not in PICTURE_WARNINGS]
+def _save(file: Path, index: InstanceIndex, findings: Findings) -> None:
+    """Keep an index that has no pictures yet, and what was found."""
     text = {
         "taxonomy": index.taxonomy.to_dict(),
         "file_names": index.file_names,
         "declared": index.declared,
-        "warnings": [(w.kind, w.total, w.places) for w in told],
+        "warnings": [(w.kind, w.total, w.places) for w in findings.report()],
     }
-    storage.save(file, index.columns(), text)
+    storage.save(file, {name: getattr(index, name) for name in COLUMNS}, text)
 
 
-def _load(file: Path) -> InstanceIndex | None:
-    """The kept index, in the fine space and without paths; None when there is none."""
+def _load(file: Path, findings: Findings) -> InstanceIndex | None:
+    """The kept index, its warnings noted anew; None when there is none."""
     stored = storage.load(file)
     if stored is None:
         return None
     columns, text = stored
+    for kind, total, places in text["warnings"]:
+        findings.add(kind, *places, total=total)
     return InstanceIndex(
         taxonomy=Taxonomy.from_dict(text["taxonomy"]),
         file_names=tuple(text["file_names"]),
         paths=(),
         declared=tuple(text["declared"]),
-        warnings=tuple(Finding(k, total, tuple(places)) for k, total, places in text["warnings"]),
         **columns,
     )

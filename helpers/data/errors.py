@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 from helpers.files import UserError
 
@@ -38,19 +36,14 @@ ERRORS = {
         "Use files of one release, or read this one with its own classes.",
     ),
     "mask": ("mask that cannot be read", "Correct or export these masks again."),
-    "polygon-form": (
-        "mask that is not in COCO's form, one flat list per ring, [[x1, y1, x2, y2, ...]]",
-        "Flatten the points as said at each place.",
-    ),
     "box-corners": (
         "most boxes look like [x1, y1, x2, y2]",
         "COCO wants [x, y, width, height]: convert.",
     ),
-    "path-escapes": (
-        "file_name leads out of the image folder, and no file of that name is in it",
-        "Use paths relative to the image folder.",
+    "file-missing": (
+        "image file not found",
+        "Give the right image folder; file names are relative to it.",
     ),
-    "file-missing": ("image file not found", "Give the right image folder."),
     "file-unreadable": (
         "image file cannot be read",
         "Replace it, or take its entry out of the file.",
@@ -63,12 +56,7 @@ ERRORS = {
 
 # kind -> (what is odd, what is done about it)
 WARNINGS = {
-    "category-name-twice": ("category name declared twice", "Both stay, distinguished by id."),
-    "category-placeholder": ("category 0 is a placeholder of the export", "It is left out."),
-    "category-order": (
-        "categories in another order than in the other file",
-        "They are matched by id; mind tools that count positions.",
-    ),
+    "categories": ("oddity of the categories", "They are matched by id."),
     "crowd-only": (
         "class with nothing but crowd regions (iscrowd 1), of which nothing is learned",
         "CVAT exports masks drawn by brush so: set iscrowd to 0 where they are single objects.",
@@ -78,10 +66,14 @@ WARNINGS = {
         "annotation given twice: same picture, class and mask",
         "All are used. Delete the copies: a perfect detector would miss every second one.",
     ),
-    "polygon-short": ("polygon with fewer than 3 points", "The ring is left out."),
-    "polygon-outside": ("polygon partly outside the picture", "It is cut at the border."),
-    "area": ("area is off by more than 5 %", "The area of the mask is used."),
-    "box-differs": ("bbox is empty or more than 1 px off the mask", "The box of the mask is used."),
+    "mask-differs": (
+        "area or bbox that is off the mask by more than 5 % or 1 px",
+        "Those of the mask are used.",
+    ),
+    "polygon": (
+        "polygon partly outside the picture, or with a ring of fewer than 3 points",
+        "It is cut at the border; such rings are left out.",
+    ),
     "picture-twice": (
         "picture listed under several image ids",
         "All are used. Merge them: what is annotated under one id is missing under the others.",
@@ -111,8 +103,8 @@ class Finding:
     places: tuple[str, ...]
 
     @property
-    def severity(self) -> Literal["error", "warning"]:
-        return "error" if self.kind in ERRORS else "warning"
+    def is_error(self) -> bool:
+        return self.kind in ERRORS
 
     @property
     def what(self) -> str:
@@ -136,32 +128,29 @@ class Findings:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._places: dict[str, list[str]] = {}
-        self._totals: Counter[str] = Counter()
+        self._found: dict[str, Finding] = {}
 
-    def add(self, kind: str, place: str) -> None:
-        """Note one defect; `kind` is a key of `KINDS`, `place` says where and what was found."""
-        self.include([Finding(kind, 1, (place,))])
+    def add(self, kind: str, *places: str, total: int = 1) -> None:
+        """Note defects of one kind, a key of `KINDS`; `places` say where and what was found."""
+        old = self._found.get(kind, Finding(kind, 0, ()))
+        shown = old.places if len(old.places) == SHOWN else (*old.places, *places)[:SHOWN]
+        self._found[kind] = Finding(kind, old.total + total, shown)
 
-    def include(self, findings: Iterable[Finding]) -> None:
-        """Note defects that another ledger reported."""
-        for finding in findings:
-            self._totals[finding.kind] += finding.total
-            places = self._places.setdefault(finding.kind, [])
-            places.extend(finding.places[: SHOWN - len(places)])
+    def at(self, place: str) -> Callable[[str, str], None]:
+        """`add` for one entry of the file: takes the kind, and the field with what is in it."""
+        return lambda kind, field: self.add(kind, f"{place}, field {field}")
 
     def report(self) -> tuple[Finding, ...]:
         """All findings in the order of `KINDS`, errors first."""
-        return tuple(
-            Finding(kind, self._totals[kind], tuple(self._places[kind]))
-            for kind in KINDS
-            if kind in self._totals
-        )
+        return tuple(self._found[kind] for kind in KINDS if kind in self._found)
+
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.report() if finding.is_error)
 
     def raise_errors(self) -> None:
         """Raise one DataError that tells every error of the file, if there is any."""
-        errors = [finding for finding in self.report() if finding.severity == "error"]
+        errors = self.errors()
         if errors:
-            lines = "\n  ".join(str(error) for error in errors)
+            lines = "\n  ".join(map(str, errors))
             joint = " " if len(errors) == 1 else "\n  "
             raise DataError(f"{self.file}:{joint}{lines}", self.report())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+OF_IMAGES = ("image_ids", "widths", "heights")
+OF_ANNOTATIONS = ("annotation_ids", "category_ids", "crowd", "areas", "boxes")
 COLUMNS = (
-    *("image_ids", "widths", "heights", "annotation_ids", "image_rows", "category_ids"),
+    *(*OF_IMAGES, "annotation_ids", "image_rows", "category_ids"),
     *("crowd", "areas", "boxes", "mask_bytes", "mask_ends"),
 )
 
@@ -88,7 +90,7 @@ class InstanceIndex:
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """(A,) label of each annotation in the taxonomy's label space."""
-        lookup = [self.taxonomy.label_of(int(number)) for number in self.category_ids]
+        lookup = [self.taxonomy.label_of(number) for number in self.category_ids.tolist()]
         return np.array(lookup, dtype=np.int64)
 
     @cached_property
@@ -116,22 +118,15 @@ class InstanceIndex:
     def instances(self, row: int) -> Instances:
         """All annotations of picture number `row`."""
         part = slice(int(self._starts[row]), int(self._starts[row + 1]))
-        return Instances(
-            annotation_ids=self.annotation_ids[part],
-            category_ids=self.category_ids[part],
-            labels=self.labels[part],
-            crowd=self.crowd[part],
-            areas=self.areas[part],
-            boxes=self.boxes[part],
-            rles=[self.rle(n) for n in range(part.start, part.stop)],
-        )
+        columns = {name: getattr(self, name)[part] for name in (*OF_ANNOTATIONS, "labels")}
+        return Instances(**columns, rles=[self.rle(n) for n in range(part.start, part.stop)])
 
     def frame(self) -> pd.DataFrame:
         """One row per annotation; `category` and `supercategory` are names of the fine space."""
         import pandas as pd  # slow to import, and only notebooks want a frame
 
         category = {c.id: c for c in self.taxonomy.categories}
-        kinds = [category[int(number)] for number in self.category_ids]
+        kinds = [category[number] for number in self.category_ids.tolist()]
         columns = {
             "image_id": self.image_ids[self.image_rows],
             "annotation_id": self.annotation_ids,
@@ -149,33 +144,25 @@ class InstanceIndex:
     def to_coco(self) -> dict[str, Any]:
         """Plain COCO ground truth, masks as compressed RLE, categories of the label space."""
         classes = self.taxonomy.classes
-        return {
-            "images": [
-                {"id": number, "width": width, "height": height, "file_name": name}
-                for number, width, height, name in zip(
-                    self.image_ids.tolist(),
-                    self.widths.tolist(),
-                    self.heights.tolist(),
-                    self.file_names,
-                    strict=True,
-                )
-            ],
-            "annotations": [
-                {
-                    "id": int(self.annotation_ids[n]),
-                    "image_id": int(self.image_ids[self.image_rows[n]]),
-                    "category_id": classes[self.labels[n]].id,
-                    "segmentation": dict(self.rle(n)),
-                    "area": int(self.areas[n]),
-                    "bbox": self.boxes[n].tolist(),
-                    "iscrowd": int(self.crowd[n]),
-                }
-                for n in range(self.num_annotations)
-            ],
-            "categories": [
-                {"id": c.id, "name": c.name, "supercategory": c.supercategory} for c in classes
-            ],
-        }
+        columns = (getattr(self, name).tolist() for name in OF_IMAGES)
+        images = [
+            {"id": number, "width": width, "height": height, "file_name": name}
+            for number, width, height, name in zip(*columns, self.file_names, strict=True)
+        ]
+        annotations = [
+            {
+                "id": int(self.annotation_ids[n]),
+                "image_id": int(self.image_ids[self.image_rows[n]]),
+                "category_id": classes[self.labels[n]].id,
+                "segmentation": dict(self.rle(n)),
+                "area": int(self.areas[n]),
+                "bbox": self.boxes[n].tolist(),
+                "iscrowd": int(self.crowd[n]),
+            }
+            for n in range(self.num_annotations)
+        ]
+        categories = [asdict(category) for category in classes]
+        return {"images": images, "annotations": annotations, "categories": categories}
 
     def subset(self, image_ids: Iterable[int]) -> InstanceIndex:
         """Only these pictures, with their annotations. ValueError for an id that is not here."""
@@ -185,20 +172,15 @@ class InstanceIndex:
             raise ValueError(f"no images with the ids {missing[:10].tolist()} in this index")
         rows = np.searchsorted(self.image_ids, wanted)
         kept = np.flatnonzero(np.isin(self.image_rows, rows))
+        columns = {name: getattr(self, name)[rows] for name in OF_IMAGES}
+        columns |= {name: getattr(self, name)[kept] for name in OF_ANNOTATIONS}
         blob, ends = pack_masks([self.rle(int(n))["counts"] for n in kept])
         return replace(
             self,
-            image_ids=self.image_ids[rows],
-            widths=self.widths[rows],
-            heights=self.heights[rows],
-            file_names=tuple(self.file_names[r] for r in rows),
-            paths=tuple(self.paths[r] for r in rows),
-            annotation_ids=self.annotation_ids[kept],
+            **columns,
+            file_names=tuple(self.file_names[row] for row in rows),
+            paths=tuple(self.paths[row] for row in rows),
             image_rows=np.searchsorted(rows, self.image_rows[kept]),
-            category_ids=self.category_ids[kept],
-            crowd=self.crowd[kept],
-            areas=self.areas[kept],
-            boxes=self.boxes[kept],
             mask_bytes=blob,
             mask_ends=ends,
         )

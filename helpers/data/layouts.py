@@ -16,7 +16,7 @@ from typing import Any
 
 from helpers.data.errors import SHOWN, DataError, Findings
 from helpers.data.formats import advice
-from helpers.data.pictures import examine_pictures, is_picture, reason_of
+from helpers.data.pictures import examine_pictures, is_picture
 
 log = logging.getLogger(__name__)
 
@@ -27,27 +27,14 @@ HOLDOUT = "holdout"  # folder of the files that `split` makes: train.json and va
 SPLITS = {"train": ("train",), "val": ("validation", "valid", "val"), "test": ("test",)}
 
 _ANNOTATIONS = (
-    "GT/{split}_set.json",
-    "annotations/{split}_set.json",
-    "annotations/instances_{split}*.json",
-    "annotations/*{split}*.json",
-    "{split}/_annotations.coco.json",
-    "{split}/*.json",
-    "instances_{split}*.json",
-    "{split}_set.json",
-    "{split}.json",
+    *("GT/{split}_set.json", "annotations/{split}_set.json"),
+    *("annotations/instances_{split}*.json", "annotations/*{split}*.json"),
+    *("{split}/_annotations.coco.json", "{split}/*.json"),
+    *("instances_{split}*.json", "{split}_set.json", "{split}.json"),
 )
 _IMAGES = (
-    "{split}/image",
-    "{split}/images",
-    "images/{tag}",
-    "images/{split}",
-    "{tag}",
-    "{split}2020",
-    "{split}",
-    "image",
-    "images",
-    "data",
+    *("{split}/image", "{split}/images", "images/{tag}", "images/{split}"),
+    *("{tag}", "{split}2020", "{split}", "image", "images", "data"),
 )
 _ALONE = ("*.json", "annotations/*.json")  # one file for all, when there is exactly one
 
@@ -64,30 +51,29 @@ def find_dataset(path: Path | str, images: Path | str | None = None) -> dict[str
         return {"all": (path, Path(images).expanduser() if images else picture_folder(path))}
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder. Give the folder of a data set.")
-    found = {}
+    found: dict[str, Path] = {}
     for split, names in SPLITS.items():
-        for name in names:
-            files = (_coco_files(path, pattern.format(split=name)) for pattern in _ANNOTATIONS)
-            several = next(filter(None, files), [])
-            if several and split not in found:
-                file = _first(several)
-                found[split] = (file, _images(path, name, file) or picture_folder(file))
-    if found:
-        return found
-    alone = [file for pattern in _ALONE for file in _coco_files(path, pattern)]
-    if len(alone) == 1:
-        return {"all": (alone[0], _images(path, "all", alone[0]) or picture_folder(alone[0]))}
-    if alone:
-        raise DataError(f"{path}: several annotation files, {_listed(alone)}. Give one of them.")
-    known = ", ".join(_ANNOTATIONS)
-    raise DataError(
-        f"{path}: no COCO annotation file found; the folder holds {_listed(_visible(path))}. "
-        + (
-            advice(path)
-            or f"Known layouts: {known} (split: train, val, valid, test), or one .json file alone. "
-            "Else give the annotation file itself, with its image folder."
+        patterns = (pattern.format(split=name) for name in names for pattern in _ANNOTATIONS)
+        files = next(filter(None, (_coco_files(path, pattern) for pattern in patterns)), [])
+        if files:
+            found[split] = files[0]
+        if len(files) > 1:
+            log.warning("%s is used; left out: %s", files[0], _listed(files[1:]))
+    if not found:
+        alone = [file for pattern in _ALONE for file in _coco_files(path, pattern)]
+        if len(alone) > 1:
+            raise DataError(
+                f"{path}: several annotation files, {_listed(alone)}. Give one of them."
+            )
+        if alone:
+            found["all"] = alone[0]
+    if not found:
+        known = f"Known layouts: {', '.join(_ANNOTATIONS)} (split: train, val, valid, test), or one"
+        raise DataError(
+            f"{path}: no COCO annotation file found; the folder holds {_listed(_visible(path))}. "
+            + (advice(path) or f"{known} .json file alone. Else give the file itself.")
         )
-    )
+    return {split: (file, picture_folder(file)) for split, file in found.items()}
 
 
 def picture_folder(annotations: Path) -> Path:
@@ -97,10 +83,11 @@ def picture_folder(annotations: Path) -> Path:
     if not folder.is_dir() or any(map(is_picture, folder.iterdir())):
         return folder
     names = [name for group in SPLITS.values() for name in group if name in annotations.stem]
-    split = max(names, key=len, default="all")
-    above = [folder.parent] if folder.name in ("GT", "annotations") else []
-    found = (_images(root, split, annotations) for root in (folder, *above))
-    return next(filter(None, found), folder)
+    split, tag = max(names, key=len, default="all"), annotations.stem.removeprefix("instances_")
+    roots = [folder, folder.parent] if folder.name in ("GT", "annotations") else [folder]
+    places = (root / place.format(split=split, tag=tag) for root in roots for place in _IMAGES)
+    filled = (p for p in places if p.is_dir() and any(map(is_picture, p.iterdir())))
+    return next(filled, folder)
 
 
 def picture_list(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -120,7 +107,7 @@ def picture_list(path: Path) -> dict[str, list[dict[str, Any]]]:
     rows = []
     for file, header in zip(files, examine_pictures(files, decode=False), strict=True):
         if isinstance(header, DataError):
-            findings.add("file-unreadable", reason_of(header))
+            findings.add("file-unreadable", str(header))
         else:
             height, width = header.oriented_size
             row = {"id": len(rows) + 1, "file_name": file.name, "height": height, "width": width}
@@ -129,7 +116,7 @@ def picture_list(path: Path) -> dict[str, list[dict[str, Any]]]:
     return {"images": rows}
 
 
-def is_coco(file: Path) -> bool:
+def _is_coco(file: Path) -> bool:
     """Does a .json file look like COCO annotations of things in pictures, without parsing it?"""
     keys = ("images", "segmentation", "caption", "segments_info")
     try:
@@ -142,23 +129,7 @@ def is_coco(file: Path) -> bool:
 
 def _coco_files(folder: Path, pattern: str) -> list[Path]:
     files = (f for f in sorted(folder.glob(pattern)) if not f.name.startswith("."))
-    return [file for file in files if file.is_file() and is_coco(file)]
-
-
-def _first(files: list[Path]) -> Path:
-    if len(files) > 1:
-        log.warning("%s is used; left out: %s", files[0], _listed(files[1:]))
-    return files[0]
-
-
-def _images(folder: Path, split: str, annotations: Path) -> Path | None:
-    """The first candidate that holds pictures."""
-    tag = annotations.stem.removeprefix("instances_")
-    for candidate in _IMAGES:
-        path = folder / candidate.format(split=split, tag=tag)
-        if path.is_dir() and any(map(is_picture, path.iterdir())):
-            return path
-    return None
+    return [file for file in files if file.is_file() and _is_coco(file)]
 
 
 def _visible(folder: Path) -> list[Path]:

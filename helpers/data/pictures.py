@@ -29,7 +29,6 @@ from helpers.data.parallel import available_cores
 if TYPE_CHECKING:
     from helpers.data.index import InstanceIndex
 
-REPLACE = "Replace it or leave it out."  # how the message of an unreadable picture ends
 EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp"),
     *(".tif", ".tiff", ".gif", ".ppm", ".pgm"),
@@ -79,22 +78,15 @@ def read_header(path: Path) -> Header:
         return _header(picture)
 
 
-def applies_orientation(header: Header, size: tuple[int, int]) -> bool | None:
-    """Is the EXIF tag applied to give `size` (height, width)? None when neither way gives it."""
-    if header.oriented_size == size:
-        return True
-    return False if header.size == size else None
-
-
 def read_picture(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
     """Decode to 8-bit RGB, oriented. DataError when broken or not of `size` (height, width)."""
     with open_picture(path) as picture:
         header = Header(picture.size[::-1], _orientation(picture), 1)
-        orient = size is None or applies_orientation(header, size) is not False
+        orient = size is None or _applies_orientation(header, size) is not False
         picture.load()
         rgb = to_rgb(picture, orient=orient)
     if size is not None and rgb.size != size[::-1]:
-        raise DataError(f"{path}: {describe_sizes(rgb.size[::-1], size)}. Correct the annotations.")
+        raise DataError(f"{path}: {_describe(rgb.size[::-1], size)}. Correct the annotations.")
     return rgb
 
 
@@ -106,13 +98,14 @@ def to_rgb(picture: Image.Image, *, orient: bool = True) -> Image.Image:
     """
     _require_white(picture)
     turn = _TURNS.get(_orientation(picture)) if orient else None
-    return _to_rgb(picture if turn is None else picture.transpose(turn))
-
-
-def describe_sizes(found: tuple[int, int], declared: tuple[int, int]) -> str:
-    """Both sizes as width x height, and whether they are exchanged."""
-    swapped = " (width and height are swapped)" if found == declared[::-1] else ""
-    return f"file {found[1]}x{found[0]}, declared {declared[1]}x{declared[0]}{swapped}"
+    if turn is not None:
+        picture = picture.transpose(turn)
+    if picture.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip at 255
+        values = np.asarray(picture).astype(np.int64).clip(0, 65535)
+        picture = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if picture.mode == "P":
+        picture = picture.convert("RGBA")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 @contextmanager
@@ -121,8 +114,6 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as picture:
             yield picture
-    except DataError:
-        raise
     except Exception as error:  # damaged bytes make decoders raise nearly anything
         raise _unreadable(path, error) from error
 
@@ -136,15 +127,33 @@ def check_pictures(index: InstanceIndex) -> None:
         return
     folders = {path.parent.absolute() for path in index.paths}
     findings = Findings(Path(os.path.commonpath(folders)))
-    found = examine_pictures(index.paths, decode=True)
-    for row, (path, header) in enumerate(zip(index.paths, found, strict=True)):
-        place = f"image {index.image_ids[row]}, "
-        if isinstance(header, DataError):
-            findings.add("file-unreadable", place + reason_of(header))
-        elif applies_orientation(header, index.image_size(row)) is None:
-            sizes = describe_sizes(header.oriented_size, index.image_size(row))
-            findings.add("size-differs", f"{place}{path}: {sizes}")
+    for kind, place in picture_problems(index, range(len(index)), findings, decode=True).values():
+        findings.add(kind, place)
     findings.raise_errors()
+
+
+def picture_problems(
+    index: InstanceIndex, rows: Sequence[int], findings: Findings, *, decode: bool
+) -> dict[int, tuple[str, str]]:
+    """The error (kind, place) of each of these pictures that is broken or of another size.
+
+    Notes in `findings` what is merely odd. decode: as for `examine_pictures`.
+    """
+    problems: dict[int, tuple[str, str]] = {}
+    headers = examine_pictures([index.paths[row] for row in rows], decode=decode)
+    for row, header in zip(rows, headers, strict=True):
+        place, size = f"image {index.image_ids[row]}, {index.paths[row]}", index.image_size(row)
+        if isinstance(header, DataError):
+            problems[row] = ("file-unreadable", f"image {index.image_ids[row]}, {header}")
+            continue
+        applies = _applies_orientation(header, size)
+        if applies is None:
+            problems[row] = ("size-differs", f"{place}: {_describe(header.oriented_size, size)}")
+        elif not applies:
+            findings.add("orientation", f"{place}: tag {header.orientation}")
+        if header.frames > 1:
+            findings.add("frames", f"{place}: {header.frames} frames")
+    return problems
 
 
 def examine_pictures(paths: Sequence[Path], *, decode: bool) -> list[Header | DataError]:
@@ -153,19 +162,20 @@ def examine_pictures(paths: Sequence[Path], *, decode: bool) -> list[Header | Da
     decode: read each to its end, too, which alone finds files that are cut short. What is known of
     many files is remembered for as long as their size and time of change stay the same.
     """
-    memory = cache.cache_file("pictures", sorted({str(path.parent.absolute()) for path in paths}))
-    rows = _remembered(memory) if len(paths) >= WORTH_KEEPING else {}
-    before = dict(rows)
+    memory = cache.cache_file("headers", sorted({str(path.parent.absolute()) for path in paths}))
+    many = len(paths) >= WORTH_KEEPING
+    rows = (cache.load(memory) if many else None) or ({}, {})
+    known: dict[str, list[int]] = dict(rows[1])
 
     def examine(path: Path) -> Header | DataError:
         try:
             status = path.stat()
-            stamp = (status.st_size, status.st_mtime_ns)
-            row = rows.get(str(path), ())
+            stamp = [status.st_size, status.st_mtime_ns]
+            row = known.get(str(path), [])
             if row[:2] != stamp or (decode and not row[-1]):
                 header = _whole_header(path) if decode else read_header(path)
-                row = (*stamp, *header.size, header.orientation, header.frames, int(decode))
-                rows[str(path)] = row
+                row = [*stamp, *header.size, header.orientation, header.frames, int(decode)]
+                known[str(path)] = row
             return Header((row[2], row[3]), row[4], row[5])
         except OSError as error:
             return _unreadable(path, error)
@@ -174,25 +184,24 @@ def examine_pictures(paths: Sequence[Path], *, decode: bool) -> list[Header | Da
 
     with ThreadPoolExecutor(available_cores()) as pool:
         work = pool.map(examine, paths)
-        hidden = not decode or len(paths) < WORTH_KEEPING
-        found = list(tqdm(work, "pictures", len(paths), leave=False, disable=hidden))
-    if len(paths) >= WORTH_KEEPING and rows != before:
-        numbers = np.array(list(rows.values()), dtype=np.int64)
-        cache.save(memory, {"numbers": numbers}, list(rows))
+        shown = decode and many
+        found = list(tqdm(work, "pictures", len(paths), leave=False, disable=not shown))
+    if many and known != rows[1]:
+        cache.save(memory, {}, known)
     return found
 
 
-def reason_of(error: DataError) -> str:
-    """Which picture cannot be read and why, without the remedy, which the finding tells."""
-    return str(error).removesuffix(REPLACE).rstrip(". ")
+def _applies_orientation(header: Header, size: tuple[int, int]) -> bool | None:
+    """Is the EXIF tag applied to give `size` (height, width)? None when neither way gives it."""
+    if header.oriented_size == size:
+        return True
+    return False if header.size == size else None
 
 
-def _remembered(memory: Path) -> dict[str, tuple[int, ...]]:
-    stored = cache.load(memory)
-    if stored is None:
-        return {}
-    arrays, paths = stored
-    return dict(zip(paths, map(tuple, arrays["numbers"].tolist()), strict=True))
+def _describe(found: tuple[int, int], declared: tuple[int, int]) -> str:
+    """Both sizes as width x height, and whether they are exchanged."""
+    swapped = " (width and height are swapped)" if found == declared[::-1] else ""
+    return f"file {found[1]}x{found[0]}, declared {declared[1]}x{declared[0]}{swapped}"
 
 
 def _whole_header(path: Path) -> Header:
@@ -221,30 +230,17 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def _require_white(picture: Image.Image) -> None:
-    if picture.mode == "F":
-        raise ValueError("pictures of floating-point numbers have no fixed white; save it as 8 bit")
-    if picture.mode == "I" and picture.format not in _SIXTEEN_BITS:  # a turned one has no format
+    if picture.mode == "F" or (picture.mode == "I" and picture.format not in _SIXTEEN_BITS):
+        # a picture that was turned has no format any more
         raise ValueError(
-            'a picture of mode "I" holds 32-bit numbers, whose white is unknown: give 8 bits '
+            f'a picture of mode "{picture.mode}" holds numbers whose white is unknown: give 8 bits '
             "(0..255), e.g. Image.fromarray(np.asarray(picture).astype('uint8'))"
         )
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB":
-        return picture
-    if picture.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip at 255
-        values = np.asarray(picture).astype(np.int64).clip(0, 65535)
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
-    if picture.mode == "P":
-        return picture.convert("RGBA").convert("RGB")
-    return picture.convert("RGB")
-
-
 def _unreadable(path: Path, error: Exception) -> DataError:
-    try:
-        empty = path.stat().st_size == 0
-    except OSError:
-        return DataError(f"{path}: file not found. Give the right image folder.")
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"{path}: file not found")
+    empty = path.is_file() and path.stat().st_size == 0
     reason = "the file is empty" if empty else str(error) or type(error).__name__
-    return DataError(f"{path}: the picture cannot be read ({reason}). {REPLACE}")
+    return DataError(f"{path}: the picture cannot be read ({reason})")

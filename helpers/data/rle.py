@@ -78,10 +78,11 @@ def runs(rle: Mapping[str, Any]) -> NDArray[np.int64]:
 def normalise(rle: Mapping[str, Any]) -> Rle:
     """Any valid RLE as compressed text without runs of length 0 (the first run excepted)."""
     counts, size = runs(rle), list(_size_of(rle))
-    plain = _without_empty_runs(counts)
-    if plain is counts and isinstance(rle["counts"], str):
+    if (counts[1:] == 0).any():  # pycocotools stops early where two masks have an empty run
+        return encode(decode(rle))
+    if isinstance(rle["counts"], str):
         return Rle(size=size, counts=rle["counts"])
-    return _as_text(coco_mask.frPyObjects({"size": size, "counts": plain}, *size))
+    return _as_text(coco_mask.frPyObjects({"size": size, "counts": counts}, *size))
 
 
 def examine(rle: Mapping[str, Any]) -> tuple[Rle, int, Box]:
@@ -106,11 +107,6 @@ def bbox(rle: Mapping[str, Any]) -> Box:
     return examine(rle)[2]
 
 
-def from_runs(counts: NDArray[np.integer[Any]] | Sequence[int], size: Sequence[int]) -> Rle:
-    """Compress run lengths, checked as by `runs`."""
-    return normalise({"size": list(size), "counts": counts})
-
-
 def from_polygons(rings: Sequence[Sequence[float]], size: Sequence[int]) -> Rle:
     """The union of closed rings [x1, y1, x2, y2, ...] in pixels, clipped to the picture.
 
@@ -123,16 +119,7 @@ def from_polygons(rings: Sequence[Sequence[float]], size: Sequence[int]) -> Rle:
     if not rings:
         raise UserError("a mask of polygons needs at least one ring")
     flat = [_checked_ring(ring, FAR * max(height, width)) for ring in rings]
-    packed = coco_mask.merge(coco_mask.frPyObjects(flat, height, width), intersect=False)
-    return normalise(_as_text(packed))
-
-
-def merge(rles: Sequence[Mapping[str, Any]], *, intersect: bool = False) -> Rle:
-    """Union (or intersection) of masks of one size; UserError for none, or for several sizes."""
-    checked = _same_size(rles)
-    if not checked:
-        raise UserError("merge needs at least one mask")
-    return _as_text(coco_mask.merge(checked, intersect=intersect))
+    return normalise(_as_text(coco_mask.merge(coco_mask.frPyObjects(flat, height, width))))
 
 
 def iou(
@@ -141,11 +128,16 @@ def iou(
     *,
     crowd: Sequence[bool] | None = None,
 ) -> NDArray[np.float64]:
-    """Intersection over union, (D, T); for a crowd truth, over the detection's area instead."""
+    """Intersection over union, (D, T); for a crowd truth, over the detection's area instead.
+
+    Raises UserError for masks of different sizes.
+    """
     if not len(detections) or not len(truths):
         return np.zeros((len(detections), len(truths)))
-    checked = _same_size([*detections, *truths])
-    found, true = checked[: len(detections)], checked[len(detections) :]
+    found, true = ([normalise(rle) for rle in masks] for masks in (detections, truths))
+    sizes = {tuple(rle["size"]) for rle in (*found, *true)}
+    if len(sizes) > 1:
+        raise UserError(f"masks of different sizes (height, width): {sorted(sizes)[:5]}")
     flags = [int(c) for c in ([False] * len(true) if crowd is None else crowd)]
     return np.asarray(coco_mask.iou(found, true, flags), dtype=np.float64)
 
@@ -202,28 +194,21 @@ def _unpack(text: str | bytes) -> NDArray[np.int64]:
 
 
 def _integers(counts: Any) -> NDArray[np.int64]:
-    """Run lengths from a flat list of whole numbers. Raises UserError for anything else."""
-    if not isinstance(counts, list | tuple | np.ndarray):
-        raise UserError(f"RLE counts must be a list or text, found {type(counts).__name__}")
-    try:
-        values = np.asarray(counts)
-    except (ValueError, OverflowError):
-        values = np.zeros((0, 0))
-    if values.shape == (0,):
-        return values.astype(np.int64)
-    if values.ndim != 1 or values.dtype.kind not in "iu":
-        raise UserError("RLE counts must be a flat list of whole numbers")
+    values = _numbers(counts, "iu")
+    if values is None:
+        raise UserError("RLE counts must be text or a flat list of whole numbers")
     return values.astype(np.int64)
 
 
-def _without_empty_runs(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Join runs around an empty one: pycocotools' merge stops early where two masks have one."""
-    if (counts[1:] > 0).all():
-        return counts
-    filled = counts > 0
-    ends, value = np.cumsum(counts)[filled], (np.arange(len(counts)) % 2)[filled]
-    turns = np.append(value[1:] != value[:-1], True)
-    return np.diff(ends[turns], prepend=[0] * (1 + int(value[0])))
+def _numbers(values: Any, kinds: str) -> NDArray[Any] | None:
+    """A flat list of numbers of these kinds of dtype as an array; None for anything else."""
+    if not isinstance(values, list | tuple | np.ndarray):
+        return None
+    try:
+        array = np.asarray(values)
+    except (ValueError, OverflowError):  # lists of different lengths
+        return None
+    return array if array.ndim == 1 and (array.dtype.kind in kinds or not array.size) else None
 
 
 def _as_text(packed: Mapping[str, Any]) -> Rle:
@@ -231,24 +216,13 @@ def _as_text(packed: Mapping[str, Any]) -> Rle:
     return Rle(size=[int(height), int(width)], counts=packed["counts"].decode("ascii"))
 
 
-def _same_size(rles: Sequence[Mapping[str, Any]]) -> list[Rle]:
-    checked = [normalise(rle) for rle in rles]
-    sizes = {tuple(rle["size"]) for rle in checked}
-    if len(sizes) > 1:
-        raise UserError(f"masks of different sizes (height, width): {sorted(sizes)[:5]}")
-    return checked
-
-
 def _checked_ring(ring: Sequence[float], most: float) -> list[float]:
     """A ring of three points or more within +-`most` px. Raises UserError for anything else."""
-    if not isinstance(ring, list | tuple | np.ndarray):
-        raise UserError(f"polygon ring must be a list of numbers, found {type(ring).__name__}")
-    if len(ring) % 2:
-        raise UserError(f"polygon with an odd number of coordinates ({len(ring)})")
-    if len(ring) < 6:
-        raise UserError(f"polygon with {len(ring) // 2} points: three are the least")
-    if any(isinstance(v, bool) or not isinstance(v, int | float | np.number) for v in ring):
-        raise UserError("polygon with a coordinate that is not a number")
-    if not all(abs(v) <= most for v in ring):  # false for NaN as well
+    values = _numbers(ring, "iuf")
+    if values is None:
+        raise UserError("polygon ring that is not a flat list of numbers")
+    if len(values) % 2 or len(values) < 6:
+        raise UserError(f"polygon ring of {len(values)} coordinates: give an even number from 6 on")
+    if not (np.abs(values.astype(float)) <= most).all():  # false for NaN as well
         raise UserError(f"polygon with a coordinate that is not within +-{most} pixels")
-    return [float(v) for v in ring]
+    return values.astype(float).tolist()

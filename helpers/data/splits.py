@@ -1,7 +1,9 @@
-"""Splits of a data set: what two of them must not share and must agree on, and holding some out."""
+"""Splits of a data set: what two of them must not share and must agree on; holding pictures out of
+one for validation, which is `python -m helpers split DATA`."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 from collections import defaultdict
@@ -14,9 +16,10 @@ import numpy as np
 from helpers.data.coco import read_document, read_index
 from helpers.data.errors import DataError, Findings
 from helpers.data.index import InstanceIndex
+from helpers.data.layouts import HOLDOUT, find_dataset
 from helpers.data.locate import clean_name
 from helpers.data.taxonomy import require_same
-from helpers.files import make_folder, replace_file
+from helpers.files import UserError, make_folder, replace_file
 
 
 def same_pictures(first: InstanceIndex, second: InstanceIndex) -> list[tuple[Path, Path]]:
@@ -41,7 +44,7 @@ def compare_classes(first: InstanceIndex, second: InstanceIndex, findings: Findi
     moved = next((pair for pair in zip(here, there, strict=True) if pair[0] != pair[1]), None)
     if moved:
         ids = f"category {moved[0]} stands where the other has {moved[1]}"
-        findings.add("category-order", f"field categories: {ids}")
+        findings.add("categories", f"{ids}: mind tools that count positions")
 
 
 def holdout(index: InstanceIndex, count: int, *, seed: int = 0) -> tuple[list[int], list[int]]:
@@ -93,6 +96,34 @@ def write_holdout(annotations: Path, folder: Path, *, count: int, seed: int = 0)
     for file, ids in parts.items():
         replace_file(file, lambda stream, ids=ids: stream.writelines(_part(document, ids)))
     return {file: len(ids) for file, ids in parts.items()}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `split`."""
+    add = parser.add_argument
+    what = "folder of a data set, whose training split is divided, or one annotation file"
+    add("data", type=Path, metavar="DATA", help=what)
+    count = "pictures to hold out (default: 1200, the paper's)"
+    add("--images", type=int, default=1200, help=count)
+    add("--seed", type=int, default=0, help="of the choice (default: 0)")
+    where = f"folder of the new files (default: {HOLDOUT} in DATA, or beside)"
+    add("--out", type=Path, help=where)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the two files and say what they hold."""
+    data = args.data.expanduser()
+    found = find_dataset(data)
+    pair = found.get("train", found.get("all"))
+    if pair is None:
+        splits = ", ".join(found)
+        raise UserError(f"{data}: no training split, only {splits}. Give its file instead.")
+    annotations, pictures = pair
+    folder = args.out or (data.parent if data.is_file() else data) / HOLDOUT
+    parts = write_holdout(annotations, folder.expanduser(), count=args.images, seed=args.seed)
+    for file, images in parts.items():
+        print(f"{file}: {images} pictures of {annotations}, which stay in {pictures}")
+    return 0
 
 
 def _holds(file: Path, document: Mapping[str, Any], image_ids: set[int]) -> bool:

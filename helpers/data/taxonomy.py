@@ -8,13 +8,13 @@ A `Taxonomy` translates in one of two label spaces: "fine" (the categories thems
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from helpers.data.errors import DataError, Findings
+from helpers.data.errors import Findings
 from helpers.data.rle import whole
 
 LabelSpace = Literal["fine", "super"]
@@ -101,32 +101,32 @@ def canonical_name(name: str) -> str:
     return _CANONICAL.get(_folded(name), name)
 
 
-def read_categories(entries: Any, findings: Findings) -> tuple[Category, ...]:
+def read_categories(document: Mapping[str, Any], findings: Findings) -> tuple[Category, ...]:
     """The `categories` of an annotation file, in COCO's or 3D-FUTURE's dialect.
 
     3D-FUTURE has no `name`: the fine name is under "fine-grained category name" and the group under
-    "category". Defects go to `findings`; entries that cannot be used are left out.
+    "category". Some exporters declare a category 0 that is only the group of all the others: it is
+    left out. Defects go to `findings`; entries that cannot be used are left out.
     """
-    if not isinstance(entries, list):
-        raise DataError(
-            f"{findings.file}: 'categories' must be a list, found {type(entries).__name__}. "
-            "Export the file in COCO format."
-        )
     found: dict[int, Category] = {}
     ids_of: dict[str, int] = {}
-    for position, entry in enumerate(entries):
-        category = _read_category(entry)
-        if isinstance(category, str):
-            findings.add("field", f"category number {position + 1}, {category}")
-        elif category.id in found:
+    for position, entry in enumerate(document["categories"], start=1):
+        category = _read_category(entry, findings.at(f"category number {position}"))
+        if category is None:
+            continue
+        if category.id in found:
             names = f"{found[category.id].name!r} and {category.name!r}"
             findings.add("id-twice", f"category {category.id}: {names}")
-        else:
-            found[category.id] = category
-            other = ids_of.setdefault(category.name, category.id)
-            if other != category.id:
-                place = f"{category.name!r}, ids {other} and {category.id}"
-                findings.add("category-name-twice", place)
+            continue
+        found[category.id] = category
+        other = ids_of.setdefault(category.name, category.id)
+        if other != category.id:
+            findings.add("categories", f"{other} and {category.id} are both {category.name!r}")
+    groups = {category.supercategory for number, category in found.items() if number != 0}
+    entries = (entry for entry in document.get("annotations", []) if isinstance(entry, dict))
+    if 0 in found and groups == {found[0].name} and all(e.get("category_id") != 0 for e in entries):
+        findings.add("categories", f"0 {found[0].name!r} is a placeholder of the export: left out")
+        del found[0]
     return tuple(found.values())
 
 
@@ -143,26 +143,21 @@ def require_same(declared: Sequence[Category], demanded: Taxonomy, findings: Fin
             findings.add("category-name", f"category {category.id} {category.name!r} is {demand}")
 
 
-def is_placeholder(category: Category, others: Sequence[Category]) -> bool:
-    """Some exporters declare a category 0 that is only the group of all the others."""
-    groups = {other.supercategory for other in others}
-    return category.id == 0 and groups == {category.name}
-
-
 _NAME_KEYS = ("fine-grained category name", "name", "category_name", "category")
 _GROUP_KEYS = ("supercategory", "super-category", "category", "category_name")
 
 
-def _read_category(entry: Any) -> Category | str:
-    if not isinstance(entry, dict):
-        return f"found {type(entry).__name__}, not an object"
+def _read_category(entry: Any, note: Callable[[str, str], None]) -> Category | None:
+    entry = entry if isinstance(entry, dict) else {}
     number = whole(entry.get("id"))
-    if number is None:
-        return f"field id: {entry.get('id')!r:.40} is not a whole number"
     texts = {key: value for key, value in entry.items() if isinstance(value, str) and value.strip()}
     name_key = next((key for key in _NAME_KEYS if key in texts), None)
+    if number is None:
+        note("field", f"id: {entry.get('id')!r:.40} is not a whole number")
     if name_key is None:
-        return f"field name: none of {', '.join(_NAME_KEYS)} holds a text"
+        note("field", f"name: none of {', '.join(_NAME_KEYS)} holds a text")
+    if number is None or name_key is None:
+        return None
     name = texts.pop(name_key)
     groups = (texts[key] for key in _GROUP_KEYS if key in texts)
     return Category(number, name, next(groups, _GROUP_OF.get(canonical_name(name), name)))

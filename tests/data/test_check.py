@@ -44,7 +44,7 @@ def test_report_of_a_sound_and_a_damaged_file(tmp_path: Path, capsys) -> None:
     assert main(["check", str(file), "--json"]) == 1
     (split,) = json.loads(capsys.readouterr().out)["splits"]
     totals = {finding["kind"]: finding["total"] for finding in split["findings"]}
-    assert totals == {"mask": 1, "file-unreadable": 1, "area": 1} and not split["usable"]
+    assert totals == {"mask": 1, "file-unreadable": 1, "mask-differs": 1} and not split["usable"]
 
 
 def test_D2_D3_D11_what_kind_of_file_it_is(tmp_path: Path, capsys) -> None:
@@ -261,7 +261,7 @@ def test_second_reading_is_the_same_without_parsing(
     file = write(tmp_path, warned)
     plain = read_index(file, label_space=space, cache=False)
     assert not kept.exists()
-    assert [w.kind for w in plain.warnings] == ["area", "file-name", "frames"]
+    assert [w.kind for w in plain.warnings] == ["mask-differs", "file-name", "frames"]
     read_index(file)
     assert same(plain, read_without_json(file, monkeypatch, label_space=space))
     with pytest.raises(DataError, match="not among them"):  # another way of reading

@@ -176,7 +176,8 @@ def _ellipse(x: float, y: float, width: float, height: float) -> rle.Rle:
     half = height * np.sqrt(inside.clip(min=0))
     top, bottom = ((y + sign * half).round().clip(0, SIDE).astype(int) for sign in (-1, 1))
     ends = np.stack((columns * SIDE + top, columns * SIDE + bottom), axis=1).ravel()
-    return rle.from_runs(np.diff(ends, prepend=0, append=SIDE * SIDE), (SIDE, SIDE))
+    counts = np.diff(ends, prepend=0, append=SIDE * SIDE)
+    return rle.normalise({"size": [SIDE, SIDE], "counts": counts})
 
 
 def _sample() -> Iterator[Case]:
