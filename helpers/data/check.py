@@ -61,7 +61,7 @@ def check_dataset(
     """
     reports: list[SplitReport] = []
     indexes: dict[str, InstanceIndex] = {}
-    options = {"mode": mode, "decode_images": decode, "taxonomy": taxonomy, "cache": False}
+    options = {"mode": mode, "decode_images": decode, "taxonomy": taxonomy}
     for split, (file, images) in pairs.items():
         findings = Findings(file)
         index, error = None, None

@@ -7,7 +7,6 @@ file names that repeat across splits (so annotation file and image folder always
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -17,11 +16,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from helpers.data import cache as storage
 from helpers.data.annotations import AnnotationRecord, ImageRecord, read_annotations, read_images
 from helpers.data.errors import DataError, Findings
 from helpers.data.formats import advice
-from helpers.data.index import COLUMNS, InstanceIndex, pack_masks
+from helpers.data.index import InstanceIndex, pack_masks
 from helpers.data.layouts import HOLDOUT, picture_folder
 from helpers.data.locate import Pictures, locate_pictures
 from helpers.data.taxonomy import FUTURE3D, LabelSpace, Taxonomy, read_categories, require_same
@@ -29,9 +27,6 @@ from helpers.data.taxonomy import FUTURE3D, LabelSpace, Taxonomy, read_categorie
 log = logging.getLogger(__name__)
 
 Mode = Literal["train", "predict"]
-
-READER = 4  # raised whenever the same file is read to another index than before
-WORTH_KEEPING = 1_000_000  # bytes of a file; a smaller one is read in a tenth of a second
 
 
 def read_index(
@@ -44,7 +39,6 @@ def read_index(
     decode_images: bool = False,
     skip_bad_images: bool = False,
     taxonomy: Taxonomy | None = None,
-    cache: bool = True,
     findings: Findings | None = None,
 ) -> InstanceIndex:
     """Read and check one annotation file with its image folder.
@@ -58,8 +52,6 @@ def read_index(
     decode_images: look at all of each picture, as `pictures.check_pictures` does.
     skip_bad_images: the same, and leave out those that cannot be used, with a warning.
     taxonomy: classes the file must agree with (those of a trained model, or `FUTURE3D`).
-    cache: keep what is read of a large file in outputs/cache/ and start from there next time; the
-        pictures are checked nevertheless.
     findings: the caller's ledger, which holds all findings even when this raises; by default
         warnings are logged, one line a kind.
 
@@ -68,16 +60,7 @@ def read_index(
     """
     file, silent = Path(annotations), findings is not None
     findings = findings or Findings(file)
-    text, digest = _read_text(file)
-    kept = None
-    if cache and len(text) >= WORTH_KEEPING:
-        demanded = None if taxonomy is None else taxonomy.in_space("fine").to_dict()
-        kept = storage.cache_file("index", READER, digest, mode, demanded)
-    index = _load(kept, findings) if kept else None
-    if index is None:
-        index = _read(_parsed(text, file), findings, mode, taxonomy)
-        if kept and not findings.errors():
-            _save(kept, index, findings)
+    index = _read(read_json(file), findings, mode, taxonomy)
     pictures: Pictures | None = "header" if check_images else None
     pictures = "skip" if skip_bad_images else "decode" if decode_images else pictures
     folders = (Path(images) if images is not None else picture_folder(file), file.parent)
@@ -98,33 +81,17 @@ def read_document(file: Path, mode: Mode | None = "train") -> dict[str, Any]:
 
 def read_json(file: Path) -> Any:
     """Any JSON file. DataError when it is missing, cut short, or not JSON."""
-    return _parsed(_read_text(file)[0], file)
-
-
-def _read_text(file: Path) -> tuple[str, str]:
-    """The text of a file, and the SHA-256 of its bytes, which take too much memory to be kept."""
     try:
-        raw = file.read_bytes()
-        return raw.decode(json.detect_encoding(raw)), hashlib.sha256(raw).hexdigest()
+        return json.loads(file.read_bytes(), object_hook=_compact)
     except OSError as error:
         remedy = advice(file) or "Give the path of an annotation file."
         if file.parent.name == HOLDOUT:
             remedy = f"Make it with `python -m helpers split {file.parent.parent}`."
         raise DataError(f"{file}: {error.strerror or error}. {remedy}") from error
-    except UnicodeDecodeError as error:
-        raise _no_json(file, error) from error
-
-
-def _parsed(text: str, file: Path) -> Any:
-    try:
-        return json.loads(text, object_hook=_compact)
     except (ValueError, RecursionError) as error:
-        raise _no_json(file, error) from error
-
-
-def _no_json(file: Path, error: Exception) -> DataError:
-    remedy = advice(file) or "Download or export it again."
-    return DataError(f"{file}: not a JSON file, or cut short ({error}). {remedy}")
+        remedy = advice(file) or "Download or export it again."
+        message = f"{file}: not a JSON file, or cut short ({error}). {remedy}"
+        raise DataError(message) from error
 
 
 def _compact(entry: dict[str, Any]) -> dict[str, Any]:
@@ -218,32 +185,4 @@ def _assemble(
         mask_bytes=blob,
         mask_ends=ends,
         declared=declared,
-    )
-
-
-def _save(file: Path, index: InstanceIndex, findings: Findings) -> None:
-    """Keep an index that has no pictures yet, and what was found."""
-    text = {
-        "taxonomy": index.taxonomy.to_dict(),
-        "file_names": index.file_names,
-        "declared": index.declared,
-        "warnings": [(w.kind, w.total, w.places) for w in findings.report()],
-    }
-    storage.save(file, {name: getattr(index, name) for name in COLUMNS}, text)
-
-
-def _load(file: Path, findings: Findings) -> InstanceIndex | None:
-    """The kept index, its warnings noted anew; None when there is none."""
-    stored = storage.load(file)
-    if stored is None:
-        return None
-    columns, text = stored
-    for kind, total, places in text["warnings"]:
-        findings.add(kind, *places, total=total)
-    return InstanceIndex(
-        taxonomy=Taxonomy.from_dict(text["taxonomy"]),
-        file_names=tuple(text["file_names"]),
-        paths=(),
-        declared=tuple(text["declared"]),
-        **columns,
     )

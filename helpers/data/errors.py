@@ -130,11 +130,11 @@ class Findings:
         self.file = file
         self._found: dict[str, Finding] = {}
 
-    def add(self, kind: str, *places: str, total: int = 1) -> None:
-        """Note defects of one kind, a key of `KINDS`; `places` say where and what was found."""
+    def add(self, kind: str, place: str) -> None:
+        """Note one defect; `kind` is a key of `KINDS`, `place` says where and what was found."""
         old = self._found.get(kind, Finding(kind, 0, ()))
-        shown = old.places if len(old.places) == SHOWN else (*old.places, *places)[:SHOWN]
-        self._found[kind] = Finding(kind, old.total + total, shown)
+        places = old.places if old.total >= SHOWN else (*old.places, place)
+        self._found[kind] = Finding(kind, old.total + 1, places)
 
     def at(self, place: str) -> Callable[[str, str], None]:
         """`add` for one entry of the file: takes the kind, and the field with what is in it."""

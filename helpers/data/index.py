@@ -97,10 +97,6 @@ class InstanceIndex:
     def _starts(self) -> NDArray[np.int64]:
         return np.searchsorted(self.image_rows, np.arange(len(self) + 1))
 
-    def columns(self) -> dict[str, NDArray[Any]]:
-        """All that is numbers, by name."""
-        return {name: getattr(self, name) for name in COLUMNS}
-
     def image_path(self, row: int) -> Path:
         """File of picture number `row`."""
         return self.paths[row]
@@ -194,8 +190,8 @@ class InstanceIndex:
         """SHA-256 of everything but the place of the files: equal data, equal digest, anywhere."""
         text = json.dumps([self.taxonomy.to_dict(), self.file_names])
         sha = hashlib.sha256(text.encode())
-        for column in self.columns().values():
-            sha.update(np.ascontiguousarray(column).tobytes())
+        for name in COLUMNS:
+            sha.update(np.ascontiguousarray(getattr(self, name)).tobytes())
         return sha.hexdigest()
 
 

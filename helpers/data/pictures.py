@@ -8,11 +8,12 @@ are pictures of more than Pillow's limit (179 million pixels).
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -22,9 +23,9 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from helpers.data import cache
 from helpers.data.errors import DataError, Findings
 from helpers.data.parallel import available_cores
+from helpers.files import StorageError, make_folder, outputs_dir, read_json, write_json
 
 if TYPE_CHECKING:
     from helpers.data.index import InstanceIndex
@@ -162,10 +163,9 @@ def examine_pictures(paths: Sequence[Path], *, decode: bool) -> list[Header | Da
     decode: read each to its end, too, which alone finds files that are cut short. What is known of
     many files is remembered for as long as their size and time of change stay the same.
     """
-    memory = cache.cache_file("headers", sorted({str(path.parent.absolute()) for path in paths}))
     many = len(paths) >= WORTH_KEEPING
-    rows = (cache.load(memory) if many else None) or ({}, {})
-    known: dict[str, list[int]] = dict(rows[1])
+    before = _remembered(paths) if many else {}
+    known = dict(before)
 
     def examine(path: Path) -> Header | DataError:
         try:
@@ -186,9 +186,26 @@ def examine_pictures(paths: Sequence[Path], *, decode: bool) -> list[Header | Da
         work = pool.map(examine, paths)
         shown = decode and many
         found = list(tqdm(work, "pictures", len(paths), leave=False, disable=not shown))
-    if many and known != rows[1]:
-        cache.save(memory, {}, known)
+    if many and known != before:
+        with suppress(StorageError):  # then they are looked at anew
+            make_folder(_memory(paths).parent)
+            write_json(_memory(paths), known)
     return found
+
+
+def _memory(paths: Sequence[Path]) -> Path:
+    """The file in which headers of pictures in these folders are kept; it may be deleted."""
+    folders = sorted({str(path.parent.absolute()) for path in paths})
+    key = hashlib.sha256("\n".join(folders).encode()).hexdigest()[:32]
+    return outputs_dir() / "cache" / f"headers-{key}.json"
+
+
+def _remembered(paths: Sequence[Path]) -> dict[str, list[int]]:
+    """Of each path: size and time of change, height, width, orientation, frames, was it decoded?"""
+    try:
+        return read_json(_memory(paths))
+    except (OSError, ValueError):  # not there, or damaged
+        return {}
 
 
 def _applies_orientation(header: Header, size: tuple[int, int]) -> bool | None:

@@ -1,4 +1,4 @@
-"""The commands `check` and `split`, what two splits share, and what is kept of a large file."""
+"""The commands `check` and `split`, and what two splits share."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from datafiles import Document, annotation, document, picture, write
 from test_layouts import build
 
 from helpers.__main__ import main
 from helpers.config import preset
-from helpers.data import cache, coco
 from helpers.data.coco import read_index
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
@@ -220,84 +218,3 @@ def test_paper_preset_names_the_files_that_split_makes(tmp_path: Path, monkeypat
     assert main(["split", str(tmp_path / "3D-FUTURE"), "--images", "3"]) == 0
     train, val = read_splits(data)
     assert (len(train), len(val)) == (9, 3) and not same_pictures(train, val)
-
-
-# What is kept of a large file: the same index, never a stale one, and damage does no harm.
-
-
-@pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the cache, which keeps even the smallest file here."""
-    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "outputs"))
-    monkeypatch.setattr(coco, "WORTH_KEEPING", 0)
-    return tmp_path / "outputs/cache"
-
-
-def warned(doc: Document, folder: Path) -> None:
-    """A file with a warning about an entry, and two about a picture."""
-    doc["annotations"][0]["area"] = 1
-    frames = [picture(16, 24, seed=n) for n in (0, 1)]
-    (folder / "a").mkdir()
-    frames[0].save(folder / "a/one.gif", save_all=True, append_images=frames[1:])
-    doc["images"][0]["file_name"] = "a\\one.gif"
-
-
-def same(first: InstanceIndex, second: InstanceIndex) -> bool:
-    names = ("digest", "paths", "warnings", "declared", "taxonomy")
-    return all(getattr(first, name) == getattr(second, name) for name in names)
-
-
-def read_without_json(file: Path, monkeypatch: pytest.MonkeyPatch, **options: str) -> InstanceIndex:
-    """Read from the cache, or fail."""
-    with monkeypatch.context() as patch:
-        patch.setattr(coco, "_parsed", lambda *_: pytest.fail("the file was parsed"))
-        return read_index(file, **options)
-
-
-@pytest.mark.parametrize("space", ["fine", "super"])
-def test_second_reading_is_the_same_without_parsing(
-    tmp_path: Path, kept: Path, monkeypatch, space: str
-) -> None:
-    file = write(tmp_path, warned)
-    plain = read_index(file, label_space=space, cache=False)
-    assert not kept.exists()
-    assert [w.kind for w in plain.warnings] == ["mask-differs", "file-name", "frames"]
-    read_index(file)
-    assert same(plain, read_without_json(file, monkeypatch, label_space=space))
-    with pytest.raises(DataError, match="not among them"):  # another way of reading
-        read_index(file, taxonomy=type(plain.taxonomy)(plain.taxonomy.categories[:1]))
-    (tmp_path / "two.png").unlink()
-    with pytest.raises(DataError, match=r"two\.png"):  # pictures are looked for every time
-        read_without_json(file, monkeypatch)
-
-
-def test_changed_content_of_equal_size_and_time_is_read_anew(tmp_path: Path, kept: Path) -> None:
-    file = write(tmp_path)
-    read_index(file)
-    file.write_text(file.read_text().replace('"category_id": 7', '"category_id": 3'))
-    assert read_index(file).category_ids.tolist() == [3, 3, 3]
-
-
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"text"])
-def test_damaged_cache_is_made_anew(tmp_path: Path, kept: Path, caplog, damage: Callable) -> None:
-    file = write(tmp_path)
-    first = read_index(file)
-    (stored,) = kept.glob("index-*.npz")
-    stored.write_bytes(damage(stored.read_bytes()))
-    assert same(first, read_index(file)) and "made anew" in caplog.text
-    columns = dict(np.load(stored)) | {"areas": np.array([{"an": "object"}], dtype=object)}
-    np.savez(stored, **columns)
-    assert same(first, read_index(file))  # pickles are not opened
-
-
-def test_the_cache_stays_small_and_is_not_needed(tmp_path: Path, kept: Path, monkeypatch) -> None:
-    monkeypatch.setattr(cache, "MOST", 2)
-    file = write(tmp_path)
-    for number in range(4):
-        content = json.loads(file.read_text()) | {"info": number}
-        file.write_text(json.dumps(content))
-        read_index(file)
-    assert len(list(kept.iterdir())) == 2
-    shutil.rmtree(kept)
-    kept.write_text("in the way")
-    assert read_index(file).num_annotations == 3

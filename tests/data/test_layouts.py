@@ -142,6 +142,7 @@ def cvat(folder: Path) -> Path:
 
 def voc(folder: Path) -> Path:
     (folder / "SegmentationObject").mkdir()
+    picture(4, 4).save(folder / "SegmentationObject/p1.png")
     (folder / "Annotations").mkdir()
     (folder / "Annotations/p1.xml").write_text("<annotation>\n<object>")
     return folder / "Annotations/p1.xml"
@@ -166,7 +167,7 @@ FORMATS: dict[Callable[[Path], Path], tuple[str, str]] = {
     label_studio: ("Label Studio", "label-studio-converter export"),
     cvat: ("CVAT", "datum convert -if cvat"),
     voc: ("Pascal VOC", "datum convert -if voc"),
-    yolo: ("YOLO", "/train/labels', "),
+    yolo: ("YOLO", "DetectionDataset.from_yolo"),
     masks: ("PNG", "pycocotools.mask.encode"),
 }
 
