@@ -120,7 +120,8 @@ def read_segmentation(segmentation: Any, size: tuple[int, int], note: Note) -> M
     """The mask of a picture of `size` (height, width), or None; never raises for bad input."""
     try:
         if isinstance(segmentation, dict) and segmentation:
-            mask = rles.examine(_checked_rle(segmentation, size))
+            _require_size(segmentation.get("size"), size)
+            mask = rles.examine(segmentation)
         elif isinstance(segmentation, list | tuple) or not segmentation:
             mask = _rasterised(segmentation or [], size, note)
         else:
@@ -135,16 +136,10 @@ def read_segmentation(segmentation: Any, size: tuple[int, int], note: Note) -> M
     return mask
 
 
-def _checked_rle(segmentation: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-    """The same, if it has counts and the picture's size."""
-    if "counts" not in segmentation and segmentation.keys() - {"size"}:
-        keys = ", ".join(sorted(map(str, segmentation)))
-        raise UserError(f"an object with {keys}; COCO wants {{size, counts}}, or [[x1, y1, ...]]")
-    declared = segmentation.get("size")
+def _require_size(declared: Any, size: tuple[int, int]) -> None:
     if isinstance(declared, list | tuple) and list(declared) != list(size):
         swapped = " (swapped)" if list(declared) == [size[1], size[0]] else ""
         raise UserError(f"RLE size {_short(declared)}{swapped}, picture {list(size)}")
-    return segmentation
 
 
 def _rasterised(rings: Sequence[Any], size: tuple[int, int], note: Note) -> Mask | None:
@@ -168,23 +163,16 @@ def _rasterised(rings: Sequence[Any], size: tuple[int, int], note: Note) -> Mask
 
 
 def _require_flat(rings: Sequence[Any]) -> None:
-    """Raises UserError for a list that holds no flat rings: what it is, and how to flatten it."""
-    inner = [value for ring in rings if isinstance(ring, list | tuple) for value in ring]
-    if any(isinstance(ring, dict) for ring in rings):
-        form = "points as objects: [[v for p in points for v in (p['x'], p['y'])]]"
-    elif any(isinstance(value, dict) for value in inner):
-        form = "rings of objects: [[v for p in ring for v in (p['x'], p['y'])] for ring in rings]"
-    elif rings and all(isinstance(ring, int | float) for ring in rings):
-        form = "one flat list of numbers: wrap it in a list"
-    elif not all(isinstance(ring, list | tuple) for ring in rings):
-        form = "not a list of rings"
-    elif any(isinstance(value, list | tuple) for value in inner):
-        form = "rings of points: [[v for point in ring for v in point[:2]] for ring in rings]"
-    elif len(rings) > 1 and {len(ring) for ring in rings} in ({2}, {3}):  # 3: a visibility, too
-        form = "points: [[v for point in points for v in point[:2]]]"
-    else:
-        return
-    raise UserError(f"{_short(rings)}, {form}; COCO wants flat rings, [[x1, y1, x2, y2, ...]]")
+    """Raises UserError for anything but a list of flat rings: how to make one."""
+    lists = all(isinstance(ring, list | tuple) for ring in rings)
+    nested = lists and any(isinstance(value, list | dict) for ring in rings for value in ring)
+    points = lists and len(rings) > 1 and {len(ring) for ring in rings} in ({2}, {3})
+    if nested or points or not lists:  # points of three: with a visibility
+        raise UserError(
+            f"{_short(rings)}; COCO wants a list of flat rings, [[x1, y1, x2, y2, ...]]. A ring of "
+            "points is made flat by [v for point in ring for v in point[:2]], one of objects by "
+            "[v for p in ring for v in (p['x'], p['y'])]"
+        )
 
 
 def _is_linked(

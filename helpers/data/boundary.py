@@ -15,32 +15,24 @@ from scipy import ndimage
 DILATION_RATIO = 0.02  # of the picture's diagonal
 
 
-def band_width(height: int, width: int, *, dilation_ratio: float = DILATION_RATIO) -> int:
+def band_width(height: int, width: int) -> int:
     """Width of the band in pixels, at least 1; 34 for a picture of 1200 x 1200."""
-    return max(1, round(dilation_ratio * math.hypot(height, width)))
+    return max(1, round(DILATION_RATIO * math.hypot(height, width)))
 
 
-def boundary_band(
-    mask: NDArray[np.bool_], *, dilation_ratio: float = DILATION_RATIO
-) -> NDArray[np.bool_]:
+def boundary_band(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels of a (H, W) bool mask within the band width of its outside, (H, W) bool.
 
     Distance is chessboard distance. The outside of the picture counts as outside of the mask.
     """
-    window = 2 * band_width(*mask.shape, dilation_ratio=dilation_ratio) + 1
+    window = 2 * band_width(*mask.shape) + 1
     inner = ndimage.minimum_filter(mask.astype(np.uint8), window, mode="constant", cval=0)
     return mask & (inner == 0)
 
 
-def boundary_iou(
-    mask: NDArray[np.bool_],
-    other: NDArray[np.bool_],
-    *,
-    dilation_ratio: float = DILATION_RATIO,
-) -> float:
+def boundary_iou(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     """IoU of the bands of two (H, W) bool masks of one size, each inside its own mask; 0 if both
     are empty."""
-    band = boundary_band(mask, dilation_ratio=dilation_ratio)
-    other_band = boundary_band(other, dilation_ratio=dilation_ratio)
+    band, other_band = boundary_band(mask), boundary_band(other)
     union = np.count_nonzero(band | other_band)
     return np.count_nonzero(band & other_band) / union if union else 0.0

@@ -10,6 +10,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any
@@ -74,14 +75,10 @@ class InstanceDataset(Dataset[Sample]):
     ) -> None:
         sides = (short_side, short_side) if isinstance(short_side, int) else short_side
         self.index, self.train, self.seed, self.max_side = index, train, seed, max_side
-        self._ranges = {
-            "short_side": sides,
-            "flip": flip,
-            "colour": colour,
-            "blur": blur,
-            "rotate": rotate,
-            "photo": photo,
-        }
+        self._draw = partial(
+            draw, short_side=sides, flip=flip, colour=colour, blur=blur, rotate=rotate, photo=photo
+        )
+        self._plain = Draw(sides[0])
         filled = np.zeros(len(index), dtype=bool)
         filled[index.image_rows[~index.crowd]] = True
         keep = not train if keep_empty is None else keep_empty
@@ -102,12 +99,8 @@ class InstanceDataset(Dataset[Sample]):
     def __getitem__(self, position: int) -> Sample:
         """Sample number `position`. Raises DataError when its picture cannot be read."""
         row = int(self.rows[position])
-        return make_sample(self.index, row, self._draw(row), max_side=self.max_side)
-
-    def _draw(self, row: int) -> Draw:
-        if not self.train:
-            return Draw(self._ranges["short_side"][0])
-        return draw((self.seed, self.epoch, row), **self._ranges)
+        drawn = self._draw((self.seed, self.epoch, row)) if self.train else self._plain
+        return make_sample(self.index, row, drawn, max_side=self.max_side)
 
 
 def make_sample(index: InstanceIndex, row: int, drawn: Draw, *, max_side: int) -> Sample:

@@ -151,7 +151,7 @@ def whole(value: Any) -> int | None:
 
 def _size_of(rle: Mapping[str, Any]) -> tuple[int, int]:
     if not isinstance(rle, Mapping) or "size" not in rle or "counts" not in rle:
-        raise UserError("an RLE mask needs the keys 'size' and 'counts'")
+        raise UserError(f"an RLE mask needs the keys 'size' and 'counts', found {rle!r:.60}")
     return _checked_size(rle["size"])
 
 

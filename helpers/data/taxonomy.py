@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -39,19 +39,12 @@ class Taxonomy:
 
     categories: tuple[Category, ...]
     label_space: LabelSpace = "fine"
-    _labels: Mapping[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.label_space not in get_args(LabelSpace):
             raise ValueError(f"label space {self.label_space!r}: choose 'fine' or 'super'")
         ordered = tuple(sorted(self.categories, key=lambda category: category.id))
         object.__setattr__(self, "categories", ordered)
-        position = {category.name: n for n, category in enumerate(self.classes)}
-        labels = {
-            category.id: n if self.label_space == "fine" else position[category.supercategory]
-            for n, category in enumerate(ordered)
-        }
-        object.__setattr__(self, "_labels", labels)
 
     @cached_property
     def classes(self) -> tuple[Category, ...]:
@@ -60,6 +53,14 @@ class Taxonomy:
             return self.categories
         groups = dict.fromkeys(category.supercategory for category in self.categories)
         return tuple(Category(n, name, name) for n, name in enumerate(groups, start=1))
+
+    @cached_property
+    def _labels(self) -> dict[int, int]:
+        """The label of each category id."""
+        if self.label_space == "fine":
+            return {category.id: n for n, category in enumerate(self.categories)}
+        labels = {group.name: n for n, group in enumerate(self.classes)}
+        return {category.id: labels[category.supercategory] for category in self.categories}
 
     @property
     def num_classes(self) -> int:
@@ -138,7 +139,7 @@ def require_same(declared: Sequence[Category], demanded: Taxonomy, findings: Fin
     names = {category.id: category.name for category in demanded.categories}
     for category in declared:
         name = names.get(category.id)
-        if name is None or _key(category.name) != _key(name):
+        if name is None or _folded(canonical_name(category.name)) != _folded(canonical_name(name)):
             demand = "not among them" if name is None else f"there {name!r}"
             findings.add("category-name", f"category {category.id} {category.name!r} is {demand}")
 
@@ -161,10 +162,6 @@ def _read_category(entry: Any, note: Callable[[str, str], None]) -> Category | N
     name = texts.pop(name_key)
     groups = (texts[key] for key in _GROUP_KEYS if key in texts)
     return Category(number, name, next(groups, _GROUP_OF.get(canonical_name(name), name)))
-
-
-def _key(name: str) -> str:
-    return _folded(canonical_name(name))
 
 
 def _folded(name: str) -> str:
