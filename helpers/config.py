@@ -201,14 +201,10 @@ class TrainConfig(Section):
     max_side: Count = 1500  # px, no side of a picture is longer
     flip: Share = 0.5  # probability of a mirrored picture
     colour: Share = 0.1  # brightness, contrast, saturation factors U(1-c, 1+c), each with p 0.5
-    blur: NotNegative = (
-        0.0  # px, Gaussian blur of sigma U(0, blur) with p 0.5; hurts, says the paper
-    )
+    blur: NotNegative = 0.0  # px, sigma U(0, blur) of a Gaussian, p 0.5; hurts, says the paper
     rotate: NotNegative = 0.0  # degrees, turn by U(-rotate, rotate); hurts, says the paper
     photo: Share = 0.0  # strength of crops, clutter, patterns, light, noise, JPEG (data/photo.py)
-    repeat_factor: NotNegative = (
-        0.0  # show classes in a smaller share of the pictures more often; 0.01
-    )
+    repeat_factor: NotNegative = 0.0  # show classes in a smaller share of pictures more often; 0.01
     seed: int = 0  # of weights, order and augmentation
     workers: WholeNumber = 2  # loader processes, for each training process
     checkpoint_every: Count = 1000  # steps

@@ -88,14 +88,14 @@ class Picture(Figure):
             if axes.axison:  # makes the labels of ticks, which else come while it is drawn
                 axes.get_xticklabels(which="both")
                 axes.get_yticklabels(which="both")
-        for text in self.findobj(Text):
+        texts = self.findobj(Text)
+        foreign = {c for text in texts for c in text.get_text() if not c.isascii()}
+        fonts = sorted({font for c in foreign if (font := _font_for(c))})
+        for text in texts:
             text.set_parse_math(text.get_text().startswith(POWER))
-            families = tuple(text.get_fontfamily())
-            more = {_family_for(c, families) for c in text.get_text() if not c.isascii()} - {None}
-            if more:
-                text.set_fontfamily([*families, *sorted(more)])
+            text.set_fontfamily(list(dict.fromkeys([*text.get_fontfamily(), *fonts])))
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from")  # `_family_for` says it once
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # `_font_for` says it once
             super().draw(renderer)
 
     def encoded(self) -> tuple[str, bytes]:
@@ -152,17 +152,15 @@ def instance_colours(count: int) -> list[str]:
 
 
 @functools.cache
-def _family_for(character: str, families: tuple[str, ...]) -> str | None:
-    """The installed font family to draw a character with that `families` lack; None if none is
-    needed, or none has it, which is said once for each script."""
-    code = ord(character)
-    given = [findfont(FontProperties(family=[name])) for name in families]
-    if any(get_font(file).get_char_index(code) for file in given):
-        return None
-    for font in sorted(fontManager.ttflist, key=lambda font: (font.style != "normal", font.name)):
-        # The font of last resort has a box with the name of the script for every character.
-        if "LastResort" not in font.fname and get_font(font.fname).get_char_index(code):
-            return font.name
+def _font_for(character: str) -> str | None:
+    """The installed font to draw a character with that the usual one lacks; None if none is needed,
+    or none has it, which is said once for each script."""
+    fonts = sorted(fontManager.ttflist, key=lambda font: (font.style != "normal", font.name))
+    # The font of last resort has a box with the name of the script for every character.
+    known = ((font.name, font.fname) for font in fonts if "LastResort" not in font.fname)
+    for name, file in (("", findfont(FontProperties())), *known):
+        if get_font(file).get_char_index(ord(character)):
+            return name or None
     _warn_without_font(unicodedata.name(character, "unnamed").split()[0])
     return None
 
@@ -170,8 +168,8 @@ def _family_for(character: str, families: tuple[str, ...]) -> str | None:
 @functools.cache
 def _warn_without_font(script: str) -> None:
     log.warning(
-        "no installed font has %s characters: names with them are drawn as boxes. Install one that "
-        "does, such as Noto Sans (for Chinese, Japanese, Korean: Noto Sans CJK), and start anew",
+        "no installed font has %s characters, which are drawn as boxes: install one that does, as "
+        "Noto Sans (for Chinese, Japanese, Korean: Noto Sans CJK), and start anew",
         script,
     )
 
@@ -186,20 +184,20 @@ def short_name(name: str, *, length: int = 26) -> str:
 def short_names(names: Iterable[str], *, length: int = 26) -> dict[str, str]:
     """The label of each name: its `short_name`, yet never the same for two.
 
-    Names that would share one show their ends too, and a number where these agree as well.
+    Names that would share one keep all their alternatives; a number tells apart what is still
+    alike.
     """
     labels = {name: short_name(name, length=length) for name in names}
     shared = Counter(labels.values())
     taken: set[str] = set()
     for name, label in labels.items():
-        if shared[label] > 1:
-            whole = _one_line(name)
-            tail = whole[-(length // 2) :]
-            label = whole if len(whole) <= length else whole[: length - 1 - len(tail)] + "…" + tail
+        whole = _one_line(name)
+        if shared[label] > 1 and len(whole) <= length:
+            label = whole
         unique, number = label, 1
         while unique in taken:
             number += 1
-            unique = f"{label[: length - 2 - len(str(number))]} {number}"
+            unique = f"{label[: length - 1 - len(str(number))]} {number}"
         taken.add(unique)
         labels[name] = unique
     return labels

@@ -221,9 +221,7 @@ def test_any_name_is_drawn_and_no_two_look_alike(kind: str):
         labels += [*axes.get_xticklabels(), *axes.get_yticklabels(), *axes.texts]
     texts = {text.get_text().removesuffix("  (5)") for text in labels}
     assert {"椅子", "$a_b^{", "100 % wool", "a/b", "<b>x</b>"} <= texts
-    assert len([text for text in texts if "Lamp" in text or "!" in text]) == 4
-    if kind == "class bars":
-        assert len(picture.axes[0].get_legend().get_texts()) == len(NAMES)
+    assert len([text for text in texts if "Lamp" in text or text.startswith("an unus")]) == 4
 
 
 def test_short_names():
@@ -244,18 +242,13 @@ def test_a_font_that_has_the_letters_is_found_and_a_missing_one_is_told_once(
     """DejaVu Sans has neither letter; another of the fonts that matplotlib brings has the first."""
     own = [font for font in fontManager.ttflist if "mpl-data" in font.fname]
     monkeypatch.setattr(fontManager, "ttflist", own)
-    drawing_style._family_for.cache_clear()
+    drawing_style._font_for.cache_clear()
     code = 0x1D8D
     assert not get_font(findfont("DejaVu Sans")).get_char_index(code)
     picture = Picture((2, 1))
-    words = [
-        picture.text(0, 0, chr(code)),
-        picture.text(0, 1, "\U0001b170"),
-        picture.text(1, 0, "a"),
-    ]
+    word = picture.text(0, 0, chr(code) + "\U0001b170")
     with caplog.at_level(logging.WARNING):
         picture.encoded()
         picture.encoded()
-    families = [len(word.get_fontfamily()) for word in words]
-    assert families[0] == families[2] + 1 and families[1] == families[2]
+    assert len(word.get_fontfamily()) == 2
     assert len([record for record in caplog.records if "NUSHU" in record.message]) == 1
