@@ -34,14 +34,9 @@ class SplitReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         paths = {"annotations": str(self.annotations), "images": str(self.images)}
+        severity = {True: "error", False: "warning"}
         findings = [
-            {
-                **asdict(finding),
-                "severity": "error" if finding.is_error else "warning",
-                "what": finding.what,
-                "remedy": finding.remedy,
-            }
-            for finding in self.findings
+            {**asdict(f), "severity": severity[f.is_error], "what": f.what} for f in self.findings
         ]
         return {**asdict(self), **paths, "findings": findings, "usable": self.error is None}
 
@@ -145,7 +140,7 @@ def _lines(report: SplitReport) -> Iterator[str]:
         yield f"  ERROR {report.error}"
     for finding in report.findings:
         label = "ERROR" if finding.is_error else "warning"
-        yield f"  {label} {finding.what} ({finding.total}). {finding.remedy}"
+        yield f"  {label}, {finding.total} times: {finding.what}"
         yield from (f"    {place}" for place in finding.places)
         if finding.total > len(finding.places):
             yield f"    and {finding.total - len(finding.places)} more"

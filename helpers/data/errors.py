@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from helpers.files import UserError
 
@@ -23,75 +22,41 @@ class DataError(UserError):
         return type(self), (str(self), self.findings)  # so that it survives the way from a worker
 
 
-# kind -> (what is wrong, how to fix it)
+# kind -> what is wrong (how to fix it)
 ERRORS = {
-    "field": ("missing or wrong field", "Correct the file."),
-    "id-twice": ("id used twice", "Correct the file: ids must be unique."),
-    "undeclared": (
-        "annotation of an image or category that is not declared",
-        "Correct the file, or declare it.",
-    ),
-    "category-name": (
-        "category has another name than the classes demanded",
-        "Use files of one release, or read this one with its own classes.",
-    ),
-    "mask": ("mask that cannot be read", "Correct or export these masks again."),
-    "box-corners": (
-        "most boxes look like [x1, y1, x2, y2]",
-        "COCO wants [x, y, width, height]: convert.",
-    ),
-    "file-missing": (
-        "image file not found",
-        "Give the right image folder; file names are relative to it.",
-    ),
-    "file-unreadable": (
-        "image file cannot be read",
-        "Replace it, or take its entry out of the file.",
-    ),
-    "size-differs": (
-        "image file has another size than declared",
-        "Correct the file or replace the picture.",
-    ),
+    "field": "missing or wrong field (correct the file)",
+    "id-twice": "id used twice (correct the file: ids must be unique)",
+    "undeclared": "annotation of an undeclared image or category (correct it, or declare that)",
+    "category-name": "category has another name than the classes demanded (use files of one "
+    "release, or read this one with its own classes)",
+    "mask": "mask that cannot be read (correct or export these masks again)",
+    "box-corners": "most boxes look like [x1, y1, x2, y2] (convert to [x, y, width, height])",
+    "file-missing": "image file not found (give the right image folder; names are relative to it)",
+    "file-unreadable": "image file cannot be read (replace it, or take its entry out of the file)",
+    "size-differs": "image file has another size than declared (correct the file or the picture)",
 }
 
-# kind -> (what is odd, what is done about it)
+# kind -> what is odd (what is done about it)
 WARNINGS = {
-    "categories": ("oddity of the categories", "They are matched by id."),
-    "crowd-only": (
-        "class with nothing but crowd regions (iscrowd 1), of which nothing is learned",
-        "CVAT exports masks drawn by brush so: set iscrowd to 0 where they are single objects.",
-    ),
-    "mask-missing": ("annotation without a usable mask", "These annotations are left out."),
-    "mask-twice": (
-        "annotation given twice: same picture, class and mask",
-        "All are used. Delete the copies: a perfect detector would miss every second one.",
-    ),
-    "mask-differs": (
-        "area or bbox that is off the mask by more than 5 % or 1 px",
-        "Those of the mask are used.",
-    ),
-    "polygon": (
-        "polygon partly outside the picture, or with a ring of fewer than 3 points",
-        "It is cut at the border; such rings are left out.",
-    ),
-    "picture-twice": (
-        "picture listed under several image ids",
-        "All are used. Merge them: what is annotated under one id is missing under the others.",
-    ),
-    "file-name": (
-        "file_name is written differently from the name of the file",
-        "The file found is used.",
-    ),
-    "orientation": ("EXIF orientation contradicts the declared size", "The tag is not applied."),
-    "frames": ("picture with more than one frame", "The first one is used."),
-    "split-leak": (
-        "same picture in two splits",
-        "Scores on it say too little: leave it out of one of them.",
-    ),
-    "skipped": ("picture that cannot be used", "It is left out, with its annotations."),
+    "categories": "oddity of the categories (they are matched by id)",
+    "crowd-only": "class of crowd regions (iscrowd 1) alone, of which nothing is learned (CVAT "
+    "exports masks drawn by brush so: set iscrowd to 0 where they are single objects)",
+    "mask-missing": "annotation without a usable mask (it is left out)",
+    "mask-twice": "annotation given twice: same picture, class and mask (all are used; delete the "
+    "copies: a perfect detector would miss every second one)",
+    "mask-differs": "area or bbox is off the mask, by over 5 % or 1 px (the mask's own are used)",
+    "polygon": "polygon partly outside the picture, or with a ring of fewer than 3 points (it is "
+    "cut at the border; such rings are left out)",
+    "picture-twice": "picture listed under several image ids (all are used; merge them: what is "
+    "annotated under one id is missing under the others)",
+    "file-name": "file_name is written differently from the file's name (the file found is used)",
+    "orientation": "EXIF orientation contradicts the declared size (the tag is not applied)",
+    "frames": "picture with more than one frame (the first one is used)",
+    "split-leak": "same picture in two splits (scores on it say too little: take it out of one)",
+    "skipped": "picture that cannot be used (it is left out, with its annotations)",
 }
 
-KINDS = MappingProxyType({**ERRORS, **WARNINGS})
+KINDS = {**ERRORS, **WARNINGS}
 
 
 @dataclass(frozen=True)
@@ -108,19 +73,16 @@ class Finding:
 
     @property
     def what(self) -> str:
-        return KINDS[self.kind][0]
-
-    @property
-    def remedy(self) -> str:
-        return KINDS[self.kind][1]
+        """What is wrong, and in brackets how to fix it, or what is done about it."""
+        return KINDS[self.kind]
 
     def brief(self) -> str:
         """One line for a log: how many, and one place."""
-        return f"{self.what}, {self.total} in all, as {self.places[0]}. {self.remedy}"
+        return f"{self.what}, {self.total} in all, as {self.places[0]}"
 
     def __str__(self) -> str:
         more = f"; in all {self.total}" if self.total > len(self.places) else ""
-        return f"{self.what}: {'; '.join(self.places)}{more}. {self.remedy}"
+        return f"{self.what}: {'; '.join(self.places)}{more}"
 
 
 class Findings:

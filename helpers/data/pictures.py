@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,17 +37,15 @@ WORTH_KEEPING = 200  # pictures; what is known of fewer is looked up anew each t
 _ORIENTATION = 0x0112
 _SIXTEEN_BITS = ("PNG", "PPM")  # never more bits, also where Pillow opens them in its 32-bit mode
 _TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
-_TURNS = MappingProxyType(
-    {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_270,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_90,
-    }
-)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # Once for the process: changing the filters around each call is not safe between threads.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # half the hard limit

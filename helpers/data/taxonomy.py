@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from helpers.data.errors import Findings
@@ -191,20 +190,16 @@ def _published() -> Taxonomy:
 
 FUTURE3D = _published()
 
-ALIASES: Mapping[str, str] = MappingProxyType(
-    {
-        "Coffee Table": "Tea Table",
-        "Sideboard / Side Cabinet / Console Table": "Sideboard / Side Cabinet / Console",
-        "Wine Cabinet": "Wine Cooler",
-        "King-size Bed": "Double Bed",
-        "Lounge Chair / Cafe Chair / Office Chair": "Lounge Chair / Book-chair / Computer Chair",
-        "Three-Seat / Multi-seat Sofa": "Three-Seat / Multi-person sofa",
-        "Loveseat Sofa": "Two-seat Sofa",
-    }
-)
+ALIASES = {  # of later releases
+    "Coffee Table": "Tea Table",
+    "Sideboard / Side Cabinet / Console Table": "Sideboard / Side Cabinet / Console",
+    "Wine Cabinet": "Wine Cooler",
+    "King-size Bed": "Double Bed",
+    "Lounge Chair / Cafe Chair / Office Chair": "Lounge Chair / Book-chair / Computer Chair",
+    "Three-Seat / Multi-seat Sofa": "Three-Seat / Multi-person sofa",
+    "Loveseat Sofa": "Two-seat Sofa",
+}
 
-_CANONICAL = MappingProxyType(
-    {_folded(c.name): c.name for c in FUTURE3D.categories}
-    | {_folded(alias): name for alias, name in ALIASES.items()}
-)
-_GROUP_OF = MappingProxyType({c.name: c.supercategory for c in FUTURE3D.categories})
+_CANONICAL = {_folded(name): name for name in FUTURE3D.names}
+_CANONICAL |= {_folded(alias): name for alias, name in ALIASES.items()}
+_GROUP_OF = {category.name: category.supercategory for category in FUTURE3D.categories}

@@ -106,7 +106,7 @@ def test_D59_same_pictures_in_two_splits_are_told_whatever_their_names(
     shutil.copy(tmp_path / "train/image/one.png", tmp_path / "val/image/one.png")
     shutil.copy(tmp_path / "train/image/two.png", tmp_path / "val/image/two.png")
     assert main(["check", str(tmp_path)]) == 0
-    assert "same picture in two splits (2)" in capsys.readouterr().out
+    assert "2 times: same picture in two splits" in capsys.readouterr().out
 
 
 @pytest.fixture
