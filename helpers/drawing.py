@@ -158,25 +158,17 @@ def _draw_contour(axes: Axes, mask: np.ndarray, colour: str, *, width: float) ->
     padded = np.pad(mask.astype(float), 1)
     rows, columns = (np.arange(-1, side + 1) for side in mask.shape)
     lines = axes.contour(columns, rows, padded, levels=[0.5], colors=[colour])
-    lines.set_linewidth(1.2 * width)
-    lines.set_path_effects(
-        [
-            patheffects.Stroke(linewidth=2.8 * width, foreground="black", alpha=0.55),
-            patheffects.Stroke(linewidth=1.9 * width, foreground="white"),
-            patheffects.Normal(),
-        ]
-    )
+    strokes = ((2.8, "black", 0.55), (1.9, "white", 1.0))  # width, colour, opacity
+    under = [patheffects.Stroke(linewidth=w * width, foreground=c, alpha=a) for w, c, a in strokes]
+    lines.set(linewidth=1.2 * width, path_effects=[*under, patheffects.Normal()])
     axes.set(xlim=(-0.5, mask.shape[1] - 0.5), ylim=(mask.shape[0] - 0.5, -0.5))
 
 
 def _draw_box(axes: Axes, box: np.ndarray, colour: str) -> None:
     x1, y1, x2, y2 = box
     for width, edge in ((2.4, "white"), (1.3, colour)):
-        axes.add_patch(
-            Rectangle(
-                (x1 - 0.5, y1 - 0.5), x2 - x1, y2 - y1, fill=False, linewidth=width, edgecolor=edge
-            )
-        )
+        look = {"fill": False, "linewidth": width, "edgecolor": edge}
+        axes.add_patch(Rectangle((x1 - 0.5, y1 - 0.5), x2 - x1, y2 - y1, **look))
 
 
 def _draw_label(axes: Axes, overlay: Overlay, row: int, text: str, *, inches: float) -> None:

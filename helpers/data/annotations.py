@@ -122,11 +122,11 @@ def read_segmentation(segmentation: Any, size: tuple[int, int], note: Note) -> M
         if isinstance(segmentation, dict) and segmentation:
             _require_size(segmentation.get("size"), size)
             mask = rles.examine(segmentation)
-        elif isinstance(segmentation, list | tuple) or not segmentation:
+        elif _is_flat(segmentation or []):
             mask = _rasterised(segmentation or [], size, note)
         else:
-            kind = type(segmentation).__name__
-            raise UserError(f"{kind}, neither RLE nor a list of polygons")
+            note("mask-form", f"segmentation: {_short(segmentation)}")
+            return None
     except UserError as error:
         note("mask", f"segmentation: {error}")
         return None
@@ -144,7 +144,6 @@ def _require_size(declared: Any, size: tuple[int, int]) -> None:
 
 def _rasterised(rings: Sequence[Any], size: tuple[int, int], note: Note) -> Mask | None:
     """The mask of polygons; None when no ring has three points."""
-    _require_flat(rings)
     usable = [ring for ring in rings if len(ring) % 2 or len(ring) >= 6]
     if len(usable) < len(rings):
         note("polygon", f"segmentation: {_short(rings)}, a ring of fewer than 3 points")
@@ -162,17 +161,13 @@ def _rasterised(rings: Sequence[Any], size: tuple[int, int], note: Note) -> Mask
     return rles.examine(rle)
 
 
-def _require_flat(rings: Sequence[Any]) -> None:
-    """Raises UserError for anything but a list of flat rings: how to make one."""
-    lists = all(isinstance(ring, list | tuple) for ring in rings)
-    nested = lists and any(isinstance(value, list | dict) for ring in rings for value in ring)
-    points = lists and len(rings) > 1 and {len(ring) for ring in rings} in ({2}, {3})
-    if nested or points or not lists:  # points of three: with a visibility
-        raise UserError(
-            f"{_short(rings)}; COCO wants a list of flat rings, [[x1, y1, x2, y2, ...]]. A ring of "
-            "points is made flat by [v for point in ring for v in point[:2]], one of objects by "
-            "[v for p in ring for v in (p['x'], p['y'])]"
-        )
+def _is_flat(rings: Any) -> bool:
+    """Is this a list of rings, each a flat list of values?"""
+    if not isinstance(rings, list | tuple) or not all(isinstance(r, list | tuple) for r in rings):
+        return False
+    if len(rings) > 1 and {len(ring) for ring in rings} in ({2}, {3}):
+        return False  # points, or points with a visibility
+    return not any(isinstance(value, list | dict) for ring in rings for value in ring)
 
 
 def _is_linked(

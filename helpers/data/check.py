@@ -140,7 +140,7 @@ def _lines(report: SplitReport) -> Iterator[str]:
         yield f"  ERROR {report.error}"
     for finding in report.findings:
         label = "ERROR" if finding.is_error else "warning"
-        yield f"  {label}, {finding.total} times: {finding.what}"
+        yield f"  {label} ({finding.total}): {finding.what}"
         yield from (f"    {place}" for place in finding.places)
         if finding.total > len(finding.places):
             yield f"    and {finding.total - len(finding.places)} more"

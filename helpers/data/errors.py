@@ -30,6 +30,9 @@ ERRORS = {
     "category-name": "category has another name than the classes demanded (use files of one "
     "release, or read this one with its own classes)",
     "mask": "mask that cannot be read (correct or export these masks again)",
+    "mask-form": "mask that is neither RLE nor a list of flat rings, [[x1, y1, x2, y2, ...]] "
+    "(flatten a ring of points by [v for point in ring for v in point[:2]], a ring of objects by "
+    "[v for p in ring for v in (p['x'], p['y'])])",
     "box-corners": "most boxes look like [x1, y1, x2, y2] (convert to [x, y, width, height])",
     "file-missing": "image file not found (give the right image folder; names are relative to it)",
     "file-unreadable": "image file cannot be read (replace it, or take its entry out of the file)",

@@ -11,8 +11,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from shutil import disk_usage
 from typing import Any
 
 import numpy as np
@@ -38,8 +36,6 @@ from helpers.data.photo import photographed
 from helpers.data.pictures import read_picture
 from helpers.data.rle import decode_box
 from helpers.structures import Sample, Targets
-
-SHM = Path("/dev/shm")  # where Linux keeps what processes share
 
 _SHARED_MEMORY = re.compile("shared memory|Bus error|No space left on device")
 
@@ -239,10 +235,9 @@ class WorkerLoader(DataLoader):
         except RuntimeError as error:
             if not _SHARED_MEMORY.search(str(error)):
                 raise
-            room = f" ({SHM} holds {disk_usage(SHM).total >> 20} MiB)" if SHM.is_dir() else ""
             raise DataError(
-                f"the loader processes ran out of shared memory{room}: give a "
-                "container more (docker run --shm-size=8g), or set train.workers to 0"
+                "the loader processes ran out of shared memory: give a container more (docker run "
+                "--shm-size=8g), or set train.workers to 0"
             ) from error
 
 

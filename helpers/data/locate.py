@@ -56,15 +56,15 @@ def locate_pictures(
 def find_picture(file_name: str, folders: tuple[Path, ...]) -> tuple[Path, bool] | None:
     """The file that a file name means, in the first of the folders that has it, and whether the
     name is written just so, but for its extension."""
+    spellings = [] if escapes(file_name) else [(folder, file_name) for folder in folders]
     plain = _relative_name(file_name)
     for folder in folders:
-        names = [] if escapes(file_name) else [file_name]
-        names += [plain, plain.removeprefix(f"{folder.name}/")]
-        names += [unicodedata.normalize("NFD", name) for name in names]
-        for name in dict.fromkeys(names):
-            path = _existing(folder, name)
-            if path is not None:
-                return path, name == file_name
+        for name in (plain, plain.removeprefix(f"{folder.name}/")):
+            spellings += [(folder, name), (folder, unicodedata.normalize("NFD", name))]
+    for folder, name in dict.fromkeys(spellings):
+        path = _existing(folder, name)
+        if path is not None:
+            return path, name == file_name
     return None
 
 

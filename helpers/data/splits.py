@@ -43,8 +43,8 @@ def compare_classes(first: InstanceIndex, second: InstanceIndex, findings: Findi
     there = [n for n in first.declared if n in second.declared]
     moved = next((pair for pair in zip(here, there, strict=True) if pair[0] != pair[1]), None)
     if moved:
-        ids = f"category {moved[0]} stands where the other has {moved[1]}"
-        findings.add("categories", f"{ids}: mind tools that count positions")
+        place = f"in another order: {moved[0]} stands where the other file has {moved[1]}"
+        findings.add("categories", f"{place}; mind tools that count positions")
 
 
 def holdout(index: InstanceIndex, count: int, *, seed: int = 0) -> tuple[list[int], list[int]]:

@@ -72,7 +72,7 @@ def test_crowds_are_counted_apart(tmp_path: Path, capsys) -> None:
     ("change", "status", "told"),
     [
         (lambda c: None, 0, ""),
-        (list.reverse, 0, "category 7 stands where the other has 3"),
+        (list.reverse, 0, "another order: 7 stands where the other file has 3"),
         (lambda c: c[0].update(name="stool"), 1, "category 3 'stool' is there 'chair'"),
         (lambda c: c.insert(0, {"id": 9, "name": "bed"}), 1, "category 9 'bed' is not among them"),
     ],
@@ -106,7 +106,7 @@ def test_D59_same_pictures_in_two_splits_are_told_whatever_their_names(
     shutil.copy(tmp_path / "train/image/one.png", tmp_path / "val/image/one.png")
     shutil.copy(tmp_path / "train/image/two.png", tmp_path / "val/image/two.png")
     assert main(["check", str(tmp_path)]) == 0
-    assert "2 times: same picture in two splits" in capsys.readouterr().out
+    assert "(2): same picture in two splits" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -264,6 +264,9 @@ def test_D39_pictures_may_be_links_and_lie_beside_the_json(tmp_path: Path) -> No
     images.mkdir()
     (images / "one.png").symlink_to(tmp_path / "one.png")
     assert [path.parent for path in read_index(file, images).paths] == [images, tmp_path]
+    file.write_text(file.read_text().replace("one.png", "images/one.png"))
+    assert read_index(file, images).warnings == ()  # so it is, relative to the JSON
+    file.write_text(file.read_text().replace("images/one.png", "one.png"))
     (tmp_path / "one.png").unlink()
     with pytest.raises(ValueError, match="nowhere does not exist"):
         read_index(file, tmp_path / "nowhere")
