@@ -13,7 +13,6 @@ is a process of its own and leaves a file; what has one is not trained again.
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import time
 from collections.abc import Sequence
@@ -183,7 +182,7 @@ def run_all(args: argparse.Namespace) -> list[dict[str, Any]]:
     fitted = change(fit_config(train, plain.data, start=None).config, train__workers=0)
     folder = args.out or outputs_dir() / "beside_torchvision" / f"{name}-{args.steps}"
     make_folder(folder)
-    rows = []
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
     for seed in args.seeds:
         base = change(fitted, train__seed=seed, train__steps=args.steps)
         base = change(base, train__warmup_steps=min(100, args.steps // 10))
@@ -192,13 +191,14 @@ def run_all(args: argparse.Namespace) -> list[dict[str, Any]]:
             file = folder / f"{model.replace(', ', '-').replace(' ', '_')}-{seed}.json"
             if not file.exists():
                 config = change(base, name=model, **changes)
-                ours = next((r for r in rows if r["model"] == "ours" and r["seed"] == seed), None)
+                ours = rows.get(("ours", seed))
                 seconds = ours["seconds"] if budget == "time" and ours else None
                 with ProcessPoolExecutor(1, get_context("spawn")) as alone:
                     alone.submit(measure, config, file, seconds).result()
-            rows.append({**read_json(file), "predictions": str(_predictions(file))})
-            print(table(rows[-1:]).to_string(index=False), flush=True)
-    return rows
+            row = {**read_json(file), "predictions": str(_predictions(file))}
+            rows[model, seed] = row
+            print(table([row]).to_string(index=False), flush=True)
+    return list(rows.values())
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -227,15 +227,11 @@ def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 def differences(rows: Sequence[dict[str, Any]], truth: Any) -> pd.Series:
     """Mask AP of "ours" less that of each other model, mean over the seeds both have."""
-    found = {(row["model"], row["seed"]): row["predictions"] for row in rows}
-    seeds = [seed for model, seed in found if model == "ours"]
+    found = {(row["model"], row["seed"]): Path(row["predictions"]) for row in rows}
     said = {}
-    for other in dict.fromkeys(model for model, _ in found):
-        common = [seed for seed in seeds if (other, seed) in found and other != "ours"]
-        pairs = [
-            (truth, *(read_json(Path(found[model, seed])) for model in (other, "ours")))
-            for seed in common
-        ]
+    for other in dict.fromkeys(model for model, _ in found if model != "ours"):
+        seeds = [n for model, n in found if model == other and ("ours", n) in found]
+        pairs = [(truth, read_json(found[other, n]), read_json(found["ours", n])) for n in seeds]
         if pairs:
             said[f"ours less {other}"] = str(mean_difference(pairs, preset="coco"))
     return pd.Series(said)
@@ -253,10 +249,10 @@ def main() -> None:
     args = parser.parse_args()
     rows = run_all(args)
     _, val = read_splits(change(ExperimentConfig("val"), **own_data(args)).data)
-    print(f"\n{table(rows).to_string(index=False)}\n\n{differences(rows, val).to_string()}")
-    file = (args.out or Path(rows[0]["predictions"]).parent) / "all.json"
-    content = {"rows": rows, "differences": differences(rows, val).to_dict()}
-    file.write_text(json.dumps(content, indent=1))
+    less = differences(rows, val)
+    print(f"\n{table(rows).to_string(index=False)}\n\n{less.to_string()}")
+    file = Path(rows[0]["predictions"]).parent / "all.json"
+    write_json(file, {"rows": rows, "differences": less.to_dict()})
     print(f"\n{file}")
 
 
