@@ -8,16 +8,54 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
+from helpers.data import rle
 from helpers.files import UserError
-from helpers.review.scores import ORDERS
-from helpers.review.sources import Item, Kind
+from helpers.review.sources import Item, Kind, Mask
 from helpers.review.store import Decision, DecisionStore, Verdict
+
+SMALL_PIECE = 16  # px; smaller islands and holes count as noise
+
+
+def defect_score(mask: Mask) -> float:
+    """How noisy a mask looks by itself: noisy pixels per pixel of its outline, 0 for a clean one.
+
+    Noisy are single bumps and notches (pixels with at most one direct neighbour of their own kind)
+    and all pixels of islands and holes of fewer than 16. The outline is the mask's pixels with a
+    direct neighbour outside.
+    """
+    if not mask.area:
+        return 0.0
+    plane = np.pad(rle.decode_box(mask.rle, mask.box), 2)
+    inner = plane[1:-1, 1:-1]
+    sides = (plane[:-2, 1:-1], plane[2:, 1:-1], plane[1:-1, :-2], plane[1:-1, 2:])
+    alike = sum((side == inner).view(np.int8) for side in sides)  # of the four direct neighbours
+    noisy = alike <= 1
+    for part in (inner, ~inner):
+        pieces, count = ndimage.label(part, np.ones((3, 3)) if part is inner else None)
+        sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+        noisy |= part & (sizes < SMALL_PIECE)[pieces]
+    return float(np.count_nonzero(noisy) / np.count_nonzero(inner & (alike < 4)))
+
+
+# What a review is sorted by, highest first; equal ones stay in the order of the pictures.
+ORDERS: Mapping[str, Callable[[Item], float]] = MappingProxyType(
+    {
+        "disagreement": lambda item: 1 - item.iou,
+        "changed pixels": lambda item: item.added + item.removed,
+        "defect score": lambda item: defect_score(item.shown),
+        "size": lambda item: item.shown.area,
+        "low score": lambda item: 1.0 if item.score is None else 1 - item.score,
+        "picture": lambda item: 0.0,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -101,8 +139,7 @@ class ReviewQueue:
             raise UserError(f"no order {order!r}: choose one of {', '.join(ORDERS)}")
         self.order = order
         if order not in self._values:
-            values = ORDERS[order](self.items).tolist()
-            self._values[order] = dict(zip((i.key for i in self.items), values, strict=True))
+            self._values[order] = {item.key: float(ORDERS[order](item)) for item in self.items}
         self.filter(self.filters)
 
     def filter(self, filters: Filters) -> None:
@@ -165,19 +202,16 @@ class ReviewQueue:
         """
         item = self.current
         if item is not None:
-            self._write(item, verdict, self.note(item))
+            self._write(item, verdict, self.store.note(item.key))
             self.next_undecided()
         return item
 
     def annotate(self, note: str) -> Item | None:
         """Write a note on the current item; its verdict and the cursor stay."""
         item = self.current
-        if item is not None and note != self.note(item):
+        if item is not None and note != self.store.note(item.key):
             self._write(item, self.store.verdict(item.key), note)
         return item
-
-    def note(self, item: Item) -> str:
-        return self.store.note(item.key)
 
     def undo(self) -> Item | None:
         """Take back the last verdict or note of this queue and go to its item.
@@ -229,8 +263,8 @@ def decisions_frame(items: Sequence[Item], store: DecisionStore) -> pd.DataFrame
             "added": item.added,
             "removed": item.removed,
             "score": item.score,
-            "verdict": (decision.verdict or "") if decision else "",
-            "note": decision.note if decision else "",
+            "verdict": store.verdict(item.key) or "",
+            "note": store.note(item.key),
             "time": decision.time if decision else "",
             "remark": item.remark,
         }

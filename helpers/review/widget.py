@@ -28,8 +28,7 @@ from helpers.data.pictures import open_picture, read_header, read_picture
 from helpers.drawing import Overlay, Panel, grid
 from helpers.drawing_style import GREY, class_colour, short_name
 from helpers.files import UserError
-from helpers.review.queue import Filters, ReviewQueue
-from helpers.review.scores import ORDERS
+from helpers.review.queue import ORDERS, Filters, ReviewQueue
 from helpers.review.sources import KINDS, Comparison, Item, Mask, Source
 from helpers.review.store import VERDICTS, DecisionStore
 from helpers.training.progress import someone_watches
@@ -156,7 +155,7 @@ class ReviewWidget(anywidget.AnyWidget):
             "decided": progress.decided,
             "verdicts": progress.verdicts,
             "verdict": queue.store.verdict(item.key) if item else None,
-            "note": queue.note(item) if item else "",
+            "note": queue.store.note(item.key) if item else "",
             "order": queue.order,
             "value": queue.value,
             "filters": vars(queue.filters),

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers.files import UserError
-from helpers.review.queue import Filters, ReviewQueue
-from helpers.review.scores import ORDERS
+from helpers.review.queue import ORDERS, Filters, ReviewQueue
 from helpers.review.store import DecisionStore
 from tests.review import review_data
 
@@ -86,9 +85,9 @@ def test_notes_stay_with_verdicts_and_go_with_undo(queue: ReviewQueue):
     assert queue.current == item and queue.progress().decided == 0
     queue.decide("flag")
     queue.undo()
-    assert (queue.store.verdict(item.key), queue.note(item)) == (None, "a leg is missing")
+    assert (queue.store.verdict(item.key), queue.store.note(item.key)) == (None, "a leg is missing")
     queue.undo()
-    assert queue.note(item) == ""
+    assert queue.store.note(item.key) == ""
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_a_disk_that_fails_keeps_the_cursor(queue: ReviewQueue, monkeypatch: pyt
     def full(*_: object) -> int:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("helpers.review.store.os.write", full)
+    monkeypatch.setattr("helpers.review.store.os.fsync", full)
     with pytest.raises(OSError, match="no space"):
         queue.decide("accept")
     assert queue.position == 0 and queue.progress().decided == 0 and queue.undo() is None
