@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from helpers.correction.components import support
 from helpers.data import rle
 from helpers.files import UserError
 from helpers.review.sources import Item, Kind, Mask
@@ -35,8 +36,7 @@ def defect_score(mask: Mask) -> float:
         return 0.0
     plane = np.pad(rle.decode_box(mask.rle, mask.box), 2)
     inner = plane[1:-1, 1:-1]
-    sides = (plane[:-2, 1:-1], plane[2:, 1:-1], plane[1:-1, :-2], plane[1:-1, 2:])
-    alike = sum((side == inner).view(np.int8) for side in sides)  # of the four direct neighbours
+    alike = support(plane)
     noisy = alike <= 1
     for part in (inner, ~inner):
         pieces, count = ndimage.label(part, np.ones((3, 3)) if part is inner else None)
