@@ -31,6 +31,7 @@ from helpers.files import UserError
 from helpers.review.queue import ORDERS, Filters, ReviewQueue
 from helpers.review.sources import KINDS, Comparison, Item, Mask, Source
 from helpers.review.store import VERDICTS, DecisionStore
+from helpers.series.panels import square_window
 from helpers.training.progress import someone_watches
 
 HERE = Path(__file__).parent
@@ -284,12 +285,7 @@ def _closeups(comparison: Comparison, item: Item, word: str) -> list[Panel]:
         picture = Image.new("RGB", size[::-1], GREY)
     boxes = np.array([mask.box for mask in (item.before, item.after) if mask])
     low, high = boxes[:, :2].min(0), (boxes[:, :2] + boxes[:, 2:]).max(0)
-    side = int(max(1.2 * (high - low).max(), 24))
-    window = []
-    for middle, limit in zip((low + high)[::-1] / 2, size, strict=True):  # rows, columns
-        length = min(side, limit)
-        start = int(np.clip(round(middle - length / 2), 0, limit - length))
-        window.append(slice(start, start + length))
+    window = square_window(np.append(low, high), size)
     label = short_name(comparison.labels[item.category], length=18)
     titles = f"{label}, IoU {item.iou:.3f}", f"+{item.added} -{item.removed} px, {word}"
     panels = []
