@@ -21,7 +21,7 @@ from PIL import Image
 from helpers.config import Preset, change
 from helpers.files import make_folder, read_json, write_json
 from helpers.inference.predict import predict_image
-from helpers.ladder.reference import REFERENCE, Reference
+from helpers.ladder.reference import Reference
 from helpers.ladder.rungs import MEMBERS, Rung, rungs
 from helpers.models.build import build_model
 from helpers.run_store import hardware
@@ -29,18 +29,19 @@ from helpers.training.data import read_split
 from helpers.training.loop import prepare
 
 KINDS = ("step", "picture")
+ROUNDS = 5
 
 
-def measure_costs(preset: Preset, *, rounds: int = 5, folder: Path = REFERENCE) -> Path:
+def measure_costs(preset: Preset) -> Path:
     """Time every row that has a model of its own; writes costs.json beside the reference.
 
-    Milliseconds, the median of `rounds` rounds after one to warm up: `step`, one training step, and
+    Milliseconds, the median of some rounds after one to warm up: `step`, one training step, and
     `picture`, one picture of the training set with the row's views. An ensemble's are the sums of
     its members'.
     """
     works = {row.key: _works(row) for row in rungs(preset) if row.key != "ensemble"}
     spent = defaultdict(list)
-    for _ in range(rounds + 1):
+    for _ in range(ROUNDS + 1):
         for key, both in works.items():
             for kind, work in zip(KINDS, both, strict=True):
                 spent[key, kind].append(_milliseconds(work))
@@ -49,7 +50,7 @@ def measure_costs(preset: Preset, *, rounds: int = 5, folder: Path = REFERENCE) 
         for key in works
     }
     rows["ensemble"] = {k: round(sum(rows[one][k] for one in MEMBERS), 1) for k in KINDS}
-    path = Reference.of(preset, hardware(), folder).folder / "costs.json"
+    path = Reference.of(preset, hardware()).folder / "costs.json"
     make_folder(path.parent)
     write_json(path, {"hardware": hardware(), "threads": torch.get_num_threads(), "rows": rows})
     return path

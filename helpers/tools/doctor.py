@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from helpers import files
+from helpers.data.parallel import available_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,8 +124,7 @@ def _kernel() -> Finding:
 
 
 def _cores() -> Finding:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Finding("CPU cores", ">=1", str(cores), True)
+    return Finding("CPU cores", ">=1", str(available_cores()), True)
 
 
 def _memory() -> Finding:
