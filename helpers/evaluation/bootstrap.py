@@ -89,7 +89,8 @@ def paired_difference(
     """
     coco = plain_truth(truth)
     a, b = (_matched(coco, results, preset, kind) for results in (results_a, results_b))
-    ends = _ends(_drawn_differences(a, b, samples, seed))
+    weights = _draws(a, samples, seed)
+    ends = _ends(_scores(b, weights) - _scores(a, weights))
     return Difference(_overall(b) - _overall(a), *ends, _per_image(coco, a, b))
 
 
@@ -254,13 +255,6 @@ def _draws(matched: Sequence[_ClassMatches], samples: int, seed: int) -> NDArray
         raise UserError(f"{samples} samples make no interval: draw one or more, say 1000")
     images = len(matched[0].positives)
     return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), samples)
-
-
-def _drawn_differences(
-    a: Sequence[_ClassMatches], b: Sequence[_ClassMatches], samples: int, seed: int
-) -> NDArray[np.float64]:
-    weights = _draws(a, samples, seed)
-    return _scores(b, weights) - _scores(a, weights)
 
 
 def _ends(scores: NDArray[np.float64]) -> tuple[float, float]:

@@ -18,8 +18,7 @@ import fcntl
 import json
 import lzma
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +104,9 @@ class Reference:
     def add(self, entry: Entry) -> None:
         """Put one entry in, in place of a former one of the same rung and seed. Processes that
         measure other rungs wait for one another here."""
-        with self._alone():
+        make_folder(self.path.parent)
+        with self.path.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             rows = [*self._others(entry.rung, entry.seed), entry]
             rows.sort(key=lambda e: (e.seed, e.rung))
             write_json(self.path, {"preset": self.preset, "entries": [asdict(e) for e in rows]})
@@ -132,9 +133,8 @@ class Reference:
     def write(self, name: str, content: Any) -> None:
         """Store JSON, packed; equal content gives equal bytes."""
         packed = lzma.compress(json.dumps(content, separators=(",", ":")).encode(), preset=9)
-        with self._alone():
-            make_folder(self.folder)
-            replace_file(self.folder / name, lambda file: file.write(packed) and None)
+        make_folder(self.folder)
+        replace_file(self.folder / name, lambda file: file.write(packed) and None)
 
     def read(self, name: str) -> Any:
         """What `write` stored. Raises UserError when it is damaged."""
@@ -146,14 +146,6 @@ class Reference:
 
     def _others(self, rung: str, seed: int) -> list[Entry]:
         return [e for e in self.entries() if (e.rung, e.seed) != (rung, seed)]
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While no other process writes here. Not to be entered twice."""
-        make_folder(self.path.parent)
-        with self.path.with_suffix(".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def references(preset: Preset, folder: Path = REFERENCE) -> list[Reference]:
