@@ -58,7 +58,11 @@ def run(args: argparse.Namespace) -> int:
     known = [entry for _, entry in stored(args.preset)]
     left = [row for row in rows if not any(row.is_of(entry) for entry in known)]
     print(f"{len(rows) - len(left)} of {len(rows)} rows are stored already", flush=True)
-    measure_all(left)
+    if left:
+        from helpers.ladder.cost import expected_hours
+
+        print(f"{len(left)} rows to measure, about {expected_hours(left):.1f} hours", flush=True)
+        measure_all(left)
     return 0
 
 

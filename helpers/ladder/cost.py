@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from helpers.models.build import build_model
 from helpers.run_store import hardware
 from helpers.training.data import read_split
 from helpers.training.loop import prepare
+from helpers.training.schedule import total_steps
 
 KINDS = ("step", "picture")
 ROUNDS = 5
@@ -61,6 +62,22 @@ def costs(reference: Reference) -> pd.DataFrame:
     path = reference.folder / "costs.json"
     rows = read_json(path)["rows"] if path.exists() else {}
     return pd.DataFrame.from_dict(rows, orient="index", columns=KINDS)
+
+
+def expected_hours(rows: Sequence[Rung]) -> float:
+    """How long the rows will take here, one after the other, by what `measure_costs` timed: each
+    run's training steps once, and the validation pictures of every row."""
+    preset = rows[0].preset
+    reference = Reference.of(preset, hardware())
+    if costs(reference).empty:
+        measure_costs(preset)
+    spent, data, total = costs(reference), rows[0].trained.data, 0.0
+    pictures = {split: len(read_split(data, split)) for split in ("train", "val")}
+    for row in {row.run_name: row for row in rows if row.key != "ensemble"}.values():
+        train = row.trained.train
+        steps = total_steps(train, pictures["train"] // train.batch_size)
+        total += steps * spent["step"][row.key] + pictures["val"] * spent["picture"][row.key]
+    return total / 3.6e6
 
 
 def _works(row: Rung) -> tuple[Callable[[], Any], Callable[[], Any]]:

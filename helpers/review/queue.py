@@ -8,54 +8,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
-from helpers.correction.components import support
-from helpers.data import rle
 from helpers.files import UserError
-from helpers.review.sources import Item, Kind, Mask
+from helpers.review.scores import ORDERS
+from helpers.review.sources import Item, Kind
 from helpers.review.store import Decision, DecisionStore, Verdict
-
-SMALL_PIECE = 16  # px; smaller islands and holes count as noise
-
-
-def defect_score(mask: Mask) -> float:
-    """How noisy a mask looks by itself: noisy pixels per pixel of its outline, 0 for a clean one.
-
-    Noisy are single bumps and notches (pixels with at most one direct neighbour of their own kind)
-    and all pixels of islands and holes of fewer than 16. The outline is the mask's pixels with a
-    direct neighbour outside.
-    """
-    if not mask.area:
-        return 0.0
-    plane = np.pad(rle.decode_box(mask.rle, mask.box), 2)
-    inner = plane[1:-1, 1:-1]
-    alike = support(plane)
-    noisy = alike <= 1
-    for part in (inner, ~inner):
-        pieces, count = ndimage.label(part, np.ones((3, 3)) if part is inner else None)
-        sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-        noisy |= part & (sizes < SMALL_PIECE)[pieces]
-    return float(np.count_nonzero(noisy) / np.count_nonzero(inner & (alike < 4)))
-
-
-# What a review is sorted by, highest first; equal ones stay in the order of the pictures.
-ORDERS: Mapping[str, Callable[[Item], float]] = MappingProxyType(
-    {
-        "disagreement": lambda item: 1 - item.iou,
-        "changed pixels": lambda item: item.added + item.removed,
-        "defect score": lambda item: defect_score(item.shown),
-        "size": lambda item: item.shown.area,
-        "low score": lambda item: 1.0 if item.score is None else 1 - item.score,
-        "picture": lambda item: 0.0,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -139,7 +101,8 @@ class ReviewQueue:
             raise UserError(f"no order {order!r}: choose one of {', '.join(ORDERS)}")
         self.order = order
         if order not in self._values:
-            self._values[order] = {item.key: float(ORDERS[order](item)) for item in self.items}
+            values = ORDERS[order](self.items).tolist()
+            self._values[order] = dict(zip((i.key for i in self.items), values, strict=True))
         self.filter(self.filters)
 
     def filter(self, filters: Filters) -> None:

@@ -28,7 +28,8 @@ from helpers.data.pictures import open_picture, read_header, read_picture
 from helpers.drawing import Overlay, Panel, grid
 from helpers.drawing_style import GREY, class_colour, short_name
 from helpers.files import UserError
-from helpers.review.queue import ORDERS, Filters, ReviewQueue
+from helpers.review.queue import Filters, ReviewQueue
+from helpers.review.scores import ORDERS
 from helpers.review.sources import KINDS, Comparison, Item, Mask, Source
 from helpers.review.store import VERDICTS, DecisionStore
 from helpers.series.panels import square_window

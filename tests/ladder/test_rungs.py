@@ -256,13 +256,15 @@ def test_rungs_that_another_process_is_at_come_last(monkeypatch, capsys):
     assert "later: run quick-mask_rcnn_r50 is being worked on" in capsys.readouterr().out
 
 
-def test_rows_that_are_stored_are_not_measured_again(monkeypatch):
+def test_rows_that_are_stored_are_not_measured_again(monkeypatch, capsys):
     done = []
     monkeypatch.setattr(measured, "stored", lambda preset: [(None, entry("dcn"))])
     monkeypatch.setattr(data, "prepare", lambda preset: None)
+    monkeypatch.setattr("helpers.ladder.cost.expected_hours", lambda rows: 1.5 * len(rows))
     monkeypatch.setattr(ladder_command, "measure_all", done.extend)
     assert main(["ladder", "--only", "dcn", "focal"]) == 0
     assert [row.key for row in done] == ["focal"]
+    assert "1 rows to measure, about 1.5 hours" in capsys.readouterr().out
     assert main(["ladder", "--only", "dcn", "fokal"]) == 2
 
 

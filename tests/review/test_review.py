@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from helpers.files import UserError
-from helpers.review.queue import ORDERS, Filters, ReviewQueue
+from helpers.review.queue import Filters, ReviewQueue
+from helpers.review.scores import ORDERS
 from helpers.review.store import DecisionStore
 from tests.review import review_data
 
