@@ -16,7 +16,6 @@ COMMANDS = {
     "check": ("helpers.data.check", "validate a data set and say what will be done about it"),
     "split": ("helpers.data.splits", "hold pictures out of a training split"),
     "train": ("helpers.run_train", "train a config, or continue where it stopped"),
-    "step-times": ("helpers.tools.step_times", "time the parts of a training step"),
     "ladder": ("helpers.ladder.command", "measure the rows of the paper's tables, or check them"),
     "evaluate": ("helpers.run_evaluate", "score predictions, a run, or a data set itself"),
     "predict": ("helpers.run_predict", "predict pictures with a run, or with several, fused"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,21 @@ import torch
 
 from helpers.data.rle import encode
 from helpers.evaluation.average_precision import evaluate
-from helpers.inference.calibration import Isotonic
-from helpers.ladder.ensemble import LETTERS, Learnt, Members, all_scores
+from helpers.ladder.ensemble import LETTERS, Members, all_scores
 from helpers.ladder.measure import by_size
-from helpers.ladder.reference import Entry, Reference, pack_results
+from helpers.ladder.reference import Entry, Reference, pack_results, pack_soft, unpack_soft
 from helpers.ladder.rungs import MEMBERS, Rung, rung
-from helpers.ladder.soft import pack_soft, unpack_soft
 from helpers.structures import Detections
 
 SIZE = (40, 60)
 IMAGES = (1, 2, 3)
 PRESET = "future3d"
 MACHINE = "a machine"
-LEARNT = Learnt(
-    (Isotonic((0.0, 1.0), (0.0, 0.5)), None, None, None), (1.0, 0.6, 0.6, 1.0), (0.9, 0.1, 0.0, 0.9)
-)
+LEARNT = {
+    "calibrations": [{"scores": [0.0, 1.0], "values": [0.0, 0.5]}, None, None, None],
+    "weights": [1.0, 0.6, 0.6, 1.0],
+    "precision": [0.9, 0.1, 0.0, 0.9],
+}
 
 
 def truth() -> dict[str, Any]:
@@ -72,7 +71,7 @@ def stored(folder: Path) -> Reference:
     names = [f"{key}-0.json.xz" for key in MEMBERS]
     for name, member in zip(names, soft(), strict=True):
         reference.write(name, pack_soft(member.items()))
-    extra = {"members": list(MEMBERS), "soft": names, "learnt": asdict(LEARNT)}
+    extra = {"members": list(MEMBERS), "soft": names, "learnt": LEARNT}
     add(reference, "x101", "B")
     add(reference, "s101", "A")
     add(reference, "ensemble", LETTERS, extra=extra | all_scores(together))

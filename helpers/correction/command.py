@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("target", metavar="OUT", type=Path, help="new folder for corrected files")
     parser.add_argument(
-        "--images", type=Path, help="image folder of an annotation file (default: its own folder)"
+        "--images",
+        type=Path,
+        help="image folder of an annotation file (default: found as `check` does)",
     )
     parser.add_argument(
         "--overlaps",

@@ -64,17 +64,18 @@ def correct_dataset(
 ) -> dict[str, Any]:
     """Correct the annotation files of a data set's folder, or one file, into the folder `target`.
 
-    images: folder of the pictures of one file, by default the file's own. A folder `idmap` beside
-    the folder of the pictures is used; with `pictures`, the pictures are looked at too. Files
-    without annotations are left out. Returns the report: per file the totals and, per picture that
-    changed or has masks that overlap on purpose, what was done.
+    images: folder of the pictures of one file, by default where `check` finds them. A folder
+    `idmap` beside it is used; with `pictures`, the pictures are looked at too. Files without
+    annotations are left out. Returns the report: per file the totals and, per picture that changed
+    or has masks that overlap on purpose, what was done.
 
     Raises UserError when there is nothing to correct, a file can not be used, or `target` holds
     something else; nothing that exists is overwritten.
     """
     config = config or CorrectionConfig()
     root = source if source.is_dir() else source.parent
-    pairs = {str(f.relative_to(root)): (f, i) for f, i in _annotation_files(source, images)}
+    found = find_dataset(source, images).values()
+    pairs = {str(file.relative_to(root)): (file, folder) for file, folder in found}
     identity = {
         "method": METHOD,
         "config": asdict(config),
@@ -99,15 +100,6 @@ def correct_dataset(
     write_json(target / REPORT, report)
     shutil.rmtree(target / WORK, ignore_errors=True)
     return report
-
-
-def _annotation_files(source: Path, images: Path | None) -> list[tuple[Path, Path]]:
-    """(annotation file, image folder) of what may be corrected."""
-    if source.is_dir() and images is None:
-        return list(find_dataset(source).values())
-    if not source.is_file():
-        raise UserError(f"{source} is no annotation file: give its path, or a folder alone")
-    return [(source, images or source.parent)]
 
 
 def _sha256(file: Path) -> str:

@@ -67,9 +67,8 @@ def interval(
     seed: int = 0,
 ) -> Interval:
     """AP of one list of results with its 95 % interval. Errors as for `paired_difference`."""
-    matched = _matched(plain_truth(truth), results, preset, kind)
-    drawn = _scores(matched, _draws(matched, samples, seed))
-    return Interval(_overall(matched), *_ends(drawn))
+    drawn = drawn_scores(truth, results, preset=preset, kind=kind, samples=samples, seed=seed)
+    return Interval(drawn.mean, *_ends(drawn.samples))
 
 
 def paired_difference(
@@ -90,7 +89,8 @@ def paired_difference(
     """
     coco = plain_truth(truth)
     a, b = (_matched(coco, results, preset, kind) for results in (results_a, results_b))
-    ends = _ends(_drawn_differences(a, b, samples, seed))
+    weights = _draws(a, samples, seed)
+    ends = _ends(_scores(b, weights) - _scores(a, weights))
     return Difference(_overall(b) - _overall(a), *ends, _per_image(coco, a, b))
 
 
@@ -104,27 +104,57 @@ def mean_difference(
 ) -> Interval:
     """Mean over `pairs` (truth, results a, results b) of AP of b less that of a.
 
-    Pairs are repetitions of one comparison: other seeds of the training. The interval is of both
-    levels of luck. Each sample draws the images with replacement, the same ones for all pairs (on
-    equal truths), and as many pairs as there are, with replacement. Means over n pairs drawn from
-    n vary less than means over n new ones, by the factor (n - 1) / n of the variance, so deviations
-    from the mean over all pairs are stretched by sqrt(n / (n - 1)). One pair: the images alone.
-    Errors as for `paired_difference`, and UserError without a pair.
+    Pairs are repetitions of one comparison: other seeds of the training. Errors as for
+    `paired_difference`, and UserError without a pair.
+    """
+    how = {"preset": preset, "kind": kind, "samples": samples, "seed": seed}
+    drawn = [
+        (drawn_scores(truth, a, **how), drawn_scores(truth, b, **how)) for truth, a, b in pairs
+    ]
+    return mean_of_drawn(drawn, seed=seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """AP of all images (`mean`), and (S,) of those of each draw: the same draws for all results on
+    equal images."""
+
+    mean: float
+    samples: NDArray[np.float64]
+
+
+def drawn_scores(
+    truth: Truth,
+    results: Results,
+    *,
+    preset: str,
+    kind: Kind = "segm",
+    samples: int = 1000,
+    seed: int = 0,
+) -> Drawn:
+    """AP of one list of results on every draw, to be compared with that of others."""
+    matched = _matched(plain_truth(truth), results, preset, kind)
+    return Drawn(_overall(matched), _scores(matched, _draws(matched, samples, seed)))
+
+
+def mean_of_drawn(pairs: Sequence[tuple[Drawn, Drawn]], *, seed: int = 0) -> Interval:
+    """`mean_difference` of pairs (a, b) that are drawn already, all with the same seed.
+
+    The interval is of both levels of luck. Each sample draws the images with replacement, the same
+    ones for all pairs (on equal truths), and as many pairs as there are, with replacement. Means
+    over n pairs drawn from n vary less than means over n new ones, by the factor (n - 1) / n of the
+    variance, so deviations from the mean over all pairs are stretched by sqrt(n / (n - 1)). One
+    pair: the images alone.
     """
     if not pairs:
         raise UserError("there is no pair of results to compare: give one or more")
-    means, drawn = [], []
-    for truth, *results in pairs:
-        a, b = (_matched(plain_truth(truth), one, preset, kind) for one in results)
-        means.append(_overall(b) - _overall(a))
-        drawn.append(_drawn_differences(a, b, samples, seed))
-    by_pair, count = np.array(drawn), len(pairs)
+    by_pair, count = np.array([b.samples - a.samples for a, b in pairs]), len(pairs)
     middle = by_pair.mean(axis=0)
     if count > 1:
-        chosen = np.random.default_rng([seed, count]).integers(count, size=(count, samples))
+        chosen = np.random.default_rng([seed, count]).integers(count, size=by_pair.shape)
         apart = np.take_along_axis(by_pair, chosen, axis=0).mean(axis=0) - middle
         middle = middle + apart * (count / (count - 1)) ** 0.5
-    return Interval(float(np.mean(means)), *_ends(middle))
+    return Interval(float(np.mean([b.mean - a.mean for a, b in pairs])), *_ends(middle))
 
 
 @dataclass(frozen=True)
@@ -145,10 +175,11 @@ class _ClassMatches:
         Copies of an image stand together, which changes nothing: the best precision at a recall or
         beyond is that after the last copy.
         """
-        truths = weights @ self.positives
+        truths, hit = weights @ self.positives, self.outcomes == 1
         drawn = weights[:, None, self.images]
-        hits = np.cumsum(drawn * (self.outcomes == 1), axis=-1)
         counted = np.cumsum(drawn * (self.outcomes >= 0), axis=-1)
+        ever = hit.any(axis=0)  # between hits, precision only falls: the others say nothing more
+        hits, counted = np.cumsum(drawn[..., ever] * hit[:, ever], axis=-1), counted[..., ever]
         precision = hits / np.maximum(counted, 1)
         best = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
         recall = hits / np.maximum(truths, 1)[:, None, None]
@@ -224,13 +255,6 @@ def _draws(matched: Sequence[_ClassMatches], samples: int, seed: int) -> NDArray
         raise UserError(f"{samples} samples make no interval: draw one or more, say 1000")
     images = len(matched[0].positives)
     return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), samples)
-
-
-def _drawn_differences(
-    a: Sequence[_ClassMatches], b: Sequence[_ClassMatches], samples: int, seed: int
-) -> NDArray[np.float64]:
-    weights = _draws(a, samples, seed)
-    return _scores(b, weights) - _scores(a, weights)
 
 
 def _ends(scores: NDArray[np.float64]) -> tuple[float, float]:

@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     if args.check:
         return _check(args.preset)
     from helpers.ladder.data import prepare
+    from helpers.ladder.results import stored
 
     if args.costs:
         from helpers.ladder.cost import measure_costs
@@ -51,27 +52,18 @@ def run(args: argparse.Namespace) -> int:
         prepare(args.preset)
         print(measure_costs(args.preset))
         return 0
-
-    if args.seeds < 1:
-        raise UserError(f"--seeds {args.seeds}: give 1 or more")
     chosen(args, 0)  # a wrong key is told before anything is made
     prepare(args.preset)
-    from helpers.ladder.cost import expected_hours
-
-    rows = _not_stored([row for seed in range(args.seeds) for row in chosen(args, seed)])
-    if rows:
-        print(f"{len(rows)} rows to measure, about {expected_hours(rows):.1f} hours", flush=True)
-        measure_all(rows)
-    return 0
-
-
-def _not_stored(rows: Sequence[Rung]) -> list[Rung]:
-    from helpers.ladder.results import stored
-
-    known = [entry for _, entry in stored(rows[0].preset)]
+    rows = [row for seed in range(args.seeds) for row in chosen(args, seed)]
+    known = [entry for _, entry in stored(args.preset)]
     left = [row for row in rows if not any(row.is_of(entry) for entry in known)]
     print(f"{len(rows) - len(left)} of {len(rows)} rows are stored already", flush=True)
-    return left
+    if left:
+        from helpers.ladder.cost import expected_hours
+
+        print(f"{len(left)} rows to measure, about {expected_hours(left):.1f} hours", flush=True)
+        measure_all(left)
+    return 0
 
 
 def measure_all(rows: Sequence[Rung]) -> None:
@@ -136,7 +128,7 @@ def line(entry: Entry) -> str:
 
 
 def _check(preset: Preset) -> int:
-    from helpers.ladder.check import check
+    from helpers.ladder.measure import check
     from helpers.ladder.reference import references
     from helpers.ladder.results import stored
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +11,12 @@ from PIL import Image
 from helpers.config import Preset
 from helpers.correction.files import correct_dataset
 from helpers.files import UserError, resolve
-from helpers.ladder.reference import plain_name
-from helpers.ladder.scales import Masks, scale
+from helpers.ladder.scales import scale
 from helpers.scenes.config import SceneConfig, scene_preset
 from helpers.scenes.make import make_scenes
 from helpers.scenes.render import compose_view, render_image
 
 HELD_OUT_SEED = 1  # of the scenes on which ensembles learn: other rooms than the validation set's
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Pictures that neither training nor validation has: what an ensemble may learn from."""
-
-    annotations: str
-    images: str
 
 
 def scenes(preset: Preset) -> SceneConfig | None:
@@ -40,23 +31,29 @@ def scenes(preset: Preset) -> SceneConfig | None:
     return replace(sets[preset], name=Path(scale(preset).masks.folder).name)
 
 
-def held_out(preset: Preset) -> HeldOut | None:
-    """Where the held-out scenes of a preset lie; None for `paper`, where none are."""
+def held_out(preset: Preset) -> tuple[str, str] | None:
+    """Annotations and pictures that neither training nor validation has, of which an ensemble may
+    learn; None for `paper`, where there are none."""
     if scenes(preset) is None:
         return None
     folder = f"{scale(preset).masks.folder}-held-out"
-    return HeldOut(f"{folder}/coco/val.json", f"{folder}/val/image")
+    return f"{folder}/coco/val.json", f"{folder}/val/image"
 
 
 def prepare(preset: Preset, *, jobs: int | None = None) -> None:
     """Make what is missing of scenes and corrected masks; at once when nothing is.
 
     jobs: worker processes, default one per core. Raises UserError naming the commands when real
-    data are not there, UserError or UserError when a folder holds something else.
+    data are not there, or a folder holds something else.
     """
     masks, config = scale(preset).masks, scenes(preset)
     if config is None:
-        _check_real(masks)
+        missing = [path for path in (masks.noisy, masks.corrected) if not resolve(path).exists()]
+        if missing:
+            raise UserError(
+                f"missing: {' and '.join(missing)}; put the data set under {masks.folder} (see "
+                f"data/README.md) and type `{'`, then `'.join(commands(preset))}`"
+            )
         return
     make_scenes(config, folder=resolve(masks.folder), jobs=jobs)
     correct_dataset(
@@ -92,10 +89,10 @@ def commands(preset: Preset) -> list[str]:
 def validation_picture(preset: Preset, file_name: str) -> np.ndarray:
     """(H, W, 3) uint8: a picture of the validation set; a scene that is not on disk is rendered.
 
-    Raises UserError when a picture of real data is not there, or its name leads elsewhere.
+    Raises UserError when a picture of real data is not there.
     """
     masks, config = scale(preset).masks, scenes(preset)
-    path = resolve(masks.val_images) / plain_name(file_name)
+    path = resolve(masks.val_images) / file_name
     if path.exists():
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
@@ -103,13 +100,3 @@ def validation_picture(preset: Preset, file_name: str) -> np.ndarray:
         raise UserError(f"{path} is missing: put the data set under {masks.folder}")
     view = compose_view(config, "val", int(Path(file_name).stem))
     return render_image(view, config.size, config.quality)[0]
-
-
-def _check_real(masks: Masks) -> None:
-    missing = [path for path in (masks.noisy, masks.corrected) if not resolve(path).exists()]
-    if missing:
-        steps = "`, then `".join(commands("paper"))
-        raise UserError(
-            f"missing: {' and '.join(missing)}; put the data set under {masks.folder} (see "
-            f"data/README.md) and type `{steps}`"
-        )

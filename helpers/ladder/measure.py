@@ -1,49 +1,154 @@
-"""One rung measured: trained if need be, looked at, scored, stored so that it can be checked."""
+"""One rung measured: trained if need be, looked at, scored, stored; and its numbers checked."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from helpers.config import DataConfig, ExperimentConfig
+from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import Preset, evaluate
 from helpers.files import UserError, outputs_dir, read_json
 from helpers.inference.stored import StoredPredictions, predict_missing
-from helpers.ladder.data import HeldOut, held_out
-from helpers.ladder.ensemble import LETTERS, Learnt, Members, Trust, all_scores
-from helpers.ladder.reference import REFERENCE, Entry, Reference, pack_results, references
+from helpers.ladder.data import held_out
+from helpers.ladder.ensemble import LETTERS, Members, all_scores, learnt_of, trust_of
+from helpers.ladder.reference import (
+    REFERENCE,
+    Entry,
+    Reference,
+    pack_results,
+    pack_soft,
+    references,
+    unpack_soft,
+)
 from helpers.ladder.results import trained_on
 from helpers.ladder.rungs import MEMBERS, Rung, command
 from helpers.ladder.rungs import rung as find_rung
 from helpers.ladder.scales import scale
-from helpers.ladder.soft import pack_soft, unpack_soft
 from helpers.run_store import Run
 from helpers.runs import get_or_train
 from helpers.training.data import read_split
 from helpers.training.processes import this_process
 
 CHALLENGE_SIDE = 1200  # px: the pictures for which the challenge's size ranges are meant
+TOLERANCE = 1e-9  # of metrics from 0 to 1
+FUSED = 1e-6  # of fused scores and boxes, which are float32
+NOISY = "truth-noisy.json.xz"
 
 
 def measure(rung: Rung, *, folder: Path = REFERENCE, progress: bool = True) -> Entry:
     """Train the rung's run or take the finished one, score it, and put it into the reference file
     of the machine it was trained on. An ensemble is made of what is stored of its members."""
     if rung.key == "ensemble":
-        return measure_ensemble(rung, folder=folder)
+        return _measure_ensemble(rung, folder)
     run = get_or_train(rung.trained, progress=progress)
-    reference = reference_of(rung, run, folder)
+    reference = _reference_of(rung, run, folder)
     results, name, extra = run.predictions(), f"{run.name}.json.xz", {}
-    if rung.config.test.tta is not None or rung.key in MEMBERS:
-        stored, results = looked_at(rung, run, progress=progress)
-        name = f"{run.name}-tta.json.xz" if rung.config.test.tta is not None else name
+    augmented = rung.config.test.tta is not None
+    if augmented or rung.key in MEMBERS:
+        stored = looked_at(rung, run, run.index("val"), "val", progress=progress)
+        results = read_json(stored.assemble())
+        name = f"{run.name}-tta.json.xz" if augmented else name
         if rung.key in MEMBERS:
             extra = _as_member(rung, run, reference, stored, progress)
-    entry = scored(rung, run, reference, results, name, extra)
+    entry = Entry(
+        rung=rung.key,
+        seed=rung.seed,
+        run=run.name,
+        data=rung.config.data.name,
+        steps=len(run.log()),
+        minutes=round(run.seconds / 60, 1),
+        hardware=trained_on([run]),
+        versions=run.environment[-1]["versions"],
+        config=rung.settings(),
+        sha256=read_json(run.dir / "data.json")["sha256"],
+        predictions=name,
+        **scores(reference, results, rung.config.test.preset, noisy=rung.table == "masks"),
+        extra=extra,
+    )
+    reference.write(name, pack_results(results))
     reference.add(entry)
     return entry
+
+
+def scores(
+    reference: Reference, results: Sequence[Mapping[str, Any]], preset: str, *, noisy: bool
+) -> dict[str, Any]:
+    """The numbers of an entry that follow from its results and the stored truth: `evaluation`,
+    `sizes` and, where it is asked for, `noisy`."""
+    truth, against_noise = reference.truth(), None
+    if noisy:
+        against_noise = evaluate(reference.read(NOISY), results, preset=preset).to_dict()
+    return {
+        "evaluation": evaluate(truth, results, preset=preset).to_dict(),
+        "sizes": by_size(truth, results, preset),
+        "noisy": against_noise,
+    }
+
+
+def by_size(
+    truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], preset: str
+) -> dict[str, float | None]:
+    """Mask AP (0..1) of small, medium and large things when the preset's ranges, meant for
+    pictures of 1200 px, are scaled to the size of these; None where there is no such thing."""
+    rules = Preset.named(preset)
+    share = (max(image["width"] for image in truth["images"]) / CHALLENGE_SIDE) ** 2
+    small, large = rules.small_below * share, rules.large_above * share
+    scaled = replace(rules, small_below=small, large_above=large)
+    found = evaluate(truth, results, preset=scaled, kinds=("segm",)).to_dict()["metrics"]["segm"]
+    return {name: found[name] for name in ("APs", "APm", "APl")}
+
+
+def looked_at(
+    rung: Rung, run: Run, index: InstanceIndex, where: str, *, progress: bool = True
+) -> StoredPredictions:
+    """Soft detections in the rung's way of looking, test-time augmentation and all.
+
+    A kill costs a picture. Raises RunBusyError when another process is looking at them.
+    """
+    coco = index.to_coco()
+    about = {
+        "run": run.name,
+        "weights": newest_weights(run),
+        "test": rung.config.to_dict()["test"],
+        "label_space": index.taxonomy.label_space,
+        "soft": True,
+        "data": index.digest,
+        "images": coco["images"],
+        "categories": coco["categories"],
+    }
+    folder = outputs_dir() / "predictions" / run.name / f"ladder-{where}"
+    stored = StoredPredictions.open(folder, about)
+    if stored.missing():
+        how = {"config": rung.config, "device": this_process().device, "progress": progress}
+        with stored.share(1, 1):
+            predict_missing(
+                stored, stored.missing(), model=run.model(), index=index, soft=True, **how
+            )
+    return stored
+
+
+def newest_weights(run: Run) -> str:
+    """sha256 of the run's newest checkpoint."""
+    newest = max((run.dir / "checkpoints").glob("step_*.pt"), default=None)
+    if newest is None:
+        raise UserError(f"run {run.name} has no checkpoint any more: move it away to train anew")
+    return hashlib.sha256(newest.read_bytes()).hexdigest()
+
+
+def _reference_of(rung: Rung, run: Run, folder: Path) -> Reference:
+    """The reference file of the hardware the run was trained on, with the truth beside it. Raises
+    UserError when that file is of other validation data."""
+    reference = Reference.of(rung.preset, trained_on([run]), folder)
+    reference.keep_truth(run.index("val").to_coco(), rung=rung.key, seed=rung.seed)
+    masks = scale(rung.preset).masks
+    if masks.val_noisy is not None:
+        noisy = _other_index(rung, run, masks.val_noisy, masks.val_images)
+        reference.write(NOISY, noisy.to_coco())
+    return reference
 
 
 def _as_member(
@@ -51,17 +156,22 @@ def _as_member(
 ) -> dict[str, Any]:
     """What an ensemble needs of a member: the file of its soft predictions, and what held-out
     pictures, where the preset has some, say of its scores."""
-    name, place, found = f"{rung.key}-{rung.seed}.json.xz", held_out(rung.preset), None
+    name, others, trust = f"{rung.key}-{rung.seed}.json.xz", held_out(rung.preset), None
     reference.write(name, pack_soft((i, stored.detections(i)) for i in sorted(stored.done())))
-    if place is not None:
-        results = looked_at(rung, run, held_out=place, progress=progress)[1]
-        data = _other_val(rung.config, place.annotations, place.images)
-        truth = read_split(data, "val", taxonomy=run.taxonomy).to_coco()
-        found = asdict(Trust.of(truth, results, rung.config.test.preset))
-    return {"soft": name, "trust": found}
+    if others is not None:
+        index = _other_index(rung, run, *others)
+        found = looked_at(rung, run, index, "held-out", progress=progress)
+        results = read_json(found.assemble())
+        trust = trust_of(index.to_coco(), results, rung.config.test.preset)
+    return {"soft": name, "trust": trust}
 
 
-def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE) -> Entry:
+def _other_index(rung: Rung, run: Run, annotations: str, images: str) -> InstanceIndex:
+    data = replace(rung.config.data, val_annotations=annotations, val_images=images)
+    return read_split(data, "val", taxonomy=run.taxonomy)
+
+
+def _measure_ensemble(rung: Rung, folder: Path) -> Entry:
     """Fuse the stored soft predictions of the members, and score that, every subset, and the
     baselines. Raises UserError naming the members that are not measured yet."""
     rows = [find_rung(rung.preset, key, seed=rung.seed) for key in MEMBERS]
@@ -74,11 +184,10 @@ def measure_ensemble(rung: Rung, *, folder: Path = REFERENCE) -> Entry:
 
 
 def _fused(rung: Rung, reference: Reference, found: Sequence[Entry]) -> Entry:
-    trust = [one.extra["trust"] for one in found]
-    learnt = Learnt.nothing(len(found)) if None in trust else Learnt.of(map(Trust.read, trust))
-    names = [one.extra["soft"] for one in found]
-    soft = [unpack_soft(reference.read(name)) for name in names]
-    members = Members.of(soft, learnt, reference.truth(), rung.config.test.preset)
+    preset, learnt = rung.config.test.preset, learnt_of([one.extra["trust"] for one in found])
+    files = [one.extra["soft"] for one in found]
+    soft = [unpack_soft(reference.read(name)) for name in files]
+    members = Members.of(soft, learnt, reference.truth(), preset)
     name, results = f"{rung.preset}-ensemble-{rung.seed}.json.xz", members.results(LETTERS)
     reference.write(name, pack_results(results))
     entry = replace(
@@ -89,136 +198,42 @@ def _fused(rung: Rung, reference: Reference, found: Sequence[Entry]) -> Entry:
         minutes=round(sum(one.minutes for one in found), 1),
         config=rung.settings(),
         predictions=name,
-        **_scores(reference, results, rung.config.test.preset),
-        extra={"members": [one.run for one in found], "soft": names, "learnt": asdict(learnt)}
+        **scores(reference, results, preset, noisy=False),
+        extra={"members": [one.run for one in found], "soft": files, "learnt": learnt}
         | all_scores(members),
     )
     reference.add(entry)
     return entry
 
 
-def reference_of(rung: Rung, run: Run, folder: Path) -> Reference:
-    """The reference file of the hardware the run was trained on, with the truth beside it. Raises
-    UserError when that file is of other validation data."""
-    reference = Reference.of(rung.preset, trained_on([run]), folder)
-    reference.keep_truth(truth_of(run), rung=rung.key, seed=rung.seed)
-    if scale(rung.preset).masks.val_noisy is not None:
-        reference.write("truth-noisy.json.xz", noisy_truth_of(rung, run))
-    return reference
+def check(reference: Reference, *, subsets: bool = True) -> Iterator[tuple[Entry, list[str]]]:
+    """Each entry with what does not agree, recomputed from the files beside the reference.
 
-
-def scored(
-    rung: Rung,
-    run: Run,
-    reference: Reference,
-    results: Sequence[Mapping[str, Any]],
-    name: str,
-    extra: Mapping[str, Any],
-) -> Entry:
-    """The entry of the results of a row's run, which are stored as `name` beside the reference."""
-    reference.write(name, pack_results(results))
-    preset, noisy = rung.config.test.preset, None
-    if rung.table == "masks":
-        noisy = evaluate(reference.read("truth-noisy.json.xz"), results, preset=preset).to_dict()
-    return Entry(
-        rung=rung.key,
-        seed=rung.seed,
-        run=run.name,
-        data=rung.config.data.name,
-        steps=len(run.log()),
-        minutes=round(run.seconds / 60, 1),
-        hardware=trained_on([run]),
-        versions=run.environment[-1]["versions"],
-        config=rung.settings(),
-        sha256=read_json(run.dir / "data.json")["sha256"],
-        predictions=name,
-        **_scores(reference, results, preset),
-        noisy=noisy,
-        extra=extra,
-    )
-
-
-def _scores(
-    reference: Reference, results: Sequence[Mapping[str, Any]], preset: str
-) -> dict[str, Any]:
-    truth = reference.truth()
-    evaluation = evaluate(truth, results, preset=preset).to_dict()
-    return {"evaluation": evaluation, "sizes": by_size(truth, results, preset)}
-
-
-def looked_at(
-    rung: Rung, run: Run, *, held_out: HeldOut | None = None, progress: bool = True
-) -> tuple[StoredPredictions, list[dict[str, Any]]]:
-    """Soft detections and results of the rung's way of looking, test-time augmentation and all.
-
-    On the validation pictures, or on others that are held out. A kill costs a picture. Raises
-    RunBusyError when another process is looking at them.
+    subsets: also fuse every subset of an ensemble's members anew (half a minute on a laptop).
     """
-    config, index = rung.config, run.index("val")
-    if held_out is not None:
-        data = _other_val(config, held_out.annotations, held_out.images)
-        index = read_split(data, "val", taxonomy=run.taxonomy)
-    where, coco = "val" if held_out is None else "held-out", index.to_coco()
-    about = {
-        "run": run.name,
-        "weights": newest_weights(run),
-        "test": config.to_dict()["test"],
-        "label_space": index.taxonomy.label_space,
-        "soft": True,
-        "data": index.digest,
-        "images": coco["images"],
-        "categories": coco["categories"],
-    }
-    folder = outputs_dir() / "predictions" / run.name / f"ladder-{where}"
-    stored = StoredPredictions.open(folder, about)
-    if stored.missing():
-        with stored.share(1, 1):
-            predict_missing(
-                stored,
-                stored.missing(),
-                model=run.model(),
-                index=index,
-                config=config,
-                soft=True,
-                device=this_process().device,
-                progress=progress,
-            )
-    return stored, read_json(stored.assemble())
+    for entry in reference.entries():
+        results, preset = reference.results(entry), entry.scores.preset
+        found = scores(reference, results, preset, noisy=entry.noisy is not None)
+        wrong = [w for key in found for w in differing(found[key], getattr(entry, key), key)]
+        if subsets and entry.rung == "ensemble":
+            members = Members.stored(reference, entry)
+            if differing(members.results(LETTERS), results, "", tolerance=FUSED):
+                wrong.append("the fused predictions are not those stored")
+            for key, again in all_scores(members).items():
+                wrong += differing(again, entry.extra[key], key)
+        yield entry, wrong
 
 
-def newest_weights(run: Run) -> str:
-    """sha256 of the run's newest checkpoint."""
-    newest = max((run.dir / "checkpoints").glob("step_*.pt"), default=None)
-    if newest is None:
-        raise UserError(f"run {run.name} has no checkpoint any more: move it away to train anew")
-    with newest.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def by_size(
-    truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], preset: str
-) -> dict[str, float | None]:
-    """Mask AP (0..1) of small, medium and large things when the preset's ranges, meant for
-    pictures of 1200 px, are scaled to the size of these; None where there is no such thing."""
-    rules = Preset.named(preset)
-    share = (max(image["width"] for image in truth["images"]) / CHALLENGE_SIDE) ** 2
-    small, large = rules.small_below * share, rules.large_above * share
-    scaled = replace(rules, small_below=small, large_above=large)
-    scores = evaluate(truth, results, preset=scaled, kinds=("segm",)).to_dict()["metrics"]["segm"]
-    return {name: scores[name] for name in ("APs", "APm", "APl")}
-
-
-def truth_of(run: Run) -> dict[str, Any]:
-    """Plain COCO ground truth of the run's validation pictures."""
-    return run.index("val").to_coco()
-
-
-def noisy_truth_of(rung: Rung, run: Run) -> dict[str, Any]:
-    """The same pictures with the noisy masks."""
-    masks = scale(rung.preset).masks
-    data = _other_val(rung.config, masks.val_noisy, masks.val_images)
-    return read_split(data, "val", taxonomy=run.taxonomy).to_coco()
-
-
-def _other_val(config: ExperimentConfig, annotations: str, images: str) -> DataConfig:
-    return replace(config.data, val_annotations=annotations, val_images=images)
+def differing(found: Any, stored: Any, where: str, *, tolerance: float = TOLERANCE) -> list[str]:
+    """The places where two plain values differ: numbers by more than tolerance, all else at all."""
+    both, pairs = (found, stored), None
+    if all(isinstance(value, Mapping) for value in both) and found.keys() == stored.keys():
+        pairs = [(f"{where}.{key}", found[key], stored[key]) for key in found]
+    if all(isinstance(value, list | tuple) for value in both) and len(found) == len(stored):
+        pairs = [(f"{where}[{n}]", *two) for n, two in enumerate(zip(*both, strict=True))]
+    if pairs is not None:
+        return [w for at, a, b in pairs for w in differing(a, b, at, tolerance=tolerance)]
+    numbers = all(isinstance(value, float) for value in both)
+    if math.isclose(found, stored, rel_tol=0, abs_tol=tolerance) if numbers else found == stored:
+        return []
+    return [f"{where} is {found!r}, stored is {stored!r}"]

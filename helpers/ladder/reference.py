@@ -6,26 +6,38 @@ Beside each lies a folder of the same name:
     truth-noisy.json.xz  the same with annotation noise, where the data have it
     <run>.json.xz        what the run predicted on them, enough to compute its numbers again
     member_<x>-<seed>.json.xz  what an ensemble needs of a member: boxes, scores, soft masks
+
+Soft masks keep 16 levels of probability, two points a byte; boxes and scores a few decimals; a
+picture its most confident detections.
 """
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import lzma
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from helpers.config import Preset
 from helpers.evaluation.average_precision import Evaluation
-from helpers.files import ROOT, UserError, read_json, replace_file, write_json
+from helpers.files import ROOT, UserError, make_folder, read_json, replace_file, write_json
+
+if TYPE_CHECKING:
+    from helpers.structures import Detections
 
 REFERENCE = ROOT / "data" / "reference"
-LARGEST = 2**30  # bytes a stored file may unpack to
+LEVELS = 15  # soft masks are stored as 0..15
+KEPT = 15  # detections a picture of a member, at every preset
+COLUMNS = ("image_id", "category_id", "score", "bbox")  # of stored results, and their masks
+
+Soft = Mapping[int, "Detections"]  # image id -> detections in the picture's frame
 
 
 @dataclass(frozen=True)
@@ -81,79 +93,59 @@ class Reference:
         return self.path.name.partition("-")[0]
 
     def entries(self) -> list[Entry]:
-        """All that is measured so far; none when there is no file. Raises UserError for entries
-        that have other fields than today's."""
-        if not self.path.exists():
-            return []
-        rows, known = read_json(self.path)["entries"], {field.name for field in fields(Entry)}
-        if any(set(row) != known for row in rows):
-            raise UserError(
-                f"{self.path} is of another version: move it away and measure its rows again "
-                "(finished runs are not trained again)"
-            )
+        """All that is measured so far; none when there is no file."""
+        rows = read_json(self.path)["entries"] if self.path.exists() else []
         return [Entry(**row) for row in rows]
 
     def find(self, rung: str, seed: int = 0) -> Entry | None:
         """That rung's entry, or None."""
-        found = [e for e in self.entries() if (e.rung, e.seed) == (rung, seed)]
-        return found[0] if found else None
+        return next((e for e in self.entries() if (e.rung, e.seed) == (rung, seed)), None)
 
     def add(self, entry: Entry) -> None:
         """Put one entry in, in place of a former one of the same rung and seed. Processes that
         measure other rungs wait for one another here."""
-        with self._alone():
-            others = [e for e in self.entries() if (e.rung, e.seed) != (entry.rung, entry.seed)]
-            rows = sorted([*others, entry], key=lambda e: (e.seed, e.rung))
+        make_folder(self.path.parent)
+        with self.path.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            rows = [*self._others(entry.rung, entry.seed), entry]
+            rows.sort(key=lambda e: (e.seed, e.rung))
             write_json(self.path, {"preset": self.preset, "entries": [asdict(e) for e in rows]})
 
     def keep_truth(self, truth: Mapping[str, Any], *, rung: str, seed: int) -> None:
         """Store the ground truth against which that rung will be scored. Raises UserError when
         other entries were scored against another one."""
-        with self._alone():
-            others = [e for e in self.entries() if (e.rung, e.seed) != (rung, seed)]
-            there = (self.folder / "truth.json.xz").exists()
-            if others and there and self.truth() != json.loads(json.dumps(truth)):
-                raise UserError(
-                    f"the {len(others)} other rows in {self.path} are of other validation data: "
-                    f"bring those back, or move the file and {self.folder} away"
-                )
-            self._write("truth.json.xz", truth)
+        others, there = self._others(rung, seed), (self.folder / "truth.json.xz").exists()
+        if others and there and self.truth() != json.loads(json.dumps(truth)):
+            raise UserError(
+                f"the {len(others)} other rows in {self.path} are of other validation data: "
+                f"bring those back, or move the file and {self.folder} away"
+            )
+        self.write("truth.json.xz", truth)
 
     def truth(self) -> dict[str, Any]:
         """Plain COCO ground truth of the validation pictures."""
         return self.read("truth.json.xz")
 
-    def write(self, name: str, content: Any) -> None:
-        """Store JSON as <name>, packed when that ends in .xz; equal content gives equal bytes, and
-        is not written again."""
-        with self._alone():
-            self._write(name, content)
-
-    def read(self, name: str) -> Any:
-        """What `write` stored. Raises UserError for what is damaged or not in the folder."""
-        path = self.folder / plain_name(name)
-        data = path.read_bytes()
-        return json.loads(unpacked(data, LARGEST, str(path)) if name.endswith(".xz") else data)
-
-    def _write(self, name: str, content: Any) -> None:
-        path = self.folder / plain_name(name)
-        data = json.dumps(content, separators=(",", ":")).encode()
-        packed = lzma.compress(data, preset=9) if name.endswith(".xz") else data
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_bytes() != packed:
-            replace_file(path, lambda file: file.write(packed) and None)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While no other process writes here. Not to be entered twice."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_suffix(".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
     def results(self, entry: Entry) -> list[dict[str, Any]]:
         """COCO results of an entry, as they were scored."""
         return unpack_results(self.read(entry.predictions), self.truth())
+
+    def write(self, name: str, content: Any) -> None:
+        """Store JSON, packed; equal content gives equal bytes."""
+        packed = lzma.compress(json.dumps(content, separators=(",", ":")).encode(), preset=9)
+        make_folder(self.folder)
+        replace_file(self.folder / name, lambda file: file.write(packed) and None)
+
+    def read(self, name: str) -> Any:
+        """What `write` stored. Raises UserError when it is damaged."""
+        try:
+            return json.loads(lzma.decompress((self.folder / name).read_bytes()))
+        except (lzma.LZMAError, EOFError, ValueError) as error:
+            where = self.folder / name
+            raise UserError(f"{where} is damaged ({error}): measure its row again") from error
+
+    def _others(self, rung: str, seed: int) -> list[Entry]:
+        return [e for e in self.entries() if (e.rung, e.seed) != (rung, seed)]
 
 
 def references(preset: Preset, folder: Path = REFERENCE) -> list[Reference]:
@@ -161,44 +153,10 @@ def references(preset: Preset, folder: Path = REFERENCE) -> list[Reference]:
     return [Reference(path) for path in sorted(folder.glob(f"{preset}-*.json"))]
 
 
-def plain_name(name: str) -> str:
-    """The name of a file, as a JSON file gives it. Raises UserError when it leads elsewhere."""
-    if Path(name).name != name or name == "..":
-        raise UserError(f"{name!r} is not the plain name of a file: correct the JSON that has it")
-    return name
-
-
-def unpacked(data: bytes, most: int, where: str) -> bytes:
-    """LZMA data unpacked. Raises UserError when they are damaged or hold over `most` bytes."""
-    packed = lzma.LZMADecompressor()
-    try:
-        content = packed.decompress(data, max_length=most + 1)
-    except (lzma.LZMAError, EOFError) as error:
-        raise UserError(f"{where} is damaged ({error}): measure its row again") from error
-    if len(content) > most or not packed.eof:
-        raise UserError(f"{where} is cut off or too large: measure its row again")
-    return content
-
-
-def without_class_weights(config: Mapping[str, Any]) -> dict[str, Any]:
-    """`Entry.config` without the loss's alpha, and without sections that are empty then."""
-    nested = {
-        name: without_class_weights(value) if isinstance(value, Mapping) else value
-        for name, value in config.items()
-        if name != "alpha"
-    }
-    return {name: value for name, value in nested.items() if value != {}}
-
-
 def pack_results(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """COCO results by column, which packs far better than one object each."""
-    return {
-        "image_id": [r["image_id"] for r in results],
-        "category_id": [r["category_id"] for r in results],
-        "score": [r["score"] for r in results],
-        "bbox": [r["bbox"] for r in results],
-        "counts": [r["segmentation"]["counts"] for r in results],
-    }
+    columns = {key: [r[key] for r in results] for key in COLUMNS}
+    return columns | {"counts": [r["segmentation"]["counts"] for r in results]}
 
 
 def unpack_results(
@@ -206,12 +164,54 @@ def unpack_results(
 ) -> list[dict[str, Any]]:
     """The results `pack_results` packed; sizes of the masks come from the truth's pictures."""
     sizes = {image["id"]: [image["height"], image["width"]] for image in truth["images"]}
-    rows = zip(*(columns[key] for key in columns), strict=True)
-    named = (dict(zip(columns, row, strict=True)) for row in rows)
+    values = zip(*(columns[key] for key in COLUMNS), strict=True)
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in values]
     return [
-        {
-            **{key: row[key] for key in ("image_id", "category_id", "score", "bbox")},
-            "segmentation": {"size": sizes[row["image_id"]], "counts": row["counts"]},
-        }
-        for row in named
+        row | {"segmentation": {"size": sizes[row["image_id"]], "counts": counts}}
+        for row, counts in zip(rows, columns["counts"], strict=True)
     ]
+
+
+def pack_soft(found: Iterable[tuple[int, Detections]]) -> dict[str, Any]:
+    """Plain values for JSON of (image id, soft detections), in the order given."""
+    pairs = [(image_id, one[:KEPT]) for image_id, one in found]
+    levels = [(one.masks * LEVELS).round().byte().numpy().ravel() for _, one in pairs]
+    points = np.concatenate(levels)
+    points = np.append(points, np.zeros(len(points) % 2, np.uint8))
+    halved = (points[::2] << 4 | points[1::2]).tobytes()
+    return {
+        "images": [
+            {
+                "image_id": image_id,
+                "size": list(one.image_size),
+                "boxes": [[round(v, 1) for v in box] for box in one.boxes.tolist()],
+                "scores": [round(score, 5) for score in one.scores.tolist()],
+                "labels": one.labels.tolist(),
+            }
+            for image_id, one in pairs
+        ],
+        "side": max(one.masks.shape[-1] for _, one in pairs),
+        "masks": base64.b64encode(lzma.compress(halved)).decode("ascii"),
+    }
+
+
+def unpack_soft(packed: Mapping[str, Any]) -> Soft:
+    """What `pack_soft` stored."""
+    import torch  # lists of rows do without
+
+    from helpers.structures import Detections
+
+    counts, side = [len(image["scores"]) for image in packed["images"]], packed["side"]
+    halved = np.frombuffer(lzma.decompress(base64.b64decode(packed["masks"])), np.uint8)
+    points = np.stack([halved >> 4, halved & 15], axis=1).ravel()[: sum(counts) * side * side]
+    masks = torch.from_numpy(points.reshape(-1, side, side)) / LEVELS
+    return {
+        image["image_id"]: Detections(
+            torch.tensor(image["boxes"], dtype=torch.float32).reshape(-1, 4),
+            torch.tensor(image["scores"], dtype=torch.float32),
+            torch.tensor(image["labels"], dtype=torch.int64),
+            tuple(image["size"]),
+            own,
+        )
+        for image, own in zip(packed["images"], masks.split(counts), strict=True)
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import pandas as pd
 from helpers.config import Preset
 from helpers.data.taxonomy import FUTURE3D
 from helpers.evaluation.average_precision import Kind
-from helpers.evaluation.bootstrap import Interval, mean_difference
-from helpers.ladder.reference import REFERENCE, Entry, Reference, references
+from helpers.evaluation.bootstrap import Drawn, Interval, drawn_scores, mean_of_drawn
+from helpers.ladder.reference import REFERENCE, Entry, Reference, references, unpack_results
 from helpers.ladder.rungs import rungs
 from helpers.run_store import Run
 
@@ -93,18 +94,33 @@ def gain(
 ) -> Gain | None:
     """AP of the row `after` less that of `before`, mean over all (machine, seed) that have both;
     None when there is none. The interval is of seeds and pictures together (`mean_difference`)."""
-    found = {(file.path, e.seed, e.rung): (file, e) for file, e in stored(preset, folder)}
-    places = sorted({key[:2] for key in found})
-    both = [[found.get((*place, key)) for key in (before, after)] for place in places]
-    pairs = [
-        (file.truth(), file.results(a), file.results(b))
-        for (file, a), (_, b) in (pair for pair in both if None not in pair)
-    ]
+    found = {(file, e.seed, e.rung): e for file, e in stored(preset, folder)}
+    pairs = []
+    for (file, seed, key), entry in found.items():
+        other = found.get((file, seed, after))
+        if key == before and other is not None:
+            both = (entry, other)
+            pairs.append(tuple(_drawn(file, one, kind=kind, samples=samples) for one in both))
     if not pairs:
         return None
-    rules = next(iter(found.values()))[1].scores.preset
-    sure = mean_difference(pairs, preset=rules, kind=kind, samples=samples)
+    sure = mean_of_drawn(pairs)
     return Gain(sure.mean, sure.low, sure.high, len(pairs))
+
+
+def _drawn(file: Reference, entry: Entry, *, kind: Kind, samples: int) -> Drawn:
+    written = (file.folder / entry.predictions).stat().st_mtime_ns
+    return _drawn_once(file, entry.predictions, written, entry.scores.preset, kind, samples)
+
+
+@cache
+def _drawn_once(
+    file: Reference, name: str, written: int, preset: str, kind: Kind, samples: int
+) -> Drawn:
+    """Scores of stored predictions on the draws: a row is compared with several others. written:
+    when they were, so that those of a row measured anew are read again."""
+    truth = file.truth()
+    results = unpack_results(file.read(name), truth)
+    return drawn_scores(truth, results, preset=preset, kind=kind, samples=samples)
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -10,13 +10,14 @@ no step that adds the cascade and ends at model C of Table 3, so all its rows ar
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from helpers.config import ExperimentConfig, Preset, change
+from helpers.config import ExperimentConfig, Preset, TtaConfig, change
 from helpers.config_fields import differences
-from helpers.ladder.reference import Entry, without_class_weights
-from helpers.ladder.scales import Changes, Scale, called, focal_loss, scale, tta
+from helpers.ladder.reference import Entry
+from helpers.ladder.scales import Changes, Scale, called, focal_loss, scale
 
 Table = Literal["table1", "table2", "table3", "augmentation", "masks"]
 BACKBONES = {
@@ -27,6 +28,34 @@ BACKBONES = {
     "s200": "ResNeSt-200",
 }
 MEMBERS = ("member_a", "member_b", "member_c", "member_d")
+ROWS: tuple[tuple[str, Table, str, float | None], ...] = (  # key, table, label, the paper's mask AP
+    ("mask_rcnn_r50", "table1", "Mask R-CNN, 28 x 28, {r50}", 52.10),
+    ("pointrend_r50", "table1", "PointRend, {r50}", 66.75),
+    ("mask_rcnn_r101", "table1", "Mask R-CNN, 28 x 28, {r101}", None),
+    ("pointrend_r101", "table1", "PointRend, {r101}", 67.71),
+    ("mask_rcnn_x101", "table1", "Mask R-CNN, 28 x 28, {x101}", None),
+    ("pointrend_x101", "table1", "PointRend, {x101}", 70.03),
+    ("mask_rcnn_s101", "table1", "Mask R-CNN, 28 x 28, {s101}", None),
+    ("pointrend_s101", "table1", "PointRend, {s101}", 71.82),
+    ("mask_rcnn_s200", "table1", "Mask R-CNN, 28 x 28, {s200}", None),
+    ("pointrend_s200", "table1", "PointRend, {s200}", None),
+    ("x101", "table2", "{x101}", 70.32),
+    ("s101", "table2", "{s101}", 71.82),
+    ("dcn", "table2", "+ DCNv2", 72.76),
+    ("focal", "table2", "+ focal loss", 73.40),
+    ("correction", "table2", "+ mask correction", 74.38),
+    ("mst", "table2", "+ multi-scale training", 75.53),
+    ("tta", "table2", "+ test-time augmentation", 77.12),
+    ("member_a", "table3", "A: PointRend, {x101}", 74.30),
+    ("member_b", "table3", "B: C without focal loss", 76.64),
+    ("member_c", "table3", "C: the last row of table 2", 77.12),
+    ("member_d", "table3", "D: SOLOv2, {x101}", 75.50),
+    ("ensemble", "table3", "ensemble A + B + C + D", 78.75),
+    ("aggressive", "augmentation", "+ blur and rotation", None),
+    ("masks_noisy", "masks", "noisy training masks", None),
+    ("masks_corrected", "masks", "corrected training masks", None),
+    ("masks_true", "masks", "exact training masks", None),
+)
 
 
 @dataclass(frozen=True)
@@ -55,11 +84,6 @@ class Rung:
     def seed(self) -> int:
         return self.config.train.seed
 
-    @property
-    def is_its_run(self) -> bool:
-        """Whether its score is that of its run: one model that looks at each picture once."""
-        return self.config.test.tta is None and self.key != "ensemble"
-
     def settings(self) -> dict[str, Any]:
         """All of its config that is not the default, by section, as JSON has it; its name aside.
         Of an ensemble, that of each member by key."""
@@ -82,12 +106,16 @@ def rungs(preset: Preset, *, seed: int = 0) -> tuple[Rung, ...]:
     classes weigh the same. Raises ValueError for a preset that does not exist.
     """
     sizes = scale(preset)
-    rows, names = [], {}
-    for key, label, table, paper, changes in _rows(sizes):
-        config = change(sizes.base, train__seed=seed, **changes)
-        trained = replace(config, name="", test=replace(config.test, tta=None))
-        name = f"{preset}-{names.setdefault(trained, key)}"
-        rows.append(Rung(key, label, table, paper, replace(config, name=name), preset))
+    changes, rows, names = _changes(sizes), [], {}
+    backbones = {
+        short: called(sizes, name) for short, name in BACKBONES.items() if name in sizes.backbones
+    }
+    for key, table, label, paper in ROWS:
+        if key in changes:
+            config = change(sizes.base, train__seed=seed, **changes[key])
+            trained = replace(config, name="", test=replace(config.test, tta=None))
+            config = replace(config, name=f"{preset}-{names.setdefault(trained, key)}")
+            rows.append(Rung(key, label.format(**backbones), table, paper, config, preset))
     return tuple(rows)
 
 
@@ -105,129 +133,73 @@ def command(rung: Rung) -> str:
     return f"python -m helpers ladder --preset {rung.preset} --only {rung.key}{seeds}"
 
 
-def _rows(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
-    return [*_table_1(sizes), *_table_2(sizes), *_table_3(sizes), *_comparisons(sizes)]
-
-
-def _table_1(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
-    printed = {  # the other rows are not the paper's
-        "mask_rcnn_r50": 52.10,
-        "pointrend_r50": 66.75,
-        "pointrend_r101": 67.71,
-        "pointrend_x101": 70.03,
-        "pointrend_s101": 71.82,
+def without_class_weights(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`Rung.settings` without the loss's alpha, and without sections that are empty then."""
+    nested = {
+        name: without_class_weights(value) if isinstance(value, Mapping) else value
+        for name, value in config.items()
+        if name != "alpha"
     }
-    heads = {
-        "mask_rcnn": ("Mask R-CNN, 28 x 28", {}),
-        "pointrend": ("PointRend", _pointrend(sizes, boxes="predicted")),
+    return {name: value for name, value in nested.items() if value != {}}
+
+
+def _changes(sizes: Scale) -> dict[str, Changes]:
+    """What makes each row of the preset's base, by key; rows that it does not have are missing."""
+    rows: dict[str, Changes] = {}
+    plain = _masks(sizes, sizes.masks.noisy) | _sides(sizes.single, sizes.single)
+    pointrend = {"model__mask_head": "pointrend", "model__mask_train_boxes": "predicted"}
+    pointrend |= sizes.pointrend
+    backbones = {
+        short: plain | {"model__backbone": sizes.backbones[name]} | _recipe(sizes, name)
+        for short, name in BACKBONES.items()
+        if name in sizes.backbones
     }
-    return [
-        (
-            f"{head}_{short}",
-            f"{label}, {called(sizes, backbone)}",
-            "table1",
-            printed.get(f"{head}_{short}"),
-            _plain(sizes) | _backbone(sizes, backbone) | changes,
-        )
-        for short, backbone in BACKBONES.items()
-        if backbone in sizes.backbones
-        for head, (label, changes) in heads.items()
-    ]
+    for short, backbone in backbones.items():
+        rows[f"mask_rcnn_{short}"] = backbone
+        rows[f"pointrend_{short}"] = backbone | pointrend
 
+    cascade = pointrend | {
+        "model__architecture": "cascade_rcnn",
+        "model__mask_train_boxes": "proposals",
+        "model__post_nms_train": sizes.cascade_proposals,
+    }
+    deformable = {"model__deform_stages": sizes.deformable}
+    corrected = _masks(sizes, sizes.masks.corrected)
+    tta = {"test__tta": TtaConfig.around(sizes.base.test.short_side)}
+    rows["x101"] = backbones["x101"] | cascade
+    rows["s101"] = backbones["s101"] | cascade
+    rows["dcn"] = rows["s101"] | deformable
+    rows["focal"] = rows["dcn"] | {"loss": focal_loss(sizes)}
+    rows["correction"] = rows["focal"] | corrected
+    rows["mst"] = rows["correction"] | _sides(*sizes.multi)
+    rows["tta"] = rows["mst"] | tta
 
-def _table_2(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
-    steps = _steps(sizes)
-    printed = (
-        ("x101", called(sizes, "ResNeXt-101"), 70.32),
-        ("s101", called(sizes, "ResNeSt-101"), 71.82),
-        ("dcn", "+ DCNv2", 72.76),
-        ("focal", "+ focal loss", 73.40),
-        ("correction", "+ mask correction", 74.38),
-        ("mst", "+ multi-scale training", 75.53),
-        ("tta", "+ test-time augmentation", 77.12),
-    )
-    return [(key, label, "table2", paper, steps[key]) for key, label, paper in printed]
+    last = corrected | _sides(*sizes.multi) | tta
+    solov2 = deformable | {"model__architecture": "solov2"} | sizes.solov2
+    rows["member_a"] = rows["ensemble"] = rows["pointrend_x101"] | deformable | last
+    rows["member_b"] = rows["dcn"] | last
+    rows["member_c"] = rows["tta"]
+    rows["member_d"] = backbones["x101"] | corrected | solov2 | _sides(*sizes.solo)
 
-
-def _table_3(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
-    steps, x101 = _steps(sizes), _backbone(sizes, "ResNeXt-101")
-    last = _corrected(sizes) | _sizes(sizes.multi) | {"test__tta": tta(sizes)}
-    a = _plain(sizes) | x101 | _pointrend(sizes, boxes="predicted") | _deformable(sizes) | last
-    name = called(sizes, "ResNeXt-101")
-    return [
-        ("member_a", f"A: PointRend, {name}", "table3", 74.30, a),
-        ("member_b", "B: C without focal loss", "table3", 76.64, steps["dcn"] | last),
-        ("member_c", "C: the last row of table 2", "table3", 77.12, steps["tta"]),
-        ("member_d", f"D: SOLOv2, {name}", "table3", 75.50, _solo(sizes)),
-        ("ensemble", "ensemble A + B + C + D", "table3", 78.75, a),
-    ]
-
-
-def _comparisons(sizes: Scale) -> list[tuple[str, str, Table, float | None, Changes]]:
-    masks, strong = sizes.masks, _steps(sizes)["correction"] | sizes.aggressive
-    base = _plain(sizes) | _backbone(sizes, "ResNet-50") | _pointrend(sizes, boxes="predicted")
-    rows = [
-        ("aggressive", "+ blur and rotation", "augmentation", None, strong),
-        ("masks_noisy", "noisy training masks", "masks", None, base),
-        ("masks_corrected", "corrected training masks", "masks", None, base | _corrected(sizes)),
-    ]
-    if masks.true is not None:
-        true = base | _trained_on(sizes, masks.true)
-        rows.append(("masks_true", "exact training masks", "masks", None, true))
+    blur = {"train__blur": sizes.blur, "train__rotate": 10.0}
+    rows["aggressive"] = rows["correction"] | blur
+    rows["masks_noisy"] = rows["pointrend_r50"]
+    rows["masks_corrected"] = rows["pointrend_r50"] | corrected
+    if sizes.masks.true is not None:
+        rows["masks_true"] = rows["pointrend_r50"] | _masks(sizes, sizes.masks.true)
     return rows
 
 
-def _steps(sizes: Scale) -> dict[str, Changes]:
-    """The rows of Table 2, each upon the one before."""
-    start = _plain(sizes) | _pointrend(sizes, boxes="proposals")
-    start |= {"model__architecture": "cascade_rcnn", **_prefixed("model", sizes.cascade)}
-    steps = {"x101": start | _backbone(sizes, "ResNeXt-101")}
-    steps["s101"] = start | _backbone(sizes, "ResNeSt-101")
-    steps["dcn"] = steps["s101"] | _deformable(sizes)
-    steps["focal"] = steps["dcn"] | {"loss": focal_loss(sizes)}
-    steps["correction"] = steps["focal"] | _corrected(sizes)
-    steps["mst"] = steps["correction"] | _sizes(sizes.multi)
-    steps["tta"] = steps["mst"] | {"test__tta": tta(sizes)}
-    return steps
-
-
-def _solo(sizes: Scale) -> Changes:
-    base = _plain(sizes) | _backbone(sizes, "ResNeXt-101") | _corrected(sizes)
-    own = {"model__architecture": "solov2"} | _deformable(sizes)
-    return base | own | sizes.solov2 | _sizes(sizes.solo)
-
-
-def _plain(sizes: Scale) -> Changes:
-    """Masks as released, one size."""
-    return _trained_on(sizes, sizes.masks.noisy) | _sizes((sizes.single, sizes.single))
-
-
-def _corrected(sizes: Scale) -> Changes:
-    return _trained_on(sizes, sizes.masks.corrected)
-
-
-def _trained_on(sizes: Scale, masks: str) -> Changes:
+def _masks(sizes: Scale, annotations: str) -> Changes:
+    """Training on those masks."""
     space = sizes.base.data.label_space
-    return {"data": replace(sizes.masks.trained_on(masks), label_space=space)}
+    return {"data": replace(sizes.masks.trained_on(annotations), label_space=space)}
 
 
-def _sizes(short_side: tuple[int, int]) -> Changes:
-    return {"train__short_side": short_side, "train__max_side": max(short_side)}
+def _sides(low: int, high: int) -> Changes:
+    """Training at short sides from low to high."""
+    return {"train__short_side": (low, high), "train__max_side": high}
 
 
-def _backbone(sizes: Scale, name: str) -> Changes:
-    recipe = sizes.resnest if name.startswith("ResNeSt") else {}
-    return {"model__backbone": sizes.backbones[name], **_prefixed("model", recipe)}
-
-
-def _deformable(sizes: Scale) -> Changes:
-    return {"model__deform_stages": sizes.deformable}
-
-
-def _pointrend(sizes: Scale, *, boxes: str) -> Changes:
-    own = {"mask_head": "pointrend", "mask_train_boxes": boxes}
-    return _prefixed("model", own | sizes.pointrend)
-
-
-def _prefixed(section: str, changes: Changes) -> Changes:
-    return {f"{section}__{key}": value for key, value in changes.items()}
+def _recipe(sizes: Scale, backbone: str) -> Changes:
+    return sizes.resnest if backbone.startswith("ResNeSt") else {}

@@ -1,14 +1,14 @@
-"""The configs of every row of the paper's tables, at three sizes.
+"""What the presets make of the steps in the paper's tables.
 
-`paper` has the paper's numbers. `bench` and `quick` make the
-same steps with what one GPU and a laptop can train: smaller backbones of the same family stand in,
-picture sizes keep their proportions (1200 to 1500 becomes 160 to 200).
+`paper` has the paper's numbers. `bench`, `laptop` and `quick` make the same steps with what one GPU
+or a few CPU cores can train: smaller backbones of the same family stand in, picture sizes keep
+their proportions (1200 to 1500 becomes 160 to 200).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -20,7 +20,6 @@ from helpers.config import (
     LossConfig,
     Preset,
     Solov2Config,
-    TtaConfig,
     change,
     preset,
 )
@@ -89,11 +88,11 @@ class Scale:
     single: int  # training at one size
     multi: tuple[int, int]  # multi-scale training
     solo: tuple[int, int]  # the same for SOLOv2
-    pointrend: Changes
-    resnest: Changes  # what ResNeSt's own recipe has beside the backbone
-    cascade: Changes
     solov2: Changes
-    aggressive: Changes
+    pointrend: Changes = field(default_factory=dict)
+    resnest: Changes = field(default_factory=dict)  # ResNeSt's own recipe beside the backbone
+    cascade_proposals: int = 2000
+    blur: float = 1.0  # px, of the aggressive augmentation
     deformable: tuple[int, ...] = (3, 4, 5)  # stages that DCNv2 changes
 
 
@@ -125,19 +124,16 @@ def focal_loss(scale: Scale) -> LossConfig:
 
     Classes are weighted by their counts in the training masks; all alike while those are not there.
     """
+    data = scale.masks.trained_on(scale.masks.noisy)
+    known = resolve(data.train_annotations).exists()
+    data = replace(data, label_space=scale.base.data.label_space)
     return LossConfig(
         classes="focal",
         masks="focal",
         points="focal",
-        alpha=_alpha(scale.masks.trained_on(scale.masks.noisy), scale.base.data.label_space),
+        alpha=_alpha_of(data) if known else None,
         mask_weight=1.1,
     )
-
-
-def _alpha(data: DataConfig, label_space: str) -> tuple[float, ...] | None:
-    if not resolve(data.train_annotations).exists():
-        return None
-    return _alpha_of(replace(data, label_space=label_space))
 
 
 @cache
@@ -174,16 +170,14 @@ def _quick() -> Scale:
         multi=(160, 200),
         solo=(160, 213),
         pointrend={
-            "coarse_dim": 256,
-            "point_dim": 64,
-            "train_points": 98,
-            "subdivision_steps": 3,  # 7 -> 56
-            "subdivision_points": 784,
+            "model__coarse_dim": 256,
+            "model__point_dim": 64,
+            "model__train_points": 98,
+            "model__subdivision_steps": 3,  # 7 -> 56
+            "model__subdivision_points": 784,
         },
-        resnest={},
-        cascade={"post_nms_train": 200},
+        cascade_proposals=200,
         solov2={"model__solov2": replace(SMALL_SOLOV2, grids=(16, 14, 10, 6, 4))},
-        aggressive={"train__blur": 1.0, "train__rotate": 10.0},
     )
 
 
@@ -208,11 +202,8 @@ def _laptop() -> Scale:
         single=224,
         multi=(224, 280),
         solo=(224, 299),
-        pointrend={},
-        resnest={},
-        cascade={"post_nms_train": 200},
+        cascade_proposals=200,
         solov2={"model__solov2": replace(SMALL_SOLOV2, grids=(24, 20, 14, 8, 6))},
-        aggressive={"train__blur": 1.0, "train__rotate": 10.0},
         deformable=(4, 5),  # c3 of an EfficientNet has no 3x3 convolutions
     )
 
@@ -231,16 +222,14 @@ def _bench() -> Scale:
         single=512,
         multi=(512, 640),
         solo=(512, 683),
-        pointrend={},
-        resnest={"norm": "bn"},
-        cascade={"post_nms_train": 2000},
+        resnest={"model__norm": "bn"},
         solov2={
             "model__solov2": Solov2Config(head_channels=256, deformable=True).scaled(0.64),
             "train__lr": 0.01,
             "train__milestones": (27 / 36, 33 / 36),
             "train__warmup_factor": 0.01,
         },
-        aggressive={"train__blur": 2.0, "train__rotate": 10.0},
+        blur=2.0,
     )
 
 
@@ -269,9 +258,11 @@ def _paper() -> Scale:
         single=1200,
         multi=(1200, 1500),
         solo=(1200, 1600),
-        pointrend={},
-        resnest={"norm": "sync", "head_norm": "sync", "box_head": "4conv1fc"},
-        cascade={"post_nms_train": 2000},
+        resnest={
+            "model__norm": "sync",
+            "model__head_norm": "sync",
+            "model__box_head": "4conv1fc",
+        },
         solov2={
             "model__backbone": "resnext101_64x4d",
             "model__solov2": Solov2Config(deformable=True),
@@ -281,13 +272,8 @@ def _paper() -> Scale:
             "train__warmup_steps": 500,
             "train__warmup_factor": 0.01,
         },
-        aggressive={"train__blur": 5.0, "train__rotate": 10.0},
+        blur=5.0,
     )
-
-
-def tta(scale: Scale) -> TtaConfig:
-    """The default sizes in proportion to the preset's test size."""
-    return TtaConfig.around(scale.base.test.short_side)
 
 
 def called(sizes: Scale, backbone: str) -> str:
@@ -295,5 +281,5 @@ def called(sizes: Scale, backbone: str) -> str:
     used, usual = sizes.backbones[backbone], scale("paper").backbones[backbone]
     recipe = sizes.resnest if backbone.startswith("ResNeSt") else {}
     notes = [f"here {used}"] if used != usual else []
-    notes += [f"{field} {value}" for field, value in recipe.items()]
+    notes += [f"{name.removeprefix('model__')} {value}" for name, value in recipe.items()]
     return f"{backbone} ({', '.join(notes)})" if notes else backbone

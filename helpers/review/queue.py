@@ -165,19 +165,16 @@ class ReviewQueue:
         """
         item = self.current
         if item is not None:
-            self._write(item, verdict, self.note(item))
+            self._write(item, verdict, self.store.note(item.key))
             self.next_undecided()
         return item
 
     def annotate(self, note: str) -> Item | None:
         """Write a note on the current item; its verdict and the cursor stay."""
         item = self.current
-        if item is not None and note != self.note(item):
+        if item is not None and note != self.store.note(item.key):
             self._write(item, self.store.verdict(item.key), note)
         return item
-
-    def note(self, item: Item) -> str:
-        return self.store.note(item.key)
 
     def undo(self) -> Item | None:
         """Take back the last verdict or note of this queue and go to its item.
@@ -229,8 +226,8 @@ def decisions_frame(items: Sequence[Item], store: DecisionStore) -> pd.DataFrame
             "added": item.added,
             "removed": item.removed,
             "score": item.score,
-            "verdict": (decision.verdict or "") if decision else "",
-            "note": decision.note if decision else "",
+            "verdict": store.verdict(item.key) or "",
+            "note": store.note(item.key),
             "time": decision.time if decision else "",
             "remark": item.remark,
         }

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy import ndimage
 
+from helpers.correction.components import support
 from helpers.data import rle as rles
 from helpers.review.sources import Item, Mask
 
@@ -27,8 +28,7 @@ def defect_score(mask: Mask) -> float:
         return 0.0
     plane = np.pad(rles.decode_box(mask.rle, mask.box), 2)
     inner = plane[1:-1, 1:-1]
-    sides = (plane[:-2, 1:-1], plane[2:, 1:-1], plane[1:-1, :-2], plane[1:-1, 2:])
-    alike = sum((side == inner).view(np.int8) for side in sides)  # of the four direct neighbours
+    alike = support(plane)
     noisy = alike <= 1
     for part in (inner, ~inner):
         pieces, count = ndimage.label(part, np.ones((3, 3)) if part is inner else None)

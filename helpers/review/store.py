@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
 from helpers.files import UserError, make_folder, replace_file
@@ -82,37 +80,31 @@ class DecisionStore:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self.decisions: dict[str, Decision] = {}  # what counts for each key, withdrawn ones too
         self.damaged = 0  # lines that could not be read
-        self._decisions: dict[str, Decision] = {}
         self._read = 0  # bytes
         make_folder(self.path.parent)
         if not self.path.exists():
             replace_file(self.path, lambda file: None)  # the name lasts, as every line will
         self.refresh()
-        if self.damaged and not self._decisions:
+        if self.damaged and not self.decisions:
             raise UserError(f"{self.path} is not a file of decisions: give another path")
-
-    @property
-    def decisions(self) -> Mapping[str, Decision]:
-        """The decision that counts for each key ever decided, withdrawn ones with verdict None."""
-        return MappingProxyType(self._decisions)
 
     def verdict(self, key: str) -> Verdict | None:
         """The verdict on an item; None where there is none, or none any more."""
-        found = self._decisions.get(key)
+        found = self.decisions.get(key)
         return found.verdict if found else None
 
     def note(self, key: str) -> str:
         """The note on an item, empty where there is none."""
-        found = self._decisions.get(key)
+        found = self.decisions.get(key)
         return found.note if found else ""
 
     def put(self, key: str, verdict: Verdict | None, note: str = "") -> Decision:
         """Write a decision; it is on the disk when this returns. Raises OSError when it cannot be.
 
-        verdict None withdraws. Raises UserError for an unknown verdict or key.
+        verdict None withdraws. Raises UserError for an unknown verdict.
         """
-        ItemKey.parse(key)
         if verdict not in (None, *VERDICTS):
             raise UserError(f"no verdict {verdict!r}: choose one of {', '.join(VERDICTS)}")
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -121,11 +113,11 @@ class DecisionStore:
         self.refresh()
         return decision
 
-    def refresh(self) -> int:
-        """Read what was written since, by this or another program; returns how many lines."""
+    def refresh(self) -> None:
+        """Read what was written since, by this or another program."""
         with self.path.open("rb") as file:
             if os.fstat(file.fileno()).st_size < self._read:  # another file has taken its place
-                self._decisions.clear()
+                self.decisions.clear()
                 self._read, self.damaged = 0, 0
             file.seek(self._read)
             fresh = file.read()
@@ -133,25 +125,20 @@ class DecisionStore:
         self._read += len(whole)
         lines = [line for line in whole.split(b"\n") if line.strip()]
         found = [decision for decision in map(Decision.read, lines) if decision]
-        self._decisions.update({decision.key: decision for decision in found})
+        self.decisions |= {decision.key: decision for decision in found}
         if len(found) < len(lines):
             self.damaged += len(lines) - len(found)
             log.warning("%s: damaged lines were passed over: %d", self.path, self.damaged)
-        return len(lines)
 
 
 def _append(path: Path, line: bytes) -> None:
     """One write to the end of the file, made to last. After a torn line, a fresh one is begun."""
-    handle = os.open(path, os.O_RDWR | os.O_APPEND)
-    try:
-        end = os.lseek(handle, 0, os.SEEK_END)
-        torn = False
-        if end:
-            os.lseek(handle, end - 1, os.SEEK_SET)
-            torn = os.read(handle, 1) != b"\n"
-        content = b"\n" * torn + line + b"\n"
-        if os.write(handle, content) != len(content):
+    with path.open("ab+", buffering=0) as file:
+        torn = b""
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            torn = b"" if file.read(1) == b"\n" else b"\n"
+        content = torn + line + b"\n"
+        if file.write(content) != len(content):
             raise OSError(f"{path}: the disk is full; the last decision was not saved")
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        os.fsync(file.fileno())

@@ -32,6 +32,7 @@ from helpers.review.queue import Filters, ReviewQueue
 from helpers.review.scores import ORDERS
 from helpers.review.sources import KINDS, Comparison, Item, Mask, Source
 from helpers.review.store import VERDICTS, DecisionStore
+from helpers.series.panels import square_window
 from helpers.training.progress import someone_watches
 
 HERE = Path(__file__).parent
@@ -156,7 +157,7 @@ class ReviewWidget(anywidget.AnyWidget):
             "decided": progress.decided,
             "verdicts": progress.verdicts,
             "verdict": queue.store.verdict(item.key) if item else None,
-            "note": queue.note(item) if item else "",
+            "note": queue.store.note(item.key) if item else "",
             "order": queue.order,
             "value": queue.value,
             "filters": vars(queue.filters),
@@ -285,12 +286,7 @@ def _closeups(comparison: Comparison, item: Item, word: str) -> list[Panel]:
         picture = Image.new("RGB", size[::-1], GREY)
     boxes = np.array([mask.box for mask in (item.before, item.after) if mask])
     low, high = boxes[:, :2].min(0), (boxes[:, :2] + boxes[:, 2:]).max(0)
-    side = int(max(1.2 * (high - low).max(), 24))
-    window = []
-    for middle, limit in zip((low + high)[::-1] / 2, size, strict=True):  # rows, columns
-        length = min(side, limit)
-        start = int(np.clip(round(middle - length / 2), 0, limit - length))
-        window.append(slice(start, start + length))
+    window = square_window(np.append(low, high), size)
     label = short_name(comparison.labels[item.category], length=18)
     titles = f"{label}, IoU {item.iou:.3f}", f"+{item.added} -{item.removed} px, {word}"
     panels = []

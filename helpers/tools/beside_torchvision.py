@@ -13,10 +13,9 @@ is a process of its own and leaves a file; what has one is not trained again.
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,7 +31,8 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
 from helpers.config import ExperimentConfig, change
-from helpers.evaluation.average_precision import evaluate
+from helpers.data.index import InstanceIndex
+from helpers.evaluation.average_precision import evaluate, percent
 from helpers.evaluation.bootstrap import interval, mean_difference
 from helpers.files import make_folder, outputs_dir, read_json, write_json
 from helpers.inference.predict import predict_index
@@ -132,23 +132,23 @@ def measure(config: ExperimentConfig, file: Path, seconds: float | None) -> None
     spent = _timed(trainer, batches, config.train.steps)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     results = predict_index(trainer.model, val, config=config, progress=False)
-    scores = evaluate(val, results, preset="coco").metrics
-    ends = {kind: interval(val, results, preset="coco", kind=kind) for kind in ("segm", "bbox")}
     write_json(_predictions(file), results)
+    evaluation = evaluate(val, results, preset="coco")
+    scores = evaluation.metrics
     row = {
         "model": config.name,
         "seed": config.train.seed,
+        "mask AP": str(interval(val, results, preset="coco")),
+        "AP50": percent(scores["segm"]["AP50"]),
+        "boundary AP": percent(scores["boundary"]["AP"]),
+        "box AP": str(interval(val, results, preset="coco", kind="bbox")),
         "steps": len(spent),
-        "seconds": sum(spent),
-        "seconds_step": float(np.median(spent)),
-        "memory_gib": memory,
-        **{f"{kind}_{name}": scores[kind][name] for kind in scores for name in ("AP", "AP50")},
-        **{f"{kind}_interval": [end.low, end.high] for kind, end in ends.items()},
-        "pictures": [len(train), len(val)],
-        "hardware": hardware(),
-        "config": config.to_dict(),
+        "CPU s a step": round(float(np.median(spent)), 2),
+        "CPU min": round(sum(spent) / 60, 1),
+        "memory GiB": round(memory, 1),
     }
-    write_json(file, row)
+    about = {"config": config.to_dict(), "hardware": hardware(), "evaluation": evaluation.to_dict()}
+    write_json(file, {"row": row, "seconds": sum(spent), **about})
 
 
 def _predictions(file: Path) -> Path:
@@ -175,67 +175,44 @@ def _timed(trainer: Trainer, batches: TrainingBatches, steps: int) -> list[float
     return spent
 
 
-def run_all(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Every (model, seed) that has no file yet, one after the other; the rows of all."""
+def run_all(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
+    """The file of every (model, seed); what has none yet is measured, one after the other."""
     name, sections = args.annotations.parent.name, own_data(args)
     plain = change(ExperimentConfig(name), **(sections | {"data__name": name}))
     train, _ = read_splits(plain.data)
     fitted = change(fit_config(train, plain.data, start=None).config, train__workers=0)
     folder = args.out or outputs_dir() / "beside_torchvision" / f"{name}-{args.steps}"
     make_folder(folder)
-    rows = []
+    files: dict[tuple[str, int], Path] = {}
     for seed in args.seeds:
         base = change(fitted, train__seed=seed, train__steps=args.steps)
         base = change(base, train__warmup_steps=min(100, args.steps // 10))
         for model in args.models or (*OURS, *THEIRS):
             changes, budget = (OURS[model], "steps") if model in OURS else THEIRS[model]
             file = folder / f"{model.replace(', ', '-').replace(' ', '_')}-{seed}.json"
+            ours = files.get(("ours", seed))
             if not file.exists():
                 config = change(base, name=model, **changes)
-                ours = next((r for r in rows if r["model"] == "ours" and r["seed"] == seed), None)
-                seconds = ours["seconds"] if budget == "time" and ours else None
+                seconds = read_json(ours)["seconds"] if budget == "time" and ours else None
                 with ProcessPoolExecutor(1, get_context("spawn")) as alone:
                     alone.submit(measure, config, file, seconds).result()
-            rows.append({**read_json(file), "predictions": str(_predictions(file))})
-            print(table(rows[-1:]).to_string(index=False), flush=True)
-    return rows
+            files[model, seed] = file
+            print(table([file]).to_string(index=False), flush=True)
+    return files
 
 
-def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def table(files: Iterable[Path]) -> pd.DataFrame:
     """One row a training: AP in per cent with 95 % over the pictures, what it took."""
-
-    def score(row: dict[str, Any], kind: str) -> str:
-        low, high = row[f"{kind}_interval"]
-        return f"{100 * row[f'{kind}_AP']:.1f} ({100 * low:.1f} to {100 * high:.1f})"
-
-    return pd.DataFrame(
-        {
-            "model": row["model"],
-            "seed": row["seed"],
-            "mask AP": score(row, "segm"),
-            "AP50": round(100 * row["segm_AP50"], 1),
-            "boundary AP": round(100 * row["boundary_AP"], 1),
-            "box AP": score(row, "bbox"),
-            "steps": row["steps"],
-            "CPU s a step": round(row["seconds_step"], 2),
-            "CPU min": round(row["seconds"] / 60, 1),
-            "memory GiB": round(row["memory_gib"], 1),
-        }
-        for row in rows
-    )
+    return pd.DataFrame([read_json(file)["row"] for file in files])
 
 
-def differences(rows: Sequence[dict[str, Any]], truth: Any) -> pd.Series:
+def differences(files: Mapping[tuple[str, int], Path], truth: InstanceIndex) -> pd.Series:
     """Mask AP of "ours" less that of each other model, mean over the seeds both have."""
-    found = {(row["model"], row["seed"]): row["predictions"] for row in rows}
-    seeds = [seed for model, seed in found if model == "ours"]
+    found = {key: _predictions(file) for key, file in files.items()}
     said = {}
-    for other in dict.fromkeys(model for model, _ in found):
-        common = [seed for seed in seeds if (other, seed) in found and other != "ours"]
-        pairs = [
-            (truth, *(read_json(Path(found[model, seed])) for model in (other, "ours")))
-            for seed in common
-        ]
+    for other in dict.fromkeys(model for model, _ in found if model != "ours"):
+        seeds = [n for model, n in found if model == other and ("ours", n) in found]
+        pairs = [(truth, read_json(found[other, n]), read_json(found["ours", n])) for n in seeds]
         if pairs:
             said[f"ours less {other}"] = str(mean_difference(pairs, preset="coco"))
     return pd.Series(said)
@@ -251,12 +228,12 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=(*OURS, *THEIRS), help="default: all")
     parser.add_argument("--out", type=Path, help="folder of the results")
     args = parser.parse_args()
-    rows = run_all(args)
+    files = run_all(args)
     _, val = read_splits(change(ExperimentConfig("val"), **own_data(args)).data)
-    print(f"\n{table(rows).to_string(index=False)}\n\n{differences(rows, val).to_string()}")
-    file = (args.out or Path(rows[0]["predictions"]).parent) / "all.json"
-    content = {"rows": rows, "differences": differences(rows, val).to_dict()}
-    file.write_text(json.dumps(content, indent=1))
+    rows, less = table(files.values()), differences(files, val)
+    print(f"\n{rows.to_string(index=False)}\n\n{less.to_string()}")
+    file = next(iter(files.values())).with_name("all.json")
+    write_json(file, {"rows": rows.to_dict("records"), "differences": less.to_dict()})
     print(f"\n{file}")
 
 

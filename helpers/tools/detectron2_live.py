@@ -18,13 +18,9 @@ from torch import Tensor, nn
 
 from helpers.config import ModelConfig
 from helpers.data.index import InstanceIndex
-from helpers.files import UserError
-from helpers.models.checkpoints import IGNORED, MSRA, InputFormat, read_detectron2
+from helpers.models.checkpoints import IGNORED, MSRA, read_detectron2
 from helpers.models.detectron2_names import modern_name
 from helpers.structures import Detections
-
-DEPTHS = {"resnet50": 50, "resnet101": 101}
-BOX_LAYERS = {"2fc": (0, 2), "4conv1fc": (4, 1)}  # convolutions, fully connected
 
 logger = logging.getLogger(__name__)
 
@@ -42,58 +38,39 @@ def has_detectron2() -> bool:
     return True
 
 
-def reference_model(
-    weights: str | Path, config: ModelConfig, *, num_classes: int, inputs: InputFormat = MSRA
-) -> nn.Module:
+def reference_model(weights: str | Path, config: ModelConfig, *, num_classes: int) -> nn.Module:
     """detectron2's model of the same architecture, on the CPU, on the weights of a .pkl or .pth.
 
-    config: Mask R-CNN or Cascade R-CNN on a ResNet-50 or -101 with FPN, either mask head. Other
-    settings than those of `ModelConfig` are detectron2's defaults, as are those of `TestConfig`.
-    Raises UserError for another architecture, or weights that do not fit it.
+    config: Mask R-CNN or Cascade R-CNN on a ResNet-50 with FPN, either mask head. Other settings
+    than those of `ModelConfig` are detectron2's defaults, as are those of `TestConfig`.
+    Raises RuntimeError when the weights do not fit it exactly.
     """
     from detectron2.config import get_cfg
     from detectron2.modeling import build_model
 
-    if config.backbone not in DEPTHS or config.architecture == "solov2":
-        raise UserError(
-            f"{config.architecture} on {config.backbone} is not compared with detectron2: "
-            f"choose mask_rcnn or cascade_rcnn on {' or '.join(DEPTHS)}"
-        )
     cfg = get_cfg()
     if config.mask_head == "pointrend":
         importlib.import_module("detectron2.projects.point_rend").add_pointrend_config(cfg)
-    settings = _settings(config, num_classes, inputs) | _mask_settings(config, num_classes)
+    settings = _settings(config, num_classes) | _mask_settings(config, num_classes)
     cfg.merge_from_list([item for pair in settings.items() for item in pair])
     model = build_model(cfg).eval()
     state = {modern_name(key): value for key, value in read_detectron2(weights).items()}
-    try:
-        # not by `fitted`: its frozen norms do without statistics
-        missing, surplus = model.load_state_dict(state, strict=False)
-    except RuntimeError as error:  # other shapes
-        raise UserError(f"{weights} does not fit detectron2's model: {error}") from error
-    wrong = [f"{key} is missing" for key in missing]
-    wrong += [f"{key} has no place" for key in surplus if not IGNORED.search(key)]
-    if wrong:
-        raise UserError(
-            f"{weights} does not fit detectron2's model ({'; '.join(wrong[:5])}; {len(wrong)} in "
-            "all): it is a checkpoint of another architecture"
-        )
+    model.load_state_dict({key: value for key, value in state.items() if not IGNORED.search(key)})
     return model
 
 
-def _settings(config: ModelConfig, num_classes: int, inputs: InputFormat) -> dict[str, Any]:
+def _settings(config: ModelConfig, num_classes: int) -> dict[str, Any]:
     cascade, levels = config.architecture == "cascade_rcnn", ["p2", "p3", "p4", "p5"]
     stages = ["res2", "res3", "res4", "res5"]
-    convs, fcs = BOX_LAYERS[config.box_head]
     return {
-        "INPUT.FORMAT": inputs.order,
+        "INPUT.FORMAT": MSRA.order,
         "MODEL.DEVICE": "cpu",
         "MODEL.WEIGHTS": "",
         "MODEL.MASK_ON": True,
-        "MODEL.PIXEL_MEAN": list(inputs.mean),
-        "MODEL.PIXEL_STD": list(inputs.std),
+        "MODEL.PIXEL_MEAN": list(MSRA.mean),
+        "MODEL.PIXEL_STD": list(MSRA.std),
         "MODEL.BACKBONE.NAME": "build_resnet_fpn_backbone",
-        "MODEL.RESNETS.DEPTH": DEPTHS[config.backbone],
+        "MODEL.RESNETS.DEPTH": 50,
         "MODEL.RESNETS.STRIDE_IN_1X1": config.stride_in_1x1,
         "MODEL.RESNETS.OUT_FEATURES": stages,
         "MODEL.FPN.IN_FEATURES": stages,
@@ -106,8 +83,8 @@ def _settings(config: ModelConfig, num_classes: int, inputs: InputFormat) -> dic
         "MODEL.ROI_HEADS.IN_FEATURES": levels,
         "MODEL.ROI_HEADS.NAME": "CascadeROIHeads" if cascade else "StandardROIHeads",
         "MODEL.ROI_BOX_HEAD.NAME": "FastRCNNConvFCHead",
-        "MODEL.ROI_BOX_HEAD.NUM_CONV": convs,
-        "MODEL.ROI_BOX_HEAD.NUM_FC": fcs,
+        "MODEL.ROI_BOX_HEAD.NUM_CONV": 0,
+        "MODEL.ROI_BOX_HEAD.NUM_FC": 2,
         "MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION": 7,
         "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG": cascade or config.class_agnostic_boxes,
     }

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from helpers import files
+from helpers.data.parallel import available_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,12 +82,9 @@ def _packages() -> Iterator[Finding]:
 
 
 def _package(requirement: Requirement) -> Finding:
-    found = _version(requirement.name)
+    name, wanted, found = requirement.name, str(requirement.specifier), _version(requirement.name)
     ok = found is not None and requirement.specifier.contains(found, prereleases=True)
-    repair = f"pip install '{requirement.name}{requirement.specifier}'"
-    return Finding(
-        requirement.name, str(requirement.specifier) or "any", found or "missing", ok, repair
-    )
+    return Finding(name, wanted or "any", found or "missing", ok, f"pip install '{name}{wanted}'")
 
 
 def _version(name: str) -> str | None:
@@ -126,17 +124,13 @@ def _kernel() -> Finding:
 
 
 def _cores() -> Finding:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Finding("CPU cores", ">=1", str(cores), True)
+    return Finding("CPU cores", ">=1", str(available_cores()), True)
 
 
 def _memory() -> Finding:
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
-    except (ValueError, OSError, AttributeError):
-        return Finding("memory", f">={MEMORY_WANTED} GiB", "unknown on this system", True)
-    ok = total >= 0.95 * MEMORY_WANTED
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
     repair = "close other programs, or make fewer scenes: scenes make --jobs 1"
+    ok = total >= 0.95 * MEMORY_WANTED
     return Finding("memory", f">={MEMORY_WANTED} GiB", f"{total:.1f} GiB", ok, repair)
 
 
@@ -150,14 +144,13 @@ def _gpu() -> Finding:
 
 
 def _folders() -> Iterator[Finding]:
-    for name, folder, variable in (
-        ("data", files.data_dir(), "HELPERS_DATA"),
-        ("outputs", files.outputs_dir(), "HELPERS_OUTPUTS"),
-    ):
+    folders = {"data": files.data_dir(), "outputs": files.outputs_dir()}
+    for name, folder in folders.items():
         existing = next(p for p in (folder, *folder.parents) if p.exists())
-        writable = os.access(existing, os.W_OK)
-        repair = f"export {variable}=/a/folder/you/may/write"
-        yield Finding(f"{name} folder", "writable", str(folder), writable, repair)
+        repair = f"export HELPERS_{name.upper()}=/a/folder/you/may/write"
+        yield Finding(
+            f"{name} folder", "writable", str(folder), os.access(existing, os.W_OK), repair
+        )
     free = shutil.disk_usage(existing).free / GIB
     repair = "export HELPERS_OUTPUTS=/a/folder/on/a/larger/disk"
     yield Finding(
@@ -171,13 +164,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     findings = check_environment()
-    rows = [asdict(row) for row in findings]
     if args.json:
-        print(json.dumps(rows, indent=1))
+        print(json.dumps([asdict(row) for row in findings], indent=1))
         return 0 if findings.ok else 1
-    for row in [{"name": "NAME", "wanted": "WANTED", "found": "FOUND", "ok": None}, *rows]:
-        state = {True: "ok ", False: "FIX", None: "   "}[row["ok"]]
-        print(f"{state}  {row['name']:<20} {row['wanted']:<30} {row['found']}")
+    print(f"     {'NAME':<20} {'WANTED':<30} FOUND")
+    for row in findings:
+        print(f"{'ok ' if row.ok else 'FIX'}  {row.name:<20} {row.wanted:<30} {row.found}")
     for row in findings:
         if not row.ok:
             print(f"\n{row.name}: {row.found}\n  fix it with: {row.repair}")

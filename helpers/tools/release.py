@@ -11,15 +11,13 @@ COCO files, whose couch, chair, bed and dining table stand for the groups Sofa, 
 from __future__ import annotations
 
 import argparse
-import json
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from helpers.config import ExperimentConfig, preset
+from helpers.config import preset
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import Evaluation, evaluate, percent
@@ -40,7 +38,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--photographs", nargs=2, type=Path, action="append", default=[])
     args = parser.parse_args(words)
     run = find_run(args.run)
-    config = _without_paths(run.config)
+    # the data under the names that `scenes make --preset released` gives them; float32 at test
+    config = replace(run.config, data=preset("released").data, test=preset("released").test)
     RELEASED.parent.mkdir(parents=True, exist_ok=True)
     store(RELEASED, model=run.model(), config=config, taxonomy=run.taxonomy)
     card = _training(run) | _on_scenes(run)
@@ -93,17 +92,12 @@ def _class_lines(classes: dict[str, dict[str, float]]) -> list[str]:
     return ["| class | instances | mask AP | AP50 |", "| --- | --- | --- | --- |", *rows]
 
 
-def _without_paths(config: ExperimentConfig) -> ExperimentConfig:
-    """The data under the names that `scenes make --preset released` gives them; float32 at test."""
-    return replace(config, data=preset("released").data, test=preset("released").test)
-
-
 def _training(run: Run) -> dict[str, Any]:
-    log, first = run.log(), run.environment[0]
+    first = run.environment[0]
     return {
         "data": "generated scenes (scenes make --preset released)",
         "training pictures": len(run.index("train")),
-        "steps": len(log),
+        "steps": len(run.log()),
         "minutes": round(run.seconds / 60, 1),
         "hardware": first["hardware"],
         "versions": first["versions"],
@@ -112,13 +106,13 @@ def _training(run: Run) -> dict[str, Any]:
 
 def _on_scenes(run: Run) -> dict[str, Any]:
     """Scores of the stored file itself, whose weights are rounded to 16 bits."""
-    fine, model = run.index("val"), Released().model()
+    fine = run.index("val")
+    groups, kinds = fine.in_space("super"), {c.id: c for c in fine.taxonomy.categories}
     started = time.perf_counter()
-    results = predict_index(model, fine, config=run.config)
+    results = predict_index(Released().model(), fine, config=run.config)
     seconds = (time.perf_counter() - started) / len(fine)
-    data = run.config.data
-    groups = read_index(Path(data.val_annotations), Path(data.val_images), label_space="super")
-    grouped = [r | {"category_id": _group_id(fine, groups, r["category_id"])} for r in results]
+    number = {c.name: c.id for c in groups.taxonomy.classes}
+    grouped = [r | {"category_id": number[kinds[r["category_id"]].supercategory]} for r in results]
     return {
         "validation pictures": len(fine),
         "seconds a picture": round(seconds, 3),
@@ -127,58 +121,34 @@ def _on_scenes(run: Run) -> dict[str, Any]:
     }
 
 
-def _group_id(fine: InstanceIndex, groups: InstanceIndex, category_id: int) -> int:
-    [name] = [c.supercategory for c in fine.taxonomy.categories if c.id == category_id]
-    return next(c.id for c in groups.taxonomy.classes if c.name == name)
-
-
 def _scores(index: InstanceIndex, results: list[dict[str, Any]]) -> dict[str, Any]:
-    found = evaluate(index, results, preset="coco")
     ends = interval(index, results, preset="coco")
+    found = evaluate(index, results, preset="coco")
     return {"mask AP, 95 % over pictures": [ends.low, ends.high], **_by_class(found)}
 
 
 def _on_photographs(sources: Sequence[Sequence[Path]]) -> dict[str, Any]:
     """Mask scores of the four groups over all files together; crowds are ignored, as COCO does."""
     released = Released()
+    number = {name: n for n, name in enumerate(GROUPS.values(), 1)}
+    theirs = {c.id: number.get(c.supercategory) for c in released.taxonomy.categories}
     truth: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
-    truth["categories"] = [{"id": n, "name": name} for n, name in enumerate(GROUPS.values(), 1)]
+    truth["categories"] = [{"id": n, "name": name} for name, n in number.items()]
     results = []
     for file, images in sources:
-        coco = read_index(file, images).to_coco()  # masks as run lengths
-        wanted = _wanted(coco)
-        own = [a for a in coco["annotations"] if a["category_id"] in wanted]
-        shown = sorted({a["image_id"] for a in own})
-        truth["images"] += [image for image in coco["images"] if image["id"] in set(shown)]
-        truth["annotations"] += [a | {"category_id": wanted[a["category_id"]]} for a in own]
-        index = _pictures([i for i in coco["images"] if i["id"] in set(shown)], images, released)
-        found = predict_index(released.model(), index, config=released.config)
-        results += list(_in_groups(found, released))
+        index = read_index(file, images)
+        coco = index.to_coco()
+        mine = {c["id"]: number.get(GROUPS.get(c["name"])) for c in coco["categories"]}
+        own = [a for a in coco["annotations"] if mine[a["category_id"]]]
+        shown = {a["image_id"] for a in own}
+        truth["images"] += [image for image in coco["images"] if image["id"] in shown]
+        truth["annotations"] += [a | {"category_id": mine[a["category_id"]]} for a in own]
+        pictures = replace(index.subset(shown), taxonomy=released.taxonomy)
+        found = predict_index(released.model(), pictures, config=released.config)
+        own = ((r, theirs[r["category_id"]]) for r in found)
+        results += [r | {"category_id": group} for r, group in own if group]
     evaluation = evaluate(truth, results, preset="coco")
     return {"pictures": len(truth["images"]), **_by_class(evaluation)}
-
-
-def _pictures(listed: Sequence[dict[str, Any]], images: Path, released: Released) -> InstanceIndex:
-    """Pictures without any truth, to be predicted in the model's own classes."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "pictures.json"
-        file.write_text(json.dumps({"images": listed}))
-        return read_index(file, images, mode="predict", taxonomy=released.taxonomy)
-
-
-def _wanted(coco: dict[str, Any]) -> dict[int, int]:
-    """COCO's category ids of the furniture -> ids of the groups."""
-    number = {name: n for n, name in enumerate(GROUPS, 1)}
-    return {c["id"]: number[c["name"]] for c in coco["categories"] if c["name"] in number}
-
-
-def _in_groups(found: Sequence[dict[str, Any]], released: Released) -> Iterator[dict[str, Any]]:
-    """The results of those four groups, with their ids."""
-    number = {name: n for n, name in enumerate(GROUPS.values(), 1)}
-    group = {c.id: number.get(c.supercategory) for c in released.taxonomy.categories}
-    for result in found:
-        if group[result["category_id"]] is not None:
-            yield result | {"category_id": group[result["category_id"]]}
 
 
 def _by_class(found: Evaluation) -> dict[str, Any]:

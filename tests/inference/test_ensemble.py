@@ -25,8 +25,8 @@ from helpers.inference.ensemble import (
 )
 from helpers.inference.paste import paste_masks
 from helpers.inference.predict import to_results
-from helpers.ladder.check import FUSED, differing
 from helpers.ladder.ensemble import LETTERS, Members
+from helpers.ladder.measure import FUSED, differing
 from helpers.ladder.reference import references
 from helpers.structures import Detections
 

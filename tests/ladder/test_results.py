@@ -30,6 +30,9 @@ def test_a_gain_is_of_all_machines_and_seeds_that_have_both_rows(tmp_path):
     assert together.low < together.mean < together.high
     assert str(together).endswith(", 2 pairs")
     assert results.gain("quick", "s101", "dcn", folder=tmp_path) is None
+    squares.add(reference, "s101", "B")  # measured anew in the same process
+    again = results.gain("quick", "x101", "s101", folder=tmp_path, samples=200)
+    assert again.mean == pytest.approx((0 + 34 / 101 - 1) / 2)
 
 
 def test_the_classes_that_are_scored_are_named():

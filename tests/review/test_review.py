@@ -86,9 +86,9 @@ def test_notes_stay_with_verdicts_and_go_with_undo(queue: ReviewQueue):
     assert queue.current == item and queue.progress().decided == 0
     queue.decide("flag")
     queue.undo()
-    assert (queue.store.verdict(item.key), queue.note(item)) == (None, "a leg is missing")
+    assert (queue.store.verdict(item.key), queue.store.note(item.key)) == (None, "a leg is missing")
     queue.undo()
-    assert queue.note(item) == ""
+    assert queue.store.note(item.key) == ""
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_disk_that_fails_keeps_the_cursor(queue: ReviewQueue, monkeypatch: pyt
     def full(*_: object) -> int:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("helpers.review.store.os.write", full)
+    monkeypatch.setattr("helpers.review.store.os.fsync", full)
     with pytest.raises(OSError, match="no space"):
         queue.decide("accept")
     assert queue.position == 0 and queue.progress().decided == 0 and queue.undo() is None

@@ -7,7 +7,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -39,14 +39,9 @@ class Timing:
     milliseconds: float
     megabytes: float | None
     reference: str
-    reference_milliseconds: float | None
-    reference_megabytes: float | None
-
-    @property
-    def ratio(self) -> float | None:
-        if self.reference_milliseconds is None:
-            return None
-        return self.milliseconds / self.reference_milliseconds
+    reference_milliseconds: float | None = None
+    reference_megabytes: float | None = None
+    ratio: float | None = None
 
 
 def measure(case: Case, *, repeats: int = 5, seconds: float = 4.0) -> Timing:
@@ -64,59 +59,42 @@ def measure(case: Case, *, repeats: int = 5, seconds: float = 4.0) -> Timing:
             work()
             spent.append(1000 * (time.perf_counter() - start))
     middle = [statistics.median(spent) for spent in times]
-    known = case.reference is not None
-    return Timing(
-        name=case.name,
-        milliseconds=middle[0],
-        megabytes=memory[0],
-        reference=case.reference_name,
-        reference_milliseconds=middle[1] if known else None,
-        reference_megabytes=memory[1] if known else None,
+    timing = Timing(case.name, middle[0], memory[0], case.reference_name)
+    if case.reference is None:
+        return timing
+    return replace(
+        timing,
+        reference_milliseconds=middle[1],
+        reference_megabytes=memory[1],
+        ratio=middle[0] / middle[1],
     )
 
 
 def table(timings: Sequence[Timing]) -> pd.DataFrame:
     """One row a case: path, ms, MB, reference, its ms and MB, ratio."""
-    return pd.DataFrame(
-        [
-            {
-                "path": t.name,
-                "ms": t.milliseconds,
-                "MB": t.megabytes,
-                "reference": t.reference or "-",
-                "its ms": t.reference_milliseconds,
-                "its MB": t.reference_megabytes,
-                "ratio": t.ratio,
-            }
-            for t in timings
-        ]
-    )
+    columns = ["path", "ms", "MB", "reference", "its ms", "its MB", "ratio"]
+    return pd.DataFrame(map(astuple, timings), columns=columns).replace("", "-")
 
 
 def _peak(work: Work) -> float | None:
-    """Megabytes of resident memory above the start at the worst moment of `work`."""
+    """Megabytes of resident memory above the start at the worst moment of `work`; None where the
+    system does not tell, as outside of Linux."""
     gc.collect()
-    _give_back_memory()
-    start = _highest(reset=True)
-    work()
-    highest = _highest()
-    return None if start is None or highest is None else max(0.0, highest - start)
-
-
-def _highest(*, reset: bool = False) -> float | None:
-    """Most megabytes this process has had in memory since the last reset; None where it is not
-    told, as outside of Linux."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if (
+        trim is not None
+    ):  # glibc keeps what was freed, and new work in it would seem to need nothing
+        trim(0)
     try:
-        if reset:
-            Path("/proc/self/clear_refs").write_text("5")
-        status = Path("/proc/self/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-    except (OSError, IndexError):
+        Path("/proc/self/clear_refs").write_text("5")  # the highest starts from now again
+        start = _highest()
+        work()
+        return max(0.0, _highest() - start)
+    except OSError:
+        work()
         return None
 
 
-def _give_back_memory() -> None:
-    """glibc keeps what was freed, and new work in it would seem to need nothing."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+def _highest() -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024

@@ -1,16 +1,11 @@
-"""A training step and its parts for the bench, on pictures that are the same every time.
-
-The same parts of a training of one's own, its data included: `python -m helpers step-times`.
-"""
+"""A training step and its parts for the bench, on pictures that are the same every time."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -18,7 +13,7 @@ from torch import Tensor
 from helpers.config import preset
 from helpers.models.build import build_model
 from helpers.structures import Targets
-from helpers.tools.bench.timing import Case, Work
+from helpers.tools.bench.timing import Case
 from helpers.training.optimizer import build_optimizer
 
 PICTURES, SIDE, KINDS = 8, 200, 7
@@ -64,29 +59,17 @@ def step_cases() -> Iterator[Case]:
 def busy_cases() -> Iterator[Case]:
     """The step while another process holds one core, beside the same on a quiet machine."""
     whole = next(step_cases())
-    with _busy_core() as held:
-        name = f"{whole.name}, another process on one core"
-        yield Case(name, held(whole.ours), whole.ours, "the same, quiet")
-
-
-@contextmanager
-def _busy_core() -> Iterator[Callable[[Work], Work]]:
-    """Makes work that is done while another process computes; it stands still in between."""
     other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    os.kill(other.pid, signal.SIGSTOP)
+    other.send_signal(signal.SIGSTOP)
 
-    def held(work: Work) -> Work:
-        def both() -> None:
-            os.kill(other.pid, signal.SIGCONT)
-            try:
-                work()
-            finally:
-                os.kill(other.pid, signal.SIGSTOP)
-
-        return both
+    def beside() -> None:
+        other.send_signal(signal.SIGCONT)
+        whole.ours()
+        other.send_signal(signal.SIGSTOP)
 
     try:
-        yield held
+        name = f"{whole.name}, another process on one core"
+        yield Case(name, beside, whole.ours, "the same, quiet")
     finally:
         other.kill()
         other.wait()
