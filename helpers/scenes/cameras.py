@@ -8,7 +8,6 @@ from math import atan, atan2, cos, degrees, exp, hypot, radians, sin, tan
 import numpy as np
 
 from helpers.scenes.config import REFERENCE_SIZE, SceneConfig
-from helpers.scenes.geometry import Geometry
 from helpers.scenes.layout import Footprint
 from helpers.scenes.random import Stream
 from helpers.scenes.rasterise import visible_triangles
@@ -47,7 +46,9 @@ class Camera:
         return np.array([self.position, forward, right, up])
 
 
-def find_camera(room: Room, geometry: Geometry, draw: Stream, config: SceneConfig) -> Camera:
+def find_camera(
+    room: Room, triangles: np.ndarray, piece: np.ndarray, draw: Stream, config: SceneConfig
+) -> Camera:
     """A camera that shows at least `min_instances` pieces of `min_visible_area` (of the config).
 
     The first tries ask for a few more than that. In a room made for a rare piece, that piece has
@@ -60,8 +61,9 @@ def find_camera(room: Room, geometry: Geometry, draw: Stream, config: SceneConfi
         camera = _draw_camera(room, draw)
         if camera is None:
             continue
-        areas = visible_areas(geometry, camera.frame(), PROBE, len(room.furniture))
-        shown = areas >= enough
+        seen = visible_triangles(triangles, camera.frame(), PROBE)
+        areas = np.bincount(piece[seen[seen >= 0]], minlength=len(room.furniture) + 1)
+        shown = areas[1:] >= enough
         score = float(shown.sum())
         if room.feature is not None and not shown[room.feature]:
             score -= least
@@ -69,14 +71,9 @@ def find_camera(room: Room, geometry: Geometry, draw: Stream, config: SceneConfi
             return camera
         if score > best_score:
             best, best_score = camera, score
-    return best if best is not None else _fallback(room)
-
-
-def visible_areas(geometry: Geometry, frame: np.ndarray, size: int, count: int) -> np.ndarray:
-    """(count,) int64 pixels of each piece in a picture of the given side."""
-    seen = visible_triangles(geometry.world.bvh.triangles, frame, size)
-    pieces = geometry.piece[seen[seen >= 0]]
-    return np.bincount(pieces, minlength=count + 1)[1:]
+    if best is None:  # a room full of furniture: from the middle of the front wall
+        return Camera((0.0, WALL_GAP, EYE_HEIGHT[1]), 0.0, 0.0, 2 * degrees(atan(HALF_FOV)))
+    return best
 
 
 def _draw_camera(room: Room, draw: Stream) -> Camera | None:
@@ -104,8 +101,3 @@ def _stands_free(room: Room, x: float, y: float) -> bool:
     body = Footprint(x, y, BODY, BODY, 0.0)
     floor = (p for p in room.furniture if p.piece.support == "floor")
     return not any(body.overlaps(placed.footprint()) for placed in floor)
-
-
-def _fallback(room: Room) -> Camera:
-    """Level, from the middle of the front wall, for rooms that are full of furniture."""
-    return Camera((0.0, WALL_GAP, EYE_HEIGHT[1]), 0.0, 0.0, 2 * degrees(atan(HALF_FOV)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import atan2, cos, pi, sin
 from typing import Literal, NamedTuple
 
-from helpers.scenes.pieces import Piece
+from helpers.scenes.pieces import SIDES, Piece
 from helpers.scenes.random import Stream
 
 BACK, LEFT, RIGHT, FRONT = range(4)
@@ -24,8 +24,22 @@ DESKS = (7, 23, 25)
 DINING_TABLE, PENDANT = 24, 33
 
 
-class Footprint(NamedTuple):
-    """A rectangle on the floor: middle, size (metres) and turn (radians, anticlockwise)."""
+class Standing:
+    """Whatever has a place (x, y) on the floor plan and a turn (yaw, radians anticlockwise)."""
+
+    x: float
+    y: float
+    yaw: float
+
+    def point(self, a: float, b: float) -> tuple[float, float]:
+        """World x, y of its own a, b."""
+        c, s = cos(self.yaw), sin(self.yaw)
+        return self.x + c * a - s * b, self.y + s * a + c * b
+
+
+@dataclass(frozen=True)
+class Footprint(Standing):
+    """A rectangle on the floor: middle, turn and size (metres)."""
 
     x: float
     y: float
@@ -34,9 +48,7 @@ class Footprint(NamedTuple):
     yaw: float
 
     def corners(self) -> list[tuple[float, float]]:
-        c, s = cos(self.yaw), sin(self.yaw)
-        halves = [(a * self.width / 2, b * self.depth / 2) for a in (-1, 1) for b in (-1, 1)]
-        return [(self.x + c * a - s * b, self.y + s * a + c * b) for a, b in halves]
+        return [self.point(a * self.width / 2, b * self.depth / 2) for a in SIDES for b in SIDES]
 
     def overlaps(self, other: Footprint) -> bool:
         """Whether the two rectangles share more than a border (separating axes)."""
@@ -51,7 +63,7 @@ class Footprint(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Placed:
+class Placed(Standing):
     """A piece, turned by yaw about its own z axis and then moved to (x, y, z)."""
 
     piece: Piece
@@ -60,14 +72,16 @@ class Placed:
     z: float = 0.0
     yaw: float = 0.0
 
-    def point(self, a: float, b: float) -> tuple[float, float]:
-        """World x, y of the piece's own a, b."""
-        c, s = cos(self.yaw), sin(self.yaw)
-        return self.x + c * a - s * b, self.y + s * a + c * b
+    @property
+    def width(self) -> float:
+        return self.piece.footprint[0]
+
+    @property
+    def depth(self) -> float:
+        return self.piece.footprint[1]
 
     def footprint(self, margin: float = 0.0) -> Footprint:
-        width, depth = self.piece.footprint
-        return Footprint(self.x, self.y, width + margin, depth + margin, self.yaw)
+        return Footprint(self.x, self.y, self.width + margin, self.depth + margin, self.yaw)
 
 
 class Window(NamedTuple):
@@ -80,7 +94,7 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Wall:
+class Wall(Standing):
     """A wall as seen from the room: x runs along it from -length / 2, y points out of the room."""
 
     index: int
@@ -90,11 +104,7 @@ class Wall:
     length: float
     windows: tuple[Window, ...] = ()
 
-    def point(self, along: float, inward: float) -> tuple[float, float]:
-        c, s = cos(self.yaw), sin(self.yaw)
-        return self.x + c * along + s * inward, self.y + s * along - c * inward
-
-    def covers_window(self, low: float, high: float, height: float) -> bool:
+    def covers_window(self, low: float, high: float, height: float = 9.0) -> bool:
         return any(low < w.high and high > w.low and height > w.sill for w in self.windows)
 
 
@@ -210,7 +220,7 @@ def _before(layout: Layout, piece: Piece, draw: Stream) -> Placed | None:
     anchor = layout.anchor
     bed = anchor.piece.category_id in BEDS
     gap = draw.uniform(0.04, 0.12) if bed else draw.uniform(0.3, 0.5)
-    away = anchor.piece.footprint[1] / 2 + gap + piece.footprint[1] / 2
+    away = anchor.depth / 2 + gap + piece.footprint[1] / 2
     x, y = anchor.point(draw.normal(0.0, 0.08), -away)
     return Placed(piece, x, y, 0.0, anchor.yaw + draw.normal(0.0, 0.04))
 
@@ -227,8 +237,8 @@ def _at_wall(layout: Layout, piece: Piece, draw: Stream) -> Placed | None:
     low, high = along - width / 2, along + width / 2
     if wall.covers_window(low, high, piece.height):
         return None
-    curtained = wall.covers_window(low - 0.45, high + 0.45, 9.0)
-    x, y = wall.point(along, depth / 2 + (CURTAIN if curtained else 0.04))
+    curtained = wall.covers_window(low - 0.45, high + 0.45)
+    x, y = wall.point(along, -(depth / 2 + (CURTAIN if curtained else 0.04)))
     return Placed(piece, x, y, 0.0, wall.yaw)
 
 
@@ -237,7 +247,7 @@ def _seat(layout: Layout, piece: Piece, draw: Stream) -> Placed:
     desk = next((p for p in layout.furniture if p.piece.category_id in DESKS), None)
     if desk is None:
         return _in_corner(layout, piece, draw)
-    away = desk.piece.footprint[1] / 2 + piece.footprint[1] / 2 + draw.uniform(0.02, 0.2)
+    away = desk.depth / 2 + piece.footprint[1] / 2 + draw.uniform(0.02, 0.2)
     if abs(cos(desk.yaw) + 1) < 0.5:  # it stands free in the room
         x, y = desk.point(draw.uniform(-0.25, 0.25), away)
         return Placed(piece, x, y, 0.0, draw.uniform(-0.3, 0.3))
@@ -260,7 +270,7 @@ def _overhead(layout: Layout, piece: Piece, draw: Stream) -> Placed:
     if piece.category_id == PENDANT and layout.furniture:
         anchor = layout.anchor
         table = anchor.piece.category_id == DINING_TABLE
-        ahead = 0.0 if table else -(anchor.piece.footprint[1] / 2 + 0.5) * draw.uniform(0.3, 1.0)
+        ahead = 0.0 if table else -(anchor.depth / 2 + 0.5) * draw.uniform(0.3, 1.0)
         x, y = anchor.point(draw.normal(0.0, 0.05), ahead)
     return Placed(piece, x, y, layout.height, draw.uniform(0.0, 2 * pi))
 
@@ -271,8 +281,8 @@ def _beside(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
     sides = (-1, 1) if draw.chance(0.5) else (1, -1)
     for side in sides[: _copies(slot, draw)]:
         for _ in range(TRIES // 2):
-            aside = (anchor.piece.footprint[0] + piece.footprint[0]) / 2 + draw.uniform(0.05, 0.2)
-            back = (anchor.piece.footprint[1] - piece.footprint[1]) / 2 - draw.uniform(0.0, 0.04)
+            aside = (anchor.width + piece.footprint[0]) / 2 + draw.uniform(0.05, 0.2)
+            back = (anchor.depth - piece.footprint[1]) / 2 - draw.uniform(0.0, 0.04)
             x, y = anchor.point(side * aside, back)
             if layout.add(Placed(piece, x, y, 0.0, anchor.yaw)):
                 break
@@ -282,12 +292,12 @@ def _facing(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
     """Armchairs and the like: beside the carpet in front of the anchor, turned to its middle."""
     anchor = layout.anchor
     first = -1 if draw.chance(0.5) else 1
-    middle = anchor.point(0.0, -(anchor.piece.footprint[1] / 2 + 0.6))
+    middle = anchor.point(0.0, -(anchor.depth / 2 + 0.6))
     for copy in range(_copies(slot, draw)):
         for attempt in range(TRIES):
             side = first * (-1) ** (copy + attempt // (TRIES // 2))
-            aside = max(0.9, anchor.piece.footprint[0] / 2 + draw.uniform(-0.35, 0.35))
-            before = anchor.piece.footprint[1] / 2 + draw.uniform(0.1, 1.0)
+            aside = max(0.9, anchor.width / 2 + draw.uniform(-0.35, 0.35))
+            before = anchor.depth / 2 + draw.uniform(0.1, 1.0)
             x, y = anchor.point(side * (aside + piece.footprint[0] / 2), -before)
             yaw = atan2(middle[0] - x, y - middle[1]) + draw.normal(0.0, 0.12)
             if layout.add(Placed(piece, x, y, 0.0, yaw)):
@@ -297,7 +307,7 @@ def _facing(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
 def _around(layout: Layout, slot: Slot, piece: Piece, draw: Stream) -> None:
     """Chairs: around the table, all looking at it."""
     anchor = layout.anchor
-    width, depth = anchor.piece.footprint
+    width, depth = anchor.width, anchor.depth
     gap = draw.uniform(0.05, 0.15)
     out = depth / 2 + piece.footprint[1] / 2 + gap
     end = width / 2 + piece.footprint[1] / 2 + gap

@@ -16,11 +16,10 @@ import numpy as np
 from helpers.scenes.decor import decorate
 from helpers.scenes.furniture import build
 from helpers.scenes.layout import Layout, Placed, Slot, make_walls, place
-from helpers.scenes.lights import room_lights
 from helpers.scenes.materials import Material, Palette
 from helpers.scenes.pieces import Maker
 from helpers.scenes.random import Stream, stream
-from helpers.scenes.shell import build_shell, draw_finish, draw_windows
+from helpers.scenes.shell import build_shell, draw_finish, draw_windows, room_lights
 
 RoomKind = Literal["living", "bedroom", "dining", "study", "children"]
 RoomKey = tuple[int, str, int, int]  # seed, split, index, attempt
@@ -129,7 +128,7 @@ GOLDEN_RATIO = 0.6180339887498949
 class Room:
     """A furnished room. furniture: what is labelled; decor and shell: what is not.
 
-    lights: (L, 17), columns as in shading; feature: index into furniture of the piece that the
+    lights: (L,) records of shading.LIGHT; feature: index into furniture of the piece that the
     room was made for, or None.
     """
 
