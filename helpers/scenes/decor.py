@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from helpers.scenes.furniture.cabinets import BOOK_COLOURS
-from helpers.scenes.layout import BACK, DINING_TABLE, LEFT, RIGHT, Layout, Placed, Wall, Window
+from helpers.scenes.layout import BACK, DINING_TABLE, LEFT, RIGHT, Placed, Room, Wall, Window
 from helpers.scenes.materials import SHADE_CLOTH, Colour, Material, Palette, shade
 from helpers.scenes.pieces import SIDES, Maker, Piece
 from helpers.scenes.random import Stream, stream
@@ -21,13 +21,12 @@ from helpers.scenes.shapes import (
     Point,
     Vector,
     box,
-    cross,
     cylinder,
     lathe,
     length,
-    sheet,
     smoothed,
     sphere,
+    surface,
 )
 from helpers.scenes.textures import PAINTING, RUG
 
@@ -38,137 +37,126 @@ CURTAIN_GAP = 0.12  # metres between curtain rod and wall
 GREENS: tuple[Colour, ...] = ((0.30, 0.42, 0.22), (0.22, 0.36, 0.20), (0.38, 0.47, 0.28))
 
 
-def decorate(layout: Layout, palette: Palette, draw: Stream) -> None:
+def decorate(room: Room, palette: Palette, draw: Stream) -> None:
     """Add decoration to a room whose furniture stands."""
     curtain_seed = draw.integers(2**31) if draw.chance(0.8) else None
-    for wall in layout.walls:
+    for wall in room.walls:
         for window in wall.windows:
             if curtain_seed is not None:  # of the same cloth at all windows
-                _hang_curtains(layout, wall, window, Maker(stream(curtain_seed), palette))
-    if layout.furniture and draw.chance(0.7):
-        _lay_rug(layout, Maker(draw, palette))
-    _hang_pictures(layout, palette, draw)
-    for placed in layout.furniture:
+                _hang_curtains(room, wall, window, Maker(stream(curtain_seed), palette))
+    if room.furniture and draw.chance(0.7):
+        _lay_rug(room, Maker(draw, palette))
+    _hang_pictures(room, palette, draw)
+    for placed in room.furniture:
         if placed.piece.category_id in TABLES and draw.chance(0.45):
-            _set_on(layout, placed, Maker(draw, palette))
+            _set_on(room, placed, Maker(draw, palette))
     if draw.chance(0.4):
-        _stand_plant(layout, Maker(draw, palette))
+        _stand_plant(room, Maker(draw, palette))
 
 
-def _hang_curtains(layout: Layout, wall: Wall, window: Window, make: Maker) -> None:
-    height = min(window.top + make.draw.uniform(0.1, 0.25), layout.height - 0.12)
-    hanging = curtains(make, width=window.high - window.low, height=height)
+def _hang_curtains(room: Room, wall: Wall, window: Window, make: Maker) -> None:
+    """Two folded curtains left and right of a window, and the rod they hang from."""
+    draw, style = make.draw, make.palette
+    height = min(window.top + draw.uniform(0.1, 0.25), room.height - 0.12)
+    colour = style.second_fabric_colour if draw.chance(0.6) else style.accent_colour
+    cloth, metal = make.cloth(shade(colour, 1.1)), make.metal()
+    half = (window.high - window.low) / 2
+    reach = half + 0.40
+    make.bar([(-reach, 0, height), (reach, 0, height)], 0.014, metal, 10)
+    make.add(metal, *(sphere(0.026, (x, 0, height), segments=12) for x in (-reach, reach)))
+    for side in SIDES:
+        wide, phase = draw.uniform(0.24, 0.36), draw.uniform(0, 6)
+        make.add(cloth, _folds(wide, height, phase).moved(x=side * (half + 0.08) - wide / 2))
     x, y = wall.point((window.low + window.high) / 2, -CURTAIN_GAP)
-    layout.decor.append(Placed(hanging, x, y, 0.0, wall.yaw))
+    room.decor.append(Placed(x, y, wall.yaw, make.piece()))
 
 
-def _lay_rug(layout: Layout, make: Maker) -> None:
-    """Under the dining table, before the sofa, half under the bed."""
-    anchor, draw = layout.anchor, make.draw
-    width = min(draw.uniform(2.2, 3.0), layout.width - 0.7)
+def _folds(width: float, height: float, phase: float) -> Mesh:
+    """Hanging cloth whose folds open a little towards the floor."""
+
+    def fold(a: Floats, b: Floats) -> Point:
+        swing = np.sin(a * 28 + phase + 0.4 * np.sin(b * 3))
+        return width * a, 0.032 * swing * (1.0 - 0.4 * b), 0.02 + (height - 0.01) * b
+
+    return surface(fold, steps=(56, 8))
+
+
+def _lay_rug(room: Room, make: Maker) -> None:
+    """Under the dining table, before the sofa, half under the bed; sometimes round."""
+    anchor, draw, style = room.anchor, make.draw, make.palette
+    width = min(draw.uniform(2.2, 3.0), room.width - 0.7)
     depth = draw.uniform(1.5, 2.0)
     if draw.chance(0.15):
         depth = width = min(width, 2.2)
     x, y = anchor.x, anchor.y
     if anchor.piece.category_id != DINING_TABLE:
-        x, y = anchor.point(0.0, -(anchor.depth / 2 + 0.3))
-    free = layout.width / 2 - width / 2 - 0.2
+        x, y = anchor.point(0.0, -(anchor.piece.depth / 2 + 0.3))
+    free = room.width / 2 - width / 2 - 0.2
     x, y = max(-free, min(free, x)), max(depth / 2 + 0.2, y)
-    layout.decor.append(Placed(rug(make, size=(width, depth)), x, y))
+    accent = style.accent_colour if draw.chance(0.6) else style.fabric_colour
+    look = Material(RUG, style.second_fabric_colour, accent, motif=draw.integers(4), specular=0.0)
+    woven = make.material(replace(look, half_size=(width / 2, depth / 2)))
+    if width == depth:
+        make.add(woven, cylinder(width / 2, 0.001, 0.015, segments=48))
+    else:
+        make.board((0, 0, 0.008), (width, depth, 0.014), woven, 0.006)
+    room.decor.append(Placed(x, y, 0.0, make.piece()))
 
 
-def _hang_pictures(layout: Layout, palette: Palette, draw: Stream) -> None:
+def _hang_pictures(room: Room, palette: Palette, draw: Stream) -> None:
     """One above the anchor, perhaps one on each side wall, never over a window behind storage."""
     places = []
-    if layout.furniture and layout.anchor.piece.category_id in LOW_ANCHORS:
-        top = max(1.55, layout.anchor.piece.height + 0.35)
-        places.append((layout.walls[BACK], layout.anchor.x, min(top, layout.height - 0.6)))
+    if room.furniture and room.anchor.piece.category_id in LOW_ANCHORS:
+        top = max(1.55, room.anchor.piece.height + 0.35)
+        places.append((room.walls[BACK], room.anchor.x, min(top, room.height - 0.6)))
     for index in (BACK, LEFT, RIGHT):
         if draw.chance(0.5):
-            wall = layout.walls[index]
+            wall = room.walls[index]
             places.append((wall, draw.uniform(-0.38, 0.38) * wall.length, draw.uniform(1.5, 1.7)))
     hung: list[tuple[int, float]] = []
     for wall, along, z in places:
         framed = picture(Maker(draw, palette))
-        half = framed.footprint[0] / 2
+        half = framed.width / 2
         x, y = wall.point(along, 0.0)
         crowded = any(w == wall.index and abs(s - along) < 1.1 for w, s in hung)
         windowed = wall.covers_window(along - half - 0.5, along + half + 0.5)
-        if not (crowded or windowed or _hidden(layout, x, y, half, z - framed.height / 2)):
+        if not (crowded or windowed or _hidden(room, x, y, half, z - framed.height / 2)):
             hung.append((wall.index, along))
-            layout.decor.append(Placed(framed, x, y, z, wall.yaw))
+            room.decor.append(Placed(x, y, wall.yaw, framed, z))
 
 
-def _hidden(layout: Layout, x: float, y: float, half: float, bottom: float) -> bool:
+def _hidden(room: Room, x: float, y: float, half: float, bottom: float) -> bool:
     """Whether tall furniture stands before a stretch of wall."""
     return any(
         p.piece.support == "floor"
         and p.piece.height > bottom
-        and abs(p.x - x) < half + max(p.piece.footprint) / 2
-        and abs(p.y - y) < half + max(p.piece.footprint) / 2
-        for p in layout.furniture
+        and abs(p.x - x) < half + max(p.piece.width, p.piece.depth) / 2
+        and abs(p.y - y) < half + max(p.piece.width, p.piece.depth) / 2
+        for p in room.furniture
     )
 
 
-def _set_on(layout: Layout, table: Placed, make: Maker) -> None:
+def _set_on(room: Room, table: Placed, make: Maker) -> None:
     """A vase, books or a bedside lamp on a table top."""
     draw = make.draw
     if table.piece.category_id == NIGHTSTAND and draw.chance(0.6):
         thing = table_lamp(make)
     else:
         thing = vase(make) if draw.chance(0.65) else books(make)
-    spare = max(0.0, table.width / 2 - 0.2)
+    spare = max(0.0, table.piece.width / 2 - 0.2)
     x, y = table.point(draw.uniform(-0.6, 0.6) * spare, draw.uniform(-0.03, 0.03))
-    layout.decor.append(Placed(thing, x, y, table.piece.height, draw.uniform(0.0, math.tau)))
+    room.decor.append(Placed(x, y, draw.uniform(0.0, math.tau), thing, table.piece.height))
 
 
-def _stand_plant(layout: Layout, make: Maker) -> None:
+def _stand_plant(room: Room, make: Maker) -> None:
     """In a free corner of the farther half."""
     potted, draw = plant(make), make.draw
     for _ in range(8):
-        x = draw.choice(SIDES) * (layout.width / 2 - draw.uniform(0.45, 0.6))
-        placed = Placed(potted, x, layout.depth - draw.uniform(0.45, 2.0))
-        if layout.fits(placed):
-            layout.decor.append(placed)
-            return
-
-
-def rug(make: Maker, *, size: tuple[float, float]) -> Piece:
-    """A woven rug of the given width and depth (m), 15 mm thick; round when both are equal."""
-    (width, depth), style = size, make.palette
-    accent = style.accent_colour if make.draw.chance(0.6) else style.fabric_colour
-    look = Material(RUG, style.second_fabric_colour, accent, motif=make.draw.integers(4))
-    half_size = (width / 2, depth / 2)
-    material = make.material(replace(look, half_size=half_size, specular=0.0))
-    if width == depth:
-        make.add(material, cylinder(width / 2, 0.001, 0.015, segments=48))
-    else:
-        make.board((0, 0, 0.008), (width, depth, 0.014), material, 0.006)
-    return make.piece()
-
-
-def curtains(make: Maker, *, width: float, height: float) -> Piece:
-    """Two folded curtains left and right of a window `width` wide, and the rod they hang from.
-
-    height: of the rod above the floor; the whole is about 0.8 m wider than the window.
-    """
-    draw, style = make.draw, make.palette
-    colour = style.second_fabric_colour if draw.chance(0.6) else style.accent_colour
-    cloth, metal = make.cloth(shade(colour, 1.1)), make.metal()
-    reach = width / 2 + 0.40
-    make.bar([(-reach, 0, height), (reach, 0, height)], 0.014, metal, 10)
-    make.add(metal, *(sphere(0.026, (x, 0, height), segments=12) for x in (-reach, reach)))
-    for side in SIDES:
-        wide, phase = draw.uniform(0.24, 0.36), draw.uniform(0, 6)
-
-        def fold(a: Floats, b: Floats, phase: float = phase) -> Point:
-            swing = np.sin(a * 28 + phase + 0.4 * np.sin(b * 3))
-            return 0, 0.032 * swing * (1.0 - 0.4 * b), 0  # opening a little towards the floor
-
-        corner = (side * (width / 2 + 0.08) - wide / 2, 0, 0.02)
-        across, up = (wide, 0, 0), (0, 0, height - 0.01)
-        make.add(cloth, sheet(corner, across, up, steps=(56, 8), offset=fold))
-    return make.piece()
+        x = draw.choice(SIDES) * (room.width / 2 - draw.uniform(0.45, 0.6))
+        placed = Placed(x, room.depth - draw.uniform(0.45, 2.0), 0.0, potted)
+        if room.fits(placed):
+            return room.decor.append(placed)
+    return None
 
 
 def picture(make: Maker) -> Piece:
@@ -231,7 +219,7 @@ def _branch(make: Maker, shape: Vector, leaf_size: Vector, green: int) -> None:
 def _leaf(start: Floats, direction: Floats, size: float) -> Mesh:
     """A pointed leaf folded along its middle rib, tip drooping."""
     along = direction / max(float(length(direction)), 1e-6)
-    across = cross(along, np.array([0.3, 0.2, 1.0]))
+    across = np.cross(along, np.array([0.3, 0.2, 1.0]))
     across = across / max(float(length(across)), 1e-6)
     droop, rib = np.array([0, 0, -0.25 * size]), np.array([0, 0, -0.06 * size])
     middle, tip = start + 0.5 * size * along, start + size * along + droop

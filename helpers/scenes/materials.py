@@ -74,12 +74,6 @@ def shade(colour: Colour, factor: float) -> Colour:
     return red, green, blue
 
 
-def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """The sRGB colour a share of the way from the first to the second."""
-    red, green, blue = (a + share * (b - a) for a, b in zip(first, second, strict=True))
-    return red, green, blue
-
-
 @dataclass(frozen=True)
 class Palette:
     """One room's style: two woods, two fabrics, two accents, one metal; neighbours share them.
@@ -99,15 +93,8 @@ class Palette:
     @classmethod
     def sample(cls, stream: Stream) -> Palette:
         """A style drawn from the stream, without materials yet."""
-        return cls(
-            wood_tone=stream.choice(WOODS),
-            second_wood_tone=stream.choice(WOODS),
-            fabric_colour=stream.choice(FABRICS),
-            second_fabric_colour=stream.choice(FABRICS),
-            accent_colour=stream.choice(ACCENTS),
-            second_accent_colour=stream.choice(ACCENTS),
-            metal_colour=stream.choice((GOLD, GOLD, BLACK, CHROME)),
-        )
+        metals = (GOLD, GOLD, BLACK, CHROME)
+        return cls(*map(stream.choice, (WOODS, WOODS, FABRICS, FABRICS, ACCENTS, ACCENTS, metals)))
 
 
 def pack_materials(materials: Sequence[Material]) -> np.ndarray:

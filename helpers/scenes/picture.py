@@ -15,7 +15,7 @@ from math import exp, log2, sqrt
 import numpy as np
 
 from helpers.scenes.raycast import STACK, dot, kernel, pixel_ray, scaled, trace, triple
-from helpers.scenes.shading import local_point, smooth_normal
+from helpers.scenes.shading import blend, smooth_normal
 from helpers.scenes.textures import albedo
 
 #: First and last channel that each filter pass smooths: bounced light is the noisiest and the
@@ -80,20 +80,15 @@ def filter_light(light, parts, normals, distance, step, channels):
                     if cosine < 0.6:
                         continue
                     apart = abs(distance[y, x] - distance[v, u])
-                    weight = _power16(cosine) * exp(-apart * falloff)
+                    cosine2 = cosine * cosine
+                    cosine4 = cosine2 * cosine2
+                    cosine8 = cosine4 * cosine4
+                    weight = cosine8 * cosine8 * exp(-apart * falloff)
                     weight *= (2 - abs(i)) * (2 - abs(j))
                     support[y, x] += weight
                     _add(out[y, x], weight, light[v, u], first, last)
             _divide(out[y, x], support[y, x], first, last)
     return out, support
-
-
-@kernel
-def _power16(x):
-    x = x * x
-    x = x * x
-    x = x * x
-    return x * x
 
 
 @kernel
@@ -212,7 +207,7 @@ def compose(hits, light, edges, parts, frame, world, rays):
             if not edges[y, x]:
                 if i >= 0:
                     material = world.materials[surfaces.material[i]]
-                    point = local_point(surfaces, i, hits.u[y, x], hits.v[y, x])
+                    point = blend(surfaces.locals, i, hits.u[y, x], hits.v[y, x])
                     out[y, x] = _radiance(material, point, hits.distance[y, x] * pixel, light[y, x])
                 continue
             for s in range(rays * rays):
@@ -224,7 +219,7 @@ def compose(hits, light, edges, parts, frame, world, rays):
                 normal, part = smooth_normal(surfaces, i, u, v), surfaces.part[i]
                 by, bx = _lender(part, normal, sx, sy, y, x, hits, surfaces, parts)
                 material = world.materials[surfaces.material[i]]
-                point = local_point(surfaces, i, u, v)
+                point = blend(surfaces.locals, i, u, v)
                 colour = _radiance(material, point, t * pixel / rays, light[by, bx])
                 for c in range(3):
                     out[y, x, c] += min(colour[c], BRIGHTEST) / (rays * rays)

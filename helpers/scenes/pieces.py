@@ -15,7 +15,6 @@ from helpers.scenes.materials import (
     Colour,
     Material,
     Palette,
-    mix,
     shade,
 )
 from helpers.scenes.random import Stream
@@ -58,24 +57,20 @@ class Part:
         keep = length(face_vectors(vertices, mesh.faces)) > 2 * SMALLEST_FACE
         return cls(vertices, mesh.faces[keep], material)
 
-    def mirrored(self) -> Part:
-        """The part with left and right exchanged."""
-        flip = np.array([-1.0, 1.0, 1.0])
-        return Part(self.vertices * flip, self.faces[:, ::-1], self.material)
-
 
 @dataclass(frozen=True)
 class Piece:
     """One thing to place in a room: its front looks to -y, the origin is the middle of its base.
 
-    It fills [-w/2, w/2] x [-d/2, d/2] of the `footprint` (w, d) and stands on z = 0 up to `height`
+    It fills [-w/2, w/2] x [-d/2, d/2] (`width` and `depth`) and stands on z = 0 up to `height`
     ("ceiling": hangs from z = 0 down to -height; "wall": its back touches y = 0, z = 0 is its
     middle). `category_id` is 1..34, or 0 for decoration that nobody labels.
     """
 
     category_id: int
     parts: tuple[Part, ...]
-    footprint: tuple[float, float]
+    width: float
+    depth: float
     height: float
     support: Support = "floor"
 
@@ -106,7 +101,7 @@ class Maker:
         width, depth, tall = (float(s) for s in high - low)
         height = {"floor": float(high[2]), "ceiling": -float(low[2]), "wall": tall}[support]
         placed = tuple(Part(p.vertices - shift, p.faces, p.material) for p in self.parts)
-        return Piece(category_id, placed, (width, depth), height, support)
+        return Piece(category_id, placed, width, depth, height, support)
 
     # Materials.
 
@@ -126,7 +121,8 @@ class Maker:
         """Veneer of doors and drawers in one of the room's two woods."""
         first = self.draw.chance(0.5)
         light, dark = self.palette.wood_tone if first else self.palette.second_wood_tone
-        look = Material(FRONT, light, mix(light, dark, 0.5), axis=axis, roughness=0.25)
+        red, green, blue = (a + 0.5 * (b - a) for a, b in zip(light, dark, strict=True))
+        look = Material(FRONT, light, (red, green, blue), axis=axis, roughness=0.25)
         return self.material(look)
 
     def fabric(self, *, other: float = 0.35) -> int:
@@ -216,7 +212,7 @@ class Maker:
         self, height: float, radius: float, thick: float, material: int, count: int, sides: int = 6
     ) -> None:
         """A level ring of `count` pieces about the z axis."""
-        self.bar(ring((0, 0, height), radius, count), thick, material, sides, closed=True)
+        self.bar(ring(radius, height, count), thick, material, sides, closed=True)
 
     def legs(
         self,
@@ -249,4 +245,5 @@ class Maker:
     def mirror_sometimes(self) -> None:
         """Half of all pieces are finished by exchanging left and right."""
         if self.draw.chance(0.5):
-            self.parts = [part.mirrored() for part in self.parts]
+            flip = np.array([-1.0, 1.0, 1.0])
+            self.parts = [Part(p.vertices * flip, p.faces[:, ::-1], p.material) for p in self.parts]

@@ -227,11 +227,6 @@ def _hit(triangles, i, origin, direction):
 
 
 @kernel
-def _inverse(x):
-    return 1.0 / x if abs(x) > 1e-12 else 1e12
-
-
-@kernel
 def trace(origin, direction, reach, bvh, any_hit, stack):
     """First hit of a ray within `reach`: distance, triangle (-1: none), barycentric u and v.
 
@@ -239,7 +234,9 @@ def trace(origin, direction, reach, bvh, any_hit, stack):
     `stack` is scratch memory, (STACK,) int32.
     """
     nodes, triangles = bvh.nodes, bvh.triangles
-    inverse = (_inverse(direction[0]), _inverse(direction[1]), _inverse(direction[2]))
+    x, y, z = direction
+    ix, iy = 1.0 / x if abs(x) > 1e-12 else 1e12, 1.0 / y if abs(y) > 1e-12 else 1e12
+    inverse = (ix, iy, 1.0 / z if abs(z) > 1e-12 else 1e12)
     best, hit, best_u, best_v = reach, -1, 0.0, 0.0
     depth, node = 0, 0
     while True:

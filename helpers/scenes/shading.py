@@ -5,7 +5,7 @@ Shape letters: T triangles, L lights, P points to light, S image side in pixels.
 
 from __future__ import annotations
 
-from math import cos, exp, floor, pi, sin, sqrt
+from math import cos, exp, pi, sin, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +43,8 @@ GLOW = 6.0  # brightest emission that a bounce may carry
 class Surfaces(NamedTuple):
     """What covers T triangles, in the order of the hierarchy.
 
-    normals, locals: (T, 9) float32, shading normal and object point of the three corners.
+    normals, locals: (T, 9) float32, shading normal and point of the part, before it was placed, of
+    the three corners.
     material, part: (T,) int32; light is only shared between points of one part.
     """
 
@@ -63,7 +64,7 @@ class World(NamedTuple):
 
 
 @kernel
-def _blend(rows, i, u, v):
+def blend(rows, i, u, v):
     """Value of a (T, 9) corner attribute at barycentric u, v of triangle i."""
     w = 1.0 - u - v
     return (
@@ -74,15 +75,9 @@ def _blend(rows, i, u, v):
 
 
 @kernel
-def local_point(surfaces, i, u, v):
-    """Object coordinates (those of the part, before it was placed) at a hit."""
-    return _blend(surfaces.locals, i, u, v)
-
-
-@kernel
 def smooth_normal(surfaces, i, u, v):
     """Interpolated unit normal at a hit; it may point to either side."""
-    return unit(_blend(surfaces.normals, i, u, v), 1e-20)
+    return unit(blend(surfaces.normals, i, u, v), 1e-20)
 
 
 @kernel
@@ -95,11 +90,6 @@ def _facing_normal(triangles, i, direction):
 
 
 @kernel
-def _fraction(x):
-    return x - floor(x)
-
-
-@kernel
 def _towards_light(light, index, point, a, b):
     """Unit direction to a point of a light, its distance, and the light's strength from there."""
     if light.kind == SUN:
@@ -109,8 +99,8 @@ def _towards_light(light, index, point, a, b):
             light.normal[2],
         )
         return unit((x, y, z)), 60.0, 1.0
-    a = _fraction(a + index * 0.618034) * 2 - 1
-    b = _fraction(b + index * 0.754878) * 2 - 1
+    a = ((a + index * 0.618034) % 1.0) * 2 - 1
+    b = ((b + index * 0.754878) % 1.0) * 2 - 1
     away = minus(ahead(ahead(light.centre, light.u, a), light.v, b), point)
     squared = dot(away, away)
     distance = sqrt(squared)
@@ -217,7 +207,7 @@ def _mirrored_light(point, normal, ray, material, travelled, world, r1, r2, r3, 
     if i < 0:
         return 0.0, 0.0, 0.0
     other = world.materials[world.surfaces.material[i]]
-    at = local_point(world.surfaces, i, u, v)
+    at = blend(world.surfaces.locals, i, u, v)
     colour = albedo(other, at, (travelled + t) * 0.002 + 0.004)
     if other.emission > 0:
         return scaled(_lamp(colour, other.emission), fresnel)

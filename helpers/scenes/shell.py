@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import cos, sin, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from helpers.scenes.layout import BACK, LEFT, RIGHT, Layout, Placed, Wall, Window
+from helpers.scenes.layout import BACK, LEFT, RIGHT, Placed, Room, Wall, Window
 from helpers.scenes.materials import WOODS, Colour, Material, shade
 from helpers.scenes.pieces import Maker, Part, Piece
 from helpers.scenes.random import Stream
@@ -29,8 +29,7 @@ DOWN = (0.0, 0.0, -1.0)
 Light = tuple[Any, ...]  # the fields of LIGHT
 
 
-@dataclass(frozen=True)
-class Finish:
+class Finish(NamedTuple):
     """Material indices of a room's surfaces."""
 
     wall: int
@@ -82,36 +81,29 @@ def draw_finish(make: Maker) -> Finish:
     plain = Material(WALL, colour, dull, specular=0.0)
     paper = Material(WALL, *pair, motif=motif, scale=scale, specular=0.0)
     make.palette.materials.extend([plain, paper])
-    return Finish(
-        wall=walls,
-        accent_wall=walls + 1,
-        floor=make.material(floor),
-        white=make.plain((0.95, 0.94, 0.92)),
-        outdoors=make.material(outdoors),
-        mouldings=motif == PAINT,
-    )
+    ground, white = make.material(floor), make.plain((0.95, 0.94, 0.92))
+    return Finish(walls, walls + 1, ground, white, make.material(outdoors), motif == PAINT)
 
 
-def build_shell(layout: Layout, finish: Finish, make: Maker) -> list[Placed]:
-    """Floor, ceiling and the four walls with everything fixed to them."""
-    width, depth, height = layout.width, layout.depth, layout.height
+def build_shell(room: Room, finish: Finish, make: Maker) -> None:
+    """Add floor, ceiling and the four walls with everything fixed to them."""
+    width, depth, height = room.width, room.depth, room.height
     ground = Maker(make.draw, make.palette)
     ground.add(finish.floor, sheet((-width / 2, 0, 0), (width, 0, 0), (0, depth, 0)))
     ground.add(finish.white, sheet((-width / 2, 0, height), (0, depth, 0), (width, 0, 0)))
-    shell = [_fixed(ground.parts, 0.0, 0.0, 0.0)]
+    room.shell.append(_fixed(ground.parts, 0.0, 0.0, 0.0))
     panelled = finish.mouldings and make.draw.chance(0.6)
-    for wall in layout.walls:
+    for wall in room.walls:
         one = Maker(make.draw, make.palette)
         material = finish.accent_wall if wall.index == BACK else finish.wall
         _wall(one, wall, height, material, finish)
         if panelled and wall.index == BACK:
             _mouldings(one, wall, height, finish.white)
-        shell.append(_fixed(one.parts, wall.x, wall.y, wall.yaw))
-    return shell
+        room.shell.append(_fixed(one.parts, wall.x, wall.y, wall.yaw))
 
 
 def _fixed(parts: list[Part], x: float, y: float, yaw: float) -> Placed:
-    return Placed(Piece(0, tuple(parts), (0.0, 0.0), 0.0), x, y, 0.0, yaw)
+    return Placed(x, y, yaw, Piece(0, tuple(parts), 0.0, 0.0, 0.0))
 
 
 def _wall(make: Maker, wall: Wall, height: float, material: int, finish: Finish) -> None:
@@ -154,24 +146,21 @@ def _mouldings(make: Maker, wall: Wall, height: float, material: int) -> None:
             make.bar(path, 0.018, material, closed=True)
 
 
-# Light: daylight, sun, ceiling, lamps, the camera's own; (L,) records of LIGHT.
-
-
-def room_lights(layout: Layout, make: Maker) -> np.ndarray:
-    """All lights but the camera's; the discs of down-lights become decoration."""
-    lights = [*_daylight(layout), *_sun(layout, make), *_ceiling(layout, make)]
-    for lamp in layout.furniture:
+def add_lights(room: Room, make: Maker) -> None:
+    """Add all lights but the camera's, (L,) records of LIGHT, and the discs of down-lights."""
+    lights = [*_daylight(room), *_sun(room, make), *_ceiling(room, make)]
+    for lamp in room.furniture:
         if lamp.piece.support == "ceiling":  # its light comes from just below it
             centre = (lamp.x, lamp.y, lamp.z - lamp.piece.height - 0.12)
             u, v = (0.12, 0.0, 0.0), (0.0, 0.12, 0.0)
             lights.append((centre, u, v, DOWN, (5.0, 4.4, 3.4), 0.25, BULB))
-    return np.array(lights, LIGHT)
+    room.lights = np.array(lights, LIGHT)
 
 
-def _daylight(layout: Layout) -> list[Light]:
+def _daylight(room: Room) -> list[Light]:
     """Panels behind the windows."""
     lights = []
-    for wall in layout.walls:
+    for wall in room.walls:
         for w in wall.windows:
             x, y = wall.point((w.low + w.high) / 2, 0.1)
             width, height = w.high - w.low, w.top - w.sill
@@ -182,10 +171,10 @@ def _daylight(layout: Layout) -> list[Light]:
     return lights
 
 
-def _sun(layout: Layout, make: Maker) -> list[Light]:
+def _sun(room: Room, make: Maker) -> list[Light]:
     """Sometimes the sun shines through a side window."""
     draw = make.draw
-    sides = [wall for wall in layout.walls if wall.windows and wall.index != BACK]
+    sides = [wall for wall in room.walls if wall.windows and wall.index != BACK]
     if not (sides and draw.chance(SUN_CHANCE)):
         return []
     wall = draw.choice(sides)
@@ -195,9 +184,9 @@ def _sun(layout: Layout, make: Maker) -> list[Light]:
     return [(nowhere, nowhere, nowhere, direction, (9.0, 7.8, 6.2), 1.0, SUN)]
 
 
-def _ceiling(layout: Layout, make: Maker) -> list[Light]:
+def _ceiling(room: Room, make: Maker) -> list[Light]:
     """The soft light of the whole ceiling and a row of small down-lights along the back wall."""
-    width, depth, height = layout.width, layout.depth, layout.height
+    width, depth, height = room.width, room.depth, room.height
     u, v = (width * 0.36, 0.0, 0.0), (0.0, depth * 0.36, 0.0)
     area = 4 * u[0] * v[1]
     strength = 12.0 / area
@@ -205,11 +194,11 @@ def _ceiling(layout: Layout, make: Maker) -> list[Light]:
     lights = [((0.0, depth / 2, height - 0.05), u, v, DOWN, soft, area, PANEL)]
     glow, count = make.glow(6.0), make.draw.integers(2, 5)
     disc = Part.of(cylinder(0.05, -0.004, 0.02, segments=18), glow)
-    lamp = Piece(0, (disc,), (0.1, 0.1), 0.004, "ceiling")
+    lamp = Piece(0, (disc,), 0.1, 0.1, 0.004, "ceiling")
     u, v = (0.03, 0.0, 0.0), (0.0, 0.03, 0.0)
     for i in range(count):
         x, y = (-0.5 + (i + 0.5) / count) * (width - 0.6), depth - 0.38
-        layout.decor.append(Placed(lamp, x, y, height))
+        room.decor.append(Placed(x, y, 0.0, lamp, height))
         centre = (x, y, height - 0.02)
         lights.append((centre, u, v, DOWN, (420.0, 380.0, 310.0), 0.0144, SPOT))
     return lights

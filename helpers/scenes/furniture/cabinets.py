@@ -55,18 +55,23 @@ class Opening(NamedTuple):
     height: float
 
 
-@dataclass(frozen=True)
-class Carcass:
-    """A cabinet to be built: sizes in metres, rows from the top down, material indices."""
+class Look(NamedTuple):
+    """Material indices of a cabinet."""
 
-    size: Size
-    rows: Sequence[Row]
     body: int
     front: int
     metal: int
     top: int
-    leg: float = 0.08
-    handle: Handle = "bar"
+
+
+@dataclass(frozen=True)
+class Carcass:
+    """A cabinet to be built: sizes in metres, rows from the top down; handle None: drawn."""
+
+    size: Size
+    rows: Sequence[Row]
+    leg: float
+    handle: Handle | None = None
     contents: Contents = "none"
     panelled: bool = False
 
@@ -85,19 +90,20 @@ class Carcass:
         return found
 
 
-def carcass(make: Maker, plan: Carcass) -> None:
+def carcass(make: Maker, plan: Carcass, look: Look) -> None:
     """The parts of the cabinet; the stream decides about legs and what lies in open cells."""
-    draw, (w, d, h), t, leg, body = make.draw, plan.size, THICKNESS, plan.leg, plan.body
+    draw, (w, d, h), t, leg, body = make.draw, plan.size, THICKNESS, plan.leg, look.body
+    handle = plan.handle or draw.choice(("knob", "bar", "none"))
     middle, tall = (leg + h) / 2, h - leg
     make.board(((w - t) / 2, 0, middle), (t, d, tall), body, both=True)
-    make.board((0, 0, h - t / 2), (w + 0.004, d + 0.004, t + 0.002), plan.top)
+    make.board((0, 0, h - t / 2), (w + 0.004, d + 0.004, t + 0.002), look.top)
     make.board((0, 0, leg + t / 2), (w - 0.04, d, t), body)
     make.board((0, d / 2 - 0.006, middle), (w - 0.04, 0.01, tall - 0.02), body)
     if leg <= 0.05:  # a set-back plinth
         make.board((0, 0.01, (leg + 0.01) / 2), (w - 0.06, d - 0.06, leg + 0.01), body)
     else:
         splay = draw.choice((0.0, 0.03))
-        foot = plan.metal if draw.chance(0.5) else body
+        foot = look.metal if draw.chance(0.5) else body
         make.legs((w - 0.12, d - 0.10), leg + 0.01, (0.020, 0.012), foot, splay=splay)
     books = (*BOOK_COLOURS, make.palette.accent_colour)
     colours = {"books": books, "toys": TOY_COLOURS, "none": ()}[plan.contents]
@@ -106,7 +112,7 @@ def carcass(make: Maker, plan: Carcass) -> None:
         if cell.column == 0 and cell.z > leg + 2 * t:
             make.board((0, 0, cell.z), (w - 0.04, d - 0.02, 0.016), body)
         if cell.row.cell != "open":
-            _front(make, plan, cell)
+            _front(make, plan, look, cell, handle)
             continue
         if cell.column:
             side = (cell.x - cell.width / 2, 0, cell.z + cell.height / 2)
@@ -118,27 +124,27 @@ def carcass(make: Maker, plan: Carcass) -> None:
             _blocks(make, span, z, min(0.12, cell.height * 0.4), things)
 
 
-def _front(make: Maker, plan: Carcass, cell: Opening) -> None:
+def _front(make: Maker, plan: Carcass, look: Look, cell: Opening, handle: Handle) -> None:
     """One door or drawer front; its handle is in the middle, or at the edge where a door opens."""
     x, y, z = cell.x, -plan.size[1] / 2 - FRONT_LIFT, cell.z + cell.height / 2
     size, upright = (cell.width - 0.008, 0.018, cell.height - 0.008), cell.row.cell == "door"
-    make.board((x, y + 0.009, z), size, plan.front)
+    make.board((x, y + 0.009, z), size, look.front)
     u, v = size[0] / 2 - 0.05, size[2] / 2 - 0.05
     if plan.panelled and min(u, v) > 0.03:
         bead = [(x - u, y, z - v), (x + u, y, z - v), (x + u, y, z + v), (x - u, y, z + v)]
-        make.bar(bead, 0.011, plan.front, 4, closed=True)
+        make.bar(bead, 0.011, look.front, 4, closed=True)
     if upright:  # doors meet in pairs, their handles side by side
         paired = cell.column % 2 == 0 and cell.column + 1 < cell.row.columns
         x += (cell.width / 2 - 0.05) * (1 if paired or cell.row.columns == 1 else -1)
-    if plan.handle == "knob":
-        make.knob((x, y, z), plan.metal)
-    elif plan.handle == "bar":
+    if handle == "knob":
+        make.knob((x, y, z), look.metal)
+    elif handle == "bar":
         half = min(0.15, 0.18 * cell.height) if upright else min(0.08, 0.18 * cell.width)
         across, along = (0.0, half) if upright else (half, 0.0)
         ends = [(x + s * across, y - 0.022, z + s * along) for s in SIDES]
-        make.bar(ends, 0.007, plan.metal)
+        make.bar(ends, 0.007, look.metal)
         for end in ends:
-            make.bar([(end[0], y, end[2]), end], 0.005, plan.metal, 6)
+            make.bar([(end[0], y, end[2]), end], 0.005, look.metal, 6)
 
 
 def _book_row(make: Maker, span: Vector, z: float, size: Vector, looks: list[int]) -> None:
@@ -164,24 +170,11 @@ def _blocks(make: Maker, span: Vector, z: float, size: float, looks: list[int]) 
         x += size * draw.uniform(1.1, 1.9)
 
 
-def _cabinet(
-    make: Maker,
-    size: Size,
-    rows: list[Row],
-    *,
-    leg: float,
-    contents: Contents = "none",
-    marble: bool = False,
-    panelled: bool = False,
-    handle: Handle | None = None,
-    axis: int = 0,
-) -> None:
-    """A carcass in the room's woods; `marble` allows a stone top, `axis` is the grain's."""
+def _look(make: Maker, *, axis: int = 0, marble: bool = False) -> Look:
+    """The room's woods, the grain along the axis; `marble` allows a stone top."""
     body = make.wood(axis=axis)
     front = make.front(axis=axis) if make.draw.chance(0.7) else body
-    metal, top = make.metal(), make.top() if marble else body
-    handle = handle or make.draw.choice(("knob", "bar", "none"))
-    carcass(make, Carcass(size, rows, body, front, metal, top, leg, handle, contents, panelled))
+    return Look(body, front, make.metal(), make.top() if marble else body)
 
 
 def children_cabinet(make: Maker, draw: Stream) -> None:
@@ -196,7 +189,7 @@ def children_cabinet(make: Maker, draw: Stream) -> None:
     if len(rows) < 3:
         rows = [rows[0], Row(1, 2, "door")]
     metal, size = make.metal(), (width, 0.4, base)
-    carcass(make, Carcass(size, rows, white, pastel, metal, pastel, 0.05, "knob", "toys"))
+    carcass(make, Carcass(size, rows, 0.05, "knob", "toys"), Look(white, pastel, metal, pastel))
     if roofed:
         half = width / 2 + 0.02
         slope = math.atan2(rise - 0.03, half)
@@ -213,7 +206,7 @@ def nightstand(make: Maker, draw: Stream) -> None:
     size = (draw.uniform(0.42, 0.56), draw.uniform(0.36, 0.42), draw.uniform(0.45, 0.60))
     if lower == "open":
         rows = rows[:2]
-    _cabinet(make, size, rows, leg=draw.uniform(0.06, 0.20), contents="books")
+    carcass(make, Carcass(size, rows, draw.uniform(0.06, 0.20), contents="books"), _look(make))
 
 
 def bookcase(make: Maker, draw: Stream) -> None:
@@ -221,7 +214,7 @@ def bookcase(make: Maker, draw: Stream) -> None:
     size = (draw.uniform(0.8, 1.3), 0.32, draw.uniform(1.7, 2.2))
     columns = 2 if size[0] > 1.0 and draw.chance(0.6) else 1
     rows = [Row(1, columns, "open")] * draw.integers(4, 6)
-    _cabinet(make, size, rows, leg=0.05, contents="books", axis=2)
+    carcass(make, Carcass(size, rows, 0.05, contents="books"), _look(make, axis=2))
 
 
 def wardrobe(make: Maker, draw: Stream) -> None:
@@ -232,8 +225,8 @@ def wardrobe(make: Maker, draw: Stream) -> None:
     if draw.chance(0.5):
         rows.append(Row(4.5, doors, "door"))
     panelled = draw.chance(0.5)
-    leg = draw.uniform(0.03, 0.10)
-    _cabinet(make, size, rows, leg=leg, panelled=panelled, axis=2, handle="bar")
+    plan = Carcass(size, rows, draw.uniform(0.03, 0.10), "bar", panelled=panelled)
+    carcass(make, plan, _look(make, axis=2))
 
 
 def sideboard(make: Maker, draw: Stream) -> None:
@@ -241,7 +234,8 @@ def sideboard(make: Maker, draw: Stream) -> None:
     if not draw.chance(0.4):
         size = (draw.uniform(1.1, 1.6), 0.42, draw.uniform(0.78, 0.92))
         rows = [Row(1, 3, "drawer"), Row(2, draw.choice((2, 3, 4)), "door")]
-        return _cabinet(make, size, rows, leg=draw.uniform(0.10, 0.20), marble=True)
+        plan = Carcass(size, rows, draw.uniform(0.10, 0.20))
+        return carcass(make, plan, _look(make, marble=True))
     width, depth, height = draw.uniform(1.0, 1.4), 0.34, draw.uniform(0.78, 0.86)
     base = make.metal() if draw.chance(0.5) else make.wood(axis=2)
     make.board((0, 0, height - 0.017), (width, depth, 0.034), make.top(), 0.008)
@@ -259,14 +253,14 @@ def tv_stand(make: Maker, draw: Stream) -> None:
     rows = [Row(1, columns, kind)]
     if kind == "open":
         rows.append(Row(1, columns, "drawer"))
-    _cabinet(make, size, rows, leg=draw.uniform(0.08, 0.18), marble=True)
+    carcass(make, Carcass(size, rows, draw.uniform(0.08, 0.18)), _look(make, marble=True))
 
 
 def drawer_chest(make: Maker, draw: Stream) -> None:
     """10: nothing but drawers, three to five rows of one or two."""
     size = (draw.uniform(0.7, 1.1), 0.45, draw.uniform(0.85, 1.2))
     rows = [Row(1, draw.integers(1, 3), "drawer")] * draw.integers(3, 6)
-    _cabinet(make, size, rows, leg=draw.uniform(0.05, 0.14))
+    carcass(make, Carcass(size, rows, draw.uniform(0.05, 0.14)), _look(make))
 
 
 def shelf(make: Maker, draw: Stream) -> None:
@@ -291,8 +285,8 @@ def wine_cabinet(make: Maker, draw: Stream) -> None:
     size, wood = (draw.uniform(0.75, 1.05), 0.36, draw.uniform(1.7, 2.1)), make.wood(axis=2)
     front = make.front(axis=2) if draw.chance(0.5) else wood
     rows = [Row(0.75, 1, "open"), Row(0.75, 1, "open"), Row(1.1, 1, "open"), Row(1.1, 2, "door")]
-    plan = Carcass(size, rows, body=wood, front=front, metal=make.metal(), top=wood)
-    carcass(make, plan)
+    plan = Carcass(size, rows, 0.08, "bar")
+    carcass(make, plan, Look(wood, front, make.metal(), wood))
     crystal = make.plain((0.85, 0.90, 0.92), specular=0.2, roughness=0.05)
     glass = [(0, 0), (0.035, 0), (0.035, 0.003), (0.005, 0.012), (0.005, 0.08), (0.033, 0.12)]
     glass += [(0.036, 0.15), (0.030, 0.19), (0.027, 0.19), (0.030, 0.12), (0, 0.09)]
@@ -302,19 +296,18 @@ def wine_cabinet(make: Maker, draw: Stream) -> None:
             centre = (x, draw.uniform(-0.06, 0.04), cell.z + 0.008)
             make.add(crystal, lathe(glass, segments=14, centre=centre))
     bottles = [make.plain(colour, specular=0.08, roughness=0.1) for colour in BOTTLES]
-    _bottle_rack(make, plan, rack, bottles)
+    _bottle_rack(make, size[0], rack, bottles, wood)
 
 
-def _bottle_rack(make: Maker, plan: Carcass, cell: Opening, bottles: list[int]) -> None:
+def _bottle_rack(make: Maker, width: float, cell: Opening, bottles: list[int], wood: int) -> None:
     """Crossed slats in three bays, bottles lying in the openings with their necks to the front."""
-    draw, width = make.draw, plan.size[0]
-    z, high, wide = cell.z, cell.height, (width - 0.06) / 3
+    draw, z, high, wide = make.draw, cell.z, cell.height, (width - 0.06) / 3
     profile = [(0, 0), (0.036, 0), (0.038, 0.006), (0.038, 0.19), (0.014, 0.25), (0.014, 0.30)]
     bottle = lathe([*profile, (0, 0.30)], segments=14).facing_front().moved(y=0.12)
     for bay in range(3):
         x = -width / 2 + 0.03 + wide * bay
         for low, top in ((z, z + high), (z + high, z)):
-            make.bar([(x, -0.08, low), (x + wide, -0.08, top)], 0.013, plan.body, 4)
+            make.bar([(x, -0.08, low), (x + wide, -0.08, top)], 0.013, wood, 4)
         for u, v in ((0.5, 0.2), (0.5, 0.8), (0.2, 0.5), (0.8, 0.5)):
             if draw.chance(0.8):
                 make.add(draw.choice(bottles), bottle.moved(x=x + wide * u, z=z + high * v))

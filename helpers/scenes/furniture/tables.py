@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from helpers.scenes.furniture.cabinets import Carcass, Row, carcass
+from helpers.scenes.furniture.cabinets import Carcass, Look, Row, carcass
 from helpers.scenes.materials import MIRROR
 from helpers.scenes.pieces import SIDES, Maker, Part
 from helpers.scenes.random import Stream
@@ -108,7 +108,7 @@ def desk(make: Maker, draw: Stream) -> None:
     rows, size = [Row(1, 1, "drawer")] * draw.integers(2, 4), (0.4, depth - 0.06, height - 0.031)
     block = Maker(draw, make.palette)
     front = make.front()
-    carcass(block, Carcass(size, rows, body=wood, front=front, metal=metal, top=wood, leg=0.03))
+    carcass(block, Carcass(size, rows, 0.03, "bar"), Look(wood, front, metal, wood))
     aside = np.array([width / 2 - 0.22, 0, 0])
     make.parts += [Part.of(Mesh(p.vertices + aside, p.faces), p.material) for p in block.parts]
     x, y = -(width / 2 - 0.04), depth / 2 - 0.05
@@ -142,7 +142,7 @@ def dressing_table(make: Maker, draw: Stream) -> None:
     radius, tall = draw.uniform(0.24, 0.32), draw.choice((1.0, 1.25))
     y, z = depth / 2 - 0.06, height + radius * tall + 0.06  # the mirror's middle
     disc = cylinder(radius, -0.006, 0.006, segments=40, stretch=(1.0, tall)).facing_front()
-    hoop = tube(ring((0, 0, 0), radius + 0.004, 40), 0.013, sides=8, closed=True).facing_front()
+    hoop = tube(ring(radius + 0.004, 0.0, 40), 0.013, sides=8, closed=True).facing_front()
     hoop = Mesh(hoop.vertices * np.array([1.0, 1.0, tall]), hoop.faces)
     foot = z - radius * tall
     make.add(make.material(MIRROR), disc.moved(0, y, z))
