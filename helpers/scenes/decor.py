@@ -12,7 +12,7 @@ import numpy as np
 
 from helpers.scenes.furniture.cabinets import BOOK_COLOURS
 from helpers.scenes.layout import BACK, DINING_TABLE, LEFT, RIGHT, Placed, Room, Wall, Window
-from helpers.scenes.materials import SHADE_CLOTH, Colour, Material, Palette, shade
+from helpers.scenes.materials import SHADE_CLOTH, Colour, Material, shade
 from helpers.scenes.pieces import SIDES, Maker, Piece
 from helpers.scenes.random import Stream, stream
 from helpers.scenes.shapes import (
@@ -37,21 +37,21 @@ CURTAIN_GAP = 0.12  # metres between curtain rod and wall
 GREENS: tuple[Colour, ...] = ((0.30, 0.42, 0.22), (0.22, 0.36, 0.20), (0.38, 0.47, 0.28))
 
 
-def decorate(room: Room, palette: Palette, draw: Stream) -> None:
+def decorate(room: Room, draw: Stream) -> None:
     """Add decoration to a room whose furniture stands."""
     curtain_seed = draw.integers(2**31) if draw.chance(0.8) else None
     for wall in room.walls:
         for window in wall.windows:
             if curtain_seed is not None:  # of the same cloth at all windows
-                _hang_curtains(room, wall, window, Maker(stream(curtain_seed), palette))
+                _hang_curtains(room, wall, window, Maker(stream(curtain_seed), room.palette))
     if room.furniture and draw.chance(0.7):
-        _lay_rug(room, Maker(draw, palette))
-    _hang_pictures(room, palette, draw)
+        _lay_rug(room, Maker(draw, room.palette))
+    _hang_pictures(room, draw)
     for placed in room.furniture:
         if placed.piece.category_id in TABLES and draw.chance(0.45):
-            _set_on(room, placed, Maker(draw, palette))
+            _set_on(room, placed, Maker(draw, room.palette))
     if draw.chance(0.4):
-        _stand_plant(room, Maker(draw, palette))
+        _stand_plant(room, Maker(draw, room.palette))
 
 
 def _hang_curtains(room: Room, wall: Wall, window: Window, make: Maker) -> None:
@@ -103,7 +103,7 @@ def _lay_rug(room: Room, make: Maker) -> None:
     room.decor.append(Placed(x, y, 0.0, make.piece()))
 
 
-def _hang_pictures(room: Room, palette: Palette, draw: Stream) -> None:
+def _hang_pictures(room: Room, draw: Stream) -> None:
     """One above the anchor, perhaps one on each side wall, never over a window behind storage."""
     places = []
     if room.furniture and room.anchor.piece.category_id in LOW_ANCHORS:
@@ -115,7 +115,7 @@ def _hang_pictures(room: Room, palette: Palette, draw: Stream) -> None:
             places.append((wall, draw.uniform(-0.38, 0.38) * wall.length, draw.uniform(1.5, 1.7)))
     hung: list[tuple[int, float]] = []
     for wall, along, z in places:
-        framed = picture(Maker(draw, palette))
+        framed = picture(Maker(draw, room.palette))
         half = framed.width / 2
         x, y = wall.point(along, 0.0)
         crowded = any(w == wall.index and abs(s - along) < 1.1 for w, s in hung)

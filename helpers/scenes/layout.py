@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.scenes.materials import Material
+from helpers.scenes.materials import Palette
 from helpers.scenes.pieces import SIDES, Piece
 from helpers.scenes.random import Stream
 
@@ -114,7 +114,7 @@ class Room:
     depth: float
     height: float
     walls: tuple[Wall, ...]
-    materials: list[Material]
+    palette: Palette  # and the materials of everything
     furniture: list[Placed] = field(default_factory=list)
     decor: list[Placed] = field(default_factory=list)
     shell: list[Placed] = field(default_factory=list)

@@ -136,7 +136,7 @@ def _assemble(room: Room) -> tuple[World, np.ndarray]:
         for values in (normals, local)
     )
     surfaces = Surfaces(normals, local, material, part_index)
-    return World(bvh, surfaces, pack_materials(room.materials), room.lights), piece
+    return World(bvh, surfaces, pack_materials(room.palette.materials), room.lights), piece
 
 
 def _turned(points: np.ndarray, yaw: float) -> np.ndarray:

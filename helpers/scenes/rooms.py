@@ -134,7 +134,7 @@ def _draw_room(key: RoomKey, feature: int | None) -> Room:
     width, depth = draw.uniform(narrow, wide), draw.uniform(short, long)
     height = draw.uniform(2.65, 3.0)
     walls = make_walls(width, depth, draw_windows(draw, width, depth, height))
-    room = Room(width, depth, height, walls, palette.materials)
+    room = Room(width, depth, height, walls, palette)
     built = 0
     for slot in PROGRAMMES[kind]:
         category = pick_category(draw, slot, feature if room.feature is None else None)
@@ -147,7 +147,7 @@ def _draw_room(key: RoomKey, feature: int | None) -> Room:
             room.feature = before
     make = Maker(stream(*key, "look"), palette)
     finish = draw_finish(make)
-    decorate(room, palette, make.draw)
+    decorate(room, make.draw)
     build_shell(room, finish, make)
     add_lights(room, make)  # some of them show in the decoration
     return room

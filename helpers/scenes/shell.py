@@ -148,27 +148,22 @@ def _mouldings(make: Maker, wall: Wall, height: float, material: int) -> None:
 
 def add_lights(room: Room, make: Maker) -> None:
     """Add all lights but the camera's, (L,) records of LIGHT, and the discs of down-lights."""
-    lights = [*_daylight(room), *_sun(room, make), *_ceiling(room, make)]
-    for lamp in room.furniture:
-        if lamp.piece.support == "ceiling":  # its light comes from just below it
-            centre = (lamp.x, lamp.y, lamp.z - lamp.piece.height - 0.12)
-            u, v = (0.12, 0.0, 0.0), (0.0, 0.12, 0.0)
-            lights.append((centre, u, v, DOWN, (5.0, 4.4, 3.4), 0.25, BULB))
-    room.lights = np.array(lights, LIGHT)
-
-
-def _daylight(room: Room) -> list[Light]:
-    """Panels behind the windows."""
-    lights = []
+    lights: list[Light] = []
     for wall in room.walls:
-        for w in wall.windows:
+        for w in wall.windows:  # daylight: a panel behind each
             x, y = wall.point((w.low + w.high) / 2, 0.1)
             width, height = w.high - w.low, w.top - w.sill
             c, s = cos(wall.yaw), sin(wall.yaw)
             centre, normal = (x, y, (w.sill + w.top) / 2), (s, -c, 0.0)
             u, v = (c * width / 2, s * width / 2, 0.0), (0.0, 0.0, height / 2)
             lights.append((centre, u, v, normal, (13.0, 14.0, 15.5), width * height, PANEL))
-    return lights
+    lights += [*_sun(room, make), *_ceiling(room, make)]
+    for lamp in room.furniture:
+        if lamp.piece.support == "ceiling":  # its light comes from just below it
+            centre = (lamp.x, lamp.y, lamp.z - lamp.piece.height - 0.12)
+            u, v = (0.12, 0.0, 0.0), (0.0, 0.12, 0.0)
+            lights.append((centre, u, v, DOWN, (5.0, 4.4, 3.4), 0.25, BULB))
+    room.lights = np.array(lights, LIGHT)
 
 
 def _sun(room: Room, make: Maker) -> list[Light]:
