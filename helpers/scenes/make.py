@@ -22,6 +22,7 @@ from helpers.scenes import write
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.statistics import scene_statistics
 
+PACKAGES = ("numpy", "scipy", "numba", "pillow")  # whose versions are noted
 GENERATOR = 1  # raised whenever the same config gives other bytes than before
 
 
@@ -53,7 +54,14 @@ def make_scenes(
             if not is_finished(folder):  # by the process that had the lock until now
                 write_json(work / "identity.json", identity)
                 _write_scenes(config, folder, jobs or available_cores(), progress)
-                _write_meta(identity, folder, write.write_annotations(config, folder))
+                hashes = write.write_annotations(config, folder)
+                meta = identity | {
+                    "python": platform.python_version(),
+                    "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+                    "statistics": scene_statistics(folder),
+                    "sha256": hashes,
+                }
+                write_json(folder / "meta.json", meta)
     shutil.rmtree(work, ignore_errors=True)
     return folder
 
@@ -114,14 +122,3 @@ def _write_room(config: SceneConfig, folder: Path, views: list[tuple[str, int]])
     for split, index in views:
         write.write_scene(config, split, index, folder)
     return len(views)
-
-
-def _write_meta(identity: dict[str, Any], folder: Path, hashes: dict[str, str]) -> None:
-    packages = ("numpy", "scipy", "numba", "pillow")
-    meta = identity | {
-        "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in packages},
-        "statistics": scene_statistics(folder),
-        "sha256": hashes,
-    }
-    write_json(folder / "meta.json", meta)

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -238,8 +237,11 @@ def corner_normals(vertices: Floats, faces: Ints, crease_degrees: float = 42.0) 
     unit = vectors / np.maximum(area, 1e-14)[:, None]
     cell = np.round(vertices * 2.0**14).astype(np.int64) + 2**20
     place = np.unique(cell @ (2**42, 2**21, 1), return_inverse=True)[1][faces.reshape(-1)]
-    at = csr_array((np.ones(faces.size, np.int8), place, np.arange(faces.size + 1)))
-    corner, other = (at @ at.T).sorted_indices().nonzero()  # that sit on the same vertex
+    order, counts = np.argsort(place, kind="stable"), np.bincount(place)
+    repeats = counts[place]
+    corner = np.repeat(np.arange(faces.size), repeats)  # each with all that sit on its vertex
+    first = np.cumsum(counts)[place] - np.cumsum(repeats)
+    other = order[np.arange(len(corner)) + first[corner]]
     face = other // 3
     near = dot(unit[corner // 3], unit[face]) > math.cos(math.radians(crease_degrees))
     corner, face = corner[near], face[near]
