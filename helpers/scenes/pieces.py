@@ -8,15 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers.scenes.materials import (
-    FABRICS,
-    WARM_WHITE,
-    WOODS,
-    Colour,
-    Material,
-    Palette,
-    shade,
-)
+from helpers.scenes.materials import FABRICS, WARM_WHITE, WOODS, Colour, Material, Palette, shade
 from helpers.scenes.random import Stream
 from helpers.scenes.shapes import (
     Floats,
