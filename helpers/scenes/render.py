@@ -155,7 +155,9 @@ def find_camera(
     to be among them. After TRIES cameras the best of them is taken, whatever it shows.
     """
     enough, least = config.min_visible_area * (PROBE / REFERENCE_SIZE) ** 2, config.min_instances
-    best, best_score = None, -1000.0
+    # In a room full of furniture: from the middle of the front wall.
+    best = Camera((0.0, WALL_GAP, EYE_HEIGHT[1]), 0.0, 0.0, 2 * degrees(atan(HALF_FOV)))
+    best_score = -1000.0
     wanted = least + draw.integers(AMBITION + 1)
     for attempt in range(TRIES):
         camera = _draw_camera(room, draw)
@@ -171,8 +173,6 @@ def find_camera(
             return camera
         if score > best_score:
             best, best_score = camera, score
-    if best is None:  # a room full of furniture: from the middle of the front wall
-        return Camera((0.0, WALL_GAP, EYE_HEIGHT[1]), 0.0, 0.0, 2 * degrees(atan(HALF_FOV)))
     return best
 
 
