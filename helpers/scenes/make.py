@@ -22,6 +22,7 @@ from helpers.scenes import write
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.statistics import scene_statistics
 
+PACKAGES = ("numpy", "scipy", "numba", "pillow")  # whose versions are noted
 GENERATOR = 1  # raised whenever the same config gives other bytes than before
 
 
@@ -53,7 +54,14 @@ def make_scenes(
             if not is_finished(folder):  # by the process that had the lock until now
                 write_json(work / "identity.json", identity)
                 _write_scenes(config, folder, jobs or available_cores(), progress)
-                _write_meta(identity, folder, write.write_annotations(config, folder))
+                hashes = write.write_annotations(config, folder)
+                meta = identity | {
+                    "python": platform.python_version(),
+                    "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+                    "statistics": scene_statistics(folder),
+                    "sha256": hashes,
+                }
+                write_json(folder / "meta.json", meta)
     shutil.rmtree(work, ignore_errors=True)
     return folder
 
@@ -94,15 +102,14 @@ def _write_scenes(config: SceneConfig, folder: Path, jobs: int, progress: bool) 
         for index in range(count):
             # A record is written after the files it speaks of: it is enough to look for it.
             if not write.record_path(folder, split, index).is_file():
-                rooms.setdefault((split, index // config.views_per_room), []).append(index)
-    tasks = [(split, indices) for (split, _), indices in rooms.items()]
-    total, left = sum(sizes.values()), sum(len(indices) for _, indices in tasks)
-    one, name = functools.partial(write.write_room, config, folder), f"scenes {config.name}"
+                rooms.setdefault((split, index // config.views_per_room), []).append((split, index))
+    total, left = sum(sizes.values()), sum(map(len, rooms.values()))
+    one, name = functools.partial(_write_room, config, folder), f"scenes {config.name}"
     with (
         tqdm(
             total=total, initial=total - left, desc=name, unit="scene", disable=not progress
         ) as bar,
-        work_on(one, tasks, min(jobs, len(tasks))) as written,
+        work_on(one, list(rooms.values()), min(jobs, len(rooms))) as written,
     ):
         bar.set_postfix_str("the first one waits for the renderer to be compiled")
         for count in written:
@@ -110,12 +117,8 @@ def _write_scenes(config: SceneConfig, folder: Path, jobs: int, progress: bool) 
             bar.update(count)
 
 
-def _write_meta(identity: dict[str, Any], folder: Path, hashes: dict[str, str]) -> None:
-    packages = ("numpy", "scipy", "numba", "pillow")
-    meta = identity | {
-        "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in packages},
-        "statistics": scene_statistics(folder),
-        "sha256": hashes,
-    }
-    write_json(folder / "meta.json", meta)
+def _write_room(config: SceneConfig, folder: Path, views: list[tuple[str, int]]) -> int:
+    """Writes views (split, index) of one room, which is built once; returns how many."""
+    for split, index in views:
+        write.write_scene(config, split, index, folder)
+    return len(views)

@@ -7,50 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 import numpy as np
 
 from helpers.scenes.random import Stream
-from helpers.scenes.textures import Materials
+from helpers.scenes.textures import FABRIC, LEATHER, MATERIAL, METAL, OUTDOORS, PLAIN
 
 Colour = tuple[float, float, float]
 ColourPair = tuple[Colour, Colour]
 
 
-class TextureKind(IntEnum):
-    """How a surface's two colours are mixed; evaluated in a part's own coordinates."""
-
-    PLAIN = 0
-    WOOD = 1
-    FABRIC = 2
-    PLAID = 3
-    MARBLE = 4
-    PLANK = 5
-    TILE = 6
-    WALL = 7
-    RUG = 8
-    LEATHER = 9
-    METAL = 10
-    PAINTING = 11
-    OUTDOORS = 12
-    FRONT = 13
-
-
-ONE_COLOUR = (TextureKind.PLAIN, TextureKind.LEATHER, TextureKind.METAL, TextureKind.OUTDOORS)
-
-
 @dataclass(frozen=True)
 class Material:
-    """One surface. colour, second: sRGB; without a second colour it is 0.6 x the linear first.
+    """One surface.
 
-    scale: of the pattern; axis: 0, 1, 2 = the grain runs along x, y, z; motif: which pattern of the
-    kind (walls, rugs, plaid); half_size: of a rug (m); specular: reflectance seen head on;
-    roughness 0..1; emission: times the colour, 0 = not a lamp; metallic 0..1; seed: of the noise;
-    brightness: factor on the linear colours.
+    kind: which texture; colour, second: sRGB, without a second it is 0.6 x the linear first; scale:
+    of the pattern; axis: 0, 1, 2 = the grain runs along x, y, z; motif: which pattern of the kind
+    (walls, rugs, plaid); half_size: of a rug (m); specular: reflectance seen head on; roughness
+    0..1; emission: times the colour, 0 = not a lamp; metallic 0..1; seed: of the noise; brightness:
+    factor on the linear colours.
     """
 
-    kind: TextureKind
+    kind: int
     colour: Colour
     second: Colour | None = None
     scale: float = 1.0
@@ -86,16 +64,13 @@ ACCENTS: tuple[Colour, ...] = (
 GOLD, BLACK, CHROME = (0.83, 0.66, 0.36), (0.15, 0.15, 0.15), (0.75, 0.75, 0.76)
 WARM_WHITE, DAYLIGHT, SHADE_CLOTH = (1.0, 0.93, 0.80), (1.0, 0.97, 0.92), (1.0, 0.95, 0.85)
 
+LINEN = Material(FABRIC, (0.93, 0.92, 0.90), (0.88, 0.87, 0.85), specular=0.0)
+MIRROR = Material(METAL, (0.90, 0.93, 0.95), specular=0.85, roughness=0.0, metallic=1.0)
+
 
 def shade(colour: Colour, factor: float) -> Colour:
     """The sRGB colour times a factor, at most white."""
     red, green, blue = (min(1.0, channel * factor) for channel in colour)
-    return red, green, blue
-
-
-def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """The sRGB colour a share of the way from the first to the second."""
-    red, green, blue = (a + share * (b - a) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
@@ -118,38 +93,21 @@ class Palette:
     @classmethod
     def sample(cls, stream: Stream) -> Palette:
         """A style drawn from the stream, without materials yet."""
-        return cls(
-            wood_tone=stream.choice(WOODS),
-            second_wood_tone=stream.choice(WOODS),
-            fabric_colour=stream.choice(FABRICS),
-            second_fabric_colour=stream.choice(FABRICS),
-            accent_colour=stream.choice(ACCENTS),
-            second_accent_colour=stream.choice(ACCENTS),
-            metal_colour=stream.choice((GOLD, GOLD, BLACK, CHROME)),
-        )
+        metals = (GOLD, GOLD, BLACK, CHROME)
+        return cls(*map(stream.choice, (WOODS, WOODS, FABRICS, FABRICS, ACCENTS, ACCENTS, metals)))
 
 
-def pack_materials(materials: Sequence[Material]) -> Materials:
-    """What the kernels read: linear colours, parameters and the mean colours of bounced light."""
-    kind = np.array([m.kind for m in materials], np.int64)
-    colour = np.array([_linear_colours(m) for m in materials], np.float64)
-    value = np.array([_parameters(m) for m in materials], np.float64)
-    first, second = colour[:, :3], colour[:, 3:]
-    mean = np.where(np.isin(kind, ONE_COLOUR)[:, None], first, 0.55 * first + 0.45 * second)
-    return Materials(kind, colour, value, mean)
-
-
-def _linear_colours(material: Material) -> list[float]:
-    """Both colours in linear light, six numbers."""
-    first = [channel**2.2 for channel in material.colour]
-    second = [0.6 * c for c in first]
-    if material.second is not None:
-        second = [channel**2.2 for channel in material.second]
-    return [round(material.brightness * channel, 6) for channel in first + second]
-
-
-def _parameters(material: Material) -> list[float]:
-    """The ten numbers whose columns are named in `textures`."""
-    pattern = [material.seed, material.scale, material.axis, material.motif, *material.half_size]
-    surface = [material.specular, material.roughness, material.emission, material.metallic]
-    return [*pattern, *surface]
+def pack_materials(materials: Sequence[Material]) -> np.ndarray:
+    """(M,) records of MATERIAL: what the kernels read."""
+    packed = np.empty(len(materials), MATERIAL)
+    for name in set(MATERIAL.names) - {"colour", "second", "mean"}:
+        packed[name] = [getattr(material, name) for material in materials]
+    for row, m in zip(packed, materials, strict=True):
+        first = [channel**2.2 for channel in m.colour]
+        second = [channel**2.2 for channel in m.second] if m.second else [0.6 * c for c in first]
+        row["colour"] = [round(m.brightness * channel, 6) for channel in first]
+        row["second"] = [round(m.brightness * channel, 6) for channel in second]
+    first, second = packed["colour"], packed["second"]
+    one_colour = np.isin(packed["kind"], (PLAIN, LEATHER, METAL, OUTDOORS))[:, None]
+    packed["mean"] = np.where(one_colour, first, 0.55 * first + 0.45 * second)
+    return packed

@@ -75,7 +75,9 @@ def corrupt(
 def _corrupt_one(mask: np.ndarray, ids: np.ndarray, stream: Stream, level: float) -> dict[str, int]:
     """Corrupts the mask in place; returns the pixels changed per cause."""
     scale = ids.shape[0] / REFERENCE_SIZE
-    window = _bounding_slices(mask, margin=int(40 * scale) + 4)
+    margin = int(40 * scale) + 4
+    box = ndimage.find_objects(mask.astype(np.int8))[0]
+    window = tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in box)
     truth = mask[window].copy()
     inside, outside = (ndimage.distance_transform_edt(m) for m in (truth, ~truth))
     others = (ids[window] > 0) & ~truth
@@ -91,11 +93,6 @@ def _corrupt_one(mask: np.ndarray, ids: np.ndarray, stream: Stream, level: float
     mask[window] = noisy
     counts = np.bincount(cause[noisy != truth], minlength=len(CAUSES) + 1)[1:]
     return {name: int(n) for (name, _, _), n in zip(CAUSES, counts, strict=True) if n}
-
-
-def _bounding_slices(mask: np.ndarray, *, margin: int) -> tuple[slice, slice]:
-    spans = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    return tuple(slice(max(int(s[0]) - margin, 0), int(s[-1]) + margin + 1) for s in spans)
 
 
 # The defects. Each takes the window and a mask it may change, and returns the changed mask.
@@ -199,13 +196,10 @@ def _blob(stream: Stream, area: float) -> np.ndarray:
 
 def _stamp(mask: np.ndarray, blob: np.ndarray, centre: tuple[int, int], *, value: bool) -> None:
     """Writes `value` where the blob, centred there, lies on the mask."""
-    corner = [c - side // 2 for c, side in zip(centre, blob.shape, strict=True)]
-    low = [max(0, c) for c in corner]
-    high = [
-        min(c + side, whole) for c, side, whole in zip(corner, blob.shape, mask.shape, strict=True)
-    ]
-    part = tuple(slice(a - c, b - c) for a, b, c in zip(low, high, corner, strict=True))
-    mask[low[0] : high[0], low[1] : high[1]][blob[part]] = value
+    rows, columns = np.nonzero(blob)
+    rows, columns = rows + centre[0] - len(blob) // 2, columns + centre[1] - blob.shape[1] // 2
+    inside = (rows >= 0) & (rows < len(mask)) & (columns >= 0) & (columns < mask.shape[1])
+    mask[rows[inside], columns[inside]] = value
 
 
 # Random fields from the raw bits of a counter-based generator.

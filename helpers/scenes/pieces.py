@@ -8,17 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers.scenes.materials import (
-    FABRICS,
-    WARM_WHITE,
-    WOODS,
-    Colour,
-    Material,
-    Palette,
-    TextureKind,
-    mix,
-    shade,
-)
+from helpers.scenes.materials import FABRICS, WARM_WHITE, WOODS, Colour, Material, Palette, shade
 from helpers.scenes.random import Stream
 from helpers.scenes.shapes import (
     Floats,
@@ -30,9 +20,9 @@ from helpers.scenes.shapes import (
     lathe,
     length,
     ring,
-    sphere,
     tube,
 )
+from helpers.scenes.textures import FABRIC, FRONT, LEATHER, MARBLE, METAL, PLAID, PLAIN, WOOD
 
 Support = Literal["floor", "ceiling", "wall"]
 
@@ -59,28 +49,20 @@ class Part:
         keep = length(face_vectors(vertices, mesh.faces)) > 2 * SMALLEST_FACE
         return cls(vertices, mesh.faces[keep], material)
 
-    def moved(self, *, x: float) -> Part:
-        """The part shifted sideways."""
-        return Part.of(Mesh(self.vertices, self.faces).moved(x=x), self.material)
-
-    def mirrored(self) -> Part:
-        """The part with left and right exchanged."""
-        flip = np.array([-1.0, 1.0, 1.0])
-        return Part(self.vertices * flip, self.faces[:, ::-1], self.material)
-
 
 @dataclass(frozen=True)
 class Piece:
     """One thing to place in a room: its front looks to -y, the origin is the middle of its base.
 
-    It fills [-w/2, w/2] x [-d/2, d/2] of the `footprint` (w, d) and stands on z = 0 up to `height`
+    It fills [-w/2, w/2] x [-d/2, d/2] (`width` and `depth`) and stands on z = 0 up to `height`
     ("ceiling": hangs from z = 0 down to -height; "wall": its back touches y = 0, z = 0 is its
     middle). `category_id` is 1..34, or 0 for decoration that nobody labels.
     """
 
     category_id: int
     parts: tuple[Part, ...]
-    footprint: tuple[float, float]
+    width: float
+    depth: float
     height: float
     support: Support = "floor"
 
@@ -111,7 +93,7 @@ class Maker:
         width, depth, tall = (float(s) for s in high - low)
         height = {"floor": float(high[2]), "ceiling": -float(low[2]), "wall": tall}[support]
         placed = tuple(Part(p.vertices - shift, p.faces, p.material) for p in self.parts)
-        return Piece(category_id, placed, (width, depth), height, support)
+        return Piece(category_id, placed, width, depth, height, support)
 
     # Materials.
 
@@ -125,18 +107,14 @@ class Maker:
         """The room's wood, or any of a third of the pieces; grain along the axis."""
         tone = self.draw.choice(WOODS) if self.draw.chance(0.3) else self.palette.wood_tone
         scale = self.draw.uniform(0.8, 1.6)
-        look = Material(TextureKind.WOOD, *tone, scale=scale, axis=axis, roughness=0.25)
-        return self.material(look)
-
-    def wood_or_metal(self, chance: float, *, axis: int = 2) -> int:
-        """Wood with the given chance, else the room's metal: feet and frames."""
-        return self.wood(axis=axis) if self.draw.chance(chance) else self.metal()
+        return self.material(Material(WOOD, *tone, scale=scale, axis=axis, roughness=0.25))
 
     def front(self, *, axis: int = 0) -> int:
         """Veneer of doors and drawers in one of the room's two woods."""
         first = self.draw.chance(0.5)
         light, dark = self.palette.wood_tone if first else self.palette.second_wood_tone
-        look = Material(TextureKind.FRONT, light, mix(light, dark, 0.5), axis=axis, roughness=0.25)
+        red, green, blue = (a + 0.5 * (b - a) for a, b in zip(light, dark, strict=True))
+        look = Material(FRONT, light, (red, green, blue), axis=axis, roughness=0.25)
         return self.material(look)
 
     def fabric(self, *, other: float = 0.35) -> int:
@@ -145,13 +123,13 @@ class Maker:
         colour = draw.choice(FABRICS) if draw.chance(other) else self.palette.fabric_colour
         if draw.chance(0.18):
             dark = shade(colour, 0.8)
-            return self.material(Material(TextureKind.LEATHER, dark, specular=0.05, roughness=0.35))
+            return self.material(Material(LEATHER, dark, specular=0.05, roughness=0.35))
         return self.cloth(colour, scale=draw.uniform(0.6, 1.2))
 
     def cloth(self, colour: Colour, *, scale: float = 1.0) -> int:
         """Plain woven cloth of the given colour."""
-        dark = shade(colour, 0.8)
-        return self.material(Material(TextureKind.FABRIC, colour, dark, scale=scale, specular=0.0))
+        look = Material(FABRIC, colour, shade(colour, 0.8), scale=scale, specular=0.0)
+        return self.material(look)
 
     def accent(self) -> int:
         """Cloth for pillows and throws: an accent colour, a third of it striped or checked."""
@@ -159,102 +137,105 @@ class Maker:
         colour = style.accent_colour if draw.chance(0.6) else style.second_accent_colour
         if not draw.chance(0.35):
             return self.cloth(colour)
-        scale, motif = draw.uniform(0.8, 2.5), draw.integers(2)
-        look = Material(TextureKind.PLAID, style.second_fabric_colour, colour, scale=scale)
-        return self.material(replace(look, motif=motif, specular=0.0))
-
-    def white_cloth(self) -> int:
-        """Bed linen."""
-        white, shadow = (0.93, 0.92, 0.90), (0.88, 0.87, 0.85)
-        return self.material(Material(TextureKind.FABRIC, white, shadow, specular=0.0))
+        scale, motif, ground = draw.uniform(0.8, 2.5), draw.integers(2), style.second_fabric_colour
+        look = Material(PLAID, ground, colour, scale=scale, motif=motif, specular=0.0)
+        return self.material(look)
 
     def metal(self) -> int:
         """The room's metal, brushed."""
-        look = Material(TextureKind.METAL, self.palette.metal_colour, specular=0.45)
-        return self.material(replace(look, roughness=0.25, metallic=0.75))
-
-    def mirror(self) -> int:
-        """Silvered glass."""
-        look = Material(TextureKind.METAL, (0.90, 0.93, 0.95), specular=0.85)
-        return self.material(replace(look, roughness=0.0, metallic=1.0))
+        colour = self.palette.metal_colour
+        look = Material(METAL, colour, specular=0.45, roughness=0.25, metallic=0.75)
+        return self.material(look)
 
     def top(self) -> int:
         """A table top: wood, or white or black marble."""
         if self.draw.chance(0.6):
             return self.wood()
-        colour = (0.93, 0.92, 0.90) if self.draw.chance(0.7) else (0.12, 0.12, 0.13)
-        look = Material(TextureKind.MARBLE, colour, (0.55, 0.52, 0.50), scale=1.5)
-        return self.material(replace(look, specular=0.06, roughness=0.08))
+        colour, veins = (0.93, 0.92, 0.90), (0.55, 0.52, 0.50)
+        if not self.draw.chance(0.7):
+            colour = (0.12, 0.12, 0.13)
+        look = Material(MARBLE, colour, veins, scale=1.5, specular=0.06, roughness=0.08)
+        return self.material(look)
 
     def plain(self, colour: Colour, *, specular: float = 0.03, roughness: float = 0.5) -> int:
         """Smooth paint, plastic, ceramic or glass of the given colour."""
-        look = Material(TextureKind.PLAIN, colour, specular=specular, roughness=roughness)
-        return self.material(look)
+        return self.material(Material(PLAIN, colour, specular=specular, roughness=roughness))
 
     def glow(self, emission: float, colour: Colour = WARM_WHITE) -> int:
         """A lit surface: bulbs and lamp shades."""
-        look = Material(TextureKind.PLAIN, colour, emission=emission, specular=0.0)
-        return self.material(look)
+        return self.material(Material(PLAIN, colour, emission=emission, specular=0.0))
 
-    # Solids, lengths in metres.
+    # Solids, lengths in metres. `both`: the same on the other side, left first; give the right one.
 
-    def add(self, mesh: Mesh, material: int) -> None:
-        """Any mesh as one part."""
-        self.parts.append(Part.of(mesh, material))
+    def add(self, material: int, *meshes: Mesh) -> None:
+        """Meshes of one material, a part each."""
+        self.parts += [Part.of(mesh, material) for mesh in meshes]
 
-    def board(self, centre: Vector, size: Vector, material: int, radius: float = 0.004) -> None:
+    def board(
+        self,
+        centre: Vector,
+        size: Vector,
+        material: int,
+        radius: float = 0.004,
+        *,
+        both: bool = False,
+    ) -> None:
         """A plain board whose edges are rounded by the radius."""
-        self.add(box(centre, size, radius=radius), material)
+        x, y, z = centre
+        for side in SIDES if both else (1,):
+            self.add(material, box((side * x, y, z), size, radius=radius))
 
     def bar(
-        self, start: Vector, end: Vector, radius: float | Vector, material: int, *, sides: int = 8
+        self,
+        path: ArrayLike,
+        radius: float | Vector,
+        material: int,
+        sides: int = 8,
+        *,
+        closed: bool = False,
+        both: bool = False,
     ) -> None:
-        """A straight rod; two radii make it taper from start to end."""
-        self.add(tube([start, end], radius, sides=sides), material)
-
-    def loop(self, path: ArrayLike, radius: float, material: int, *, sides: int = 8) -> None:
-        """A bar along a polyline that returns to its beginning."""
-        self.add(tube(path, radius, sides=sides, closed=True), material)
+        """A rod or tube along a polyline; with a radius for each of its points it tapers."""
+        for side in SIDES if both else (1,):
+            mirrored = np.asarray(path, float) * (side, 1, 1)
+            self.add(material, tube(mirrored, radius, sides=sides, closed=closed))
 
     def hoop(
         self, height: float, radius: float, thick: float, material: int, count: int, sides: int = 6
     ) -> None:
         """A level ring of `count` pieces about the z axis."""
-        self.loop(ring((0, 0, height), radius, count), thick, material, sides=sides)
+        self.bar(ring(radius, height, count), thick, material, sides, closed=True)
 
     def legs(
         self,
         spread: Vector,
-        heights: Vector,
+        top: float,
         radii: Vector,
         material: int,
         *,
         splay: float = 0.03,
         sides: int = 10,
     ) -> None:
-        """Four tapered legs at the corners of a rectangle of size `spread` at their tops.
+        """Four tapered legs from the floor to the corners of a rectangle of size `spread`.
 
-        heights: (bottom, top); radii: (at the top, at the foot); splay: how far the feet stand out.
+        radii: (at the top, at the foot); splay: how far the feet stand out.
         """
-        (width, depth), (bottom, top) = spread, heights
+        (width, depth), (head, foot) = spread, radii
         for x in SIDES:
             for y in SIDES:
-                head = (x * width / 2, y * depth / 2, top)
-                foot = (x * (width / 2 + splay), y * (depth / 2 + splay), bottom)
-                self.bar(foot, head, radii[::-1], material, sides=sides)
+                low = (x * (width / 2 + splay), y * (depth / 2 + splay), 0)
+                path = [low, (x * width / 2, y * depth / 2, top)]
+                self.bar(path, (foot, head), material, sides)
 
     def knob(self, position: Vector, material: int) -> None:
         """A round pull on a front at `position`, standing out to -y."""
         radius = 0.013
         profile = [(0, -0.004), (0.5 * radius, -0.004), (0.5 * radius, 0.012), (radius, 0.016)]
         mesh = lathe([*profile, (0.9 * radius, 0.024), (0, 0.026)], segments=12)
-        self.add(mesh.facing_front().moved(*position), material)
+        self.add(material, mesh.facing_front().moved(*position))
 
     def mirror_sometimes(self) -> None:
         """Half of all pieces are finished by exchanging left and right."""
         if self.draw.chance(0.5):
-            self.parts = [part.mirrored() for part in self.parts]
-
-    def ball(self, centre: Vector, radius: float, material: int, *, segments: int = 20) -> None:
-        """A sphere."""
-        self.add(sphere(radius, centre, segments=segments), material)
+            flip = np.array([-1.0, 1.0, 1.0])
+            self.parts = [Part(p.vertices * flip, p.faces[:, ::-1], p.material) for p in self.parts]

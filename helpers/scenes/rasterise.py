@@ -12,12 +12,11 @@ from __future__ import annotations
 from math import ceil, floor
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from helpers.scenes.raycast import KERNEL
+from helpers.scenes.raycast import cross, dot, image_direction, kernel, minus, scaled, triple
 
-NEAR = 1e-3  # metres before the camera, where triangles end for the purpose of finding their rows
+NEAR = 1e-3  # metres: triangles that come nearer to the camera's plane may touch any row
 
 
 class Hits(NamedTuple):
@@ -33,110 +32,85 @@ class Hits(NamedTuple):
     distance: np.ndarray
 
 
-def visible_triangles(triangles: np.ndarray, frame: np.ndarray, size: int) -> np.ndarray:
+@kernel
+def visible_triangles(triangles, frame, size):
     """Index of the triangle at every pixel centre, (S, S) int32, -1 for none.
 
     `triangles` (T, 9) and `frame` (4, 3) as in raycast.
     """
-    seen = np.full((size, size), -1, np.int32)
-    nearness = np.zeros((size, size))
-    _draw_all(triangles, frame, seen, nearness)
+    seen, nearness = np.full((size, size), -1, np.int32), np.zeros((size, size))
+    for i in range(len(triangles)):
+        first, last = _rows(triangles, i, frame, size)
+        if last < first:
+            continue
+        edges, constant = _edge_functions(triangles, i, frame)
+        # A hit lies before the camera where det has the sign of the constant.
+        if constant < 0.0:
+            edges = (scaled(edges[0], -1.0), scaled(edges[1], -1.0), scaled(edges[2], -1.0))
+            constant = -constant
+        if constant > 0.0:
+            for y in range(first, last + 1):
+                _draw_row(i, y, edges, constant, seen, nearness)
     return seen
 
 
 def visible_hits(triangles: np.ndarray, frame: np.ndarray, size: int) -> Hits:
     """The triangle at every pixel centre and where on it the ray arrives."""
     seen = visible_triangles(triangles, frame, size)
-    u, v, distance = (np.zeros((size, size), np.float32) for _ in range(3))
-    _locate(triangles, frame, seen, u, v, distance)
-    return Hits(seen, u, v, distance)
+    return Hits(seen, *_locate(triangles, frame, seen))
 
 
-@numba.njit(**KERNEL)
-def _plane(frame, x, y, z):
-    """The linear function d . (x, y, z) of image position: constant, per column, per row.
+@kernel
+def _on_axes(frame, p):
+    """How far p reaches forward, to the right and upward.
 
-    d is the ray through a pixel centre, not normalised.
+    As the coefficients of a function of image position: its constant, per column, per row.
     """
-    forward = frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z
-    right = frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z
-    up = frame[3, 0] * x + frame[3, 1] * y + frame[3, 2] * z
-    return forward, right, up
+    return dot(triple(frame, 1), p), dot(triple(frame, 2), p), dot(triple(frame, 3), p)
 
 
-@numba.njit(**KERNEL)
-def _edge_functions(triangle, frame, out):
-    """Rows of `out` (3, 3): u * det, v * det and det as functions of the image position in [-1, 1].
+@kernel
+def _edge_functions(triangles, i, frame):
+    """Functions of the image position in [-1, 1]: u * det, v * det and det (coefficients).
 
-    Returns t * det: constant, since all rays start in the camera.
+    And t * det, which is constant, since all rays start in the camera.
     """
-    e0, e1, e2, f0, f1, f2 = (
-        triangle[3], triangle[4], triangle[5], triangle[6], triangle[7], triangle[8],
-    )  # fmt: skip
-    tx = frame[0, 0] - triangle[0]
-    ty = frame[0, 1] - triangle[1]
-    tz = frame[0, 2] - triangle[2]
-    qx, qy, qz = ty * e2 - tz * e1, tz * e0 - tx * e2, tx * e1 - ty * e0
-    out[0] = _plane(frame, f1 * tz - f2 * ty, f2 * tx - f0 * tz, f0 * ty - f1 * tx)
-    out[1] = _plane(frame, qx, qy, qz)
-    out[2] = _plane(frame, f1 * e2 - f2 * e1, f2 * e0 - f0 * e2, f0 * e1 - f1 * e0)
-    return f0 * qx + f1 * qy + f2 * qz
+    e, f = triple(triangles, i, 3), triple(triangles, i, 6)
+    t = minus(triple(frame, 0), triple(triangles, i))
+    q = cross(t, e)
+    edges = _on_axes(frame, cross(f, t)), _on_axes(frame, q), _on_axes(frame, cross(f, e))
+    return edges, dot(f, q)
 
 
-@numba.njit(**KERNEL)
-def _rows(triangle, frame, size):
-    """First and last pixel row that the part of a triangle before the camera can touch."""
-    depth, height = np.empty(3), np.empty(3)
+@kernel
+def _rows(triangles, i, frame, size):
+    """First and last pixel row that a triangle can touch."""
     squared = frame[3, 0] ** 2 + frame[3, 1] ** 2 + frame[3, 2] ** 2
+    low, high, before = 1e30, -1e30, 0
     for corner in range(3):
-        x, y, z = triangle[0] - frame[0, 0], triangle[1] - frame[0, 1], triangle[2] - frame[0, 2]
+        x, y, z = minus(triple(triangles, i), triple(frame, 0))
         if corner > 0:
-            x += triangle[3 * corner]
-            y += triangle[3 * corner + 1]
-            z += triangle[3 * corner + 2]
-        depth[corner], _, height[corner] = _plane(frame, x, y, z)
-    low, high = 1e30, -1e30
-    for i in range(3):
-        j = (i + 1) % 3
-        if depth[i] >= NEAR:
-            low, high = min(low, height[i] / depth[i]), max(high, height[i] / depth[i])
-        if (depth[i] >= NEAR) != (depth[j] >= NEAR):
-            cut = height[i] + (height[j] - height[i]) * (NEAR - depth[i]) / (depth[j] - depth[i])
-            low, high = min(low, cut / NEAR), max(high, cut / NEAR)
-    if low > high:
+            x += triangles[i, 3 * corner]
+            y += triangles[i, 3 * corner + 1]
+            z += triangles[i, 3 * corner + 2]
+        depth, _, height = _on_axes(frame, (x, y, z))
+        if depth >= NEAR:
+            before += 1
+            low, high = min(low, height / depth), max(high, height / depth)
+    if before == 0:
         return 0, -1
+    if before < 3:
+        return 0, size - 1
     top, bottom = (1.0 - high / squared) * 0.5 * size, (1.0 - low / squared) * 0.5 * size
     return int(max(0.0, floor(top - 1.0))), int(min(size - 1.0, ceil(bottom + 1.0)))
 
 
-@numba.njit(**KERNEL)
-def _draw_all(triangles, frame, seen, nearness):
-    size = len(seen)
-    edges = np.empty((3, 3))
-    for i in range(len(triangles)):
-        first, last = _rows(triangles[i], frame, size)
-        if last < first:
-            continue
-        constant = _edge_functions(triangles[i], frame, edges)
-        # A hit lies before the camera where det has the sign of the constant.
-        if constant < 0.0:
-            edges[:] = -edges
-            constant = -constant
-        if constant > 0.0:
-            for y in range(first, last + 1):
-                _draw_row(i, y, edges, constant, seen, nearness)
-
-
-@numba.njit(**KERNEL)
+@kernel
 def _draw_row(index, y, edges, constant, seen, nearness):
     size = len(seen)
     b = 1.0 - (y + 0.5) / size * 2.0
-    u0, v0, d0 = (
-        edges[0, 0] + b * edges[0, 2],
-        edges[1, 0] + b * edges[1, 2],
-        edges[2, 0] + b * edges[2, 2],
-    )
-    u1, v1, d1 = edges[0, 1], edges[1, 1], edges[2, 1]
+    (u0, u1, u2), (v0, v1, v2), (d0, d1, d2) = edges
+    u0, v0, d0 = u0 + b * u2, v0 + b * v2, d0 + b * d2
     low, high = -1.0, 1.0
     for value, slope in ((u0, u1), (v0, v1), (d0 - u0 - v0, d1 - u1 - v1)):
         if slope > 0.0:
@@ -158,21 +132,22 @@ def _draw_row(index, y, edges, constant, seen, nearness):
             seen[y, x] = index
 
 
-@numba.njit(**KERNEL)
-def _locate(triangles, frame, seen, u, v, distance):
+@kernel
+def _locate(triangles, frame, seen):
+    """(S, S) float32 barycentric u and v and distance of what was seen."""
     size = len(seen)
-    edges = np.empty((3, 3))
+    u, v = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
+    distance = np.zeros((size, size), np.float32)
     for y in range(size):
         b = 1.0 - (y + 0.5) / size * 2.0
         for x in range(size):
             if seen[y, x] < 0:
                 continue
-            constant = _edge_functions(triangles[seen[y, x]], frame, edges)
+            (f, g, h), constant = _edge_functions(triangles, seen[y, x], frame)
             a = (x + 0.5) / size * 2.0 - 1.0
-            det = edges[2, 0] + a * edges[2, 1] + b * edges[2, 2]
-            u[y, x] = (edges[0, 0] + a * edges[0, 1] + b * edges[0, 2]) / det
-            v[y, x] = (edges[1, 0] + a * edges[1, 1] + b * edges[1, 2]) / det
-            length = 0.0
-            for k in range(3):
-                length += (frame[1, k] + a * frame[2, k] + b * frame[3, k]) ** 2
-            distance[y, x] = constant / det * length**0.5
+            det = h[0] + a * h[1] + b * h[2]
+            u[y, x] = (f[0] + a * f[1] + b * f[2]) / det
+            v[y, x] = (g[0] + a * g[1] + b * g[2]) / det
+            direction = image_direction(frame, a, b)
+            distance[y, x] = constant / det * dot(direction, direction) ** 0.5
+    return u, v, distance

@@ -2,25 +2,21 @@
 
 A room follows a programme of slots, which are filled with pieces; then come decoration, walls and
 lights. Common categories are drawn by weights that were calibrated so that the pieces seen in many
-views follow `TARGET_SHARE`. Rare ones would be missing from small sets if they were left to chance,
-so rooms take turns in featuring them, in a sequence whose every stretch keeps the shares.
+views have 3D-FUTURE's long tail. Rare ones would be missing from small sets if left to chance, so
+rooms take turns in featuring them, in a sequence whose every stretch keeps the shares.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
-
-import numpy as np
 
 from helpers.scenes.decor import decorate
 from helpers.scenes.furniture import build
-from helpers.scenes.layout import Layout, Placed, Slot, make_walls, place
-from helpers.scenes.lights import room_lights
-from helpers.scenes.materials import Material, Palette
+from helpers.scenes.layout import Room, Slot, make_walls, place
+from helpers.scenes.materials import Palette
 from helpers.scenes.pieces import Maker
 from helpers.scenes.random import Stream, stream
-from helpers.scenes.shell import build_shell, draw_finish, draw_windows
+from helpers.scenes.shell import add_lights, build_shell, draw_finish, draw_windows
 
 RoomKind = Literal["living", "bedroom", "dining", "study", "children"]
 RoomKey = tuple[int, str, int, int]  # seed, split, index, attempt
@@ -87,16 +83,8 @@ PROGRAMMES: dict[RoomKind, tuple[Slot, ...]] = {
     ),
 }
 
-#: Share of each category among all visible pieces, per cent (counts of the released CAD models
-#: times the usual number of copies in a room).
-TARGET_SHARE: dict[int, float] = {
-    1: 0.65, 2: 8.9, 3: 2.7, 4: 2.1, 5: 6.3, 6: 3.8, 7: 4.4, 8: 1.8, 9: 2.5, 10: 2.8, 11: 1.2,
-    12: 0.79, 13: 3.4, 14: 0.53, 15: 0.89, 16: 0.87, 17: 0.62, 18: 11.9, 19: 5.0, 20: 0.14,
-    21: 0.26, 22: 0.75, 23: 0.98, 24: 2.9, 25: 1.0, 26: 7.1, 27: 7.3, 28: 3.7, 29: 1.5, 30: 0.91,
-    31: 0.17, 32: 3.0, 33: 7.0, 34: 2.3,
-}  # fmt: skip
-
-#: Weight of a common category in every slot that offers it (calibrated against TARGET_SHARE).
+#: Weight of a common category in every slot that offers it (calibrated: pieces seen follow the
+#: counts of the released CAD models times the usual number of copies in a room).
 WEIGHT: dict[int, float] = {
     2: 1.0, 3: 5.0, 4: 8.5, 5: 1.0, 6: 1.0, 7: 8.2, 8: 4.2, 9: 5.8, 10: 4.0, 11: 2.3, 13: 1.0,
     18: 1.0, 19: 3.6, 24: 1.0, 26: 10.8, 27: 6.4, 28: 4.4, 29: 2.2, 32: 1.8, 33: 5.4, 34: 3.3,
@@ -125,26 +113,6 @@ ROOM_WEIGHT: dict[RoomKind, float] = {"living": 0.66, "bedroom": 0.15, "dining":
 GOLDEN_RATIO = 0.6180339887498949
 
 
-@dataclass(frozen=True)
-class Room:
-    """A furnished room. furniture: what is labelled; decor and shell: what is not.
-
-    lights: (L, 17), columns as in shading; feature: index into furniture of the piece that the
-    room was made for, or None.
-    """
-
-    kind: RoomKind
-    width: float
-    depth: float
-    height: float
-    furniture: tuple[Placed, ...]
-    decor: tuple[Placed, ...]
-    shell: tuple[Placed, ...]
-    materials: list[Material]
-    lights: np.ndarray
-    feature: int | None
-
-
 def make_room(seed: int, split: str, index: int) -> Room:
     """The room with this index; it depends on nothing else.
 
@@ -160,55 +128,29 @@ def make_room(seed: int, split: str, index: int) -> Room:
 
 
 def _draw_room(key: RoomKey, feature: int | None) -> Room:
-    draw = stream(*key, "room")
-    kind = room_kind(draw, feature)
-    palette = Palette.sample(stream(*key, "palette"))
+    draw, palette = stream(*key, "room"), Palette.sample(stream(*key, "palette"))
+    kind = draw.weighted(ROOM_WEIGHT) if feature is None else draw.choice(FEATURES[feature][1])
     (narrow, wide), (short, long) = ROOM_SIZE[kind]
     width, depth = draw.uniform(narrow, wide), draw.uniform(short, long)
     height = draw.uniform(2.65, 3.0)
     walls = make_walls(width, depth, draw_windows(draw, width, depth, height))
-    layout = Layout(width, depth, height, walls)
-    featured = _furnish(layout, kind, feature, palette, key, draw)
-    make = Maker(stream(*key, "look"), palette)
-    finish = draw_finish(make)
-    decorate(layout, palette, make.draw)
-    shell = build_shell(layout, finish, make)
-    lights = room_lights(layout, make)  # some of them show in the decoration
-    return Room(
-        kind=kind,
-        width=width,
-        depth=depth,
-        height=height,
-        furniture=tuple(layout.furniture),
-        decor=tuple(layout.decor),
-        shell=tuple(shell),
-        materials=palette.materials,
-        lights=lights,
-        feature=featured,
-    )
-
-
-def _furnish(
-    layout: Layout,
-    kind: RoomKind,
-    feature: int | None,
-    palette: Palette,
-    key: RoomKey,
-    draw: Stream,
-) -> int | None:
-    """Fill the slots in order; returns where the featured piece stands in layout.furniture."""
-    featured, built = None, 0
+    room = Room(width, depth, height, walls, palette)
+    built = 0
     for slot in PROGRAMMES[kind]:
-        category = pick_category(draw, slot, feature if featured is None else None)
+        category = pick_category(draw, slot, feature if room.feature is None else None)
         if category is None:
             continue
         built += 1  # every piece has a stream of its own
-        piece = build(category, stream(*key, "piece", built), palette)
-        before = len(layout.furniture)
-        place(layout, slot, piece, draw)
-        if category == feature and featured is None and len(layout.furniture) > before:
-            featured = before
-    return featured
+        piece, before = build(category, stream(*key, "piece", built), palette), len(room.furniture)
+        place(room, slot, piece, draw)
+        if category == feature and room.feature is None and len(room.furniture) > before:
+            room.feature = before
+    make = Maker(stream(*key, "look"), palette)
+    finish = draw_finish(make)
+    decorate(room, make.draw)
+    build_shell(room, finish, make)
+    add_lights(room, make)  # some of them show in the decoration
+    return room
 
 
 def feature_of(seed: int, split: str, room: int) -> int | None:
@@ -223,13 +165,6 @@ def feature_of(seed: int, split: str, room: int) -> int | None:
         if position < 0:
             return category
     return None
-
-
-def room_kind(draw: Stream, feature: int | None) -> RoomKind:
-    """Which programme the room follows."""
-    if feature is not None:
-        return draw.choice(FEATURES[feature][1])
-    return draw.weighted(ROOM_WEIGHT)
 
 
 def pick_category(draw: Stream, slot: Slot, feature: int | None) -> int | None:

@@ -5,20 +5,35 @@ Shape letters: T triangles, L lights, P points to light, S image side in pixels.
 
 from __future__ import annotations
 
-from math import cos, exp, floor, pi, sin, sqrt
+from math import cos, exp, pi, sin, sqrt
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from helpers.scenes.raycast import KERNEL, STACK, Bvh, pixel_ray, trace
-from helpers.scenes.textures import EMISSION, ROUGHNESS, SPECULAR, Materials, albedo, hash_unit
+from helpers.scenes.raycast import (
+    STACK,
+    Bvh,
+    ahead,
+    cross,
+    dot,
+    kernel,
+    minus,
+    pixel_ray,
+    scaled,
+    trace,
+    triple,
+    unit,
+)
+from helpers.scenes.textures import albedo, hash_unit
 
-#: Kinds of light (last column). A panel shines from a rectangle, a spot narrowly from a small one,
-#: the sun from a direction (its normal), a bulb equally all around.
+#: Kinds of light. A panel shines from a rectangle, a spot narrowly from a small one, the sun from
+#: a direction (its normal), a bulb equally all around.
 PANEL, SPOT, SUN, BULB = range(4)
-#: Columns of a light: centre, two half sides, normal, RGB radiance (three each), area, kind.
-CENTRE, SIDE_U, SIDE_V, NORMAL, RADIANCE, AREA, KIND = 0, 3, 6, 9, 12, 15, 16
+LIGHT = np.dtype(  # u, v: half sides of the rectangle; radiance: RGB
+    [(name, "f8", 3) for name in ("centre", "u", "v", "normal", "radiance")]
+    + [("area", "f8"), ("kind", "i8")]
+)
+AMBIENT = (0.12, 0.12, 0.125)  # what light that leaves the room through no surface amounts to
 
 OFFSET = 2e-3  # metres between a surface and the rays that start on it
 FIREFLY = 4.0  # brightest direct light that a bounce may carry
@@ -28,7 +43,8 @@ GLOW = 6.0  # brightest emission that a bounce may carry
 class Surfaces(NamedTuple):
     """What covers T triangles, in the order of the hierarchy.
 
-    normals, locals: (T, 9) float32, shading normal and object point of the three corners.
+    normals, locals: (T, 9) float32, shading normal and point of the part, before it was placed, of
+    the three corners.
     material, part: (T,) int32; light is only shared between points of one part.
     """
 
@@ -39,17 +55,16 @@ class Surfaces(NamedTuple):
 
 
 class World(NamedTuple):
-    """All that the kernels need of a room. lights: (L, 17), ambient: (3,)."""
+    """All that the kernels need of a room. materials, lights: records of MATERIAL and LIGHT."""
 
     bvh: Bvh
     surfaces: Surfaces
-    materials: Materials
+    materials: np.ndarray
     lights: np.ndarray
-    ambient: np.ndarray
 
 
-@numba.njit(**KERNEL)
-def _blend(rows, i, u, v):
+@kernel
+def blend(rows, i, u, v):
     """Value of a (T, 9) corner attribute at barycentric u, v of triangle i."""
     w = 1.0 - u - v
     return (
@@ -59,178 +74,157 @@ def _blend(rows, i, u, v):
     )
 
 
-@numba.njit(**KERNEL)
-def local_point(surfaces, i, u, v):
-    """Object coordinates (those of the part, before it was placed) at a hit."""
-    return _blend(surfaces.locals, i, u, v)
-
-
-@numba.njit(**KERNEL)
+@kernel
 def smooth_normal(surfaces, i, u, v):
     """Interpolated unit normal at a hit; it may point to either side."""
-    x, y, z = _blend(surfaces.normals, i, u, v)
-    inverse = 1.0 / sqrt(x * x + y * y + z * z + 1e-20)
-    return x * inverse, y * inverse, z * inverse
+    return unit(blend(surfaces.normals, i, u, v), 1e-20)
 
 
-@numba.njit(**KERNEL)
-def _facing_normal(triangles, i, dx, dy, dz):
+@kernel
+def _facing_normal(triangles, i, direction):
     """Geometric unit normal of triangle i, turned against the direction."""
-    e = triangles[i]
-    x = e[4] * e[8] - e[5] * e[7]
-    y = e[5] * e[6] - e[3] * e[8]
-    z = e[3] * e[7] - e[4] * e[6]
-    inverse = 1.0 / sqrt(x * x + y * y + z * z + 1e-30)
-    if x * dx + y * dy + z * dz > 0:
-        inverse = -inverse
-    return x * inverse, y * inverse, z * inverse
+    normal = cross(triple(triangles, i, 3), triple(triangles, i, 6))
+    side = dot(normal, direction)
+    normal = unit(normal, 1e-30)
+    return scaled(normal, -1.0) if side > 0 else normal
 
 
-@numba.njit(**KERNEL)
-def _fraction(x):
-    return x - floor(x)
-
-
-@numba.njit(**KERNEL)
-def _towards_light(light, index, px, py, pz, a, b):
+@kernel
+def _towards_light(light, index, point, a, b):
     """Unit direction to a point of a light, its distance, and the light's strength from there."""
-    if light[KIND] == SUN:
-        dx, dy, dz = light[NORMAL] + (a - 0.5) * 0.04, light[10] + (b - 0.5) * 0.04, light[11]
-        inverse = 1.0 / sqrt(dx * dx + dy * dy + dz * dz)
-        return dx * inverse, dy * inverse, dz * inverse, 60.0, 1.0
-    a = _fraction(a + index * 0.618034) * 2 - 1
-    b = _fraction(b + index * 0.754878) * 2 - 1
-    dx = light[0] + a * light[3] + b * light[6] - px
-    dy = light[1] + a * light[4] + b * light[7] - py
-    dz = light[2] + a * light[5] + b * light[8] - pz
-    squared = dx * dx + dy * dy + dz * dz
+    if light.kind == SUN:
+        x, y, z = (
+            light.normal[0] + (a - 0.5) * 0.04,
+            light.normal[1] + (b - 0.5) * 0.04,
+            light.normal[2],
+        )
+        return unit((x, y, z)), 60.0, 1.0
+    a = ((a + index * 0.618034) % 1.0) * 2 - 1
+    b = ((b + index * 0.754878) % 1.0) * 2 - 1
+    away = minus(ahead(ahead(light.centre, light.u, a), light.v, b), point)
+    squared = dot(away, away)
     distance = sqrt(squared)
-    dx, dy, dz = dx / distance, dy / distance, dz / distance
-    cosine = max(0.0, -(dx * light[9] + dy * light[10] + dz * light[11]))
-    if light[KIND] == SPOT:
+    direction = (away[0] / distance, away[1] / distance, away[2] / distance)
+    cosine = max(0.0, -dot(direction, light.normal))
+    if light.kind == SPOT:
         cosine = cosine * cosine * cosine
-    elif light[KIND] == BULB:
+    elif light.kind == BULB:
         cosine = 0.5
-    return dx, dy, dz, distance, cosine * light[AREA] / max(squared, 0.02) / pi
+    return direction, distance, cosine * light.area / max(squared, 0.02) / pi
 
 
-@numba.njit(**KERNEL)
-def direct_light(px, py, pz, nx, ny, nz, lights, bvh, r1, r2, pick, stack, proposals):
+@kernel
+def _direct_light(point, normal, world, r1, r2, pick, stack, proposals):
     """One-sample estimate of irradiance / pi at a point: RGB.
 
     Every light proposes a point; one proposal is drawn in proportion to what it would give without
     shadows, and only that one costs a shadow ray. `proposals` is scratch memory, (L, 5).
     """
-    total = 0.0
+    lights, total = world.lights, 0.0
     for k in range(len(lights)):
-        dx, dy, dz, distance, strength = _towards_light(lights[k], k, px, py, pz, r1, r2)
-        strength *= max(0.0, dx * nx + dy * ny + dz * nz)
-        proposals[k] = (dx, dy, dz, distance, strength)
-        total += strength * lights[k, RADIANCE + 1]
+        direction, distance, strength = _towards_light(lights[k], k, point, r1, r2)
+        strength *= max(0.0, dot(direction, normal))
+        proposals[k, 0], proposals[k, 1], proposals[k, 2] = direction
+        proposals[k, 3], proposals[k, 4] = distance, strength
+        total += strength * lights[k].radiance[1]
     if total <= 1e-6:
         return 0.0, 0.0, 0.0
     chosen = 0
-    cumulated = proposals[0, 4] * lights[0, RADIANCE + 1]
+    cumulated = proposals[0, 4] * lights[0].radiance[1]
     while cumulated < pick * total and chosen < len(lights) - 1:
         chosen += 1
-        cumulated += proposals[chosen, 4] * lights[chosen, RADIANCE + 1]
-    dx, dy, dz, distance, strength = proposals[chosen]
-    if strength <= 0:
+        cumulated += proposals[chosen, 4] * lights[chosen].radiance[1]
+    if proposals[chosen, 4] <= 0:
         return 0.0, 0.0, 0.0
-    _, hit, _, _ = trace(px, py, pz, dx, dy, dz, distance - 0.02, bvh, True, stack)
+    direction, reach = triple(proposals, chosen), proposals[chosen, 3] - 0.02
+    _, hit, _, _ = trace(point, direction, reach, world.bvh, True, stack)
     if hit >= 0:
         return 0.0, 0.0, 0.0
-    gain = min(total, 9.0) / lights[chosen, RADIANCE + 1]
+    radiance = lights[chosen].radiance
+    return scaled(radiance, min(total, 9.0) / radiance[1])
+
+
+@kernel
+def _at_hit(point, direction, t, i, bvh):
+    """Where a ray meets triangle i, just above it, and the normal there."""
+    normal = _facing_normal(bvh.triangles, i, direction)
+    return ahead(ahead(point, direction, t), normal, OFFSET), normal
+
+
+@kernel
+def _reflected(colour, light, ambient):
+    """What a surface in some light, and a share of the ambient light, sends back into a ray."""
     return (
-        gain * lights[chosen, RADIANCE],
-        gain * lights[chosen, RADIANCE + 1],
-        gain * lights[chosen, RADIANCE + 2],
+        colour[0] * (min(light[0], FIREFLY) + AMBIENT[0] * ambient),
+        colour[1] * (min(light[1], FIREFLY) + AMBIENT[1] * ambient),
+        colour[2] * (min(light[2], FIREFLY) + AMBIENT[2] * ambient),
     )
 
 
-@numba.njit(**KERNEL)
-def _bounced_light(px, py, pz, nx, ny, nz, world, r1, r2, r3, stack, proposals):
+@kernel
+def _lamp(colour, emission):
+    """Light of a lamp's surface, as much of it as a bounce may carry."""
+    r, g, b = scaled(colour, emission)
+    return min(GLOW, r), min(GLOW, g), min(GLOW, b)
+
+
+@kernel
+def _bounced_light(point, normal, world, r1, r2, r3, stack, proposals):
     """Light that one cosine-distributed ray brings back from the surface it meets: RGB."""
-    bvh, materials, ambient = world.bvh, world.materials, world.ambient
+    nx, ny, nz = normal
     sign = 1.0 if nz >= 0 else -1.0
     a = -1.0 / (sign + nz)
     b = nx * ny * a
     radius, angle, up = sqrt(r1), 2 * pi * r2, sqrt(1 - r1)
     s, c = sin(angle) * radius, cos(angle) * radius
-    dx = c * (1 + sign * nx * nx * a) + s * b + up * nx
-    dy = c * sign * b + s * (sign + ny * ny * a) + up * ny
-    dz = -c * sign * nx - s * ny + up * nz
-    t, hit, _, _ = trace(px, py, pz, dx, dy, dz, 1e9, bvh, False, stack)
-    if hit < 0:
-        return ambient[0], ambient[1], ambient[2]
-    m = world.surfaces.material[hit]
-    mean, emission = materials.mean[m], materials.value[m, EMISSION]
-    if emission > 0:
-        return (
-            min(GLOW, mean[0] * emission),
-            min(GLOW, mean[1] * emission),
-            min(GLOW, mean[2] * emission),
-        )
-    hx, hy, hz = _facing_normal(bvh.triangles, hit, dx, dy, dz)
-    qx, qy, qz = px + dx * t + hx * OFFSET, py + dy * t + hy * OFFSET, pz + dz * t + hz * OFFSET
-    red, green, blue = direct_light(
-        qx, qy, qz, hx, hy, hz, world.lights, bvh, r2, r3, r1, stack, proposals
+    direction = (
+        c * (1 + sign * nx * nx * a) + s * b + up * nx,
+        c * sign * b + s * (sign + ny * ny * a) + up * ny,
+        -c * sign * nx - s * ny + up * nz,
     )
-    openness = 1 - exp(-t * 1.2)
-    return (
-        mean[0] * (min(red, FIREFLY) + ambient[0] * openness),
-        mean[1] * (min(green, FIREFLY) + ambient[1] * openness),
-        mean[2] * (min(blue, FIREFLY) + ambient[2] * openness),
-    )
+    t, i, _, _ = trace(point, direction, 1e9, world.bvh, False, stack)
+    if i < 0:
+        return AMBIENT
+    material = world.materials[world.surfaces.material[i]]
+    if material.emission > 0:
+        return _lamp(material.mean, material.emission)
+    point, normal = _at_hit(point, direction, t, i, world.bvh)
+    light = _direct_light(point, normal, world, r2, r3, r1, stack, proposals)
+    return _reflected(material.mean, light, 1 - exp(-t * 1.2))
 
 
-@numba.njit(**KERNEL)
-def _mirrored_light(
-    px, py, pz, nx, ny, nz, dx, dy, dz, m, travelled, world, r1, r2, r3, stack, proposals
-):
-    """Light reflected towards the camera by the gloss of material m: RGB."""
-    materials, ambient = world.materials, world.ambient
-    specular, roughness = materials.value[m, SPECULAR], materials.value[m, ROUGHNESS]
-    cosine = -(nx * dx + ny * dy + nz * dz)
+@kernel
+def _mirrored_light(point, normal, ray, material, travelled, world, r1, r2, r3, stack, proposals):
+    """Light reflected towards the camera by the gloss of a material: RGB."""
+    specular, roughness = material.specular, material.roughness
+    cosine = -dot(normal, ray)
     fresnel = specular + (1 - specular) * (1 - cosine) ** 5 * (1 - roughness)
-    rx = dx + 2 * cosine * nx + (r1 - 0.5) * roughness
-    ry = dy + 2 * cosine * ny + (r2 - 0.5) * roughness
-    rz = dz + 2 * cosine * nz + (r3 - 0.5) * roughness
-    inverse = 1.0 / sqrt(rx * rx + ry * ry + rz * rz)
-    rx, ry, rz = rx * inverse, ry * inverse, rz * inverse
-    if rx * nx + ry * ny + rz * nz <= 0:
+    mirrored = ahead(ray, normal, 2 * cosine)
+    direction = unit(ahead(mirrored, (r1 - 0.5, r2 - 0.5, r3 - 0.5), roughness))
+    if dot(direction, normal) <= 0:
         return 0.0, 0.0, 0.0
-    t, hit, u, v = trace(px, py, pz, rx, ry, rz, 1e9, world.bvh, False, stack)
-    if hit < 0:
+    t, i, u, v = trace(point, direction, 1e9, world.bvh, False, stack)
+    if i < 0:
         return 0.0, 0.0, 0.0
-    other = world.surfaces.material[hit]
-    lx, ly, lz = local_point(world.surfaces, hit, u, v)
-    r, g, b = albedo(other, materials, lx, ly, lz, (travelled + t) * 0.002 + 0.004)
-    emission = materials.value[other, EMISSION]
-    if emission > 0:
-        r, g, b = min(GLOW, r * emission), min(GLOW, g * emission), min(GLOW, b * emission)
-        return fresnel * r, fresnel * g, fresnel * b
-    hx, hy, hz = _facing_normal(world.bvh.triangles, hit, rx, ry, rz)
-    qx, qy, qz = px + rx * t + hx * OFFSET, py + ry * t + hy * OFFSET, pz + rz * t + hz * OFFSET
-    red, green, blue = direct_light(
-        qx, qy, qz, hx, hy, hz, world.lights, world.bvh, r2, r3, r1, stack, proposals
-    )
-    return (
-        fresnel * r * (min(FIREFLY, red) + ambient[0]),
-        fresnel * g * (min(FIREFLY, green) + ambient[1]),
-        fresnel * b * (min(FIREFLY, blue) + ambient[2]),
-    )
+    other = world.materials[world.surfaces.material[i]]
+    at = blend(world.surfaces.locals, i, u, v)
+    colour = albedo(other, at, (travelled + t) * 0.002 + 0.004)
+    if other.emission > 0:
+        return scaled(_lamp(colour, other.emission), fresnel)
+    point, normal = _at_hit(point, direction, t, i, world.bvh)
+    light = _direct_light(point, normal, world, r2, r3, r1, stack, proposals)
+    return _reflected(scaled(colour, fresnel), light, 1.0)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _interleaved(column, row):
     """Interleaved gradient noise (Jimenez 2014): neighbours differ as much as they can."""
     return (52.9829189 * ((0.06711056 * column + 0.00583715 * row) % 1.0)) % 1.0
 
 
-@numba.njit(**KERNEL)
-def illuminate(pixels, hits, frame, world, samples, stride, seed, out):
-    """Light at P pixels (flat indices): out (P, 9) float32 gets direct, bounced, mirrored RGB.
+@kernel
+def illuminate(pixels, hits, frame, world, samples, stride, seed):
+    """Light at P pixels (flat indices): (P, 9) float32, direct, bounced and mirrored RGB.
 
     `samples` is (direct, bounced) rays per pixel. Neighbouring pixels of the grid with `stride`
     take complementary samples, so that the filter averages them. Direct and bounced light come
@@ -238,25 +232,21 @@ def illuminate(pixels, hits, frame, world, samples, stride, seed, out):
     """
     direct, bounced = samples
     size = len(hits.triangle)
+    out, sums = np.zeros((len(pixels), 9), np.float32), np.empty(9)
     stack, proposals = np.empty(STACK, np.int32), np.empty((len(world.lights), 5))
-    sums = np.empty(9)
     for q in range(len(pixels)):
         y, x = pixels[q] // size, pixels[q] % size
         i = hits.triangle[y, x]
-        out[q] = 0.0
         if i < 0:
             continue
-        dx, dy, dz = pixel_ray(frame, x + 0.5, y + 0.5, size)
-        nx, ny, nz = smooth_normal(world.surfaces, i, hits.u[y, x], hits.v[y, x])
+        ray = pixel_ray(frame, x + 0.5, y + 0.5, size)
+        t = np.float64(hits.distance[y, x])
         # Rays start along the geometric normal, and the shading normal is turned to its side:
         # without both, silhouettes of smooth shapes get black dots.
-        gx, gy, gz = _facing_normal(world.bvh.triangles, i, dx, dy, dz)
-        if nx * gx + ny * gy + nz * gz < 0:
-            nx, ny, nz = -nx, -ny, -nz
-        t = np.float64(hits.distance[y, x])
-        px = frame[0, 0] + dx * t + gx * OFFSET
-        py = frame[0, 1] + dy * t + gy * OFFSET
-        pz = frame[0, 2] + dz * t + gz * OFFSET
+        point, facing = _at_hit(triple(frame, 0), ray, t, i, world.bvh)
+        normal = smooth_normal(world.surfaces, i, hits.u[y, x], hits.v[y, x])
+        if dot(normal, facing) < 0:
+            normal = scaled(normal, -1.0)
         column, row = x // stride, y // stride
         r1 = _interleaved(column, row)
         r2 = (_interleaved(row + 37, column + 11) + hash_unit(column, row, 3, seed) / 4) % 1.0
@@ -265,25 +255,21 @@ def illuminate(pixels, hits, frame, world, samples, stride, seed, out):
         for s in range(direct):
             a, b = (r1 + s * 0.7548777) % 1.0, (r2 + s * 0.5698403) % 1.0
             pick = (r3 + s * 0.618034) % 1.0
-            red, green, blue = direct_light(
-                px, py, pz, nx, ny, nz, world.lights, world.bvh, a, b, pick, stack, proposals
-            )
-            sums[0] += red / direct
-            sums[1] += green / direct
-            sums[2] += blue / direct
+            light = _direct_light(point, normal, world, a, b, pick, stack, proposals)
+            for c in range(3):
+                sums[c] += light[c] / direct
         for s in range(bounced):
             a, b = (r1 + s * 0.7548777 + 0.31) % 1.0, (r2 + s * 0.5698403 + 0.17) % 1.0
-            c = (r3 + s * 0.71) % 1.0
-            red, green, blue = _bounced_light(
-                px, py, pz, nx, ny, nz, world, a, b, c, stack, proposals
+            light = _bounced_light(
+                point, normal, world, a, b, (r3 + s * 0.71) % 1.0, stack, proposals
             )
-            sums[3] += red / bounced
-            sums[4] += green / bounced
-            sums[5] += blue / bounced
-        m = world.surfaces.material[i]
-        if world.materials.value[m, SPECULAR] > 0:
+            for c in range(3):
+                sums[3 + c] += light[c] / bounced
+        material = world.materials[world.surfaces.material[i]]
+        if material.specular > 0:
             a, b = hash_unit(column, row, 11, seed), hash_unit(column, row, 13, seed)
             sums[6], sums[7], sums[8] = _mirrored_light(
-                px, py, pz, nx, ny, nz, dx, dy, dz, m, t, world, a, b, r3, stack, proposals
+                point, normal, ray, material, t, world, a, b, r3, stack, proposals
             )
         out[q] = sums
+    return out

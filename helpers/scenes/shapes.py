@@ -60,16 +60,10 @@ def length(a: Floats) -> Floats:
     return np.sqrt(dot(a, a))
 
 
-def cross(a: Floats, b: Floats) -> Floats:
-    x = a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1]
-    y = a[..., 2] * b[..., 0] - a[..., 0] * b[..., 2]
-    return np.stack([x, y, a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]], axis=-1)
-
-
 def face_vectors(vertices: Floats, faces: Ints) -> Floats:
     """(F, 3) outward vectors, twice the area long."""
     first, second, third = (vertices[faces[:, k]] for k in range(3))
-    return cross(second - first, third - first)
+    return np.cross(second - first, third - first)
 
 
 def box(
@@ -89,8 +83,11 @@ def box(
     """
     half = np.asarray(size, dtype=np.float64) / 2
     radius = min(radius, 0.999 * float(half.min())) if steps else 0.0
-    lines = [_edge_lines(h, radius, steps, inner) for h in half]
-    vertices, faces, count = [], [], 0
+    lines, vertices, faces, count = [], [], [], 0
+    for h in half:  # close together in the rounded edges
+        edge = h - radius + radius * np.arange(steps + 1) / max(steps, 1)
+        middle = (h - radius) * (2 * np.arange(1, inner + 1) / (inner + 1) - 1)
+        lines.append(np.concatenate([-edge[::-1], middle, edge]))
     for axis in range(3):
         u, v = (axis + 1) % 3, (axis + 2) % 3
         grid = np.meshgrid(lines[u], lines[v], indexing="ij")
@@ -101,8 +98,17 @@ def box(
             vertices.append(side)
             faces.append((quads if sign > 0 else quads[:, ::-1]) + count)
             count += len(side)
-    rounded = _rounded(np.concatenate(vertices), half, radius)
-    return Mesh(_puffed(rounded, half, puff) + np.asarray(centre, float), np.concatenate(faces))
+    sharp = np.concatenate(vertices)
+    core = np.clip(sharp, radius - half, half - radius)
+    away = sharp - core
+    points = core + radius * away / np.maximum(length(away), 1e-9)[..., None]
+    for axis in range(3):
+        if puff[axis]:
+            u, v = (axis + 1) % 3, (axis + 2) % 3
+            hill = np.clip(1 - (points[:, u] / half[u]) ** 2, 0, 1)
+            hill = hill * np.clip(1 - (points[:, v] / half[v]) ** 2, 0, 1)
+            points[:, axis] *= 1 + puff[axis] * hill
+    return Mesh(points + np.asarray(centre, float), np.concatenate(faces))
 
 
 def cushion(
@@ -176,48 +182,37 @@ def tube(path: ArrayLike, radius: float | Vector, *, sides: int = 10, closed: bo
     return Mesh(rings.reshape(-1, 3), np.concatenate(faces))
 
 
-def sheet(
-    origin: Vector,
-    u: Vector,
-    v: Vector,
-    *,
-    steps: tuple[int, int] = (1, 1),
-    offset: SurfaceFunction | None = None,
-) -> Mesh:
-    """The open parallelogram origin + a u + b v, a and b in 0..1, with `offset(a, b)` added.
+def sheet(origin: Vector, u: Vector, v: Vector) -> Mesh:
+    """The open parallelogram origin + a u + b v, a and b in 0..1. Its face looks to u x v."""
+    corner, u, v = (np.asarray(vector, float) for vector in (origin, u, v))
+    return Mesh(np.stack([corner, corner + v, corner + u, corner + u + v]), _grid_faces(2, 2))
 
-    Its face looks to u x v.
-    """
-    a, b = _unit_grid(steps)
-    points = origin + a[..., None] * np.asarray(u, float) + b[..., None] * np.asarray(v, float)
-    if offset is not None:
-        points = points + _stacked(offset, a, b)
+
+def surface(function: SurfaceFunction, *, steps: tuple[int, int]) -> Mesh:
+    """The open surface (a, b) -> (x, y, z), a and b in 0..1. Its face looks to d/da x d/db."""
+    a, b = np.meshgrid(*(np.linspace(0, 1, n + 1) for n in steps), indexing="ij")
+    points = np.stack([np.broadcast_to(c, a.shape) for c in function(a, b)], axis=-1)
     return Mesh(points.reshape(-1, 3), _grid_faces(*a.shape))
 
 
-def shell(surface: SurfaceFunction, thickness: float, *, steps: tuple[int, int]) -> Mesh:
-    """A closed curved board: the surface (a, b) -> (x, y, z), grown against its normal.
-
-    a and b run over 0..1; the normal is d/da x d/db. Chair backs, seat bowls, blankets.
-    """
-    a, b = _unit_grid(steps)
-    front = _stacked(surface, a, b)
-    normal = cross(np.gradient(front, axis=0), np.gradient(front, axis=1))
-    back = front - thickness * normal / np.maximum(length(normal), 1e-12)[..., None]
-    index = np.arange(a.size).reshape(a.shape)
+def shell(function: SurfaceFunction, thickness: float, *, steps: tuple[int, int]) -> Mesh:
+    """A closed curved board: a surface grown against its normal. Chair backs, bowls, blankets."""
+    front = surface(function, steps=steps)
+    index = np.arange(len(front.vertices)).reshape(steps[0] + 1, steps[1] + 1)
+    points = front.vertices[index]
+    normal = np.cross(np.gradient(points, axis=0), np.gradient(points, axis=1))
+    back = points - thickness * normal / np.maximum(length(normal), 1e-12)[..., None]
     rim = np.concatenate([index[:-1, 0], index[-1, :-1], index[:0:-1, -1], index[0, :0:-1]])
     rim = np.append(rim, rim[0])
-    edge = np.stack([rim + index.size, rim], axis=1)
-    faces = [_quads(index), _quads(index)[:, ::-1] + index.size, _quads(edge)]
-    vertices = np.concatenate([front.reshape(-1, 3), back.reshape(-1, 3)])
-    return Mesh(vertices, np.concatenate(faces))
+    edge = _quads(np.stack([rim + index.size, rim], axis=1))
+    faces = np.concatenate([front.faces, front.faces[:, ::-1] + index.size, edge])
+    return Mesh(np.concatenate([front.vertices, back.reshape(-1, 3)]), faces)
 
 
-def ring(centre: Vector, radius: float, count: int = 32) -> Floats:
-    """(count, 3) points of a level circle, a path for a closed `tube`."""
+def ring(radius: float, z: float, count: int) -> Floats:
+    """(count, 3) points of a level circle about the z axis, a path for a closed `tube`."""
     angle = np.arange(count) / count * math.tau
-    x, y = centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)
-    return np.stack([x, y, np.full(count, float(centre[2]))], axis=1)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle), np.full(count, z)], axis=1)
 
 
 def smoothed(points: ArrayLike, steps: int = 4) -> Floats:
@@ -240,7 +235,13 @@ def corner_normals(vertices: Floats, faces: Ints, crease_degrees: float = 42.0) 
     vectors = face_vectors(vertices, faces)
     area = length(vectors)
     unit = vectors / np.maximum(area, 1e-14)[:, None]
-    corner, other = _corner_pairs(_welded(vertices)[faces.reshape(-1)])
+    cell = np.round(vertices * 2.0**14).astype(np.int64) + 2**20
+    place = np.unique(cell @ (2**42, 2**21, 1), return_inverse=True)[1][faces.reshape(-1)]
+    order, counts = np.argsort(place, kind="stable"), np.bincount(place)
+    repeats = counts[place]
+    corner = np.repeat(np.arange(faces.size), repeats)  # each with all that sit on its vertex
+    first = np.cumsum(counts)[place] - np.cumsum(repeats)
+    other = order[np.arange(len(corner)) + first[corner]]
     face = other // 3
     near = dot(unit[corner // 3], unit[face]) > math.cos(math.radians(crease_degrees))
     corner, face = corner[near], face[near]
@@ -266,37 +267,6 @@ def _fan(loop: Ints) -> Ints:
     return np.stack([first, loop[1:-1], loop[2:]], axis=1)
 
 
-def _unit_grid(steps: tuple[int, int]) -> list[Floats]:
-    return np.meshgrid(*(np.linspace(0, 1, n + 1) for n in steps), indexing="ij")
-
-
-def _stacked(function: SurfaceFunction, a: Floats, b: Floats) -> Floats:
-    return np.stack([np.broadcast_to(c, a.shape) for c in function(a, b)], axis=-1)
-
-
-def _edge_lines(half: float, radius: float, steps: int, inner: int) -> Floats:
-    """Grid lines of one side of a box: close together in the rounded edges."""
-    edge = half - radius + radius * np.arange(steps + 1) / max(steps, 1)
-    middle = (half - radius) * (2 * np.arange(1, inner + 1) / (inner + 1) - 1)
-    return np.concatenate([-edge[::-1], middle, edge])
-
-
-def _rounded(points: Floats, half: Floats, radius: float) -> Floats:
-    core = np.clip(points, radius - half, half - radius)
-    away = points - core
-    return core + radius * away / np.maximum(length(away), 1e-9)[..., None]
-
-
-def _puffed(points: Floats, half: Floats, puff: Vector) -> Floats:
-    for axis in range(3):
-        if puff[axis]:
-            u, v = (axis + 1) % 3, (axis + 2) % 3
-            hill = np.clip(1 - (points[:, u] / half[u]) ** 2, 0, 1)
-            hill = hill * np.clip(1 - (points[:, v] / half[v]) ** 2, 0, 1)
-            points[:, axis] *= 1 + puff[axis] * hill
-    return points
-
-
 def _tangents(points: Floats, closed: bool) -> tuple[Floats, Floats, Floats]:
     """Direction at each point, the unit vector into its bend, and how much wider a mitre is."""
     ahead = np.roll(points, -1, axis=0) - points
@@ -318,27 +288,9 @@ def _frames(points: Floats, tangent: Floats) -> tuple[Floats, Floats]:
         if k:  # by way of the piece in between: one projection over both half turns would twist
             side = _across(side, points[k] - points[k - 1])
         side = first[k] = _across(side, tangent[k])
-    return first, cross(tangent, first)
+    return first, np.cross(tangent, first)
 
 
 def _across(side: Floats, direction: Floats) -> Floats:
     side = side - direction * (dot(side, direction) / dot(direction, direction))
     return side / length(side)
-
-
-def _welded(vertices: Floats) -> Ints:
-    """A number for each vertex, the same for vertices at the same place (within 64 m of 0)."""
-    cell = np.round(vertices * 2.0**14).astype(np.int64) + 2**20
-    key = (cell[:, 0] << 42) + (cell[:, 1] << 21) + cell[:, 2]
-    return np.unique(key, return_inverse=True)[1].reshape(-1)
-
-
-def _corner_pairs(vertex: Ints) -> tuple[Ints, Ints]:
-    """All ordered pairs of corners (themselves included) that sit on the same vertex."""
-    order = np.argsort(vertex, kind="stable")
-    counts = np.bincount(vertex)
-    starts = np.cumsum(counts) - counts
-    repeats = counts[vertex]
-    corner = np.repeat(np.arange(len(vertex)), repeats)
-    step = np.arange(len(corner)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    return corner, order[starts[vertex[corner]] + step]

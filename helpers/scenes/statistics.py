@@ -5,26 +5,21 @@ Lengths and areas are given as they would be at 1200 x 1200 pixels, so that smal
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from helpers.data.taxonomy import FUTURE3D
 from helpers.files import UserError, read_json
-from helpers.scenes import render, write
-from helpers.scenes.config import REFERENCE_SIZE, SceneConfig
+from helpers.scenes.config import REFERENCE_SIZE
 
 PERCENTILES = (5, 10, 25, 50, 75, 90, 95)
 RELEASE_BOX_PERCENTILES = (99, 126, 180, 261, 351, 477, 549)  # px, read off a published histogram
 
 Statistics = dict[str, Any]
-Row = tuple[int, ...]  # category id, mask area, box x, y, w, h, width and height of the picture
 
 
 def scene_statistics(folder: Path) -> Statistics:
@@ -43,27 +38,7 @@ def scene_statistics(folder: Path) -> Statistics:
         sizes = {image["id"]: (image["width"], image["height"]) for image in one["images"]}
         for a in one["annotations"]:
             rows.append((a["category_id"], a["area"], *a["bbox"], *sizes[a["image_id"]]))
-    return _statistics(rows, sum(len(one["images"]) for one in sets))
-
-
-def label_statistics(config: SceneConfig, *, views: int) -> Statistics:
-    """The same of the first `views` training pictures of a config, without rendering them.
-
-    Labels are drawn at 300 pixels or the config's size, whichever is less.
-    """
-    config = dataclasses.replace(config, size=min(config.size, 300))
-    rows = []
-    for index in tqdm(range(views), desc="views"):
-        view = render.compose_view(config, "train", index)
-        ids = render.render_ids(view, config.size)
-        for label in write.visible_labels(ids, config):
-            mask = write.describe_mask(ids == label)
-            category = int(view.category_ids[label - 1])
-            rows.append((category, mask["area"], *mask["bbox"], config.size, config.size))
-    return _statistics(rows, views)
-
-
-def _statistics(rows: Sequence[Row], images: int) -> Statistics:
+    images = sum(len(one["images"]) for one in sets)
     category, area, x, y, w, h, width, height = np.array(rows, np.int64).reshape(-1, 8).T
     scale = REFERENCE_SIZE**2 / (width * height)  # to areas at the reference size
     area, side = area * scale, np.sqrt(w * h * scale)
@@ -90,10 +65,6 @@ def _share(flags: np.ndarray) -> float:
     return float(flags.sum()) / max(len(flags), 1)
 
 
-def _percent(share: float, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f} %"
-
-
 def comparison(found: Statistics) -> pd.DataFrame:
     """One row per quantity: 3D-FUTURE as published (where known), and these scenes."""
     missing = sum(count == 0 for count in found["category_counts"].values())
@@ -101,15 +72,15 @@ def comparison(found: Statistics) -> pd.DataFrame:
     rows = [
         ("images", "20,240", f"{found['images']:,}"),
         ("instances per image", "5.02", f"{found['instances_per_image']:.2f}"),
-        ("mask area > 96 x 96", "over 80 %", _percent(found["area_over_96"])),
-        ("mask area > 256 x 256", "over 25 %", _percent(found["area_over_256"])),
-        ("box area > 96 x 96", "95.6 %", _percent(found["box_over_96"])),
-        ("box area > 256 x 256", "52.9 %", _percent(found["box_over_256"])),
+        ("mask area > 96 x 96", "over 80 %", f"{100 * found['area_over_96']:.1f} %"),
+        ("mask area > 256 x 256", "over 25 %", f"{100 * found['area_over_256']:.1f} %"),
+        ("box area > 96 x 96", "95.6 %", f"{100 * found['box_over_96']:.1f} %"),
+        ("box area > 256 x 256", "52.9 %", f"{100 * found['box_over_256']:.1f} %"),
         *(
             (f"sqrt(box area), percentile {percent}", f"{release} px", f"{mine:.0f} px")
             for percent, release, mine in percentiles
         ),
-        ("touching the frame", "?", _percent(found["truncated"])),
+        ("touching the frame", "?", f"{100 * found['truncated']:.1f} %"),
         ("head : tail category", "52 : 1 (3D models)", f"{found['head_to_tail']:.0f} : 1"),
         ("categories that do not occur", "none", f"{missing} of 34"),
     ]
@@ -118,10 +89,7 @@ def comparison(found: Statistics) -> pd.DataFrame:
 
 def category_table(found: Statistics) -> pd.DataFrame:
     """Instances of every category, most frequent first."""
-    counts, total = found["category_counts"], max(1, found["instances"])
-    rows = [
-        (c.id, c.name, c.supercategory, counts[c.id], _percent(counts[c.id] / total, 2))
-        for c in FUTURE3D.categories
-    ]
-    table = pd.DataFrame(rows, columns=["id", "category", "super-category", "instances", "share"])
+    counts = found["category_counts"]
+    rows = [(c.id, c.name, c.supercategory, counts[c.id]) for c in FUTURE3D.categories]
+    table = pd.DataFrame(rows, columns=["id", "category", "super-category", "instances"])
     return table.sort_values(["instances", "id"], ascending=[False, True]).set_index("id")

@@ -7,30 +7,28 @@ the pixel's footprint fades out instead of flickering. Points and footprints are
 from __future__ import annotations
 
 from math import floor, sin, sqrt
-from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from helpers.scenes.raycast import KERNEL
+from helpers.scenes.raycast import kernel
 
-SEED, SCALE, AXIS, MOTIF, HALF_X, HALF_Y, SPECULAR, ROUGHNESS, EMISSION, METAL = range(10)
+#: How a surface's two colours are mixed; evaluated in a part's own coordinates.
+(
+    PLAIN, WOOD, FABRIC, PLAID, MARBLE, PLANK, TILE, WALL, RUG, LEATHER, METAL, PAINTING, OUTDOORS,
+    FRONT,
+) = range(14)  # fmt: skip
+
+#: A material as the kernels read it: the fields of `materials.Material`, with both colours linear,
+#: and the mean colour that it has in bounced light.
+MATERIAL = np.dtype(
+    [(name, "f8", 3) for name in ("colour", "second", "mean")]
+    + [(name, "i8") for name in ("kind", "seed", "axis", "motif")]
+    + [(name, "f8") for name in ("scale", "specular", "roughness", "emission", "metallic")]
+    + [("half_size", "f8", 2)]
+)
 
 
-class Materials(NamedTuple):
-    """M materials as arrays, colours linear.
-
-    kind: (M,) int64, one of the numbers tested in `albedo`. colour: (M, 6), two RGB colours.
-    value: (M, 10), columns named by the constants above. mean: (M, 3), colour in bounced light.
-    """
-
-    kind: np.ndarray
-    colour: np.ndarray
-    value: np.ndarray
-    mean: np.ndarray
-
-
-@numba.njit(**KERNEL)
+@kernel
 def hash_unit(a, b, c, seed):
     """A number in [0, 1) that depends on four integers."""
     h = (a * 374761393 + b * 668265263 + c * 1274126177 + seed * 974711) & 0xFFFFFFFF
@@ -39,7 +37,7 @@ def hash_unit(a, b, c, seed):
     return ((h ^ (h >> 16)) & 0xFFFFFF) / 16777216.0
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _value_noise(x, y, z, seed):
     fx, fy, fz = floor(x), floor(y), floor(z)
     u, v, w = x - fx, y - fy, z - fz
@@ -52,7 +50,7 @@ def _value_noise(x, y, z, seed):
     return ((a * (1 - v) + b * v) * (1 - w) + (c * (1 - v) + d * v) * w) * 2 - 1
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _fractal(x, y, z, seed, footprint, octaves):
     """Value noise of several octaves; those finer than the footprint (in noise units) fade."""
     total, amplitude, frequency = 0.0, 0.5, 1.0
@@ -67,20 +65,26 @@ def _fractal(x, y, z, seed, footprint, octaves):
     return total
 
 
-@numba.njit(**KERNEL)
+@kernel
+def _even(x, y, z, scale, seed, footprint, octaves):
+    """The same in all directions, `scale` features a metre."""
+    return _fractal(x * scale, y * scale, z * scale, seed, footprint * scale, octaves)
+
+
+@kernel
 def _step(low, high, x):
     """Smooth step from 0 at `low` to 1 at `high` (which may be the smaller)."""
     t = min(1.0, max(0.0, (x - low) / (high - low)))
     return t * t * (3 - 2 * t)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _wave(x):
     """Distance of x from the middle of its unit cell: 0.5 at whole numbers, 0 halfway."""
     return abs((x % 1.0) - 0.5)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _wood(p, q, r, fp, seed, scale):
     warp = _fractal(p * 1.5 * scale, q * 9 * scale, r * 9 * scale, seed, fp * 9 * scale, 3)
     rings = _fractal(p * 0.6 * scale, q * 4 * scale, r * 4 * scale, seed + 7, fp * 4 * scale, 2)
@@ -90,35 +94,31 @@ def _wood(p, q, r, fp, seed, scale):
     return t, 1 + 0.10 * pores + 0.08 * warp
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _fabric(x, y, z, p, across, fp, seed, scale):
-    mottle = _fractal(x * 6, y * 6, z * 6, seed, fp * 6, 3)
+    mottle = _even(x, y, z, 6, seed, fp, 3)
     weave = max(0.0, 1 - fp * 420 * scale) * sin(p * 900 * scale) * sin(across * 900 * scale)
-    k = 160 * scale
-    thread = _fractal(x * k, y * k, z * k, seed + 5, fp * k, 2)
-    k = 40 * scale
-    t = 0.5 + 0.9 * _fractal(x * k, y * k, z * k, seed + 9, fp * k, 3)
+    thread = _even(x, y, z, 160 * scale, seed + 5, fp, 2)
+    t = 0.5 + 0.9 * _even(x, y, z, 40 * scale, seed + 9, fp, 3)
     return t * 0.35, 1 + 0.10 * mottle + 0.16 * weave + 0.14 * thread
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _plaid(x, y, z, p, across, fp, seed, scale, motif):
     a, b = _wave(p * scale * 7) * 2, _wave(across * scale * 7) * 2
     stripes = _step(0.55, 0.62, a)
     t = 0.5 * stripes + 0.5 * (_step(0.55, 0.62, b) if motif > 0.5 else stripes)
-    fuzz = _fractal(x * 120, y * 120, z * 120, seed, fp * 120, 2)
-    return t, 1 - 0.35 * _step(0.9, 0.94, a) + 0.10 * fuzz
+    return t, 1 - 0.35 * _step(0.9, 0.94, a) + 0.10 * _even(x, y, z, 120, seed, fp, 2)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _marble(x, y, z, fp, seed, scale):
-    k = 2.2 * scale
-    n = _fractal(x * k, y * k, z * k, seed, fp * k, 5)
+    n = _even(x, y, z, 2.2 * scale, seed, fp, 5)
     vein = 1 - abs(sin((x * 1.3 + y * 0.7 + z) * scale + n * 6))
     return _step(0.86, 1.0, vein) * 0.8 + 0.15 * n, 1.0
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _planks(across, along, fp, seed, scale):
     width, length = 0.14 * scale, 1.2 * scale
     i = floor(across / width)
@@ -133,7 +133,7 @@ def _planks(across, along, fp, seed, scale):
     return 0.5 + 0.9 * n, (0.80 + 0.42 * tone) * (1 + 0.34 * n + 0.12 * fine) * (1 - groove)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _tiles(x, y, fp, seed, scale):
     side = 0.6 * scale
     i, j = floor(x / side), floor(y / side)
@@ -145,7 +145,7 @@ def _tiles(x, y, fp, seed, scale):
     return _step(0.75, 1.0, 1 - abs(n) * 2.2) * 0.5, tone * (1 - grout)
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _wall(along, z, fp, seed, scale, motif):
     """Paint (0), stripes (1), medallions (2) or bricks (3)."""
     gain = 1 + 0.02 * _fractal(along * 3, z * 3, 0.0, seed, fp * 3, 3)
@@ -170,7 +170,7 @@ def _wall(along, z, fp, seed, scale, motif):
     return 0.0, gain
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _rug(x, y, fp, seed, motif, half_x, half_y):
     """Border (0), blots (1), lozenges (2) or rings (3)."""
     gain = 1 + 0.25 * _fractal(x * 90, y * 90, 0.0, seed, fp * 90, 2)
@@ -188,7 +188,7 @@ def _rug(x, y, fp, seed, motif, half_x, half_y):
     return _step(0.42, 0.46, _wave(sqrt(x * x * 0.6 + y * y) * 3)), gain
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _painting(x, z, fp, seed):
     n = _fractal(x * 3.1, z * 3.1, seed * 0.37, seed, fp * 3, 4)
     a = _fractal(x * 2 + n * 2, z * 2 - n, 1.0, seed + 3, fp * 2, 3)
@@ -196,7 +196,7 @@ def _painting(x, z, fp, seed):
     return _step(-0.2, 0.25, a + 0.4 * sin(x * 7 + seed) + 0.3 * z), 0.8 + 0.5 * strokes
 
 
-@numba.njit(**KERNEL)
+@kernel
 def _outdoors(along, z, fp, seed):
     """Sky over foliage, seen through a window."""
     n = _fractal(along * 1.1, z * 1.1, 0.0, seed, fp, 6)
@@ -205,55 +205,54 @@ def _outdoors(along, z, fp, seed):
     return sky, (0.55 + 0.5 * sky) * (1 + 0.9 * (1 - sky) * leaves)
 
 
-@numba.njit(**KERNEL)
-def _pattern(kind, value, x, y, z, fp):
-    """Blend and gain of a material kind at an object point."""
-    seed, scale, axis, motif = int(value[SEED]), value[SCALE], int(value[AXIS]), int(value[MOTIF])
+@kernel
+def _pattern(m, x, y, z, fp):
+    """Blend and gain of a material at an object point."""
+    kind, seed, scale, motif = m.kind, m.seed, m.scale, m.motif
     p, q, r = x, y, z
-    if axis == 1:
+    if m.axis == 1:
         p, q, r = y, z, x
-    elif axis == 2:
+    elif m.axis == 2:
         p, q, r = z, x, y
-    if kind == 1:
+    if kind == WOOD:
         return _wood(p, q, r, fp, seed, scale)
-    if kind == 2:
+    if kind == FABRIC:
         return _fabric(x, y, z, p, q + r, fp, seed, scale)
-    if kind == 3:
+    if kind == PLAID:
         return _plaid(x, y, z, p, q + r, fp, seed, scale, motif)
-    if kind == 4:
+    if kind == MARBLE:
         return _marble(x, y, z, fp, seed, scale)
-    if kind == 5:
-        return _planks(x if axis == 0 else y, y if axis == 0 else x, fp, seed, scale)
-    if kind == 6:
+    if kind == PLANK:
+        return _planks(x if m.axis == 0 else y, y if m.axis == 0 else x, fp, seed, scale)
+    if kind == TILE:
         return _tiles(x, y, fp, seed, scale)
-    if kind == 7:
+    if kind == WALL:
         return _wall(x + y, z, fp, seed, scale, motif)
-    if kind == 8:
-        return _rug(x, y, fp, seed, motif, value[HALF_X], value[HALF_Y])
-    if kind == 9:
-        grain = _fractal(x * 130, y * 130, z * 130, seed + 2, fp * 130, 2)
-        return 0.0, 1 + 0.10 * _fractal(x * 9, y * 9, z * 9, seed, fp * 9, 3) + 0.12 * grain
-    if kind == 10:
+    if kind == RUG:
+        return _rug(x, y, fp, seed, motif, m.half_size[0], m.half_size[1])
+    if kind == LEATHER:
+        grain = _even(x, y, z, 130, seed + 2, fp, 2)
+        return 0.0, 1 + 0.10 * _even(x, y, z, 9, seed, fp, 3) + 0.12 * grain
+    if kind == METAL:
         return 0.0, 1 + 0.06 * _fractal(x * 300, y * 6, z * 300, seed, fp * 300, 2)
-    if kind == 11:
+    if kind == PAINTING:
         return _painting(x, z, fp, seed)
-    if kind == 12:
+    if kind == OUTDOORS:
         return _outdoors(x + y, z, fp, seed)
-    if kind == 13:
+    if kind == FRONT:
         k = scale * 7
-        grain = _fractal(p * 130, q * 130, r * 130, seed + 2, fp * 130, 2)
         figure = sin(_fractal(p * scale, q * k, r * k, seed, fp * k, 3) * 9)
-        return 0.5 + 0.5 * figure, 1 + 0.08 * grain
-    return 0.0, 1 + 0.03 * _fractal(x * 5, y * 5, z * 5, seed, fp * 5, 3)
+        return 0.5 + 0.5 * figure, 1 + 0.08 * _even(p, q, r, 130, seed + 2, fp, 2)
+    return 0.0, 1 + 0.03 * _even(x, y, z, 5, seed, fp, 3)
 
 
-@numba.njit(**KERNEL)
-def albedo(index, materials, x, y, z, footprint):
-    """Linear RGB of material `index` at the object point (x, y, z)."""
-    t, g = _pattern(materials.kind[index], materials.value[index], x, y, z, footprint)
+@kernel
+def albedo(material, point, footprint):
+    """Linear RGB of a material (a record of MATERIAL) at an object point."""
+    t, g = _pattern(material, point[0], point[1], point[2], footprint)
     t, g = min(1.0, max(0.0, t)), max(0.05, g)
-    c = materials.colour[index]
-    red = (c[0] * (1 - t) + c[3] * t) * g
-    green = (c[1] * (1 - t) + c[4] * t) * g
-    blue = (c[2] * (1 - t) + c[5] * t) * g
+    first, second = material.colour, material.second
+    red = (first[0] * (1 - t) + second[0] * t) * g
+    green = (first[1] * (1 - t) + second[1] * t) * g
+    blue = (first[2] * (1 - t) + second[2] * t) * g
     return min(1.5, red), min(1.5, green), min(1.5, blue)

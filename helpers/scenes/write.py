@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -52,22 +52,15 @@ def record_path(folder: Path, split: str, index: int) -> Path:
     return folder / WORK / split / f"{image_name(index)}.json"
 
 
-def write_room(config: SceneConfig, folder: Path, views: tuple[str, list[int]]) -> int:
-    """Writes views (split, indices) of one room, which is built once; returns how many."""
-    split, indices = views
-    for index in indices:
-        write_scene(config, split, index, folder)
-    return len(indices)
-
-
 def write_scene(config: SceneConfig, split: str, index: int, folder: Path) -> None:
     """Renders one scene and writes its picture, its id-map and, last of all, its record."""
     view = render.compose_view(config, split, index)
     image, ids = render.render_image(view, config.size, config.quality)
     picture, masks, log = _annotate(config, split, index, view, ids)
+    name = image_name(index)
     files = {
-        f"{split}/image/{image_name(index)}.jpg": _encoded(image, "JPEG"),
-        f"{split}/idmap/{image_name(index)}.png": _encoded(picture, "PNG"),
+        f"{split}/image/{name}.jpg": _encoded(image, "JPEG"),
+        f"{split}/idmap/{name}.png": _encoded(picture, "PNG"),
     }
     instances = [
         {
@@ -79,13 +72,12 @@ def write_scene(config: SceneConfig, split: str, index: int, folder: Path) -> No
         for label, mask in masks.items()
     ]
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    record = json.dumps({"sha256": hashes, "instances": instances}).encode()
-    for path, content in [
-        *((folder / name, content) for name, content in files.items()),
-        (record_path(folder, split, index), record),
-    ]:
-        make_folder(path.parent)
-        replace_file(path, lambda file, content=content: file.write(content) and None)
+    for file, content in files.items():
+        make_folder((folder / file).parent)
+        replace_file(folder / file, lambda out, content=content: out.write(content) and None)
+    record = record_path(folder, split, index)
+    make_folder(record.parent)
+    write_json(record, {"sha256": hashes, "instances": instances})
 
 
 def _encoded(picture: np.ndarray, form: str) -> bytes:
@@ -115,35 +107,22 @@ def _annotate(
     draw = stream(config.seed, "annotation", split, index)
     colours = noise.object_colours(len(view.category_ids), draw)
     labels = visible_labels(ids, config)
+    exact = {label: ids == label for label in labels}
     if config.noise == "antialias":
         fine = render.render_ids(view, config.size, supersample=ANTIALIAS_FACTOR)
         picture = noise.antialias_colours(fine, colours, ANTIALIAS_FACTOR)
-        return picture, *_decoded(noise.nearest_labels(picture, colours), ids, labels)
+        decoded = noise.nearest_labels(picture, colours)
+        # A piece that vanished keeps its exact mask.
+        masks = {k: decoded == k if (decoded == k).any() else exact[k] for k in labels}
+        changed = {k: int((masks[k] ^ exact[k]).sum()) for k in labels}
+        return picture, masks, {k: {"antialias": n} for k, n in changed.items() if n}
     if config.noise == "statistical":
         masks, log = noise.corrupt(ids, draw, config.noise_level, labels=labels)
-        return colours[_painted(ids, masks)], masks, log
-    return colours[ids], {label: ids == label for label in labels}, {}
-
-
-def _decoded(
-    decoded: np.ndarray, ids: np.ndarray, labels: list[int]
-) -> tuple[Masks, noise.NoiseLog]:
-    """Masks of a decoded id-map; a piece that vanished in it keeps its exact mask."""
-    masks, log = {}, {}
-    for label in labels:
-        exact, mask = ids == label, decoded == label
-        masks[label] = mask if mask.any() else exact
-        changed = int((masks[label] ^ exact).sum())
-        log[label] = {"antialias": changed} if changed else {}
-    return masks, log
-
-
-def _painted(ids: np.ndarray, masks: Masks) -> np.ndarray:
-    """One id-map from masks that may overlap: the smaller instance lies on top."""
-    painted = np.where(np.isin(ids, list(masks)), 0, ids)
-    for label in sorted(masks, key=lambda k: (-int(masks[k].sum()), k)):
-        painted[masks[label]] = label
-    return painted
+        painted = np.where(np.isin(ids, labels), 0, ids)
+        for label in sorted(labels, key=lambda k: (-int(masks[k].sum()), k)):
+            painted[masks[label]] = label  # the smaller instance lies on top
+        return colours[painted], masks, log
+    return colours[ids], exact, {}
 
 
 # The annotation files of all pictures.
@@ -159,50 +138,45 @@ def write_annotations(config: SceneConfig, folder: Path) -> dict[str, str]:
     hashes: dict[str, str] = {}
     log = {}
     for split, count in splits(config).items():
-        _write_split(config, folder, split, count)
-        for index in range(count):
-            hashes |= read_json(record_path(folder, split, index))["sha256"]
-        changed = ((ids["id"], one["changed"]) for ids, one in _instances(folder, split, count))
-        log[split] = {str(number): causes for number, causes in changed}
+        records = [read_json(record_path(folder, split, index)) for index in range(count)]
+        for record in records:
+            hashes |= record["sha256"]
+        found = [(i, one) for i, record in enumerate(records, 1) for one in record["instances"]]
+        rows = [
+            ({"id": number, "image_id": i, "category_id": one["category_id"]}, one)
+            for number, (i, one) in enumerate(found, 1)
+        ]
+        _write_split(config, folder, split, rows)
+        log[split] = {str(ids["id"]): one["changed"] for ids, one in rows}
     if config.noise != "none":
         write_json(folder / "noise_log.json", log)
     return hashes
 
 
-def _write_split(config: SceneConfig, folder: Path, split: str, count: int) -> None:
+def _write_split(
+    config: SceneConfig, folder: Path, split: str, rows: list[tuple[Json, Json]]
+) -> None:
+    """rows: of every annotation, its ids and what the record says of it."""
+    names = [image_name(index) for index in range(splits(config)[split])]
     side = {"width": config.size, "height": config.size}
-    names = [image_name(index) for index in range(count)]
-    plain = {
-        "categories": _categories("name", "supercategory"),
-        "images": [{"id": i, **side, "file_name": f"{n}.jpg"} for i, n in enumerate(names, 1)],
-    }
-    release = {"images": [{"id": i, **side, "file_name": n} for i, n in enumerate(names, 1)]}
+    release: Json = {"images": [{"id": i, **side, "file_name": n} for i, n in enumerate(names, 1)]}
     annotations = None
     if split != "test":
         release["categories"] = _categories("fine-grained category name", "category")
-        annotations = (ids | _in_release(one) for ids, one in _instances(folder, split, count))
+        annotations = (ids | _in_release(one["annotation"]) for ids, one in rows)
     _write_annotation_file(folder / "GT" / f"{split}_set.json", release, annotations)
-    for name, field in (("coco", "annotation"), ("true", "true")):
-        if name == "coco" or config.noise != "none":
-            instances = _instances(folder, split, count)
-            annotations = (ids | one[field] | {"iscrowd": 0} for ids, one in instances)
-            _write_annotation_file(folder / name / f"{split}.json", plain, annotations)
+    images = [image | {"file_name": f"{image['file_name']}.jpg"} for image in release["images"]]
+    plain = {"categories": _categories("name", "supercategory"), "images": images}
+    fields = {"coco": "annotation"} | ({} if config.noise == "none" else {"true": "true"})
+    for name, field in fields.items():
+        annotations = (ids | one[field] | {"iscrowd": 0} for ids, one in rows)
+        _write_annotation_file(folder / name / f"{split}.json", plain, annotations)
 
 
-def _instances(folder: Path, split: str, count: int) -> Iterator[tuple[Json, Json]]:
-    """All annotated pieces of a split in order: their ids, and what their records say of them."""
-    number = 0
-    for index in range(count):
-        for instance in read_json(record_path(folder, split, index))["instances"]:
-            number += 1
-            category = instance["category_id"]
-            yield {"id": number, "image_id": index + 1, "category_id": category}, instance
-
-
-def _in_release(instance: Json) -> Json:
-    packed = instance["annotation"]["segmentation"]
+def _in_release(mask: Json) -> Json:
+    packed = mask["segmentation"]
     plain = {"counts": rle.runs(packed).tolist(), "size": packed["size"]}
-    return instance["annotation"] | {"segmentation": plain} | dict.fromkeys(RELEASE_FIELDS)
+    return mask | {"segmentation": plain} | dict.fromkeys(RELEASE_FIELDS)
 
 
 def _categories(name: str, supercategory: str) -> list[Json]:
@@ -210,7 +184,7 @@ def _categories(name: str, supercategory: str) -> list[Json]:
 
 
 def _write_annotation_file(path: Path, head: Json, annotations: Iterable[Json] | None) -> None:
-    """One annotation a line, never all of them in memory; None: the file has no list of them."""
+    """One annotation a line; None: the file has no list of them."""
 
     def write(file: BinaryIO) -> None:
         file.write(json.dumps(head, ensure_ascii=False)[:-1].encode())

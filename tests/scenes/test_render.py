@@ -9,11 +9,10 @@ import numba
 import numpy as np
 import pytest
 
-from helpers.scenes.cameras import Camera
 from helpers.scenes.config import Quality, SceneConfig
 from helpers.scenes.rasterise import visible_hits, visible_triangles
-from helpers.scenes.raycast import STACK, build_bvh, pixel_ray, trace
-from helpers.scenes.render import compose_view, render_ids, render_image
+from helpers.scenes.raycast import STACK, build_bvh, pixel_ray, trace, triple
+from helpers.scenes.render import Camera, compose_view, render_ids, render_image
 
 CONFIG = SceneConfig(name="test", seed=1, size=96)
 AHEAD = Camera((0.0, 0.0, 0.0), yaw=0.0, pitch=0.0, fov=90.0).frame()
@@ -65,21 +64,20 @@ def test_every_view_shows_enough_furniture_of_its_room(views):
 
 
 @numba.njit
-def _cast_rays(frame, bvh, out, distance):
+def cast_rays(frame, bvh, size):
+    hit, distance = np.empty((size, size), np.int32), np.empty((size, size))
     stack = np.empty(STACK, np.int32)
-    for y in range(len(out)):
-        for x in range(len(out)):
-            dx, dy, dz = pixel_ray(frame, x + 0.5, y + 0.5, len(out))
-            ox, oy, oz = frame[0]
-            t, hit, _, _ = trace(ox, oy, oz, dx, dy, dz, 1e9, bvh, False, stack)
-            out[y, x], distance[y, x] = hit, t
+    for y in range(size):
+        for x in range(size):
+            ray = pixel_ray(frame, x + 0.5, y + 0.5, size)
+            distance[y, x], hit[y, x], _, _ = trace(triple(frame, 0), ray, 1e9, bvh, False, stack)
+    return hit, distance
 
 
 @pytest.mark.parametrize("index", [0, 3, 10])
 def test_the_z_buffer_sees_what_rays_see(index):
     view = compose_view(SceneConfig(seed=5), "train", index)
-    hit, distance = np.empty((240, 240), np.int32), np.empty((240, 240))
-    _cast_rays(view.frame, view.world.bvh, hit, distance)
+    hit, _ = cast_rays(view.camera.frame(), view.world.bvh, 240)
     labels = render_ids(view, 240)
     assert labels.max() > 0
     np.testing.assert_array_equal(labels, np.where(hit >= 0, view.piece[hit], 0))
@@ -90,8 +88,7 @@ def test_triangles_reaching_behind_the_camera(pitch):
     corners = [[(-1, -9, -1), (1, -9, -1), (0, 20, -1)], [(-1, -9, 2), (0, 20, 2), (1, -9, 2)]]
     bvh, _ = build_bvh(np.array(corners, np.float64))
     frame = Camera((0.2, 0.1, 0.0), yaw=0.4, pitch=pitch, fov=80.0).frame()
-    hit, distance = np.empty((128, 128), np.int32), np.empty((128, 128))
-    _cast_rays(frame, bvh, hit, distance)
+    hit, distance = cast_rays(frame, bvh, 128)
     hits = visible_hits(bvh.triangles, frame, 128)
     assert hits.triangle.min() == -1 and hits.triangle.max() >= 0
     np.testing.assert_array_equal(hits.triangle, hit)
@@ -101,14 +98,9 @@ def test_triangles_reaching_behind_the_camera(pitch):
 
 def _square(distance: float, half: float) -> np.ndarray:
     """An upright square straight ahead as two triangles: a corner and two edges each."""
-    right, up = [2 * half, 0, 0], [0, 0, 2 * half]
-    return np.array(
-        [
-            [-half, distance, -half, *right, *np.add(right, up)],
-            [-half, distance, -half, *np.add(right, up), *up],
-        ],
-        np.float64,
-    )
+    corner, right, up = [-half, distance, -half], [2 * half, 0, 0], [0, 0, 2 * half]
+    across = [2 * half, 0, 2 * half]
+    return np.array([[*corner, *right, *across], [*corner, *across, *up]], np.float64)
 
 
 def test_squares_have_their_area_and_nearer_ones_hide_farther_ones():

@@ -55,7 +55,7 @@ CLOSED = {  # mesh, volume where it is known
     "bar": (tube([(0, 0, 0), (0.3, 0, 0.4)], 0.1, sides=8), 0.5 * 0.01 * OCTAGON),
     "tapered": (tube([(0, 0, 0), (0, 0, 0.9)], (0.2, 0.1), sides=6), 0.3 * HEXAGON * 0.07),
     "mitred": (tube(BENT, 0.05, sides=4), 2 * 0.05**2 * 2.4),
-    "hoop": (tube(ring((0, 0, 1), 0.5, 64), 0.02, sides=8, closed=True), OCTAGON * 4e-4 * math.pi),
+    "hoop": (tube(ring(0.5, 1.0, 64), 0.02, sides=8, closed=True), OCTAGON * 4e-4 * math.pi),
     "shell": (shell(lambda a, b: (a, b, 0.2 * np.sin(3 * a)), 0.05, steps=(6, 4)), None),
 }
 

@@ -15,7 +15,7 @@ import numpy as np
 from helpers.scenes.materials import Colour
 from helpers.scenes.pieces import SIDES, Maker
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import Vector, box, lathe, tube
+from helpers.scenes.shapes import Vector, box, lathe
 
 Cell = Literal["door", "drawer", "open"]
 Handle = Literal["knob", "bar", "none"]
@@ -36,8 +36,7 @@ BOTTLES: tuple[Colour, ...] = ((0.12, 0.20, 0.12), (0.25, 0.10, 0.10), (0.10, 0.
 OFF_WHITE: Colour = (0.95, 0.95, 0.93)
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One row of equal cells; its height is its share of the sum of all shares."""
 
     share: float
@@ -56,18 +55,23 @@ class Opening(NamedTuple):
     height: float
 
 
-@dataclass(frozen=True)
-class Carcass:
-    """A cabinet to be built: sizes in metres, rows from the top down, material indices."""
+class Look(NamedTuple):
+    """Material indices of a cabinet."""
 
-    size: Size
-    rows: Sequence[Row]
     body: int
     front: int
     metal: int
     top: int
-    leg: float = 0.08
-    handle: Handle = "bar"
+
+
+@dataclass(frozen=True)
+class Carcass:
+    """A cabinet to be built: sizes in metres, rows from the top down; handle None: drawn."""
+
+    size: Size
+    rows: Sequence[Row]
+    leg: float
+    handle: Handle | None = None
     contents: Contents = "none"
     panelled: bool = False
 
@@ -86,86 +90,61 @@ class Carcass:
         return found
 
 
-def carcass(make: Maker, plan: Carcass) -> None:
+def carcass(make: Maker, plan: Carcass, look: Look) -> None:
     """The parts of the cabinet; the stream decides about legs and what lies in open cells."""
-    _body(make, plan)
-    _foot(make, plan)
-    things = _content_materials(make, plan.contents)
-    width, deep = plan.size[0], plan.size[1] - 0.02
+    draw, (w, d, h), t, leg, body = make.draw, plan.size, THICKNESS, plan.leg, look.body
+    handle = plan.handle or draw.choice(("knob", "bar", "none"))
+    middle, tall = (leg + h) / 2, h - leg
+    make.board(((w - t) / 2, 0, middle), (t, d, tall), body, both=True)
+    make.board((0, 0, h - t / 2), (w + 0.004, d + 0.004, t + 0.002), look.top)
+    make.board((0, 0, leg + t / 2), (w - 0.04, d, t), body)
+    make.board((0, d / 2 - 0.006, middle), (w - 0.04, 0.01, tall - 0.02), body)
+    if leg <= 0.05:  # a set-back plinth
+        make.board((0, 0.01, (leg + 0.01) / 2), (w - 0.06, d - 0.06, leg + 0.01), body)
+    else:
+        splay = draw.choice((0.0, 0.03))
+        foot = look.metal if draw.chance(0.5) else body
+        make.legs((w - 0.12, d - 0.10), leg + 0.01, (0.020, 0.012), foot, splay=splay)
+    books = (*BOOK_COLOURS, make.palette.accent_colour)
+    colours = {"books": books, "toys": TOY_COLOURS, "none": ()}[plan.contents]
+    things = [make.plain(colour) for colour in colours]
     for cell in plan.openings():
-        if cell.column == 0 and cell.z > plan.leg + 2 * THICKNESS:
-            make.board((0, 0, cell.z), (width - 0.04, deep, 0.016), plan.body)
+        if cell.column == 0 and cell.z > leg + 2 * t:
+            make.board((0, 0, cell.z), (w - 0.04, d - 0.02, 0.016), body)
         if cell.row.cell != "open":
-            _front(make, plan, cell)
+            _front(make, plan, look, cell, handle)
             continue
         if cell.column:
-            middle = (cell.x - cell.width / 2, 0, cell.z + cell.height / 2)
-            make.board(middle, (0.016, deep, cell.height), plan.body)
+            side = (cell.x - cell.width / 2, 0, cell.z + cell.height / 2)
+            make.board(side, (0.016, d - 0.02, cell.height), body)
         span, z = (cell.x - cell.width / 2 + 0.03, cell.x + cell.width / 2 - 0.03), cell.z + 0.008
         if plan.contents == "books":
-            book_size = (min(0.2, plan.size[1] * 0.7), min(0.36, cell.height))
-            _book_row(make, span, z, book_size, things)
+            _book_row(make, span, z, (min(0.2, d * 0.7), min(0.36, cell.height)), things)
         elif plan.contents == "toys":
             _blocks(make, span, z, min(0.12, cell.height * 0.4), things)
 
 
-def _body(make: Maker, plan: Carcass) -> None:
-    (w, d, h), t = plan.size, THICKNESS
-    middle, tall = (plan.leg + h) / 2, h - plan.leg
-    for s in SIDES:
-        make.board((s * (w - t) / 2, 0, middle), (t, d, tall), plan.body)
-    make.board((0, 0, h - t / 2), (w + 0.004, d + 0.004, t + 0.002), plan.top)
-    make.board((0, 0, plan.leg + t / 2), (w - 0.04, d, t), plan.body)
-    make.board((0, d / 2 - 0.006, middle), (w - 0.04, 0.01, tall - 0.02), plan.body)
-
-
-def _foot(make: Maker, plan: Carcass) -> None:
-    """Four legs, or a set-back plinth under low cabinets."""
-    width, depth, _ = plan.size
-    if plan.leg <= 0.05:
-        size = (width - 0.06, depth - 0.06, plan.leg + 0.01)
-        return make.board((0, 0.01, size[2] / 2), size, plan.body)
-    splay = make.draw.choice((0.0, 0.03))
-    material = plan.metal if make.draw.chance(0.5) else plan.body
-    spread = (width - 0.12, depth - 0.10)
-    return make.legs(spread, (0, plan.leg + 0.01), (0.020, 0.012), material, splay=splay)
-
-
-def _front(make: Maker, plan: Carcass, cell: Opening) -> None:
-    """One door or drawer front with its handle."""
-    y, middle = -plan.size[1] / 2 - FRONT_LIFT, cell.z + cell.height / 2
-    size = (cell.width - 0.008, 0.018, cell.height - 0.008)
-    make.board((cell.x, y + 0.009, middle), size, plan.front)
+def _front(make: Maker, plan: Carcass, look: Look, cell: Opening, handle: Handle) -> None:
+    """One door or drawer front; its handle is in the middle, or at the edge where a door opens."""
+    x, y, z = cell.x, -plan.size[1] / 2 - FRONT_LIFT, cell.z + cell.height / 2
+    size, upright = (cell.width - 0.008, 0.018, cell.height - 0.008), cell.row.cell == "door"
+    make.board((x, y + 0.009, z), size, look.front)
     u, v = size[0] / 2 - 0.05, size[2] / 2 - 0.05
     if plan.panelled and min(u, v) > 0.03:
-        corners = [(-u, -v), (u, -v), (u, v), (-u, v)]
-        bead = [(cell.x + a, y, middle + b) for a, b in corners]
-        make.loop(bead, 0.011, plan.front, sides=4)
-    _handle(make, plan, cell, y)
-
-
-def _handle(make: Maker, plan: Carcass, cell: Opening, y: float) -> None:
-    """A knob or bar in the middle of a drawer, or at the edge where a door opens."""
-    x, z, upright = cell.x, cell.z + cell.height / 2, cell.row.cell == "door"
+        bead = [(x - u, y, z - v), (x + u, y, z - v), (x + u, y, z + v), (x - u, y, z + v)]
+        make.bar(bead, 0.011, look.front, 4, closed=True)
     if upright:  # doors meet in pairs, their handles side by side
         paired = cell.column % 2 == 0 and cell.column + 1 < cell.row.columns
         x += (cell.width / 2 - 0.05) * (1 if paired or cell.row.columns == 1 else -1)
-    if plan.handle == "knob":
-        make.knob((x, y, z), plan.metal)
-    if plan.handle != "bar":
-        return
-    half = min(0.15, 0.18 * cell.height) if upright else min(0.08, 0.18 * cell.width)
-    across, along = (0.0, half) if upright else (half, 0.0)
-    ends = [(x + s * across, y - 0.022, z + s * along) for s in SIDES]
-    make.bar(ends[0], ends[1], 0.007, plan.metal)
-    for end in ends:
-        make.bar((end[0], y, end[2]), end, 0.005, plan.metal, sides=6)
-
-
-def _content_materials(make: Maker, contents: Contents) -> list[int]:
-    books = (*BOOK_COLOURS, make.palette.accent_colour)
-    colours = {"books": books, "toys": TOY_COLOURS, "none": ()}[contents]
-    return [make.plain(colour) for colour in colours]
+    if handle == "knob":
+        make.knob((x, y, z), look.metal)
+    elif handle == "bar":
+        half = min(0.15, 0.18 * cell.height) if upright else min(0.08, 0.18 * cell.width)
+        across, along = (0.0, half) if upright else (half, 0.0)
+        ends = [(x + s * across, y - 0.022, z + s * along) for s in SIDES]
+        make.bar(ends, 0.007, look.metal)
+        for end in ends:
+            make.bar([(end[0], y, end[2]), end], 0.005, look.metal, 6)
 
 
 def _book_row(make: Maker, span: Vector, z: float, size: Vector, looks: list[int]) -> None:
@@ -177,7 +156,7 @@ def _book_row(make: Maker, span: Vector, z: float, size: Vector, looks: list[int
     while x < span[1] - 0.05:
         thick, tall = draw.uniform(0.018, 0.045), draw.uniform(0.5, 0.85) * size[1]
         block = box((x + thick / 2, 0, z + tall / 2), (thick * 0.94, size[0], tall), steps=0)
-        make.add(block, draw.choice(looks))
+        make.add(draw.choice(looks), block)
         x += thick if draw.chance(0.9) else draw.uniform(0.08, 0.2)
 
 
@@ -187,37 +166,15 @@ def _blocks(make: Maker, span: Vector, z: float, size: float, looks: list[int]) 
     while x < span[1] - size / 2:
         for level in range(draw.integers(1, 3)):
             middle = (x, draw.uniform(-0.03, 0.03), z + size * (level + 0.5))
-            make.board(middle, (size * 0.95,) * 3, draw.choice(looks), radius=0.01)
+            make.board(middle, (size * 0.95,) * 3, draw.choice(looks), 0.01)
         x += size * draw.uniform(1.1, 1.9)
 
 
-def _cabinet(
-    make: Maker,
-    size: Size,
-    rows: list[Row],
-    *,
-    leg: float,
-    contents: Contents = "none",
-    marble: bool = False,
-    panelled: bool = False,
-    handle: Handle | None = None,
-    axis: int = 0,
-) -> None:
-    """A carcass in the room's woods; `marble` allows a stone top, `axis` is the grain's."""
+def _look(make: Maker, *, axis: int = 0, marble: bool = False) -> Look:
+    """The room's woods, the grain along the axis; `marble` allows a stone top."""
     body = make.wood(axis=axis)
-    plan = Carcass(
-        size,
-        rows,
-        body=body,
-        front=make.front(axis=axis) if make.draw.chance(0.7) else body,
-        metal=make.metal(),
-        top=make.top() if marble else body,
-        leg=leg,
-        handle=handle or make.draw.choice(("knob", "bar", "none")),
-        contents=contents,
-        panelled=panelled,
-    )
-    carcass(make, plan)
+    front = make.front(axis=axis) if make.draw.chance(0.7) else body
+    return Look(body, front, make.metal(), make.top() if marble else body)
 
 
 def children_cabinet(make: Maker, draw: Stream) -> None:
@@ -232,20 +189,14 @@ def children_cabinet(make: Maker, draw: Stream) -> None:
     if len(rows) < 3:
         rows = [rows[0], Row(1, 2, "door")]
     metal, size = make.metal(), (width, 0.4, base)
-    plan = Carcass(size, rows, white, pastel, metal, pastel, 0.05, "knob", "toys")
-    carcass(make, plan)
+    carcass(make, Carcass(size, rows, 0.05, "knob", "toys"), Look(white, pastel, metal, pastel))
     if roofed:
-        _house_roof(make, width, base, rise, pastel)
-
-
-def _house_roof(make: Maker, width: float, base: float, rise: float, material: int) -> None:
-    """Two boards leaning together over the cabinet, ridge at base + rise."""
-    half = width / 2 + 0.02
-    slope = math.atan2(rise - 0.03, half)
-    for side in SIDES:
-        plank = box((0, 0, 0), (math.hypot(half, rise - 0.03) + 0.01, 0.42, 0.028), radius=0.005)
-        middle = (side * half / 2, 0, base + rise / 2 - 0.015)
-        make.add(plank.turned("y", side * slope).moved(*middle), material)
+        half = width / 2 + 0.02
+        slope = math.atan2(rise - 0.03, half)
+        for side in SIDES:
+            long = math.hypot(half, rise - 0.03) + 0.01
+            plank = box((0, 0, 0), (long, 0.42, 0.028), radius=0.005).turned("y", side * slope)
+            make.add(pastel, plank.moved(side * half / 2, 0, base + rise / 2 - 0.015))
 
 
 def nightstand(make: Maker, draw: Stream) -> None:
@@ -255,7 +206,7 @@ def nightstand(make: Maker, draw: Stream) -> None:
     size = (draw.uniform(0.42, 0.56), draw.uniform(0.36, 0.42), draw.uniform(0.45, 0.60))
     if lower == "open":
         rows = rows[:2]
-    _cabinet(make, size, rows, leg=draw.uniform(0.06, 0.20), contents="books")
+    carcass(make, Carcass(size, rows, draw.uniform(0.06, 0.20), contents="books"), _look(make))
 
 
 def bookcase(make: Maker, draw: Stream) -> None:
@@ -263,7 +214,7 @@ def bookcase(make: Maker, draw: Stream) -> None:
     size = (draw.uniform(0.8, 1.3), 0.32, draw.uniform(1.7, 2.2))
     columns = 2 if size[0] > 1.0 and draw.chance(0.6) else 1
     rows = [Row(1, columns, "open")] * draw.integers(4, 6)
-    _cabinet(make, size, rows, leg=0.05, contents="books", axis=2)
+    carcass(make, Carcass(size, rows, 0.05, contents="books"), _look(make, axis=2))
 
 
 def wardrobe(make: Maker, draw: Stream) -> None:
@@ -274,27 +225,24 @@ def wardrobe(make: Maker, draw: Stream) -> None:
     if draw.chance(0.5):
         rows.append(Row(4.5, doors, "door"))
     panelled = draw.chance(0.5)
-    leg = draw.uniform(0.03, 0.10)
-    _cabinet(make, size, rows, leg=leg, panelled=panelled, axis=2, handle="bar")
+    plan = Carcass(size, rows, draw.uniform(0.03, 0.10), "bar", panelled=panelled)
+    carcass(make, plan, _look(make, axis=2))
 
 
 def sideboard(make: Maker, draw: Stream) -> None:
     """7: waist high and wide; three drawers over doors, or an open console table."""
-    if draw.chance(0.4):
-        return _console(make, draw)
-    size = (draw.uniform(1.1, 1.6), 0.42, draw.uniform(0.78, 0.92))
-    rows = [Row(1, 3, "drawer"), Row(2, draw.choice((2, 3, 4)), "door")]
-    return _cabinet(make, size, rows, leg=draw.uniform(0.10, 0.20), marble=True)
-
-
-def _console(make: Maker, draw: Stream) -> None:
+    if not draw.chance(0.4):
+        size = (draw.uniform(1.1, 1.6), 0.42, draw.uniform(0.78, 0.92))
+        rows = [Row(1, 3, "drawer"), Row(2, draw.choice((2, 3, 4)), "door")]
+        plan = Carcass(size, rows, draw.uniform(0.10, 0.20))
+        return carcass(make, plan, _look(make, marble=True))
     width, depth, height = draw.uniform(1.0, 1.4), 0.34, draw.uniform(0.78, 0.86)
     base = make.metal() if draw.chance(0.5) else make.wood(axis=2)
-    make.board((0, 0, height - 0.017), (width, depth, 0.034), make.top(), radius=0.008)
+    make.board((0, 0, height - 0.017), (width, depth, 0.034), make.top(), 0.008)
     make.board((0, 0, height - 0.10), (width - 0.08, depth - 0.04, 0.13), make.wood())
     make.board((0, 0, 0.16), (width - 0.08, depth - 0.04, 0.02), base)
     spread = (width - 0.06, depth - 0.06)
-    make.legs(spread, (0, height - 0.03), (0.022, 0.017), base, splay=0, sides=4)
+    return make.legs(spread, height - 0.03, (0.022, 0.017), base, splay=0, sides=4)
 
 
 def tv_stand(make: Maker, draw: Stream) -> None:
@@ -305,14 +253,14 @@ def tv_stand(make: Maker, draw: Stream) -> None:
     rows = [Row(1, columns, kind)]
     if kind == "open":
         rows.append(Row(1, columns, "drawer"))
-    _cabinet(make, size, rows, leg=draw.uniform(0.08, 0.18), marble=True)
+    carcass(make, Carcass(size, rows, draw.uniform(0.08, 0.18)), _look(make, marble=True))
 
 
 def drawer_chest(make: Maker, draw: Stream) -> None:
     """10: nothing but drawers, three to five rows of one or two."""
     size = (draw.uniform(0.7, 1.1), 0.45, draw.uniform(0.85, 1.2))
     rows = [Row(1, draw.integers(1, 3), "drawer")] * draw.integers(3, 6)
-    _cabinet(make, size, rows, leg=draw.uniform(0.05, 0.14))
+    carcass(make, Carcass(size, rows, draw.uniform(0.05, 0.14)), _look(make))
 
 
 def shelf(make: Maker, draw: Stream) -> None:
@@ -321,12 +269,10 @@ def shelf(make: Maker, draw: Stream) -> None:
     metal, wood = make.metal(), make.wood()
     colours = (make.palette.accent_colour, make.palette.second_fabric_colour, BOOK_COLOURS[3])
     things = [make.plain(colour) for colour in colours]
-    y, top = depth / 2 - 0.011, height - 0.011
-    for side in SIDES:
-        x = side * (width / 2 - 0.011)
-        make.add(tube([(x, -y, 0), (x, -y, top), (x, y, top), (x, y, 0)], 0.011, sides=8), metal)
-    for y in (-depth / 2 + 0.011, depth / 2 - 0.011):
-        make.bar((-width / 2, y, top), (width / 2, y, top), 0.011, metal)
+    x, y, top = width / 2 - 0.011, depth / 2 - 0.011, height - 0.011
+    make.bar([(x, -y, 0), (x, -y, top), (x, y, top), (x, y, 0)], 0.011, metal, both=True)
+    for end in (-y, y):
+        make.bar([(-width / 2, end, top), (width / 2, end, top)], 0.011, metal)
     for z in np.linspace(0.12, height - 0.28, draw.integers(4, 6)):
         make.board((0, 0, z), (width - 0.02, depth - 0.02, 0.022), wood)
         start = draw.uniform(-0.42, 0.0) * width
@@ -339,35 +285,29 @@ def wine_cabinet(make: Maker, draw: Stream) -> None:
     size, wood = (draw.uniform(0.75, 1.05), 0.36, draw.uniform(1.7, 2.1)), make.wood(axis=2)
     front = make.front(axis=2) if draw.chance(0.5) else wood
     rows = [Row(0.75, 1, "open"), Row(0.75, 1, "open"), Row(1.1, 1, "open"), Row(1.1, 2, "door")]
-    plan = Carcass(size, rows, body=wood, front=front, metal=make.metal(), top=wood)
-    carcass(make, plan)
-    glass = make.plain((0.85, 0.90, 0.92), specular=0.2, roughness=0.05)
+    plan = Carcass(size, rows, 0.08, "bar")
+    carcass(make, plan, Look(wood, front, make.metal(), wood))
+    crystal = make.plain((0.85, 0.90, 0.92), specular=0.2, roughness=0.05)
+    glass = [(0, 0), (0.035, 0), (0.035, 0.003), (0.005, 0.012), (0.005, 0.08), (0.033, 0.12)]
+    glass += [(0.036, 0.15), (0.030, 0.19), (0.027, 0.19), (0.030, 0.12), (0, 0.09)]
     upper, lower, rack, _, _ = plan.openings()
     for cell in (upper, lower):
-        _glasses(make, size[0], cell.z + 0.008, glass)
+        for x in np.linspace(-size[0] / 2 + 0.12, size[0] / 2 - 0.12, draw.integers(4, 7)):
+            centre = (x, draw.uniform(-0.06, 0.04), cell.z + 0.008)
+            make.add(crystal, lathe(glass, segments=14, centre=centre))
     bottles = [make.plain(colour, specular=0.08, roughness=0.1) for colour in BOTTLES]
-    _bottle_rack(make, plan, rack, bottles)
+    _bottle_rack(make, size[0], rack, bottles, wood)
 
 
-def _glasses(make: Maker, width: float, z: float, material: int) -> None:
-    """A row of stemmed glasses standing on a shelf."""
-    profile = [(0, 0), (0.035, 0), (0.035, 0.003), (0.005, 0.012), (0.005, 0.08), (0.033, 0.12)]
-    profile += [(0.036, 0.15), (0.030, 0.19), (0.027, 0.19), (0.030, 0.12), (0, 0.09)]
-    for x in np.linspace(-width / 2 + 0.12, width / 2 - 0.12, make.draw.integers(4, 7)):
-        centre = (x, make.draw.uniform(-0.06, 0.04), z)
-        make.add(lathe(profile, segments=14, centre=centre), material)
-
-
-def _bottle_rack(make: Maker, plan: Carcass, cell: Opening, bottles: list[int]) -> None:
+def _bottle_rack(make: Maker, width: float, cell: Opening, bottles: list[int], wood: int) -> None:
     """Crossed slats in three bays, bottles lying in the openings with their necks to the front."""
-    draw, width = make.draw, plan.size[0]
-    z, high, wide = cell.z, cell.height, (width - 0.06) / 3
+    draw, z, high, wide = make.draw, cell.z, cell.height, (width - 0.06) / 3
     profile = [(0, 0), (0.036, 0), (0.038, 0.006), (0.038, 0.19), (0.014, 0.25), (0.014, 0.30)]
     bottle = lathe([*profile, (0, 0.30)], segments=14).facing_front().moved(y=0.12)
     for bay in range(3):
         x = -width / 2 + 0.03 + wide * bay
         for low, top in ((z, z + high), (z + high, z)):
-            make.bar((x, -0.08, low), (x + wide, -0.08, top), 0.013, plan.body, sides=4)
+            make.bar([(x, -0.08, low), (x + wide, -0.08, top)], 0.013, wood, 4)
         for u, v in ((0.5, 0.2), (0.5, 0.8), (0.2, 0.5), (0.8, 0.5)):
             if draw.chance(0.8):
-                make.add(bottle.moved(x=x + wide * u, z=z + high * v), draw.choice(bottles))
+                make.add(draw.choice(bottles), bottle.moved(x=x + wide * u, z=z + high * v))

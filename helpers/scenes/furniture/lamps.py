@@ -7,46 +7,46 @@ import math
 from helpers.scenes.materials import DAYLIGHT, SHADE_CLOTH
 from helpers.scenes.pieces import Maker
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import cylinder, lathe, tube
+from helpers.scenes.shapes import cylinder, lathe, sphere
 
 
 def pendant_lamp(make: Maker, draw: Stream) -> None:
     """33: a cone or drum shade, a ring chandelier with candles, or a cluster of globes."""
     drop, metal = draw.uniform(0.55, 1.0), make.metal()
-    make.add(cylinder(0.06, -0.025, 0.0, segments=24), metal)
+    make.add(metal, cylinder(0.06, -0.025, 0.0, segments=24))
     hang = draw.choice((_cone, _drum, _chandelier, _globes))
-    hang(make, draw, drop, metal)
+    hang(make, draw, -drop, metal)
 
 
-def _cone(make: Maker, draw: Stream, drop: float, metal: int) -> None:
+def _cone(make: Maker, draw: Stream, z: float, metal: int) -> None:
     """A painted metal shade with the bulb showing below."""
-    radius, tall, z = draw.uniform(0.17, 0.26), draw.uniform(0.15, 0.26), -drop
+    radius, tall = draw.uniform(0.17, 0.26), draw.uniform(0.15, 0.26)
     colour = make.palette.accent_colour if draw.chance(0.5) else (0.93, 0.92, 0.90)
     inside = [(0, z - 0.02), (0.03, z - 0.02), (radius - 0.008, z - tall)]
     profile = [*inside, (radius, z - tall), (0.05, z - 0.03), (0.03, z), (0, z)]
     low = z - tall + 0.01
     bulb = [(0, low), (0.045, low + 0.02), (0.055, low + 0.06), (0.03, low + 0.10), (0, low + 0.11)]
-    make.bar((0, 0, z), (0, 0, 0), 0.004, metal, sides=6)
-    make.add(lathe(profile, segments=40), make.plain(colour, specular=0.05))
-    make.add(lathe(bulb, segments=18), make.glow(5.0))
+    make.bar([(0, 0, z), (0, 0, 0)], 0.004, metal, 6)
+    make.add(make.plain(colour, specular=0.05), lathe(profile, segments=40))
+    make.add(make.glow(5.0), lathe(bulb, segments=18))
 
 
-def _drum(make: Maker, draw: Stream, drop: float, metal: int) -> None:
+def _drum(make: Maker, draw: Stream, z: float, metal: int) -> None:
     """A glowing cloth drum carried by three spokes."""
-    r, z = draw.uniform(0.20, 0.30), -drop
+    r = draw.uniform(0.20, 0.30)
     profile = [(0.9 * r - 0.006, z), (r - 0.006, z - 0.26), (r, z - 0.26), (0.9 * r, z)]
-    make.bar((0, 0, z - 0.02), (0, 0, 0), 0.006, metal, sides=6)
-    make.add(lathe([*profile, profile[0]], segments=44), make.glow(1.5, SHADE_CLOTH))
+    make.bar([(0, 0, z - 0.02), (0, 0, 0)], 0.006, metal, 6)
+    make.add(make.glow(1.5, SHADE_CLOTH), lathe([*profile, profile[0]], segments=44))
     for k in range(3):
         x, y = 0.9 * r * math.cos(k * math.tau / 3), 0.9 * r * math.sin(k * math.tau / 3)
-        make.bar((0, 0, z - 0.02), (x, y, z - 0.02), 0.004, metal, sides=6)
+        make.bar([(0, 0, z - 0.02), (x, y, z - 0.02)], 0.004, metal, 6)
 
 
-def _chandelier(make: Maker, draw: Stream, drop: float, metal: int) -> None:
+def _chandelier(make: Maker, draw: Stream, z: float, metal: int) -> None:
     """Two rings one inside the other on thin wires, eight to fourteen candles."""
-    r, z, count = draw.uniform(0.32, 0.46), -drop, draw.integers(8, 15)
+    r, count = draw.uniform(0.32, 0.46), draw.integers(8, 15)
     glow = make.glow(5.0)
-    make.bar((0, 0, 0.5 * z), (0, 0, 0), 0.008, metal)
+    make.bar([(0, 0, 0.5 * z), (0, 0, 0)], 0.008, metal)
     make.hoop(z, r, 0.013, metal, count=48, sides=8)
     make.hoop(z - 0.05, 0.62 * r, 0.009, metal, count=36, sides=8)
     holder = [(0, -0.16), (0.008, -0.13), (0.009, -0.03), (0.014, -0.01), (0.014, 0.05), (0, 0.055)]
@@ -54,20 +54,20 @@ def _chandelier(make: Maker, draw: Stream, drop: float, metal: int) -> None:
     for k in range(count):
         x, y = r * math.cos(k / count * math.tau), r * math.sin(k / count * math.tau)
         if k % 2 == 0:
-            make.bar((x, y, z), (0, 0, 0.5 * z), 0.004, metal, sides=6)
-            make.bar((x, y, z), (0.62 * x, 0.62 * y, z - 0.05), 0.005, metal, sides=6)
-        make.add(lathe(holder, segments=8, centre=(x, y, z)), metal)
-        make.add(lathe(flame, segments=12, centre=(x, y, z)), glow)
+            make.bar([(x, y, z), (0, 0, 0.5 * z)], 0.004, metal, 6)
+            make.bar([(x, y, z), (0.62 * x, 0.62 * y, z - 0.05)], 0.005, metal, 6)
+        make.add(metal, lathe(holder, segments=8, centre=(x, y, z)))
+        make.add(glow, lathe(flame, segments=12, centre=(x, y, z)))
 
 
-def _globes(make: Maker, draw: Stream, drop: float, metal: int) -> None:
+def _globes(make: Maker, draw: Stream, low: float, metal: int) -> None:
     """Three to six balls on thin wires at three heights, most of them lit."""
     for k in range(draw.integers(3, 7)):
         away, radius = 0.06 + 0.05 * k, draw.uniform(0.06, 0.10)
-        x, y, z = away * math.cos(2.4 * k), away * math.sin(2.4 * k), -drop + 0.12 * (k % 3)
+        x, y, z = away * math.cos(2.4 * k), away * math.sin(2.4 * k), low + 0.12 * (k % 3)
         material = make.glow(2.5) if draw.chance(0.7) else metal
-        make.bar((x, y, z + radius - 0.005), (0.15 * x, 0.15 * y, -0.02), 0.003, metal, sides=6)
-        make.ball((x, y, z), radius, material)
+        make.bar([(x, y, z + radius - 0.005), (0.15 * x, 0.15 * y, -0.02)], 0.003, metal, 6)
+        make.add(material, sphere(radius, (x, y, z)))
 
 
 def ceiling_lamp(make: Maker, draw: Stream) -> None:
@@ -78,17 +78,15 @@ def ceiling_lamp(make: Maker, draw: Stream) -> None:
     if style == "disc":
         rim = [(0, -0.06), (0.97 * r, -0.06), (r, -0.05), (r, 0), (0, 0)]
         bowl = [(0, -0.11), (0.4 * r, -0.105), (0.7 * r, -0.088), (0.93 * r, -0.062)]
-        bowl += [(0.93 * r, -0.055), (0, -0.055)]
-        make.add(lathe(rim, segments=44), metal)
-        make.add(lathe(bowl, segments=44), glow)
+        make.add(metal, lathe(rim, segments=44))
+        make.add(glow, lathe([*bowl, (0.93 * r, -0.055), (0, -0.055)], segments=44))
     elif style == "square":
-        make.board((0, 0, -0.03), (2 * r, 2 * r, 0.06), metal, radius=0.006)
-        make.board((0, 0, -0.065), (1.8 * r, 1.8 * r, 0.02), glow, radius=0.006)
+        make.board((0, 0, -0.03), (2 * r, 2 * r, 0.06), metal, 0.006)
+        make.board((0, 0, -0.065), (1.8 * r, 1.8 * r, 0.02), glow, 0.006)
     else:
-        make.add(cylinder(0.1, -0.03, 0.0, segments=28), metal)
+        make.add(metal, cylinder(0.1, -0.03, 0.0, segments=28))
         count = draw.integers(4, 7)
         for k in range(count):
             x, y = r * math.cos(k / count * math.tau), r * math.sin(k / count * math.tau)
-            path = [(0, 0, -0.025), (0.6 * x, 0.6 * y, -0.06), (x, y, -0.1)]
-            make.add(tube(path, 0.007, sides=8), metal)
-            make.ball((x, y, -0.15), 0.055, glow)
+            make.bar([(0, 0, -0.025), (0.6 * x, 0.6 * y, -0.06), (x, y, -0.1)], 0.007, metal)
+            make.add(glow, sphere(0.055, (x, y, -0.15)))
