@@ -39,7 +39,7 @@ class EnsembleConfig:
     small_agreement: float = 0.5  # the same for masks smaller than small_area
     small_area: float = 32.0**2  # px
     coverage: float = 0.5  # exponent; 0: missing models do not matter, 1: as in box fusion
-    nms_sigma: float | None = 2.0  # of matrix NMS on the fused masks; None: leave scores alone
+    nms_sigma: float = 2.0  # of matrix NMS on the fused masks; 0: leave scores alone
     same_place: float = 0.9  # mask IoU of two classes from which the worse one is in doubt
     doubt: float = 0.8  # factor on its score
     max_detections: int = 100
@@ -67,12 +67,11 @@ def fuse(
 
     weights: how much each model is trusted, over 0 (default: all alike). Scores should mean the
     same in every model: calibrate them before. The order of the models does not matter. A single
-    model comes back as it is: there is nothing to agree on. Raises UserError when a weight is
-    missing or not positive, or masks are missing.
+    model comes back as it is: there is nothing to agree on.
     """
-    weights, config = _checked(members, weights), config or EnsembleConfig()
     if len(members) == 1:
         return members[0]
+    weights, config = weights or [1.0] * len(members), config or EnsembleConfig()
     size, side = members[0].image_size, max(member.masks.shape[-1] for member in members)
     clusters = _clusters(members, weights, config)
     if not all(cluster.on_one_grid for cluster in clusters):
@@ -92,7 +91,7 @@ def fuse(
 
 
 def ranked(detections: Detections) -> Detections:
-    """The same detections, best first; equal ones keep their order."""
+    """Best first; equal ones keep their order."""
     return detections[detections.scores.argsort(descending=True, stable=True)]
 
 
@@ -202,15 +201,6 @@ def _half(power: float) -> float:
     return 0.5 * power * (1 - 1e-6)
 
 
-def _checked(members: Sequence[Detections], weights: Sequence[float] | None) -> list[float]:
-    weights = [1.0] * len(members) if weights is None else list(weights)
-    if len(weights) != len(members) or not all(w > 0 and math.isfinite(w) for w in weights):
-        raise UserError(f"weights are {weights}: give {len(members)} numbers over 0")
-    if any(member.masks is None for member in members):
-        raise UserError("a model gave boxes without masks: an ensemble fuses soft masks")
-    return weights
-
-
 def _clusters(
     members: Sequence[Detections], weights: Sequence[float], config: EnsembleConfig
 ) -> list[Cluster]:
@@ -230,11 +220,12 @@ def _clusters(
         same = [cluster for cluster in clusters if cluster.label == one.label]
         overlaps = [cluster.overlap(hits, window) for cluster in same]
         small = int(hits.sum()) * step**2 < config.small_area
-        if not same or max(overlaps) < (config.small_agreement if small else config.agreement):
-            clusters.append(Cluster(one.label, grid))
-            clusters[-1].add(one, patch, window)
-        elif all(m.model != one.model for m in same[int(np.argmax(overlaps))].members):
-            same[int(np.argmax(overlaps))].add(one, patch, window)
+        best = same[int(np.argmax(overlaps))] if same else None
+        if best is None or max(overlaps) < (config.small_agreement if small else config.agreement):
+            best = Cluster(one.label, grid)
+            clusters.append(best)
+        if all(member.model != one.model for member in best.members):
+            best.add(one, patch, window)
     trust = math.fsum(weights)
     return sorted(clusters, key=lambda c: -c.score(trust, config.coverage))
 
@@ -261,8 +252,8 @@ def _scores(
     second class in the same place. clusters: best first."""
     trust = math.fsum(weights)
     scores = torch.tensor([c.score(trust, config.coverage) for c in clusters])
-    if config.nms_sigma is None or not clusters:
-        return scores.float()
+    if not clusters:
+        return scores
     labels = torch.tensor([cluster.label for cluster in clusters])
     overlaps = mask_overlaps(torch.stack([cluster.mask for cluster in clusters]).flatten(1))
     other = (labels[:, None] != labels) & (overlaps > config.same_place)
@@ -294,15 +285,10 @@ def _mean_mask(cluster: Cluster, box: Box, side: int) -> Tensor:
     if cluster.on_one_grid:
         mean = sum(s * member.mask for s, member in zip(shares, cluster.members, strict=True))
         return at_side(mean.clamp(max=1.0)[None], side)[0]
-    masks = [_resampled(member, box, side) for member in cluster.members]
-    return sum(s * mask for s, mask in zip(shares, masks, strict=True)).clamp(max=1.0)
-
-
-def _resampled(member: Candidate, box: Sequence[float], side: int) -> Tensor:
-    """(side, side): the member's mask on the points of a grid over another box."""
     place = (torch.arange(side, dtype=torch.float64) + 0.5) / side
     x, y = (box[axis] + place * (box[axis + 2] - box[axis]) for axis in (0, 1))
-    return sample(member.mask, member.box, x, y)
+    masks = [sample(member.mask, member.box, x, y) for member in cluster.members]
+    return sum(s * mask for s, mask in zip(shares, masks, strict=True)).clamp(max=1.0)
 
 
 def union_nms(

@@ -40,25 +40,6 @@ class Trained(Protocol):
     def model(self, test: TestConfig | None = None) -> nn.Module: ...
 
 
-@dataclass(frozen=True)
-class TrainedModel:
-    """A model that is no run of the run store, with the config and classes it was built for."""
-
-    module: nn.Module
-    config: ExperimentConfig
-    taxonomy: Taxonomy
-
-    def model(self, test: TestConfig | None = None) -> nn.Module:
-        """The module. UserError for other limits than it was built with."""
-        for name in ("score_threshold", "nms_threshold", "max_detections"):
-            built, asked = (getattr(t, name) for t in (self.config.test, test or self.config.test))
-            if built != asked:
-                raise UserError(
-                    f"the model was built with test.{name} {built}, not {asked}: build it with that"
-                )
-        return self.module
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Prediction(Detections):
     """Detections of one picture, best first, together with the picture: shows itself in a notebook.
@@ -106,7 +87,7 @@ class Prediction(Detections):
 
 
 class Predictor:
-    """Predicts single pictures with a run of the run store, or any `TrainedModel`.
+    """Predicts single pictures with a run of the run store, or the released model.
 
     test: other sizes, precision or test-time augmentation than the run's own.
     device: by default a GPU when there is one.

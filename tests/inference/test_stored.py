@@ -80,7 +80,7 @@ def test_processes_that_write_the_same_pictures_leave_them_whole(stored):
 
 
 def test_one_process_has_a_share_at_a_time(stored):
-    busy = pytest.raises(RunBusyError, match="give each its own --shard")
+    busy = pytest.raises(RunBusyError, match="shares/1-of-2 is being worked on")
     with stored.share(1, 2), stored.share(2, 2), busy, stored.share(1, 2):
         pass
     with stored.share(1, 2):
