@@ -20,7 +20,6 @@ COMMANDS = {
     "ladder": ("helpers.ladder.command", "measure the rows of the paper's tables, or check them"),
     "evaluate": ("helpers.run_evaluate", "score predictions, a run, or a data set itself"),
     "predict": ("helpers.run_predict", "predict pictures with a run, or with several, fused"),
-    "submit": ("helpers.evaluation.submission", "make the challenge's file of predictions"),
     "bench": ("helpers.tools.bench.command", "time the fast paths against what others offer"),
     "record": ("helpers.series.record", "put executed outputs into the committed notebooks"),
     "runs": ("helpers.run_command", "list the runs of the run store, or compare two of them"),

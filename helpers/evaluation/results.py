@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from helpers.data.rle import Box, Rle
 
 Results = Sequence[Mapping[str, Any]] | Mapping[str, Any]
+FIELDS = ("image_id", "category_id", "segmentation", "bbox", "score")  # of one result
 _SHOWN = 10
 
 
@@ -62,9 +63,8 @@ def result_list(results: Results) -> Sequence[Mapping[str, Any]]:
 
 def truth_as_results(truth: Mapping[str, Any], *, crowds: bool) -> list[dict[str, Any]]:
     """The annotations of plain COCO ground truth as results of score 1, with or without crowds."""
-    fields = ("image_id", "category_id", "segmentation", "bbox")
     return [
-        {**{field: annotation[field] for field in fields}, "score": 1.0}
+        {**{field: annotation[field] for field in FIELDS[:-1]}, "score": 1.0}
         for annotation in truth["annotations"]
         if crowds or not annotation["iscrowd"]
     ]

@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import batched_nms, box_iou
 
-from helpers.files import UserError
 from helpers.models.matrix_nms import mask_overlaps, matrix_nms
 from helpers.structures import Detections
 
@@ -44,12 +43,6 @@ class EnsembleConfig:
     doubt: float = 0.8  # factor on its score
     max_detections: int = 100
     mask_size: int = 112  # side of the fused masks, at least; no less than the members' own
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_score <= 1:
-            raise UserError(f"a least score of {self.min_score}: give one from 0 to 1")
-        if not (math.isfinite(self.coverage) and self.coverage >= 0):
-            raise UserError(f"a coverage of {self.coverage}: give an exponent of 0 or more")
 
 
 # Calibrated scores of a weak model are small, and members are cut to their best already: all take
