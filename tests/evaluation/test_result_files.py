@@ -1,5 +1,5 @@
-"""`evaluate`, submissions among them: files read in any form, matched with an annotation file by name, refused
-where a number or a submission would be wrong."""
+"""`evaluate`: files read in any form, matched with an annotation file by name, refused where a
+number or a submission would be wrong."""
 
 import json
 import zipfile
@@ -219,7 +219,7 @@ def _bytes(mask):
 
 def test_submissions_that_would_be_wrong_are_not_written(truth, results, tmp_path, capsys):
     path = tmp_path / "a.zip"
-    with pytest.raises(UserError, match="image_id 5"):
+    with pytest.raises(UserError, match="no picture 5"):
         write_submission([results[0] | {"image_id": 5}], truth, path)
     assert not path.exists()
     path.write_bytes(b"precious")
