@@ -22,7 +22,6 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from helpers.config import TestConfig, TtaConfig
-from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import picture_list
@@ -66,18 +65,12 @@ def drawn(stored: StoredPredictions, picture: Path) -> Path:
     """The one picture with its 20 best instances of score 0.5 and more, as a JPEG beside them."""
     from helpers.drawing import Overlay, Panel, grid  # only for those who look
 
-    [image], results = stored.about["images"], stored.results(stored.about["images"][0]["id"])
-    names = {c["id"]: c["name"] for c in stored.about["categories"]}
+    [image], names = (
+        stored.about["images"],
+        {c["id"]: c["name"] for c in stored.about["categories"]},
+    )
     size = (image["height"], image["width"])
-    boxes = np.array([r["bbox"] for r in results], float).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    found = Overlay(
-        masks=np.array([rle.decode(r["segmentation"]) for r in results], bool).reshape(-1, *size),
-        boxes=boxes,
-        category_ids=np.array([r["category_id"] for r in results], int),
-        names=tuple(names[r["category_id"]] for r in results),
-        scores=np.array([r["score"] for r in results], float),
-    ).best()
+    found = Overlay.of_results(stored.results(image["id"]), names, size).best()
     panel = Panel(np.asarray(read_picture(picture)), overlay=found)
     _, content = grid([panel], columns=1, alt=picture.name, cell=11.0).encoded()
     file = stored.folder / f"{picture.stem}-masks.jpg"

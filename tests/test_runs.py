@@ -18,10 +18,10 @@ from helpers.files import RunBusyError, StorageError, UserError, locked
 from helpers.inference.predict import predict_index
 from helpers.run_command import runs_table
 from helpers.run_store import find_run, list_runs
-from helpers.run_train import command_of
 from helpers.runs import Preview, get_or_train
 from helpers.training.checkpoint import load_newest
 from helpers.training.interrupt import Interrupted
+from tests.command_line import command_of
 
 SIDE = 64
 
