@@ -18,7 +18,7 @@ COMMANDS = {
     "train": ("helpers.run_train", "train a config, or continue where it stopped"),
     "step-times": ("helpers.tools.step_times", "time the parts of a training step"),
     "ladder": ("helpers.ladder.command", "measure the rows of the paper's tables, or check them"),
-    "evaluate": ("helpers.run_evaluate", "score predictions, a run, or a data set itself"),
+    "evaluate": ("helpers.run_evaluate", "score predictions or a run, or make a submission"),
     "predict": ("helpers.run_predict", "predict pictures with a run, or with several, fused"),
     "bench": ("helpers.tools.bench.command", "time the fast paths against what others offer"),
     "record": ("helpers.series.record", "put executed outputs into the committed notebooks"),

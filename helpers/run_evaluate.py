@@ -1,5 +1,5 @@
-"""`python -m helpers evaluate`: score a result file, a run, or a data set against itself; or make
-the file that the 3D-FUTURE challenge asks for of the results."""
+"""`python -m helpers evaluate`: score a result file or a run, or make of the results the file that
+the 3D-FUTURE challenge asks for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--results", type=Path, help="a COCO list, the challenge's form, or a folder of `predict`")
     add("--run", dest="run_name", metavar="NAME",  # `run` is the function to call
         help="a trained run; without --annotations, its own validation split")  # fmt: skip
-    add("--ground-truth", action="store_true", help="the ground truth against itself")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,12 +42,7 @@ def run(args: argparse.Namespace) -> int:
         return _submit(args)
     from helpers.evaluation.average_precision import evaluate
 
-    if args.run_name:
-        index, results, matched = _from_run(args)
-    elif args.results:
-        index, results, matched = _from_results(args)
-    else:
-        index, results, matched = _from_truth(args)
+    index, results, matched = _from_run(args) if args.run_name else _from_results(args)
     print(matched, file=sys.stderr if args.json else sys.stdout)
     evaluation = evaluate(index, results, preset=args.preset)
     print(json.dumps(evaluation.to_dict(), indent=2) if args.json else evaluation)
@@ -96,16 +90,6 @@ def _from_results(args: argparse.Namespace) -> Scored:
     file = results_file(args.results)
     index = _read(args, args.label_space or about_results(file).get("label_space", "fine"))
     return index, *matched_results(file, index.to_coco())
-
-
-def _from_truth(args: argparse.Namespace) -> Scored:
-    from helpers.evaluation.average_precision import Preset
-    from helpers.evaluation.results import truth_as_results
-
-    index = _read(args, args.label_space or "fine")
-    crowds = not Preset.named(args.preset).ignore_crowds
-    results = truth_as_results(index.to_coco(), crowds=crowds)
-    return index, results, f"{args.annotations} against itself: {len(index)} pictures"
 
 
 def _read(

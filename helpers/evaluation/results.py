@@ -59,15 +59,6 @@ def result_list(results: Results) -> Sequence[Mapping[str, Any]]:
     return results
 
 
-def truth_as_results(truth: Mapping[str, Any], *, crowds: bool) -> list[dict[str, Any]]:
-    """The annotations of plain COCO ground truth as results of score 1, with or without crowds."""
-    return [
-        {**{field: annotation[field] for field in FIELDS[:-1]}, "score": 1.0}
-        for annotation in truth["annotations"]
-        if crowds or not annotation["iscrowd"]
-    ]
-
-
 def _rank(result: Mapping[str, Any]) -> tuple:
     mask = result["segmentation"]["counts"] if "segmentation" in result else ""
     return result["image_id"], result["category_id"], -result["score"], mask, result["bbox"]

@@ -32,8 +32,6 @@ from helpers.files import TEMPORARY, UserError, locked, make_folder, replace_fil
 from helpers.inference.predict import detect_index, to_results
 from helpers.structures import Detections
 
-_SHOWN = 120  # characters of two values that differ; longer ones, as digests, are not shown
-
 
 @dataclass(frozen=True)
 class StoredPredictions:
@@ -46,8 +44,8 @@ class StoredPredictions:
         """The folder for predictions of what `about` says, made if it is not there.
 
         about: plain values for JSON, with `images` and `categories` as in COCO; `ids` is "invented"
-        where the image ids are not those of an annotation file. Raises UserError, with old and new
-        values, when the folder holds predictions of anything else, or other files.
+        where the image ids are not those of an annotation file. Raises UserError, naming what
+        differs, when the folder holds predictions of anything else, or other files.
         """
         stored, about = StoredPredictions(folder), json.loads(json.dumps(about))
         if folder.exists() and not folder.is_dir():
@@ -58,11 +56,11 @@ class StoredPredictions:
                 raise UserError(f"{folder} holds other files: give another folder with --output")
             write_json(stored._about, about)
         was = {"ids": "file"} | stored.about
-        other = _differences({key: was.get(key) for key in about}, about)
+        other = [key for key in about if was.get(key) != about[key]]
         if other:
             raise UserError(
-                f"{folder} holds predictions with {'; '.join(other)}: give another folder with "
-                "--output, or move that one away"
+                f"{folder} holds predictions with other {', '.join(other)}: give another folder "
+                "with --output, or move that one away"
             )
         return stored
 
@@ -199,14 +197,3 @@ def _read(path: Path, keys: set[str], remedy: str) -> dict[str, Any]:
     if not (isinstance(content, dict) and keys <= content.keys()):
         raise UserError(f"{path} is damaged: {remedy}, and the same `predict` makes it anew")
     return content
-
-
-def _differences(old: Any, new: Any, name: str = "") -> list[str]:
-    """What differs, by name: old and new value, or that it is another where these are long."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = {**old, **new}
-        return [w for k in keys for w in _differences(old.get(k), new.get(k), f"{name}.{k}")]
-    if old == new:
-        return []
-    name, values = name.strip("."), f"{json.dumps(old)}, asked {json.dumps(new)}"
-    return [f"{name} {values}" if len(values) <= _SHOWN else f"other {name}"]

@@ -169,29 +169,22 @@ def test_a_bare_list_is_matched_by_id(truth, results, file, tmp_path, capsys):
     assert "add --annotations" in refusal(capsys, *command)
 
 
-@pytest.mark.parametrize("space", ["fine", "super"])
-def test_ground_truth_scores_one(space, file, capsys):
-    words = ("--annotations", file, "--ground-truth", "--label-space", space)
-    found, _ = scores_of(capsys, *words)
-    assert [scores["AP"] for scores in found["metrics"].values()] == [1, 1, 1]
-    assert len(found["classes"]) == (4 if space == "fine" else 2)
-
-
 def test_a_folder_of_a_data_set_is_read_as_its_file(truth, results, tmp_path, capsys):
     (tmp_path / "set" / "valid").mkdir(parents=True)
     (tmp_path / "set" / "valid" / "_annotations.coco.json").write_text(json.dumps(truth))
-    found, _ = scores_of(capsys, "--annotations", tmp_path / "set", "--ground-truth")
-    assert found["metrics"]["segm"]["AP"] == 1
-    words = ("evaluate", "--annotations", tmp_path / "set", "--split", "test", "--ground-truth")
-    assert "--split val" in refusal(capsys, *words)
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    words = ("--results", tmp_path / "results.json", "--annotations", tmp_path / "set")
+    found, _ = scores_of(capsys, *words)
+    assert found == evaluate(truth, results).to_dict()
+    assert "--split val" in refusal(capsys, "evaluate", *words, "--split", "test")
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--ground-truth"], "--annotations is missing"),
+        (["--results", __file__], "--annotations is missing"),
         (["--run", "no-such-run"], "no-such-run"),
-        (["--annotations", "/no/such/file.json", "--ground-truth"], "/no/such/file.json"),
+        (["--annotations", "/no/such/file.json", "--results", __file__], "/no/such/file.json"),
         (["--results", "/no/such/folder"], "/no/such/folder is missing"),
     ],
 )
