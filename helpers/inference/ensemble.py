@@ -24,6 +24,7 @@ from helpers.models.matrix_nms import mask_overlaps, matrix_nms
 from helpers.structures import Detections
 
 GRID_SIDE = 400  # cells along the longer side where masks are compared; 3 px each at 1200
+SAME_BOX, FLOOR, KEPT = 0.5, 0.001, 100  # of the baselines: box IoU, least score, detections
 
 Box = tuple[float, float, float, float]  # xyxy, pixels
 
@@ -261,15 +262,13 @@ def _fused_box(cluster: Cluster, size: tuple[int, int]) -> Box | None:
         return cluster.members[0].box
     boxes = np.array([member.box for member in cluster.members])
     (left, top), (right, bottom) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    first_column, x = _centres(left, right, size[1])
-    first_row, y = _centres(top, bottom, size[0])
+    (_, x), (_, y) = _centres(left, right, size[1]), _centres(top, bottom, size[0])
     total = sum(m.power * sample(m.mask, m.box, x, y) for m in cluster.members)
-    hits = total >= _half(cluster.power)
-    columns, rows = (hits.any(dim=axis).nonzero().flatten().tolist() for axis in (0, 1))
-    if not rows:
+    rows, columns = (total >= _half(cluster.power)).nonzero(as_tuple=True)
+    if not len(rows):
         return None
-    low = float(first_column + columns[0]), float(first_row + rows[0])
-    return *low, float(first_column + columns[-1] + 1), float(first_row + rows[-1] + 1)
+    low, high = (x[columns.min()], y[rows.min()]), (x[columns.max()], y[rows.max()])
+    return *(float(v) - 0.5 for v in low), *(float(v) + 0.5 for v in high)
 
 
 def _mean_mask(cluster: Cluster, box: Box, side: int) -> Tensor:
@@ -284,28 +283,18 @@ def _mean_mask(cluster: Cluster, box: Box, side: int) -> Tensor:
     return sum(s * mask for s, mask in zip(shares, masks, strict=True)).clamp(max=1.0)
 
 
-def union_nms(
-    members: Sequence[Detections], *, iou: float = 0.5, max_detections: int = 100
-) -> Detections:
-    """All detections, without those that overlap a better one of their class by a box IoU > iou."""
+def union_nms(members: Sequence[Detections]) -> Detections:
+    """All detections, without those that overlap a better one of their class by more than half."""
     pool = _pooled(members)
-    kept = batched_nms(pool.boxes, pool.scores, pool.labels, iou)
-    return pool[kept[:max_detections]]
+    return pool[batched_nms(pool.boxes, pool.scores, pool.labels, SAME_BOX)[:KEPT]]
 
 
-def weighted_soft_nms(
-    members: Sequence[Detections],
-    weights: Sequence[float],
-    *,
-    iou: float = 0.5,
-    floor: float = 0.001,
-    max_detections: int = 100,
-) -> Detections:
+def weighted_soft_nms(members: Sequence[Detections], weights: Sequence[float]) -> Detections:
     """The challenge's first place: scores times the model's weight, then linear soft-NMS on boxes
     (Bodla et al., 2017).
 
     Each detection taken, best first, multiplies the scores of those of its class that it overlaps
-    by more than `iou` with 1 - IoU; what falls below `floor` is gone. Masks stay as they are.
+    by more than half with 1 - IoU; what falls below `FLOOR` is gone. Masks stay as they are.
     """
     pairs = zip(members, weights, strict=True)
     pool = _pooled([replace(member, scores=member.scores * weight) for member, weight in pairs])
@@ -314,10 +303,10 @@ def weighted_soft_nms(
     for _ in range(len(pool)):
         taken = torch.where(left, scores, -1.0).argmax()
         left[taken] = False
-        decay = torch.where(overlaps[taken] > iou, 1 - overlaps[taken], 1.0)
+        decay = torch.where(overlaps[taken] > SAME_BOX, 1 - overlaps[taken], 1.0)
         scores = torch.where(left, scores * decay, scores)
-    order = scores.argsort(descending=True, stable=True)[:max_detections]
-    return replace(pool, scores=scores)[order[scores[order] >= floor]]
+    best = ranked(replace(pool, scores=scores))[:KEPT]
+    return best[best.scores >= FLOOR]
 
 
 def _pooled(members: Sequence[Detections]) -> Detections:
