@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,12 +123,18 @@ def _submit(args: argparse.Namespace) -> int:
     if args.results is None:
         raise UserError("a submission is made of --results: predict the test pictures first")
     file = results_file(args.results)
-    about = about_results(file)
-    _refuse_supercategories(file, about)
+    about, config = about_results(file), file.with_name("config.json")  # the latter of a run
+    space = about or (read_json(config).get("data", {}) if config.exists() else {})
+    if space.get("label_space") == "super":
+        raise UserError(
+            f"{file} holds super-categories: the challenge wants its 34 categories, predict with "
+            'a run of label_space "fine"'
+        )
     if args.annotations is not None:
         from helpers.data.coco import read_index
 
-        truth = read_index(args.annotations, mode="predict", check_images=False).to_coco()
+        pictures, _ = split_files(args.annotations.expanduser(), None, args.split)
+        truth = read_index(pictures, mode="predict", check_images=False).to_coco()
         results, told = matched_results(file, truth)
         print(told)
     elif about and about.get("ids") != "invented":
@@ -137,17 +142,6 @@ def _submit(args: argparse.Namespace) -> int:
     else:
         raise UserError(f"{file}: add --annotations, the data set's file, to have its image ids")
     write_submission(results, truth, args.submission.expanduser())
-    pictures = len({row["image_id"] for row in results})
-    print(f"{args.submission}: {len(results)} instances in {pictures} pictures")
+    shown = len({row["image_id"] for row in results})
+    print(f"{args.submission}: {len(results)} instances in {shown} pictures")
     return 0
-
-
-def _refuse_supercategories(file: Path, about: Mapping[str, Any]) -> None:
-    config = file.with_name("config.json")  # of a run
-    if not about and config.exists():
-        about = read_json(config).get("data", {})
-    if about.get("label_space") == "super":
-        raise UserError(
-            f"{file} holds super-categories: the challenge wants its 34 categories, predict with "
-            'a run of label_space "fine"'
-        )
