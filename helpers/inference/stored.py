@@ -51,8 +51,9 @@ class StoredPredictions:
         if folder.exists() and not folder.is_dir():
             raise UserError(f"{folder} is a file: give a folder with --output")
         make_folder(folder)
+        names = [path.name for path in folder.iterdir()]  # first: others may begin just now
         if not stored._about.exists():
-            if any(not path.name.endswith(TEMPORARY) for path in folder.iterdir()):
+            if any(not name.endswith(TEMPORARY) for name in names):
                 raise UserError(f"{folder} holds other files: give another folder with --output")
             write_json(stored._about, about)
         was = {"ids": "file"} | stored.about
