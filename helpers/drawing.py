@@ -6,8 +6,9 @@ N instances, H x W pixels of the picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -17,6 +18,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from scipy import ndimage
 
+from helpers.data import rle
 from helpers.drawing_style import (
     STYLE,
     Picture,
@@ -46,6 +48,23 @@ class Overlay:
 
     def __len__(self) -> int:
         return len(self.category_ids)
+
+    @staticmethod
+    def of_results(
+        results: Sequence[Mapping[str, Any]], names: Mapping[int, str], size: tuple[int, int]
+    ) -> Overlay:
+        """COCO results of one picture of `size` (height, width), in their order; names: of the
+        categories by id."""
+        boxes = np.array([rle.bbox(r["segmentation"]) for r in results], float).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        masks = np.array([rle.decode(r["segmentation"]) for r in results], bool)
+        return Overlay(
+            masks=masks.reshape(-1, *size),
+            boxes=boxes,
+            category_ids=np.array([r["category_id"] for r in results], np.int64),
+            names=tuple(names[r["category_id"]] for r in results),
+            scores=np.array([r["score"] for r in results], np.float64),
+        )
 
     def keep(self, rows: np.ndarray) -> Overlay:
         """The given rows (indices or a bool mask), in that order."""

@@ -62,7 +62,7 @@ def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
     Raises StorageError when the folder is full or cannot be written.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")  # others may write it, too
     try:
         with temporary.open("wb") as file:
             write(file)
@@ -115,9 +115,8 @@ def locked(folder: Path) -> Iterator[None]:
             holder = file.read()
             if _is_alive(holder) or time.monotonic() > patience:
                 raise RunBusyError(
-                    f"run {folder.name} is being worked on by {holder or 'somebody'}: wait until "
-                    "it has finished (the same call then returns its result), or stop it (the "
-                    "same call then goes on from its checkpoint)"
+                    f"{folder} is being worked on by {holder or 'somebody'}: wait until it has "
+                    "finished, or stop it; the same call then goes on from what is stored"
                 )
             time.sleep(0.2)
         file.truncate(0)

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from helpers.evaluation.average_precision import Evaluation
     from helpers.evaluation.bootstrap import Difference
 
-_UNPRINTABLE = ("annotations", "classes")  # a digest, a whole taxonomy
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `runs`."""
@@ -75,22 +73,23 @@ def compare(a: Run, b: Run, *, samples: int = 1000, seed: int = 0) -> str:
         paired_difference(index, *found, preset=preset, kind=kind, samples=samples, seed=seed)
         for kind in ("segm", "boundary")
     )
-    parts = [
-        f"a: {a.name}, {_spent(a)}",
-        f"b: {b.name}, {_spent(b)}",
-        "\nconfig, where it differs",
-        _lines(config_changes(a, b), "nowhere: the same config under two names"),
-        f"\nscores in per cent on {len(index)} pictures of {data.name} "
-        f"({data.label_space} classes)",
-        scores.to_string(na_rep="-"),
-        f"\nb less a; in brackets where 95 % of {samples} draws of the pictures lie",
-        f"mask AP      {_verdict(masks)}",
-        f"boundary AP  {_verdict(outlines)}",
-        "One training each: what another seed would change is not in these intervals.",
-        "\npictures that differ most (mask AP of the picture alone)",
-        _lines(most_different(masks), "none: all score alike"),
-    ]
-    return "\n".join(parts)
+    return f"""\
+a: {a.name}, {_spent(a)}
+b: {b.name}, {_spent(b)}
+
+config, where it differs
+{_lines(config_changes(a, b), "nowhere: the same config under two names")}
+
+scores in per cent on {len(index)} pictures of {data.name} ({data.label_space} classes)
+{scores.to_string(na_rep="-")}
+
+b less a; in brackets where 95 % of {samples} draws of the pictures lie
+mask AP      {_verdict(masks)}
+boundary AP  {_verdict(outlines)}
+One training each: what another seed would change is not in these intervals.
+
+pictures that differ most (mask AP of the picture alone)
+{_lines(most_different(masks), "none: all score alike")}"""
 
 
 def most_different(masks: Difference, count: int = 5) -> pd.DataFrame:
@@ -134,13 +133,12 @@ def _scores(run: Run, preset: str) -> Evaluation:
 
 def _check_alike(a: Run, b: Run) -> None:
     one, other = _validated_on(a), _validated_on(b)
-    for what, value in one.items():
-        if value != other[what]:
-            values = "" if what in _UNPRINTABLE else f" ({value} and {other[what]})"
-            raise UserError(
-                f"{a.name} and {b.name} can not be compared: they were validated with different "
-                f"{what}{values}; evaluate both on one set with `python -m helpers evaluate --run`"
-            )
+    wrong = [what for what, value in one.items() if value != other[what]]
+    if wrong:
+        raise UserError(
+            f"{a.name} and {b.name} can not be compared: they were validated with different "
+            f"{', '.join(wrong)}; evaluate both on one set with `python -m helpers evaluate --run`"
+        )
 
 
 def _validated_on(run: Run) -> dict[str, object]:

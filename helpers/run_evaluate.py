@@ -1,4 +1,5 @@
-"""`python -m helpers evaluate`: score a result file, a run, or a data set against itself."""
+"""`python -m helpers evaluate`: score a result file or a run, or make of the results the file that
+the 3D-FUTURE challenge asks for."""
 
 from __future__ import annotations
 
@@ -8,56 +9,58 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.files import UserError
+from helpers.files import UserError, read_json
 
 if TYPE_CHECKING:
     from helpers.data.index import InstanceIndex
     from helpers.data.taxonomy import Taxonomy
 
+SPLIT = "of a data set's folder (default: val)"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `evaluate`."""
-    parser.add_argument(
-        "--annotations", type=Path, help="ground truth: a COCO-style file, or a data set's folder"
-    )
-    parser.add_argument("--images", type=Path, help="its image folder (default: the file's own)")
-    parser.add_argument("--split", default="val", help="of a data set's folder (default: val)")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "--results",
-        type=Path,
-        help="a COCO list, the challenge's form, or a folder that `predict` made",
-    )
-    what.add_argument(
-        "--run",
-        dest="run_name",  # `run` is the function to call
-        metavar="NAME",
-        help="a trained run; without --annotations, its own validation split",
-    )
-    what.add_argument("--ground-truth", action="store_true", help="the ground truth against itself")
-    parser.add_argument("--preset", choices=("coco", "future3d"), default="coco")
-    parser.add_argument(
-        "--label-space",
-        choices=("fine", "super"),
-        help="of a file; default: that of the results, else fine",
-    )
-    parser.add_argument("--json", action="store_true", help="print all numbers for machines")
+    add = parser.add_argument
+    add("--annotations", type=Path, help="ground truth: a COCO-style file, or a data set's folder")
+    add("--images", type=Path, help="its image folder (default: the file's own)")
+    add("--split", default="val", help=SPLIT)
+    add("--preset", choices=("coco", "future3d"), default="coco")
+    add("--label-space", choices=("fine", "super"), help="of a file (default: the results')")
+    add("--json", action="store_true", help="print all numbers for machines")
+    add("--submission", type=Path, metavar="ZIP", help="score nothing: write --results as the file "
+        "that the challenge asks for; --annotations for its pictures and their ids")  # fmt: skip
+    add = parser.add_mutually_exclusive_group(required=True).add_argument
+    add("--results", type=Path, help="a COCO list, the challenge's form, or a folder of `predict`")
+    add("--run", dest="run_name", metavar="NAME",  # `run` is the function to call
+        help="a trained run; without --annotations, its own validation split")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what is scored against what, and the scores. UserError when they can not be had."""
+    if args.submission is not None:
+        return _submit(args)
     from helpers.evaluation.average_precision import evaluate
 
-    if args.run_name:
-        index, results, matched = _from_run(args)
-    elif args.results:
-        index, results, matched = _from_results(args)
-    else:
-        index, results, matched = _from_truth(args)
+    index, results, matched = _from_run(args) if args.run_name else _from_results(args)
     print(matched, file=sys.stderr if args.json else sys.stdout)
     evaluation = evaluate(index, results, preset=args.preset)
     print(json.dumps(evaluation.to_dict(), indent=2) if args.json else evaluation)
     return 0
+
+
+def split_files(path: Path, images: Path | None, split: str) -> tuple[Path, Path | None]:
+    """An annotation file and its image folder: those given, or those of one split where `path` is
+    the folder of a data set. UserError with the splits there are for another one."""
+    from helpers.data.layouts import find_dataset
+
+    if not path.is_dir():
+        return path, images
+    found = find_dataset(path)
+    if "all" not in found and split not in found:
+        known = ", ".join(sorted(found))
+        raise UserError(f"{path} has no split {split!r}: choose --split {known}")
+    annotations, folder = found.get("all") or found[split]
+    return annotations, images or folder
 
 
 Scored = tuple["InstanceIndex", list[dict[str, Any]], str]  # truth, results, what was matched
@@ -83,19 +86,9 @@ def _from_run(args: argparse.Namespace) -> Scored:
 def _from_results(args: argparse.Namespace) -> Scored:
     from helpers.evaluation.result_files import about_results, matched_results, results_file
 
-    file = results_file(args.results.expanduser())
+    file = results_file(args.results)
     index = _read(args, args.label_space or about_results(file).get("label_space", "fine"))
     return index, *matched_results(file, index.to_coco())
-
-
-def _from_truth(args: argparse.Namespace) -> Scored:
-    from helpers.evaluation.average_precision import Preset
-    from helpers.evaluation.results import truth_as_results
-
-    index = _read(args, args.label_space or "fine")
-    crowds = not Preset.named(args.preset).ignore_crowds
-    results = truth_as_results(index.to_coco(), crowds=crowds)
-    return index, results, f"{args.annotations} against itself: {len(index)} pictures"
 
 
 def _read(
@@ -106,22 +99,49 @@ def _read(
     taxonomy: Taxonomy | None = None,
 ) -> InstanceIndex:
     from helpers.data.coco import read_index
-    from helpers.data.layouts import find_dataset
 
     if args.annotations is None:
         raise UserError("--annotations is missing: give the ground truth's file")
-    annotations, images = args.annotations.expanduser(), args.images
-    if annotations.is_dir():
-        found = find_dataset(annotations)
-        pair = found.get("all", found.get(args.split))
-        if pair is None:
-            known = ", ".join(sorted(found))
-            raise UserError(f"{annotations} has no split {args.split!r}: choose --split {known}")
-        annotations, images = pair[0], images or pair[1]
     return read_index(
-        annotations,
-        images,
+        *split_files(args.annotations.expanduser(), args.images, args.split),
         label_space=label_space,
         check_images=check_images or args.images is not None,
         taxonomy=taxonomy,
     )
+
+
+def _submit(args: argparse.Namespace) -> int:
+    """Write the results as a submission and say what it holds."""
+    from helpers.evaluation.result_files import (
+        about_results,
+        matched_results,
+        read_results,
+        results_file,
+        write_submission,
+    )
+
+    if args.results is None:
+        raise UserError("a submission is made of --results: predict the test pictures first")
+    file = results_file(args.results)
+    about, config = about_results(file), file.with_name("config.json")  # the latter of a run
+    space = about or (read_json(config).get("data", {}) if config.exists() else {})
+    if space.get("label_space") == "super":
+        raise UserError(
+            f"{file} holds super-categories: the challenge wants its 34 categories, predict with "
+            'a run of label_space "fine"'
+        )
+    if args.annotations is not None:
+        from helpers.data.coco import read_index
+
+        pictures, _ = split_files(args.annotations.expanduser(), None, args.split)
+        truth = read_index(pictures, mode="predict", check_images=False).to_coco()
+        results, told = matched_results(file, truth)
+        print(told)
+    elif about and about.get("ids") != "invented":
+        truth, results = about, read_results(file)
+    else:
+        raise UserError(f"{file}: add --annotations, the data set's file, to have its image ids")
+    write_submission(results, truth, args.submission.expanduser())
+    shown = len({row["image_id"] for row in results})
+    print(f"{args.submission}: {len(results)} instances in {shown} pictures")
+    return 0

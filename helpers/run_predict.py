@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import get_args
 
 from helpers.config import Precision
+from helpers.run_evaluate import SPLIT
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("words", metavar="RUN", nargs="+", help="a run: its name or how it begins; or PICTURES")
     add("--images", type=Path, help="image folder of an annotation file")
-    add("--split", default="val", help="of a data set's folder (default: val)")
+    add("--split", default="val", help=SPLIT)
     add("--tta", action="store_true", help="test-time augmentation: slower, better")
     add("--tta-sizes", type=int, nargs="+", metavar="PX", help="its short sides; turns it on, too")
     add("--merge", choices=("max", "mean", "vote"), help="how views join; turns it on, too")
@@ -48,17 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, metavar="FOLDER", help="default: by run and data")
     add("--device", help="e.g. cpu or cuda:1; default: a GPU of its own, else cpu")
     add = parser.add_argument_group("several runs").add_argument
-    add("--method", choices=("fuse", "union", "soft-nms"), default="fuse", help="fuse masks, or "
-        "pool unfused detections by NMS or the soft-NMS of the first place")  # fmt: skip
     add("--weights", type=float, nargs="+", metavar="W", help="trust in each of them")
     add("--held-out", metavar="NAME", help="learn score calibration and weights from predictions "
         "of other pictures: the folder of that name beside each run's")  # fmt: skip
     add("--truth", type=Path, help="annotations of the held-out pictures")
     add("--preset", choices=("coco", "future3d"), default="coco", help="of their mAP")
-    add("--coverage", type=float, metavar="C", help="how much a thing suffers that few models find "
-        "(default: 0.5; 0: not at all)")  # fmt: skip
-    add("--min-score", type=float, metavar="S", help="least score of a detection to take part "
-        "(default: 0.02; with --held-out all, as calibrated scores are small)")  # fmt: skip
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -23,35 +22,26 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from helpers.config import TestConfig, TtaConfig
-from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.data.layouts import find_dataset, picture_list
+from helpers.data.layouts import picture_list
 from helpers.data.pictures import is_picture, read_picture
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
-from helpers.evaluation.result_files import comparable_names, matched_results, results_file
+from helpers.evaluation.result_files import match_pictures, matched_results, results_file
 from helpers.files import UserError, outputs_dir, replace_file
 from helpers.inference.calibration import Isotonic, calibration_of
-from helpers.inference.ensemble import (
-    CALIBRATED,
-    EnsembleConfig,
-    calibrated,
-    fuse,
-    model_weights,
-    union_nms,
-    weighted_soft_nms,
-)
+from helpers.inference.ensemble import CALIBRATED, EnsembleConfig, calibrated, fuse, model_weights
 from helpers.inference.predict import to_results
 from helpers.inference.predictor import checked_device
 from helpers.inference.released import Released
 from helpers.inference.stored import StoredPredictions, predict_missing
 from helpers.inference.tta import require_two_stages
 from helpers.models.precision import autocast_dtype
+from helpers.run_evaluate import split_files
 from helpers.run_store import Run, find_run
 from helpers.structures import Detections
 
-SHOWN = 3  # pictures named in an error
 Model = Run | Released
 
 
@@ -75,18 +65,12 @@ def drawn(stored: StoredPredictions, picture: Path) -> Path:
     """The one picture with its 20 best instances of score 0.5 and more, as a JPEG beside them."""
     from helpers.drawing import Overlay, Panel, grid  # only for those who look
 
-    [image], results = stored.about["images"], stored.results(stored.about["images"][0]["id"])
-    names = {c["id"]: c["name"] for c in stored.about["categories"]}
+    [image], names = (
+        stored.about["images"],
+        {c["id"]: c["name"] for c in stored.about["categories"]},
+    )
     size = (image["height"], image["width"])
-    boxes = np.array([r["bbox"] for r in results], float).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    found = Overlay(
-        masks=np.array([rle.decode(r["segmentation"]) for r in results], bool).reshape(-1, *size),
-        boxes=boxes,
-        category_ids=np.array([r["category_id"] for r in results], int),
-        names=tuple(names[r["category_id"]] for r in results),
-        scores=np.array([r["score"] for r in results], float),
-    ).best()
+    found = Overlay.of_results(stored.results(image["id"]), names, size).best()
     panel = Panel(np.asarray(read_picture(picture)), overlay=found)
     _, content = grid([panel], columns=1, alt=picture.name, cell=11.0).encoded()
     file = stored.folder / f"{picture.stem}-masks.jpg"
@@ -134,7 +118,9 @@ def _member(name: str, data: Path | None, args: argparse.Namespace, *, fused: bo
     given = StoredPredictions(Path(name).expanduser())
     if (given.folder / "about.json").exists():
         return _given(given)
-    device = checked_device(args.device or _device(args.shard[0]))
+    gpus = torch.cuda.device_count()
+    own = f"cuda:{(args.shard[0] - 1) % gpus}" if gpus else "cpu"
+    device = checked_device(args.device or own)
     trained = _trained(name)
     index, ids = _index(data, args, trained)
     test = trained.config.test
@@ -143,7 +129,7 @@ def _member(name: str, data: Path | None, args: argparse.Namespace, *, fused: bo
     model, soft = trained.model(), args.soft or fused
     if test.tta is not None:
         require_two_stages(model)
-    folder = _folder(trained, data, args, test, soft)
+    folder = _folder(trained, data, args.split, test, soft)
     folder = folder if args.output is None or fused else args.output.expanduser()
     coco = replace(index, annotation_ids=index.annotation_ids[:0]).to_coco()
     about = {
@@ -187,7 +173,6 @@ def _given(stored: StoredPredictions) -> Member:
 class Fusion:
     """How detections of several models become one set."""
 
-    method: str
     weights: tuple[float, ...]
     calibrations: tuple[Isotonic | None, ...]
     config: EnsembleConfig
@@ -195,10 +180,6 @@ class Fusion:
     def __call__(self, found: Sequence[Detections]) -> Detections:
         pairs = zip(found, self.calibrations, strict=True)
         found = [one if c is None else calibrated(one, c(one.scores)) for one, c in pairs]
-        if self.method == "union":
-            return union_nms(found)
-        if self.method == "soft-nms":
-            return weighted_soft_nms(found, self.weights)
         return fuse(found, weights=self.weights, config=self.config)
 
 
@@ -217,14 +198,17 @@ def _fused(members: Sequence[Member], args: argparse.Namespace) -> StoredPredict
         "ids": base.about.get("ids", "file"),
         **{key: base.about[key] for key in ("label_space", "images", "categories")},
     }
-    folder = args.output.expanduser() if args.output else _ensemble_folder(about, base)
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
+    folder = outputs_dir() / "predictions" / f"ensemble-{digest}" / base.folder.name
+    folder = args.output.expanduser() if args.output else folder
     stored, (number, of) = StoredPredictions.open(folder, about), args.shard
     with stored.share(number, of):
-        done = stored.done()
-        missing = [i for i in base.ids[number - 1 :: of] if i not in done]
+        mine = set(base.ids[number - 1 :: of])
+        missing = [image_id for image_id in stored.missing() if image_id in mine]
         for member, ids in zip(members, ids_of, strict=True):
             _complete(member, [ids[i] for i in missing], args)
-        taxonomy = _taxonomy(base.about)
+        rows = base.about["categories"]
+        taxonomy = Taxonomy(tuple(Category(c["id"], c["name"], c["supercategory"]) for c in rows))
         for image_id in tqdm(missing, desc="fuse", unit="picture"):
             pairs = zip(members, ids_of, strict=True)
             fused = fusion([m.stored.detections(ids[image_id]) for m, ids in pairs])
@@ -254,28 +238,15 @@ def _matched(base: Member, member: Member) -> dict[int, int]:
             f"{both} know different classes, as {min(space ^ other)!r}: only models of the same "
             "classes can be fused"
         )
-    images = [m.about["images"] for m in (base, member)]
-    if images[0] == images[1]:
-        return {number: number for number in base.ids}
-    names = comparable_names(*images)
-    ours, theirs = (dict(zip(*side, strict=True)) for side in zip(names, images, strict=True))
-    given = all(m.about.get("ids", "file") == "file" for m in (base, member))
-    repeated = sorted(n for side in names for n, count in Counter(side).items() if count > 1)
-    wrong = [f"{name} is listed twice" for name in repeated]
-    wrong += [f"{name} is in one of them only" for name in sorted(ours.keys() ^ theirs.keys())]
-    for name in ours.keys() & theirs.keys():
-        one, same = ours[name], theirs[name]
-        if given and one["id"] != same["id"]:
-            wrong.append(f"{name} has the ids {one['id']} and {same['id']}")
-        elif any(one[side] != same[side] for side in ("width", "height")):
-            wrong.append(f"{name} has two sizes")
-    if wrong:
-        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+    ours, theirs = base.about, member.about
+    invented = "invented" in (ours.get("ids"), theirs.get("ids"))
+    try:
+        match_pictures(theirs["images"], ours["images"], invented=invented)
+        return match_pictures(ours["images"], theirs["images"], invented=invented)
+    except UserError as error:
         raise UserError(
-            f"{both} are of different pictures: {', '.join(wrong[:SHOWN])}{more}. Predict the same "
-            "data with both"
-        )
-    return {image["id"]: theirs[name]["id"] for name, image in ours.items()}
+            f"{both} are of different pictures: {error}. Predict the same data with both"
+        ) from None
 
 
 def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
@@ -295,9 +266,7 @@ def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
         calibrations = tuple(calibration_of(truth, found) for found in results)
         scored = [evaluate(index, r, preset=args.preset, kinds=("segm",)) for r in results]
         weights = model_weights([one.metrics["segm"]["AP"] for one in scored])
-    asked = {"coverage": args.coverage, "min_score": args.min_score}
-    config = replace(config, **{key: value for key, value in asked.items() if value is not None})
-    return Fusion(args.method, tuple(args.weights or weights), calibrations, config)
+    return Fusion(tuple(args.weights or weights), calibrations, config)
 
 
 def _held_out(member: Member, truth: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
@@ -320,20 +289,11 @@ def _index(
             raise UserError(f"{trained.name} has no data of its own: name a picture or a folder")
         return trained.index("val"), "file"
     if data.exists() and (listed := picture_list(data)["images"]):
-        return _index_of(listed, data if data.is_dir() else data.parent, trained), "invented"
-    found = find_dataset(data)
-    pair = found.get("all", found.get(args.split))
-    if pair is None:
-        known = ", ".join(sorted(found))
-        raise UserError(f"{data} has no split {args.split!r}: choose --split {known}")
-    return _read(pair[0], args.images or pair[1], trained), "file"
-
-
-def _index_of(listed: list[dict[str, Any]], images: Path, trained: Model) -> InstanceIndex:
-    with tempfile.TemporaryDirectory() as folder:
-        annotations = Path(folder) / "pictures.json"
-        annotations.write_text(json.dumps({"images": listed}))
-        return _read(annotations, images, trained)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "pictures.json"
+            file.write_text(json.dumps({"images": listed}))
+            return _read(file, data if data.is_dir() else data.parent, trained), "invented"
+    return _read(*split_files(data, args.images, args.split), trained), "file"
 
 
 def _read(annotations: Path, images: Path | None, trained: Model) -> InstanceIndex:
@@ -348,29 +308,14 @@ def _tta(args: argparse.Namespace, test: TestConfig) -> TtaConfig | None:
     return replace(tta, sizes=tuple(args.tta_sizes or tta.sizes), merge=args.merge or tta.merge)
 
 
-def _folder(
-    trained: Model,
-    data: Path | None,
-    args: argparse.Namespace,
-    test: TestConfig,
-    soft: bool,
-) -> Path:
+def _folder(trained: Model, data: Path | None, split: str, test: TestConfig, soft: bool) -> Path:
+    """By run and data, and by what of the test is not usual."""
     words = ["val" if data is None else data.resolve().stem]
-    words += [args.split] if data is not None and data.is_dir() else []
+    words += [split] if data is not None and data.is_dir() else []
     words += [f"tta-{test.tta.merge}"] if test.tta else []
     words += [test.precision] if test.precision != "float32" else []
     words += ["soft"] if soft else []
     return outputs_dir() / "predictions" / trained.name / "-".join(words)
-
-
-def _ensemble_folder(about: Mapping[str, Any], base: Member) -> Path:
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
-    return outputs_dir() / "predictions" / f"ensemble-{digest}" / base.folder.name
-
-
-def _taxonomy(about: Mapping[str, Any]) -> Taxonomy:
-    rows = about["categories"]
-    return Taxonomy(tuple(Category(c["id"], c["name"], c["supercategory"]) for c in rows))
 
 
 def _pictures_digest(index: InstanceIndex) -> str:
@@ -387,8 +332,3 @@ def _weights_digest(model: nn.Module) -> str:
         sha.update(name.encode())
         sha.update(tensor.detach().cpu().contiguous().numpy())
     return sha.hexdigest()
-
-
-def _device(number: int) -> str:
-    count = torch.cuda.device_count()
-    return f"cuda:{(number - 1) % count}" if count else "cpu"

@@ -11,15 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from helpers.config import (
-    ANNOTATIONS,
-    ExperimentConfig,
-    Preset,
-    change,
-    is_other_data,
-    preset,
-)
-from helpers.config_fields import Section, differences, flat
+from helpers.config import ANNOTATIONS, ExperimentConfig, Preset, change, preset
+from helpers.config_fields import Section
 
 PROG = "python -m helpers train"
 ABOUT = """Train a config, or go on where it stopped, evaluate it and print its scores. Fields that
@@ -34,8 +27,6 @@ DATA = {
     "val_annotations": "val_annotations",
     "val_images": "val_images",
 }
-
-
 MINUTES = 15.0  # what a person waits for
 OTHER_DATA = tuple(f"--data.{name}" for name in ANNOTATIONS)
 
@@ -62,7 +53,7 @@ def parse(
     what was fitted to them, and why. ValueError for values that do not go together, SystemExit with
     a message for wrong options.
     """
-    import tyro  # here, because who asks for `command_of` has no need of it
+    import tyro  # slow to import
 
     head = _head()
     given, fields = head.parse_known_args(words)
@@ -86,17 +77,6 @@ def parse(
         use_underscores=True,
         config=(tyro.conf.FlagConversionOff, tyro.conf.AvoidSubcommands),
     )
-
-
-def command_of(config: ExperimentConfig, start: Preset) -> list[str]:
-    """The words that train `config`: what differs from the preset `start`; `parse` reads them."""
-    words = ["python", "-m", "helpers", "train", "--preset", start]
-    base = preset(start)
-    if is_other_data(vars(config.data), base.data):
-        base = change(base, data__label_space="fine")  # as `parse` does
-    for name, value in flat(differences(config, base)).items():
-        words += [f"--{name}", *_words(value)]
-    return words
 
 
 def _fitted(
@@ -200,9 +180,3 @@ def _switched(
 def _field(word: str) -> str:
     """The option a word gives, as `--section.field`: dashes and `=value` are allowed, too."""
     return word[:2] + word[2:].partition("=")[0].replace("-", "_")
-
-
-def _words(value: Any) -> list[str]:
-    if isinstance(value, tuple):
-        return [word for item in value for word in _words(item)]
-    return [str(value)]

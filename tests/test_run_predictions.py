@@ -16,7 +16,6 @@ from helpers.inference.ensemble import fuse
 from helpers.inference.predict import detect_index, predict_index, to_results
 from helpers.inference.stored import StoredPredictions
 from helpers.run_predict import parse_shard
-from helpers.run_predictions import Member
 from tests.inference.conftest import index as index  # a fixture
 from tests.inference.painted import CONFIG, ColourModel
 
@@ -129,28 +128,17 @@ def store(folder: Path, **changes) -> None:
 
 
 class TestOneRun:
-    def test_its_own_validation_split(self, toy, capsys):
-        assert predict("toy") == 0
-        assert str(made().results_file) in capsys.readouterr().out
-        assert results(made()) == expected(toy)
-
-    def test_a_stopped_prediction_goes_on_where_it_was(self, toy):
+    def test_its_own_validation_split_goes_on_where_it_was_stopped(self, toy, capsys):
         toy.make = MortalModel
         with pytest.raises(Killed):
             predict("toy")
         assert sorted(made().done()) == [7, 8]
         toy.make = ColourModel
         assert predict("toy") == 0
+        assert str(made().results_file) in capsys.readouterr().out
         assert results(made()) == expected(toy)
         toy.make = MortalModel  # would die at the third picture; there is none left to predict
         assert predict("toy") == 0
-
-    def test_shards_together_make_the_whole(self, toy, capsys):
-        assert predict("toy", "--shard", "2/2") == 0
-        assert "1 of 3 pictures done" in capsys.readouterr().out
-        assert not made().results_file.exists()
-        assert predict("toy", "--shard", "1/2") == 0
-        assert results(made()) == expected(toy)
 
     @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "-1/2", "1/2/3"])
     def test_wrong_shards_are_refused(self, text):
@@ -245,13 +233,37 @@ class TestOneRun:
         assert made().folder.name == f"val-tta-{merge}"
         assert len(results(made())) == len(expected(toy)) == 4
 
-    @pytest.mark.parametrize(
-        "words", [("--device", "gpu"), ("--device", "cuda:77"), ("--precision", "fp16")]
-    )
-    def test_a_device_or_precision_that_is_not_there_makes_nothing(self, toy, capsys, words):
-        assert predict("toy", *words) == 2
-        assert ("choose cpu" in (said := capsys.readouterr().err)) or "needs a GPU" in said
-        assert not (files.outputs_dir() / "predictions").exists()
+
+@pytest.mark.parametrize("names", [["toy"], ["toy", "wide"]])
+def test_shards_together_make_the_whole(runs, capsys, names):
+    assert predict(*names, "--shard", "2/2") == 0
+    assert "1 of 3 pictures done" in capsys.readouterr().out
+    stored = made("ensemble-*" if len(names) > 1 else "toy-12345678")
+    assert stored.done() == {8} and not stored.results_file.exists()
+    assert predict(*names, "--shard", "1/2") == 0
+    whole = files.outputs_dir() / "whole"
+    assert predict(*names, "--output", whole) == 0
+    assert results(stored) == results(whole) != []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["toy", "--device", "gpu"], "choose cpu"),
+        (["toy", "--device", "cuda:77"], "choose cpu"),
+        (["toy", "--precision", "fp16"], "needs a GPU"),
+        (["nobody"], "no run starts with 'nobody'"),
+        (["toy", "no/such"], "no/such"),
+        (["toy", "toy"], "named twice"),
+        (["toy", "wide", "--weights", "1"], "give 2 numbers over 0"),
+        (["toy", "wide", "--weights", "1", "nan"], "give 2 numbers over 0"),
+        (["toy", "wide", "--held-out", "x"], "--held-out and --truth go together"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_made(runs, capsys, words, message):
+    assert predict(*words) == 2
+    assert message in capsys.readouterr().err
+    assert not (files.outputs_dir() / "predictions").exists()
 
 
 class TestSeveralRuns:
@@ -272,20 +284,6 @@ class TestSeveralRuns:
         assert predict(*folders, "--weights", 1, 0.6, "--output", own) == 0
         assert results(own) == found
 
-    def test_shards_together_make_the_whole(self, runs, capsys):
-        assert predict("toy", "wide", "--shard", "2/2") == 0
-        assert "1 of 3 pictures done" in capsys.readouterr().out
-        assert made().done() == {8}
-        assert predict("toy", "wide", "--shard", "1/2") == 0
-        whole = files.outputs_dir() / "whole"
-        assert predict("toy", "wide", "--output", whole) == 0
-        assert results(made("ensemble-*")) == results(whole) != []
-
-    @pytest.mark.parametrize("method", ["union", "soft-nms"])
-    def test_baselines(self, runs, method):
-        assert predict("toy", "wide", "--method", method) == 0
-        assert {row["image_id"] for row in results(made("ensemble-*"))} == {7, 31}
-
     def test_a_folder_of_pictures_is_matched_by_name(self, runs, tmp_path):
         """Ids invented for a folder of pictures: 1, 2, 3 for 31.png, 7.png, 8.png."""
         pictures = tmp_path / "pictures"
@@ -304,7 +302,7 @@ class TestSeveralRuns:
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
-            ({"images": []}, "31 is in one of them only"),
+            ({"images": []}, "31.png is not there"),
             ({"categories": [{"id": 4, "name": "lamp", "supercategory": "x"}]}, "as '4 lamp'"),
             ({"label_space": "super"}, "as 'fine'"),
             ({"soft": False}, "no soft masks: predict with --soft"),
@@ -324,40 +322,21 @@ class TestSeveralRuns:
         moved = zip(images, [*names[1:], names[0]], strict=True)
         store(tmp_path / "b", images=[{**row, "file_name": name} for row, name in moved])
         assert predict("toy", tmp_path / "b") == 2
-        assert "has the ids" in capsys.readouterr().err
+        assert "has id 7 here, [8] there" in capsys.readouterr().err
 
     def test_unfinished_predictions_are_refused(self, runs, tmp_path, capsys):
         assert predict("wide", "--soft", "--output", tmp_path / "b", "--shard", "1/2") == 0
         assert predict("toy", tmp_path / "b") == 2
         assert "lacks 1 of 3 pictures" in capsys.readouterr().err
 
-    @pytest.mark.parametrize(
-        ("words", "message"),
-        [
-            (["toy", "toy"], "named twice"),
-            (["toy", "wide", "--weights", "1"], "give 2 numbers over 0"),
-            (["toy", "wide", "--held-out", "x"], "--held-out and --truth go together"),
-            (["toy", "wide", "--weights", "1", "nan"], "give 2 numbers over 0"),
-            (["toy", "wide", "--coverage", "nan"], "a coverage of nan"),
-            (["toy", "nobody"], "no run starts with 'nobody'"),
-            (["toy", "no/such"], "no/such"),
-            (["toy", "wide", "--min-score", "-1"], "a least score of -1.0"),
-        ],
-    )
-    def test_mistakes_are_told_before_anything_is_made(self, runs, capsys, words, message):
-        assert predict(*words) == 2
-        assert message in capsys.readouterr().err
-        assert not (files.outputs_dir() / "predictions").exists()
-
     def test_calibration_and_weights_are_learnt_on_held_out_pictures(self, runs, tmp_path, capsys):
         fold = tmp_path / "fold"
         fold.mkdir()
         document = json.loads((tmp_path / "truth.json").read_text())
         for image in document["images"]:
-            (fold / f"x{image['id']}.png").write_bytes(
-                (tmp_path / f"{image['id']}.png").read_bytes()
-            )
-            image["file_name"] = f"x{image['id']}.png"
+            name = f"x{image['file_name']}"
+            (fold / name).write_bytes((tmp_path / image["file_name"]).read_bytes())
+            image["file_name"] = name
         truth = fold / "fold.json"
         truth.write_text(json.dumps(document))
         for name in runs:
@@ -372,39 +351,3 @@ class TestSeveralRuns:
         assert "is not of the pictures of the annotation file" in capsys.readouterr().err
         assert predict("toy", "wide", "--held-out", "val-soft", "--truth", other) == 2
         assert "calibrate on others" in capsys.readouterr().err
-
-
-NAMES = {10: "train/attic.jpg", 20: "bath.jpg"}
-
-
-def member(names: dict[int, str], ids: str = "file", *, width: int = 30) -> Member:
-    images = [{"id": i, "file_name": n, "height": 20, "width": width} for i, n in names.items()]
-    about = {"images": images, "ids": ids, "label_space": "fine", "categories": []}
-    return Member(Path("runs/a"), about)
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "expected"),
-    [
-        (member(NAMES), member({1: "attic.jpg", 2: "bath.JPG"}, "invented"), {10: 1, 20: 2}),
-        (member({1: "bath", 2: "attic"}, "invented"), member(NAMES), {1: 20, 2: 10}),
-        (member({1: "a/x.jpg", 2: "b/x.jpg"}), member({7: "b/x.jpg", 8: "a/x.jpg"}, "invented"),
-         {1: 8, 2: 7}),
-    ],
-)  # fmt: skip
-def test_pictures_are_matched_by_file_name(ours, theirs, expected):
-    assert run_predictions._matched(ours, theirs) == expected
-
-
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [
-        (member({10: "bath.jpg", 20: "attic.jpg"}), "attic has the ids 10 and 20"),
-        (member({10: "attic.jpg"}), "bath is in one of them only"),
-        (member(NAMES, "invented", width=31), "attic.jpg has two sizes"),
-        (member({10: "bath.jpg", 20: "bath.jpg"}), "bath is listed twice"),
-    ],
-)
-def test_other_pictures_are_refused(other, message):
-    with pytest.raises(files.UserError, match=message):
-        run_predictions._matched(member(NAMES), other)

@@ -5,74 +5,25 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from helpers.__main__ import main
 from helpers.config import change, preset
 from helpers.data.errors import DataError
-from helpers.data.rle import encode
 from helpers.files import RunBusyError, StorageError, UserError, locked
 from helpers.inference.predict import predict_index
 from helpers.run_command import runs_table
 from helpers.run_store import find_run, list_runs
-from helpers.run_train import command_of
 from helpers.runs import Preview, get_or_train
 from helpers.training.checkpoint import load_newest
 from helpers.training.interrupt import Interrupted
-
-SIDE = 64
+from tests.command_line import command_of
+from tests.training import rectangles
 
 
 class Killed(Exception):
     pass
-
-
-def write_split(folder, split, count):
-    """Pictures of one bright rectangle each, class by colour, ids with gaps."""
-    random = np.random.default_rng(count)
-    (folder / split).mkdir(parents=True)
-    images, annotations = [], []
-    for number in range(count):
-        picture = random.integers(0, 60, (SIDE, SIDE, 3), dtype=np.uint8)
-        mask = np.zeros((SIDE, SIDE), dtype=bool)
-        x, y = random.integers(0, 30, 2)
-        mask[y : y + 28, x : x + 30] = True
-        kind = number % 2
-        picture[mask, kind] = 220
-        name = f"{number}.png"
-        Image.fromarray(picture).save(folder / split / name)
-        images.append({"id": 10 + number, "file_name": name, "width": SIDE, "height": SIDE})
-        annotations.append(
-            {
-                "id": 100 + number,
-                "image_id": 10 + number,
-                "category_id": (3, 7)[kind],
-                "segmentation": dict(encode(mask)),
-                "area": int(mask.sum()),
-                "bbox": [int(x), int(y), 30, 28],
-                "iscrowd": 0,
-            }
-        )
-    categories = [
-        {"id": 3, "name": "red thing", "supercategory": "thing"},
-        {"id": 7, "name": "green thing", "supercategory": "thing"},
-    ]
-    content = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / f"{split}.json").write_text(json.dumps(content))
-
-
-def data_of(folder):
-    return {
-        "data__name": "rectangles",
-        "data__label_space": "fine",
-        "data__train_annotations": str(folder / "train.json"),
-        "data__train_images": str(folder / "train"),
-        "data__val_annotations": str(folder / "val.json"),
-        "data__val_images": str(folder / "val"),
-    }
 
 
 SMALL = {
@@ -95,12 +46,11 @@ SMALL = {
 def world(tmp_path_factory):
     """A data set, an empty run store, and a config that fits both."""
     folder = tmp_path_factory.mktemp("world")
-    write_split(folder, "train", 6)
-    write_split(folder, "val", 2)
+    data = rectangles.data_set(folder, train=6, val=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HELPERS_OUTPUTS", str(folder / "outputs"))
         patch.setenv("ACCELERATE_USE_CPU", "1")
-        yield folder, change(preset("quick"), name="whole", **data_of(folder), **SMALL)
+        yield folder, change(preset("quick"), name="whole", **data, **SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +82,7 @@ def test_a_finished_run_has_it_all(world, finished):
     run, rows = finished
     assert run.status == "finished" and run.name == f"whole-{world[1].hash()}"
     assert run.config == world[1]
-    assert run.taxonomy.names == ("red thing", "green thing")
+    assert run.taxonomy.names == ("red", "green")
     assert run.log().step.tolist() == [1, 2, 3, 4] == [row["step"] for row in rows]
     assert run.log().columns.tolist() == list(rows[0])
     assert 0 < run.seconds < 600
@@ -256,9 +206,7 @@ def test_what_stands_in_the_way_of_a_new_run(world, tmp_path, monkeypatch):
 
 
 def test_other_data_are_refused(world, finished, tmp_path):
-    write_split(tmp_path, "train", 6)
-    write_split(tmp_path, "val", 2)
-    config = change(world[1], name="data", **data_of(tmp_path))
+    config = change(world[1], name="data", **rectangles.data_set(tmp_path, train=6, val=2))
     with pytest.raises(Killed):
         get_or_train(config, progress=False, on_log=kill_at(2))
     run, path = find_run("data"), tmp_path / "val.json"
@@ -271,8 +219,8 @@ def test_other_data_are_refused(world, finished, tmp_path):
 
 
 def test_unusable_data_leave_no_folder(world, tmp_path):
-    write_split(tmp_path, "train", 2)
-    config = change(world[1], name="useless", **data_of(tmp_path))
+    config = change(world[1], name="useless", **rectangles.data_set(tmp_path, train=2, val=1))
+    (tmp_path / "val.json").unlink()
     with pytest.raises(DataError, match=r"val\.json"):
         get_or_train(config)
     with pytest.raises(UserError, match="no run starts with 'useless'"):
@@ -310,15 +258,15 @@ def test_a_run_is_evaluated_on_its_own_data_and_on_others(world, finished, tmp_p
     run, _ = finished
     assert main(["evaluate", "--run", "whole"]) == 0
     out = capsys.readouterr().out
-    assert "2 pictures; classes red thing, green thing" in out and str(run.evaluation) in out
+    assert "2 pictures; classes red, green" in out and str(run.evaluation) in out
     other = ["--annotations", f"{world[0]}/train.json", "--images", f"{world[0]}/train"]
     assert main(["evaluate", "--run", "whole", *other]) == 0
-    assert "6 images, 6 instances" in capsys.readouterr().out
+    assert "6 images, 12 instances" in capsys.readouterr().out
     path = tmp_path / "other.json"
-    path.write_text((world[0] / "train.json").read_text().replace("green thing", "blue thing"))
+    path.write_text((world[0] / "train.json").read_text().replace("green", "blue"))
     words = ["--annotations", str(path), "--images", f"{world[0]}/train"]
     assert main(["evaluate", "--run", "whole", *words]) == 2
-    assert "blue thing" in capsys.readouterr().err
+    assert "blue" in capsys.readouterr().err
 
 
 def test_training_from_the_command_line(world, capsys):

@@ -1,1 +1,1 @@
-"""Average precision in named presets, tables, submission files."""
+"""Average precision in named presets, tables, files of results and submissions."""

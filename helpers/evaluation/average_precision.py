@@ -7,6 +7,7 @@ T IoU thresholds, R recall points, K classes, A area ranges, M detection limits.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.data.rle import normalise
 from helpers.evaluation.results import Results, check_results
 from helpers.files import UserError
 
@@ -111,7 +113,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; NaN becomes None. `from_dict` reads them back."""
-        return _replace_nan(asdict(self))
+        return json.loads(json.dumps(asdict(self)), parse_constant=lambda nan: None)
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Evaluation:
@@ -196,8 +198,6 @@ def percent(value: float) -> str:
 
 
 def _true_row(annotation: Mapping[str, Any], kind: Kind, rules: Preset) -> dict[str, Any]:
-    from helpers.data.rle import normalise
-
     row = {name: annotation[name] for name in ("image_id", "category_id", "bbox", "area")}
     row["iscrowd"] = int(rules.ignore_crowds and bool(annotation.get("iscrowd")))
     if kind != "bbox":
@@ -239,21 +239,17 @@ def _classes(
     found: Sequence[Mapping[str, Any]],
     scored: Mapping[Kind, Mapping[str, Any]],
 ) -> tuple[ClassResult, ...]:
-    instances = Counter(annotation["category_id"] for annotation in annotations)
-    detections = Counter(result["category_id"] for result in found)
-    return tuple(
-        ClassResult(
-            category["id"],
-            category["name"],
-            instances[category["id"]],
-            detections[category["id"]],
-            {
-                kind: _average_precisions(one["precision"][:, :, k, 0, -1])
-                for kind, one in scored.items()
-            },
-        )
-        for k, category in enumerate(sorted(categories, key=lambda row: row["id"]))
+    instances, detections = (
+        Counter(r["category_id"] for r in rows) for rows in (annotations, found)
     )
+    classes = []
+    for k, category in enumerate(sorted(categories, key=lambda row: row["id"])):
+        number = category["id"]
+        precisions = {kind: one["precision"][:, :, k, 0, -1] for kind, one in scored.items()}
+        metrics = {kind: _average_precisions(one) for kind, one in precisions.items()}
+        counts = instances[number], detections[number]
+        classes.append(ClassResult(number, category["name"], *counts, metrics))
+    return tuple(classes)
 
 
 def _warn_of_extras(found: Sequence[Mapping[str, Any]], rules: Preset) -> None:
@@ -265,14 +261,6 @@ def _warn_of_extras(found: Sequence[Mapping[str, Any]], rules: Preset) -> None:
             f"preset {rules.name} counts {limit} detections an image and class: {extra} less "
             "confident ones ignored"
         )
-
-
-def _replace_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _replace_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_replace_nan(item) for item in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def _restore_nan(metrics: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, float]]:

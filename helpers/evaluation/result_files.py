@@ -1,4 +1,5 @@
-"""Files of results: reading any of them, and finding their pictures in an annotation file.
+"""Files of results: reading any of them, finding their pictures in an annotation file, and writing
+them as the file that the 3D-FUTURE challenge asks for.
 
 `predict` keeps beside its predictions an about.json with the pictures' ids and file names. Where a
 bare folder was predicted those ids were invented ("ids": "invented"), so they mean nothing in an
@@ -13,11 +14,11 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
-from helpers.evaluation.results import result_list
-from helpers.files import UserError, read_json
+from helpers.evaluation.results import FIELDS, Results, check_results, result_list
+from helpers.files import UserError, read_json, replace_file
 
 MEMBER = "segmentation_results.json"  # of the archive that the 3D-FUTURE challenge asks for
 Images = Sequence[Mapping[str, Any]]
@@ -25,6 +26,7 @@ Images = Sequence[Mapping[str, Any]]
 
 def results_file(path: Path) -> Path:
     """The file itself, or that of a folder that `predict` made. UserError without one."""
+    path = path.expanduser()
     file = path / "predictions.json" if path.is_dir() else path
     if not file.exists():
         raise UserError(
@@ -65,6 +67,29 @@ def about_results(file: Path) -> dict[str, Any]:
     return content
 
 
+def write_submission(results: Results, truth: Mapping[str, Any], path: Path) -> Path:
+    """Write `results` as a submission, one object {"annotations": [...]} in a .zip archive, checked
+    against the images and categories of `truth`.
+
+    `truth` is plain COCO; annotations are not needed. Equal results give equal bytes. Raises
+    UserError for results that can not be scored, and if `path` exists or is no .zip.
+    """
+    if path.suffix != ".zip":
+        raise UserError(f"{path}: a submission is a .zip file, choose such a name")
+    if path.exists():
+        raise UserError(f"{path} exists already: choose another name or move it away")
+    rows = [{field: row[field] for field in FIELDS} for row in check_results(results, truth)]
+    member = zipfile.ZipInfo(MEMBER)  # dated 1980, whenever it is made
+    member.compress_type = zipfile.ZIP_DEFLATED
+
+    def write(file: BinaryIO) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr(member, json.dumps({"annotations": rows}))
+
+    replace_file(path, write)
+    return path
+
+
 def matched_results(file: Path, truth: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
     """The results of a file under the image ids of `truth`, and lines that say what was matched.
 
@@ -75,7 +100,13 @@ def matched_results(file: Path, truth: Mapping[str, Any]) -> tuple[list[dict[str
     predicted, how = _ids(results, "image_id"), "image id"
     if about:
         _check_classes(about["categories"], results, truth["categories"], file)
-        ids = _match(about["images"], images, file, invented=about.get("ids") == "invented")
+        try:
+            ids = match_pictures(about["images"], images, invented=about.get("ids") == "invented")
+        except UserError as error:
+            raise UserError(
+                f"{file} is not of the pictures of the annotation file: {error}. Predict with that "
+                "file: `python -m helpers predict RUN FILE`"
+            ) from None
         results = [row | {"image_id": ids[row["image_id"]]} for row in results]
         predicted, how = set(ids.values()), "file name"
     told = (
@@ -108,30 +139,31 @@ def _check_classes(predicted: Images, results: Sequence[Any], known: Images, fil
         )
 
 
-def _match(predicted: Images, images: Images, file: Path, *, invented: bool) -> dict[int, int]:
-    """Id of a predicted picture -> id in the annotation file."""
-    known, ids_of = {image["id"] for image in images}, defaultdict(list)
+def match_pictures(predicted: Images, images: Images, *, invented: bool) -> dict[int, int]:
+    """Id of each predicted picture -> id of the same picture in `images`, by file name.
+
+    invented: the predicted ids mean nothing, and so cannot contradict a name. UserError names the
+    first pictures that are not there, or there with another id or size.
+    """
+    by_id, ids_of = {image["id"]: image for image in images}, defaultdict(list)
     theirs, ours = comparable_names(predicted, images)
     for name, image in zip(ours, images, strict=True):
         ids_of[name].append(image["id"])
     matched, wrong = {}, []
     for name, image in zip(theirs, predicted, strict=True):
-        number, ids = image["id"], ids_of[name]
-        free = invented or number not in known  # the id says nothing against another one
-        if number in ids and not invented:
-            matched[number] = number
-        elif len(ids) == 1 and free:
-            matched[number] = ids[0]
-        elif free:
-            times = f"there {len(ids)} times" if ids else "not there"
-            wrong.append(f"{image['file_name']} is {times}")
+        number, ids, told = image["id"], ids_of[name], image["file_name"]
+        named = not invented and number in by_id  # its id stands for a picture there
+        if named and number not in ids:
+            wrong.append(f"{told} has id {number} here, {ids or 'none'} there")
+        elif not named and len(ids) != 1:
+            wrong.append(f"{told} is there {len(ids)} times" if ids else f"{told} is not there")
         else:
-            wrong.append(f"{image['file_name']} has id {number} here, {ids or 'none'} there")
+            other = by_id[number if named else ids[0]]
+            matched[number] = other["id"]
+            if any(image[side] != other[side] for side in ("width", "height")):
+                wrong.append(f"{told} has another size there")
     if wrong:
-        raise UserError(
-            f"{file} is not of the pictures of the annotation file: {_first(wrong)}. Predict with "
-            "that file: `python -m helpers predict RUN FILE`"
-        )
+        raise UserError(_first(wrong))
     return matched
 
 

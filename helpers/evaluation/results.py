@@ -7,17 +7,16 @@ COCO's list and `{"annotations": [...]}`, the form of the 3D-FUTURE challenge.
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+
+from helpers.data.rle import Box, Rle, examine, from_polygons, whole
 from helpers.files import UserError
 
-if TYPE_CHECKING:
-    from helpers.data.rle import Box, Rle
-
 Results = Sequence[Mapping[str, Any]] | Mapping[str, Any]
+FIELDS = ("image_id", "category_id", "segmentation", "bbox", "score")  # of one result
 _SHOWN = 10
 
 
@@ -60,16 +59,6 @@ def result_list(results: Results) -> Sequence[Mapping[str, Any]]:
     return results
 
 
-def truth_as_results(truth: Mapping[str, Any], *, crowds: bool) -> list[dict[str, Any]]:
-    """The annotations of plain COCO ground truth as results of score 1, with or without crowds."""
-    fields = ("image_id", "category_id", "segmentation", "bbox")
-    return [
-        {**{field: annotation[field] for field in fields}, "score": 1.0}
-        for annotation in truth["annotations"]
-        if crowds or not annotation["iscrowd"]
-    ]
-
-
 def _rank(result: Mapping[str, Any]) -> tuple:
     mask = result["segmentation"]["counts"] if "segmentation" in result else ""
     return result["image_id"], result["category_id"], -result["score"], mask, result["bbox"]
@@ -80,59 +69,41 @@ def _checked(
 ) -> dict[str, Any]:
     if not isinstance(row, Mapping):
         raise UserError(f"found {type(row).__name__}, not an object")
-    image_id, category_id = _integer(row, "image_id"), _integer(row, "category_id")
+    given = {field: row.get(field) for field in FIELDS}
+    image_id, category_id = whole(given["image_id"]), whole(given["category_id"])
     if image_id not in sizes:
-        raise UserError(f"the annotation file has no picture with image_id {image_id}")
+        raise UserError(f"the annotation file has no picture {given['image_id']!r:.40}")
     if category_id not in names:
         known = ", ".join(f"{number} {name}" for number, name in names.items())
-        raise UserError(f"category_id {category_id} is none of the file's: {known:.300}")
-    checked: dict[str, Any] = {"image_id": image_id, "category_id": category_id}
-    checked["score"] = _score(row)
+        raise UserError(
+            f"category_id {given['category_id']!r:.40} is none of the file's: {known:.300}"
+        )
+    [score] = _numbers(given["score"], 1, "score")
+    if not 0 <= score <= 1:
+        raise UserError(f"score is {score}: it must be from 0 to 1")
+    checked: dict[str, Any] = {"image_id": image_id, "category_id": category_id, "score": score}
     box: Sequence[float] = ()
     if masks or "bbox" not in row:
-        mask, area, box = _mask(row.get("segmentation"), sizes[image_id])
+        mask, area, box = _mask(given["segmentation"], sizes[image_id])
         checked |= {"segmentation": mask, "area": area}
-    checked["bbox"] = _box(row["bbox"]) if "bbox" in row else [float(value) for value in box]
+    checked["bbox"] = _numbers(row.get("bbox", box), 4, "bbox")
+    if min(checked["bbox"][2:]) < 0:
+        raise UserError(f"bbox is {checked['bbox']}: width and height must be from 0")
     return checked
 
 
-def _integer(row: Mapping[str, Any], field: str) -> int:
-    value = row.get(field)
+def _numbers(value: Any, count: int, field: str) -> list[float]:
+    """One number, or a list of them, as floats. UserError unless there are `count` finite ones."""
     try:
-        return operator.index(None if isinstance(value, bool) else value)
-    except TypeError:
-        raise UserError(f"{field} is {value!r:.40}: it must be a whole number") from None
-
-
-def _score(row: Mapping[str, Any]) -> float:
-    score = _finite(row.get("score"))
-    if not 0 <= score <= 1:
-        raise UserError(f"score is {row.get('score')!r:.40}: it must be a number from 0 to 1")
-    return score
-
-
-def _box(box: Any) -> list[float]:
-    listed = isinstance(box, Iterable) and not isinstance(box, str | Mapping)
-    values = [_finite(value) for value in box] if listed else []
-    if len(values) != 4 or math.isnan(sum(values)) or min(values[2:]) < 0:
-        raise UserError(
-            f"bbox is {box!r:.60}: it must be four finite numbers, x, y, width and height from 0"
-        )
-    return values
-
-
-def _finite(value: Any) -> float:
-    """The number as a float; NaN for all that is not a finite number."""
-    try:
-        number = math.nan if isinstance(value, bool | str | bytes) else float(value)
-    except (TypeError, OverflowError):
-        return math.nan
-    return number if math.isfinite(number) else math.nan
+        numbers = np.atleast_1d(np.asarray(value))
+        if numbers.dtype.kind in "iuf" and numbers.shape == (count,) and np.isfinite(numbers).all():
+            return numbers.astype(float).tolist()
+    except ValueError:  # lists of several lengths
+        pass
+    raise UserError(f"{field} is {value!r:.60}: it must be {count} finite numbers")
 
 
 def _mask(segmentation: Any, size: tuple[int, int]) -> tuple[Rle, int, Box]:
-    from helpers.data.rle import examine, from_polygons  # numba: slow to import
-
     if isinstance(segmentation, Sequence) and not isinstance(segmentation, str | bytes):
         segmentation = from_polygons(segmentation, size)
     if not isinstance(segmentation, Mapping):

@@ -33,15 +33,9 @@ def class_table(evaluation: Evaluation, kind: Kind = "segm") -> pd.DataFrame:
     NaN for classes that the truth does not contain: they are not part of the mean. Raises KeyError
     for a kind that was not scored.
     """
-    scores = [row.metrics[kind] for row in evaluation.classes]
-    table = pd.DataFrame(
-        {
-            "category": [row.name for row in evaluation.classes],
-            "instances": [row.instances for row in evaluation.classes],
-            "detections": [row.detections for row in evaluation.classes],
-        },
-        index=pd.Index([row.category_id for row in evaluation.classes], name="category_id"),
-    )
-    for column in ("AP", "AP50", "AP75"):
-        table[column] = [round(100 * values[column], 2) for values in scores]
-    return table
+    rows = []
+    for row in evaluation.classes:
+        scores = {name: round(100 * row.metrics[kind][name], 2) for name in ("AP", "AP50", "AP75")}
+        counts = {"instances": row.instances, "detections": row.detections}
+        rows.append({"category_id": row.category_id, "category": row.name, **counts, **scores})
+    return pd.DataFrame(rows).set_index("category_id")

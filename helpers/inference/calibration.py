@@ -6,7 +6,8 @@ never changes the ranking within a model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch import Tensor
 from helpers.data.rle import iou
 
 SLOPE = 0.01  # share of the raw score that stays, so that no two scores become equal
+RIGHT = 0.75  # mask IoU
 BINS = 20  # of equal number, into which held-out detections are put first
 
 Row = Mapping[str, Any]
@@ -63,43 +65,37 @@ def fit_isotonic(
 
 
 def right_or_wrong(
-    truth: Mapping[str, Any], results: Sequence[Row], *, threshold: float = 0.75
+    truth: Mapping[str, Any], results: Sequence[Row]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Score of each result, and whether it is right: (D,) float64, (D,) bool.
 
-    Right is: mask IoU of at least `threshold` with an instance of its class that no better result
-    has taken. Results on crowds are neither and left out.
+    Right is: mask IoU of at least `RIGHT` with an instance of its class that no better result has
+    taken. Results on crowds are neither and left out.
     """
-    instances, found = _grouped(truth["annotations"]), _grouped(results)
+    instances, found = defaultdict(list), defaultdict(list)
+    for rows, groups in ((truth["annotations"], instances), (results, found)):
+        for row in rows:
+            groups[row["image_id"], row["category_id"]].append(row)
     judged = []
     for key in sorted(found):
         best_first = sorted(found[key], key=lambda r: (-r["score"], r["segmentation"]["counts"]))
-        judged += _judged(best_first, instances.get(key, []), threshold)
+        judged += _judged(best_first, instances[key])
     scores, hits = zip(*judged, strict=True) if judged else ((), ())
     return np.array(scores, dtype=np.float64), np.array(hits, dtype=bool)
 
 
-def _grouped(rows: Iterable[Row]) -> dict[tuple[int, int], list[Row]]:
-    """By image and category."""
-    groups: dict[tuple[int, int], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["image_id"], row["category_id"]), []).append(row)
-    return groups
-
-
-def _judged(
-    results: Sequence[Row], instances: Sequence[Row], threshold: float
-) -> list[tuple[float, bool]]:
+def _judged(results: Sequence[Row], instances: Sequence[Row]) -> list[tuple[float, bool]]:
+    """Score and verdict of results of one image and class, best first."""
     crowd = np.array([bool(a.get("iscrowd", 0)) for a in instances], dtype=bool)
     masks = [[row["segmentation"] for row in rows] for rows in (results, instances)]
     free, judged = ~crowd, []
     for result, row in zip(results, iou(*masks, crowd=crowd.tolist()), strict=True):
         open_to = np.where(free, row, -1.0)
         best = int(open_to.argmax()) if len(row) else -1
-        hit = best >= 0 and open_to[best] >= threshold
+        hit = best >= 0 and open_to[best] >= RIGHT
         if hit:
             free[best] = False
-        elif (row[crowd] >= threshold).any():
+        elif (row[crowd] >= RIGHT).any():
             continue
         judged.append((result["score"], hit))
     return judged

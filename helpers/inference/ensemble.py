@@ -20,11 +20,11 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import batched_nms, box_iou
 
-from helpers.files import UserError
 from helpers.models.matrix_nms import mask_overlaps, matrix_nms
 from helpers.structures import Detections
 
 GRID_SIDE = 400  # cells along the longer side where masks are compared; 3 px each at 1200
+SAME_BOX, FLOOR, KEPT = 0.5, 0.001, 100  # of the baselines: box IoU, least score, detections
 
 Box = tuple[float, float, float, float]  # xyxy, pixels
 
@@ -39,17 +39,11 @@ class EnsembleConfig:
     small_agreement: float = 0.5  # the same for masks smaller than small_area
     small_area: float = 32.0**2  # px
     coverage: float = 0.5  # exponent; 0: missing models do not matter, 1: as in box fusion
-    nms_sigma: float | None = 2.0  # of matrix NMS on the fused masks; None: leave scores alone
+    nms_sigma: float = 2.0  # of matrix NMS on the fused masks; 0: leave scores alone
     same_place: float = 0.9  # mask IoU of two classes from which the worse one is in doubt
     doubt: float = 0.8  # factor on its score
     max_detections: int = 100
     mask_size: int = 112  # side of the fused masks, at least; no less than the members' own
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_score <= 1:
-            raise UserError(f"a least score of {self.min_score}: give one from 0 to 1")
-        if not (math.isfinite(self.coverage) and self.coverage >= 0):
-            raise UserError(f"a coverage of {self.coverage}: give an exponent of 0 or more")
 
 
 # Calibrated scores of a weak model are small, and members are cut to their best already: all take
@@ -67,12 +61,11 @@ def fuse(
 
     weights: how much each model is trusted, over 0 (default: all alike). Scores should mean the
     same in every model: calibrate them before. The order of the models does not matter. A single
-    model comes back as it is: there is nothing to agree on. Raises UserError when a weight is
-    missing or not positive, or masks are missing.
+    model comes back as it is: there is nothing to agree on.
     """
-    weights, config = _checked(members, weights), config or EnsembleConfig()
     if len(members) == 1:
         return members[0]
+    weights, config = weights or [1.0] * len(members), config or EnsembleConfig()
     size, side = members[0].image_size, max(member.masks.shape[-1] for member in members)
     clusters = _clusters(members, weights, config)
     if not all(cluster.on_one_grid for cluster in clusters):
@@ -92,7 +85,7 @@ def fuse(
 
 
 def ranked(detections: Detections) -> Detections:
-    """The same detections, best first; equal ones keep their order."""
+    """Best first; equal ones keep their order."""
     return detections[detections.scores.argsort(descending=True, stable=True)]
 
 
@@ -202,15 +195,6 @@ def _half(power: float) -> float:
     return 0.5 * power * (1 - 1e-6)
 
 
-def _checked(members: Sequence[Detections], weights: Sequence[float] | None) -> list[float]:
-    weights = [1.0] * len(members) if weights is None else list(weights)
-    if len(weights) != len(members) or not all(w > 0 and math.isfinite(w) for w in weights):
-        raise UserError(f"weights are {weights}: give {len(members)} numbers over 0")
-    if any(member.masks is None for member in members):
-        raise UserError("a model gave boxes without masks: an ensemble fuses soft masks")
-    return weights
-
-
 def _clusters(
     members: Sequence[Detections], weights: Sequence[float], config: EnsembleConfig
 ) -> list[Cluster]:
@@ -230,11 +214,12 @@ def _clusters(
         same = [cluster for cluster in clusters if cluster.label == one.label]
         overlaps = [cluster.overlap(hits, window) for cluster in same]
         small = int(hits.sum()) * step**2 < config.small_area
-        if not same or max(overlaps) < (config.small_agreement if small else config.agreement):
-            clusters.append(Cluster(one.label, grid))
-            clusters[-1].add(one, patch, window)
-        elif all(m.model != one.model for m in same[int(np.argmax(overlaps))].members):
-            same[int(np.argmax(overlaps))].add(one, patch, window)
+        best = same[int(np.argmax(overlaps))] if same else None
+        if best is None or max(overlaps) < (config.small_agreement if small else config.agreement):
+            best = Cluster(one.label, grid)
+            clusters.append(best)
+        if all(member.model != one.model for member in best.members):
+            best.add(one, patch, window)
     trust = math.fsum(weights)
     return sorted(clusters, key=lambda c: -c.score(trust, config.coverage))
 
@@ -261,8 +246,8 @@ def _scores(
     second class in the same place. clusters: best first."""
     trust = math.fsum(weights)
     scores = torch.tensor([c.score(trust, config.coverage) for c in clusters])
-    if config.nms_sigma is None or not clusters:
-        return scores.float()
+    if not clusters:
+        return scores
     labels = torch.tensor([cluster.label for cluster in clusters])
     overlaps = mask_overlaps(torch.stack([cluster.mask for cluster in clusters]).flatten(1))
     other = (labels[:, None] != labels) & (overlaps > config.same_place)
@@ -277,15 +262,13 @@ def _fused_box(cluster: Cluster, size: tuple[int, int]) -> Box | None:
         return cluster.members[0].box
     boxes = np.array([member.box for member in cluster.members])
     (left, top), (right, bottom) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    first_column, x = _centres(left, right, size[1])
-    first_row, y = _centres(top, bottom, size[0])
+    (_, x), (_, y) = _centres(left, right, size[1]), _centres(top, bottom, size[0])
     total = sum(m.power * sample(m.mask, m.box, x, y) for m in cluster.members)
-    hits = total >= _half(cluster.power)
-    columns, rows = (hits.any(dim=axis).nonzero().flatten().tolist() for axis in (0, 1))
-    if not rows:
+    rows, columns = (total >= _half(cluster.power)).nonzero(as_tuple=True)
+    if not len(rows):
         return None
-    low = float(first_column + columns[0]), float(first_row + rows[0])
-    return *low, float(first_column + columns[-1] + 1), float(first_row + rows[-1] + 1)
+    low, high = (x[columns.min()], y[rows.min()]), (x[columns.max()], y[rows.max()])
+    return *(float(v) - 0.5 for v in low), *(float(v) + 0.5 for v in high)
 
 
 def _mean_mask(cluster: Cluster, box: Box, side: int) -> Tensor:
@@ -294,39 +277,24 @@ def _mean_mask(cluster: Cluster, box: Box, side: int) -> Tensor:
     if cluster.on_one_grid:
         mean = sum(s * member.mask for s, member in zip(shares, cluster.members, strict=True))
         return at_side(mean.clamp(max=1.0)[None], side)[0]
-    masks = [_resampled(member, box, side) for member in cluster.members]
+    place = (torch.arange(side, dtype=torch.float64) + 0.5) / side
+    x, y = (box[axis] + place * (box[axis + 2] - box[axis]) for axis in (0, 1))
+    masks = [sample(member.mask, member.box, x, y) for member in cluster.members]
     return sum(s * mask for s, mask in zip(shares, masks, strict=True)).clamp(max=1.0)
 
 
-def _resampled(member: Candidate, box: Sequence[float], side: int) -> Tensor:
-    """(side, side): the member's mask on the points of a grid over another box."""
-    place = (torch.arange(side, dtype=torch.float64) + 0.5) / side
-    x, y = (box[axis] + place * (box[axis + 2] - box[axis]) for axis in (0, 1))
-    return sample(member.mask, member.box, x, y)
-
-
-def union_nms(
-    members: Sequence[Detections], *, iou: float = 0.5, max_detections: int = 100
-) -> Detections:
-    """All detections, without those that overlap a better one of their class by a box IoU > iou."""
+def union_nms(members: Sequence[Detections]) -> Detections:
+    """All detections, without those that overlap a better one of their class by more than half."""
     pool = _pooled(members)
-    kept = batched_nms(pool.boxes, pool.scores, pool.labels, iou)
-    return pool[kept[:max_detections]]
+    return pool[batched_nms(pool.boxes, pool.scores, pool.labels, SAME_BOX)[:KEPT]]
 
 
-def weighted_soft_nms(
-    members: Sequence[Detections],
-    weights: Sequence[float],
-    *,
-    iou: float = 0.5,
-    floor: float = 0.001,
-    max_detections: int = 100,
-) -> Detections:
+def weighted_soft_nms(members: Sequence[Detections], weights: Sequence[float]) -> Detections:
     """The challenge's first place: scores times the model's weight, then linear soft-NMS on boxes
     (Bodla et al., 2017).
 
     Each detection taken, best first, multiplies the scores of those of its class that it overlaps
-    by more than `iou` with 1 - IoU; what falls below `floor` is gone. Masks stay as they are.
+    by more than half with 1 - IoU; what falls below `FLOOR` is gone. Masks stay as they are.
     """
     pairs = zip(members, weights, strict=True)
     pool = _pooled([replace(member, scores=member.scores * weight) for member, weight in pairs])
@@ -335,10 +303,10 @@ def weighted_soft_nms(
     for _ in range(len(pool)):
         taken = torch.where(left, scores, -1.0).argmax()
         left[taken] = False
-        decay = torch.where(overlaps[taken] > iou, 1 - overlaps[taken], 1.0)
+        decay = torch.where(overlaps[taken] > SAME_BOX, 1 - overlaps[taken], 1.0)
         scores = torch.where(left, scores * decay, scores)
-    order = scores.argsort(descending=True, stable=True)[:max_detections]
-    return replace(pool, scores=scores)[order[scores[order] >= floor]]
+    best = ranked(replace(pool, scores=scores))[:KEPT]
+    return best[best.scores >= FLOOR]
 
 
 def _pooled(members: Sequence[Detections]) -> Detections:

@@ -2,7 +2,7 @@
 
 One meaning, two ways: the M x M map is sampled bilinearly at every pixel centre (as Mask R-CNN
 pastes its masks: `align_corners=False`, zero outside the map), and a pixel is set where the sample
-reaches the threshold. `paste_masks` says so plainly with grid_sample; `to_rle` gets the same pixels
+reaches one half. `paste_masks` says so plainly with grid_sample; `to_rle` gets the same pixels
 without any full-size plane. N instances, H x W pixels, M side of a mask grid.
 """
 
@@ -19,24 +19,18 @@ from torch.nn import functional
 
 from helpers.structures import Detections
 
-# A cell of the map whose four corners clear the threshold by this much needs no sampling: far more
-# than float32 rounding can move an interpolated probability.
-_MARGIN = np.float32(1e-5)
-_ABOVE, _BELOW = 1, 2  # bits of a sample; a cell is certain where all its corners share one
-
+THRESHOLD = np.float32(0.5)
 Axis = tuple[int, NDArray[np.int64], NDArray[np.float32]]
 
 
-def paste_masks(detections: Detections, *, threshold: float = 0.5) -> Tensor:
+def paste_masks(detections: Detections) -> Tensor:
     """Full-size masks (N, H, W) bool on the detections' device; for pictures and tests.
 
-    Boxes without area and non-finite boxes have no pixels. Raises ValueError when the detections
-    have no masks or not one square mask for each box, or the threshold is not in (0, 1].
+    Boxes without area and non-finite boxes have no pixels.
     """
-    masks = _checked_masks(detections, threshold)
+    masks, boxes = detections.masks.detach().float(), detections.boxes.float()
     height, width = detections.image_size
-    planes = torch.zeros(len(detections), height, width, dtype=torch.bool, device=masks.device)
-    boxes = detections.boxes.float()
+    planes = torch.zeros(len(boxes), height, width, dtype=torch.bool, device=masks.device)
     grid_x = _grid_positions(boxes[:, 0], boxes[:, 2], width)
     grid_y = _grid_positions(boxes[:, 1], boxes[:, 3], height)
     for i in torch.nonzero(_has_area(boxes)).flatten().tolist():
@@ -44,18 +38,17 @@ def paste_masks(detections: Detections, *, threshold: float = 0.5) -> Tensor:
         sampled = functional.grid_sample(
             masks[i, None, None], torch.stack((x, y), dim=-1)[None], align_corners=False
         )
-        planes[i] = sampled[0, 0] >= threshold
+        planes[i] = sampled[0, 0] >= THRESHOLD
     return planes
 
 
-def to_rle(detections: Detections, *, threshold: float = 0.5) -> list[dict]:
+def to_rle(detections: Detections) -> list[dict]:
     """Compressed COCO RLE `{"size": [H, W], "counts": str}` of each mask, pixels as `paste_masks`.
 
     One box at a time, from the map to run lengths in one pass: memory follows the largest box, not
-    N. Raises ValueError as `paste_masks` does.
+    N.
     """
-    masks = _checked_masks(detections, threshold).cpu().numpy()
-    boxes = detections.boxes.float().cpu()
+    masks, boxes = detections.masks.detach().float().cpu().numpy(), detections.boxes.float().cpu()
     height, width = detections.image_size
     runs = [np.array([height * width])] * len(boxes)
     keep = torch.nonzero(_has_area(boxes)).flatten()
@@ -63,7 +56,7 @@ def to_rle(detections: Detections, *, threshold: float = 0.5) -> list[dict]:
     columns = _cells(_grid_positions(low[:, 0], high[:, 0], width), masks.shape[-1])
     rows = _cells(_grid_positions(low[:, 1], high[:, 1], height), masks.shape[-1])
     for i, column, row in zip(keep.tolist(), columns, rows, strict=True):
-        bounds = _run_bounds(masks[i], column, row, height, np.float32(threshold))
+        bounds = _run_bounds(masks[i], column, row, height)
         counts = np.diff(bounds, prepend=0, append=height * width)
         runs[i] = counts if counts[-1] else counts[:-1]
     packed = [
@@ -71,19 +64,6 @@ def to_rle(detections: Detections, *, threshold: float = 0.5) -> list[dict]:
         for counts in runs
     ]
     return [{"size": [height, width], "counts": one["counts"].decode("ascii")} for one in packed]
-
-
-def _checked_masks(detections: Detections, threshold: float) -> Tensor:
-    if detections.masks is None:
-        raise ValueError("these detections have boxes only: predict with a model that has masks")
-    if not 0 < threshold <= 1:
-        raise ValueError(f"the mask threshold is {threshold}: choose one above 0 and at most 1")
-    shape, count = tuple(detections.masks.shape), len(detections.boxes)
-    if len(shape) != 3 or shape[0] != count or shape[1] != shape[2]:
-        raise ValueError(
-            f"the masks have shape {shape}: give ({count}, M, M), a square one for each box"
-        )
-    return detections.masks.detach().float()
 
 
 def _has_area(boxes: Tensor) -> Tensor:
@@ -115,77 +95,23 @@ def _cells(positions: Tensor, side: int) -> list[Axis]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _run_bounds(mask, columns, rows, height, threshold):
+def _run_bounds(mask, columns, rows, height):
     """Starts and ends of the set runs as column-major pixel positions, (2R,) int64."""
     side = len(mask)
     grid = np.zeros((side + 2, side + 2), np.float32)
     grid[1:-1, 1:-1] = mask
-    kinds = _kinds_of_cells(grid, threshold)
     left, cell_x, inside_x = columns
     top, cell_y, inside_y = rows
-    first_row = _first_of_each_cell(cell_y, side + 1)
-    spans = np.empty((side + 1, 3), np.int64)
-    bounds = np.empty(len(cell_x) * (len(cell_y) + 1), np.int64)
-    size, span_count, current = 0, 0, -1
+    bounds, size = np.empty(len(cell_x) * (len(cell_y) + 1), np.int64), 0
     for i in range(len(cell_x)):
-        if cell_x[i] != current:
-            current = cell_x[i]
-            span_count = _spans(kinds[current], first_row, spans)
-        origin = (left + i) * height + top
-        for start, stop, kind in spans[:span_count]:
-            if kind == _ABOVE:
-                size = _append_run(bounds, size, origin + start, origin + stop)
-                continue
-            for j in range(start, stop):
-                if _sample(grid, current, cell_y[j], inside_x[i], inside_y[j]) >= threshold:
-                    size = _append_run(bounds, size, origin + j, origin + j + 1)
+        first = (left + i) * height + top
+        for j in range(len(cell_y)):
+            if _sample(grid, cell_x[i], cell_y[j], inside_x[i], inside_y[j]) >= THRESHOLD:
+                if size == 0 or bounds[size - 1] != first + j:  # else it lengthens the last run
+                    bounds[size] = first + j
+                    size += 2
+                bounds[size - 1] = first + j + 1
     return bounds[:size]
-
-
-@numba.njit(cache=True, nogil=True)
-def _kinds_of_cells(grid, threshold):
-    """[x, y] uint8: _ABOVE or _BELOW for cells whose corners all are, 0 for mixed ones."""
-    high, low = threshold + _MARGIN, threshold - _MARGIN
-    corners = np.empty(grid.shape, np.uint8)
-    kinds = np.empty((len(grid) - 1, len(grid) - 1), np.uint8)
-    for y in range(len(grid)):
-        for x in range(len(grid)):
-            value = grid[y, x]
-            corners[y, x] = _ABOVE if value > high else (_BELOW if value < low else 0)
-    for y in range(len(kinds)):
-        for x in range(len(kinds)):
-            upper = corners[y, x] & corners[y, x + 1]
-            kinds[x, y] = upper & corners[y + 1, x] & corners[y + 1, x + 1]
-    return kinds
-
-
-@numba.njit(cache=True, nogil=True)
-def _first_of_each_cell(cells, count):
-    """(count + 1,) int64: where each cell begins in the sorted `cells`, and where the last ends."""
-    first = np.zeros(count + 1, np.int64)
-    for cell in cells:
-        first[cell + 1] += 1
-    for k in range(count):
-        first[k + 1] += first[k]
-    return first
-
-
-@numba.njit(cache=True, nogil=True)
-def _spans(kinds, first_row, spans):
-    """Fill `spans` with (first row, end row, kind) down one column of cells; returns their number.
-
-    Neighbours of one kind are one span; those below the threshold are left out.
-    """
-    count, stop = 0, 0
-    while stop < len(kinds):
-        start, kind = stop, kinds[stop]
-        while stop < len(kinds) and kinds[stop] == kind:
-            stop += 1
-        if kind != _BELOW and first_row[start] < first_row[stop]:
-            spans[count, 0], spans[count, 1] = first_row[start], first_row[stop]
-            spans[count, 2] = kind
-            count += 1
-    return count
 
 
 @numba.njit(cache=True, nogil=True)
@@ -202,13 +128,3 @@ def _sample(grid, x, y, east, south):
 def _fused_multiply_add(typing_context, a, b, c):
     """a * b + c rounded once."""
     return a(a, b, c), lambda context, builder, signature, values: builder.fma(*values)
-
-
-@numba.njit(cache=True, nogil=True)
-def _append_run(bounds, size, start, stop):
-    """Append a run, or lengthen the last one where it touches; returns the new size."""
-    if size and bounds[size - 1] == start:
-        bounds[size - 1] = stop
-        return size
-    bounds[size], bounds[size + 1] = start, stop
-    return size + 2

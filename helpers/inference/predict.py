@@ -88,7 +88,6 @@ def detect_index(
         Pictures(index, config.test),
         batch_size=None,
         num_workers=config.train.workers,
-        collate_fn=_as_it_is,
     )
     with _evaluating(model):
         for picture in tqdm(loader, desc="predict", unit="picture", disable=not progress):
@@ -114,18 +113,12 @@ def resized_images(image: Image.Image, test: TestConfig) -> tuple[Tensor, ...]:
 def to_results(detections: Detections, image_id: int, taxonomy: Taxonomy) -> list[dict[str, Any]]:
     """COCO results of one picture: RLE masks, boxes [x, y, width, height] in pixels, scores.
 
-    Detections must be in the original size. Those without a single pixel are dropped. Raises
-    ValueError when they have no masks.
+    Detections must be in the original size. Those without a single pixel are dropped.
     """
     low, high = detections.boxes.double().split(2, dim=1)
     boxes = torch.cat((low, high - low), dim=1).tolist()
-    found = zip(
-        to_rle(detections),
-        boxes,
-        detections.scores.tolist(),
-        detections.labels.tolist(),
-        strict=True,
-    )
+    sure, labels = detections.scores.tolist(), detections.labels.tolist()
+    found = zip(to_rle(detections), boxes, sure, labels, strict=True)
     return [
         {
             "image_id": image_id,
@@ -149,10 +142,6 @@ def _predict(
             return predict_augmented(model, images, size, test).to("cpu")
         [detections] = model.predict(images)
     return detections.to("cpu").resized(size)
-
-
-def _as_it_is(picture: Views) -> Views:
-    return picture
 
 
 @contextmanager

@@ -40,25 +40,6 @@ class Trained(Protocol):
     def model(self, test: TestConfig | None = None) -> nn.Module: ...
 
 
-@dataclass(frozen=True)
-class TrainedModel:
-    """A model that is no run of the run store, with the config and classes it was built for."""
-
-    module: nn.Module
-    config: ExperimentConfig
-    taxonomy: Taxonomy
-
-    def model(self, test: TestConfig | None = None) -> nn.Module:
-        """The module. UserError for other limits than it was built with."""
-        for name in ("score_threshold", "nms_threshold", "max_detections"):
-            built, asked = (getattr(t, name) for t in (self.config.test, test or self.config.test))
-            if built != asked:
-                raise UserError(
-                    f"the model was built with test.{name} {built}, not {asked}: build it with that"
-                )
-        return self.module
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Prediction(Detections):
     """Detections of one picture, best first, together with the picture: shows itself in a notebook.
@@ -106,7 +87,7 @@ class Prediction(Detections):
 
 
 class Predictor:
-    """Predicts single pictures with a run of the run store, or any `TrainedModel`.
+    """Predicts single pictures with a run of the run store, or the released model.
 
     test: other sizes, precision or test-time augmentation than the run's own.
     device: by default a GPU when there is one.
@@ -165,18 +146,17 @@ def read_any(picture: str | Path | Image.Image | NDArray[Any]) -> Image.Image:
     """A file, PIL image or array as an upright 8-bit RGB picture; errors as `Predictor` says."""
     if isinstance(picture, (str, Path)):
         return read_picture(Path(picture).expanduser())
-    if isinstance(picture, Image.Image):
-        if not picture.width or not picture.height:
-            raise UserError(f"the picture has {picture.width} x {picture.height} pixels")
-        try:
-            return to_rgb(picture)
-        except (ValueError, OSError) as error:
-            raise UserError(f"the picture can not be read: {error}") from error
-    if not isinstance(picture, np.ndarray):
+    image = _from_array(picture) if isinstance(picture, np.ndarray) else picture
+    if not isinstance(image, Image.Image):
         raise UserError(
             f"a picture is a path, a PIL image or a numpy array, not {type(picture).__name__}"
         )
-    return Image.fromarray(_eight_bit(picture))
+    if not image.width or not image.height:
+        raise UserError(f"the picture has {image.width} x {image.height} pixels")
+    try:
+        return to_rgb(image)
+    except (ValueError, OSError) as error:
+        raise UserError(f"the picture can not be read: {error}") from error
 
 
 def default_device() -> torch.device:
@@ -198,25 +178,23 @@ def checked_device(device: torch.device | str) -> torch.device:
     return found
 
 
-def _eight_bit(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 of an array in one of the accepted forms."""
-    if array.ndim == 2:
-        array = array[:, :, None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not array.size:
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    """An array in one of the accepted forms as an 8-bit picture."""
+    plane = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    if not array.size or (plane.ndim != 2 and (plane.ndim != 3 or plane.shape[2] not in (3, 4))):
         raise UserError(
             f"the array has shape {array.shape}: give (H, W), (H, W, 3) RGB or (H, W, 4) RGBA"
         )
-    if array.dtype == np.uint16:
-        array = (array.astype(np.uint32) + 128) // 257
-    elif array.dtype == bool:
-        array = array * np.uint8(255)
-    elif array.dtype != np.uint8:
+    if plane.dtype == np.uint16:
+        plane = (plane.astype(np.uint32) + 128) // 257
+    elif plane.dtype == bool:
+        plane = plane * 255
+    elif plane.dtype != np.uint8:
         raise UserError(
             f"the array holds {array.dtype} values, whose white is unknown: give uint8 (0..255), "
             "e.g. (array * 255).round().astype('uint8') for values from 0 to 1"
         )
-    rgb = array[:, :, :3] if array.shape[2] >= 3 else np.repeat(array, 3, axis=2)
-    return np.ascontiguousarray(rgb.astype(np.uint8))
+    return Image.fromarray(np.ascontiguousarray(plane, dtype=np.uint8))
 
 
 def _with_picture(found: Detections, image: NDArray[np.uint8], taxonomy: Taxonomy) -> Prediction:

@@ -13,11 +13,10 @@ and the mask probabilities as zlib-compressed bytes (0..255) in base64.
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,14 +28,9 @@ from torch import nn
 from helpers.config import ExperimentConfig
 from helpers.data.index import InstanceIndex
 from helpers.data.pictures import check_pictures
-from helpers.files import RunBusyError, UserError, locked, make_folder, replace_file, write_json
+from helpers.files import TEMPORARY, UserError, locked, make_folder, replace_file, write_json
 from helpers.inference.predict import detect_index, to_results
 from helpers.structures import Detections
-
-About = Mapping[str, Any]
-
-_OWN = {"about.json", "lock"}  # what a folder may hold before anything is known of it
-_SHOWN = 120  # characters of two values that differ; longer ones, as digests, are not shown
 
 
 @dataclass(frozen=True)
@@ -46,29 +40,28 @@ class StoredPredictions:
     folder: Path
 
     @staticmethod
-    def open(folder: Path, about: About) -> StoredPredictions:
+    def open(folder: Path, about: Mapping[str, Any]) -> StoredPredictions:
         """The folder for predictions of what `about` says, made if it is not there.
 
         about: plain values for JSON, with `images` and `categories` as in COCO; `ids` is "invented"
-        where the image ids are not those of an annotation file. Raises UserError, with old and new
-        values, when the folder holds predictions of anything else, or other files.
+        where the image ids are not those of an annotation file. Raises UserError, naming what
+        differs, when the folder holds predictions of anything else, or other files.
         """
         stored, about = StoredPredictions(folder), json.loads(json.dumps(about))
         if folder.exists() and not folder.is_dir():
             raise UserError(f"{folder} is a file: give a folder with --output")
         make_folder(folder)
-        names = {path.name.removesuffix(".part") for path in folder.iterdir()}
-        if names - _OWN and not stored._about.exists():
-            raise UserError(f"{folder} holds other files: give another folder with --output")
-        with stored._alone():
-            if not stored._about.exists():
-                write_json(stored._about, about)
+        names = [path.name for path in folder.iterdir()]  # first: others may begin just now
+        if not stored._about.exists():
+            if any(not name.endswith(TEMPORARY) for name in names):
+                raise UserError(f"{folder} holds other files: give another folder with --output")
+            write_json(stored._about, about)
         was = {"ids": "file"} | stored.about
-        other = _differences({key: was.get(key) for key in about}, about)
+        other = [key for key in about if was.get(key) != about[key]]
         if other:
             raise UserError(
-                f"{folder} holds predictions with {'; '.join(other)}: give another folder with "
-                "--output, or move that one away"
+                f"{folder} holds predictions with other {', '.join(other)}: give another folder "
+                "with --output, or move that one away"
             )
         return stored
 
@@ -100,20 +93,11 @@ class StoredPredictions:
         done = self.done()
         return [image["id"] for image in self.about["images"] if image["id"] not in done]
 
-    @contextmanager
-    def share(self, number: int, of: int) -> Iterator[None]:
+    def share(self, number: int, of: int) -> AbstractContextManager[None]:
         """Hold one process's share alone. RunBusyError when another process has it."""
         folder = self.folder / "shares" / f"{number}-of-{of}"
         make_folder(folder)
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(folder))
-            except RunBusyError as error:
-                raise RunBusyError(
-                    f"another process is predicting for {self.folder}: wait for it, or give each "
-                    "its own --shard"
-                ) from error
-            yield
+        return locked(folder)
 
     def add(
         self, image_id: int, results: list[dict[str, Any]], *, soft: Detections | None = None
@@ -122,9 +106,8 @@ class StoredPredictions:
         content: dict[str, Any] = {"results": results}
         if soft is not None:
             content["soft"] = _packed(soft)
-        text = json.dumps(content, separators=(",", ":"))
         make_folder(self.folder / "pictures")
-        self._replace(self._picture(image_id), text)
+        _write(self._picture(image_id), json.dumps(content, separators=(",", ":")))
 
     def results(self, image_id: int) -> list[dict[str, Any]]:
         """COCO results of one picture that is done. UserError when its file is damaged."""
@@ -143,23 +126,12 @@ class StoredPredictions:
         if self.missing():
             return None
         ids = [image["id"] for image in self.about["images"]]
-        text = json.dumps([result for image_id in ids for result in self.results(image_id)])
-        self._replace(self.results_file, text)
+        results = [result for image_id in ids for result in self.results(image_id)]
+        _write(self.results_file, json.dumps(results))
         return self.results_file
 
     def _content(self, image_id: int) -> dict[str, Any]:
         return _read(self._picture(image_id), {"results"}, "delete it")
-
-    def _replace(self, path: Path, text: str) -> None:
-        with self._alone():
-            replace_file(path, lambda file: file.write(text.encode()) and None)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While no other process writes here; they wait for one another."""
-        with (self.folder / "lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def predict_missing(
@@ -213,6 +185,10 @@ def _unpacked(soft: Mapping[str, Any]) -> Detections:
     )
 
 
+def _write(path: Path, text: str) -> None:
+    replace_file(path, lambda file: file.write(text.encode()) and None)
+
+
 def _read(path: Path, keys: set[str], remedy: str) -> dict[str, Any]:
     """A JSON object with those keys. UserError, with the remedy, for anything else."""
     try:
@@ -222,14 +198,3 @@ def _read(path: Path, keys: set[str], remedy: str) -> dict[str, Any]:
     if not (isinstance(content, dict) and keys <= content.keys()):
         raise UserError(f"{path} is damaged: {remedy}, and the same `predict` makes it anew")
     return content
-
-
-def _differences(old: Any, new: Any, name: str = "") -> list[str]:
-    """What differs, by name: old and new value, or that it is another where these are long."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = {**old, **new}
-        return [w for k in keys for w in _differences(old.get(k), new.get(k), f"{name}.{k}")]
-    if old == new:
-        return []
-    name, values = name.strip("."), f"{json.dumps(old)}, asked {json.dumps(new)}"
-    return [f"{name} {values}" if len(values) <= _SHOWN else f"other {name}"]

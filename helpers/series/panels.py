@@ -42,15 +42,7 @@ def predicted(results: Sequence[Result], index: InstanceIndex, row: int) -> Over
         (r for r in results if r["image_id"] == image_id), key=lambda r: r["score"], reverse=True
     )
     names = {c.id: c.name for c in index.taxonomy.classes}
-    boxes = np.array([rle.bbox(r["segmentation"]) for r in mine], dtype=float).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return Overlay(
-        masks=_planes([r["segmentation"] for r in mine], index.image_size(row)),
-        boxes=boxes,
-        category_ids=np.array([r["category_id"] for r in mine], dtype=np.int64),
-        names=tuple(names[r["category_id"]] for r in mine),
-        scores=np.array([r["score"] for r in mine], dtype=np.float64),
-    )
+    return Overlay.of_results(mine, names, index.image_size(row))
 
 
 def spread_rows(index: InstanceIndex, count: int, *, least: int = 0) -> list[int]:

@@ -57,6 +57,13 @@ def make_truth(*, images: int, size: tuple[int, int], seed: int, crowds: bool = 
     }
 
 
+def truth_as_results(truth: dict, *, crowds: bool) -> list[dict]:
+    """The annotations as results of score 1, with or without crowds."""
+    fields = ("image_id", "category_id", "segmentation", "bbox")
+    rows = [row for row in truth["annotations"] if crowds or not row["iscrowd"]]
+    return [{field: row[field] for field in fields} | {"score": 1.0} for row in rows]
+
+
 def perturb(truth: dict, *, seed: int, copies: int = 3) -> list[dict]:
     """Results: annotations shifted, eroded, dropped, relabelled, some twice, with random scores."""
     random = np.random.default_rng(seed)

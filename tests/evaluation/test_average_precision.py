@@ -8,11 +8,10 @@ import pytest
 
 from helpers.data import rle
 from helpers.evaluation.average_precision import PRESETS, Evaluation, evaluate
-from helpers.evaluation.results import truth_as_results
 from helpers.evaluation.tables import class_table, comparison_table
 from helpers.files import UserError
 
-from .reference import CATEGORIES, make_truth, perturb, pycocotools_scores
+from .reference import CATEGORIES, make_truth, perturb, pycocotools_scores, truth_as_results
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,9 @@ import pytest
 from helpers.evaluation import bootstrap
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.bootstrap import interval, mean_difference, paired_difference
-from helpers.evaluation.results import truth_as_results
 from helpers.files import ROOT, UserError
 
-from .reference import make_truth, perturb
+from .reference import make_truth, perturb, truth_as_results
 
 STORED = ROOT / "data" / "reference" / "quick-2-cpu-cores-x86-64"
 

@@ -1,5 +1,5 @@
-"""`evaluate` and `submit`: files read in any form, matched with an annotation file by name, refused
-where a number or a submission would be wrong."""
+"""`evaluate`: files read in any form, matched with an annotation file by name, refused where a
+number or a submission would be wrong."""
 
 import json
 import zipfile
@@ -8,8 +8,7 @@ import pytest
 
 from helpers.__main__ import main
 from helpers.evaluation.average_precision import evaluate
-from helpers.evaluation.result_files import MEMBER, read_results
-from helpers.evaluation.submission import write_submission
+from helpers.evaluation.result_files import MEMBER, match_pictures, read_results, write_submission
 from helpers.files import UserError
 
 from .reference import make_truth, perturb
@@ -81,27 +80,59 @@ def test_predictions_are_matched_by_file_name(ids, truth, results, file, tmp_pat
         found, matched = scores_of(capsys, "--annotations", file, "--results", source)
         assert found == expected
         assert "6 in the annotation file, 6 predicted, matched by file name" in matched
-    assert main(["submit", str(folder), "--annotations", str(file)]) == 0
-    submitted = read_results(folder / "submission.zip")
+    entry = tmp_path / "entry.zip"
+    words = ["--results", folder, "--annotations", file, "--submission", entry]
+    assert main(["evaluate", *map(str, words)]) == 0
+    submitted = read_results(entry)
     assert evaluate(truth, submitted).to_dict() == expected
 
 
-def test_invented_ids_need_the_annotation_file(truth, results, tmp_path, capsys):
-    folder = predicted(tmp_path / "p", truth, results, ids="invented")
-    assert "--annotations" in refusal(capsys, "submit", folder)
-    assert not (folder / "submission.zip").exists()
+def test_a_submission_of_known_ids_needs_no_annotation_file(truth, results, tmp_path, capsys):
+    entry = tmp_path / "entry.zip"
+    folder = predicted(tmp_path / "p", truth, results)
+    assert main(["evaluate", "--results", str(folder), "--submission", str(entry)]) == 0
+    assert len(read_results(entry)) == len(results)
+    entry.unlink()
+    folder = predicted(tmp_path / "i", truth, results, ids="invented")
+    error = refusal(capsys, "evaluate", "--results", folder, "--submission", entry)
+    assert "add --annotations" in error and not entry.exists()
 
 
-def test_ids_and_names_that_contradict_are_refused(truth, results, file, tmp_path, capsys):
-    folder = predicted(tmp_path / "p", truth, results, ids="invented")
-    about = json.loads((folder / "about.json").read_text())
-    del about["ids"]  # as it was written before ids could be marked as invented
-    for image in about["images"]:
-        image["id"] += 99
-    (folder / "about.json").write_text(json.dumps(about))
-    for words in (("evaluate", "--results"), ("submit",)):
-        error = refusal(capsys, *words, folder, "--annotations", file)
-        assert "kitchen.jpg has id 103 here, [100] there" in error
+IMAGES = {10: "train/attic.jpg", 20: "bath.jpg"}
+
+
+def images(names, width=30):
+    return [{"id": i, "file_name": n, "height": 20, "width": width} for i, n in names.items()]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "expected"),
+    [
+        (IMAGES, {1: "attic.jpg", 2: "bath.JPG"}, {10: 1, 20: 2}),
+        ({1: "bath", 2: "attic"}, IMAGES, {1: 20, 2: 10}),
+        ({1: "a/x.jpg", 2: "b/x.jpg"}, {7: "b/x.jpg", 8: "a/x.jpg"}, {1: 8, 2: 7}),
+        ({1: "rooms\\my%20attic"}, {7: "rooms/my attic"}, {1: 7}),
+    ],
+)
+@pytest.mark.parametrize("invented", [False, True])
+def test_pictures_are_matched_by_file_name(theirs, ours, expected, invented):
+    if not invented:  # ids of a file may differ, but not name other pictures
+        theirs, expected = ({100 + n: v for n, v in d.items()} for d in (theirs, expected))
+    assert match_pictures(images(theirs), images(ours), invented=invented) == expected
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (images({10: "bath.jpg", 20: "attic.jpg"}), r"attic.jpg has id 10 here, \[20\] there"),
+        (images({10: "attic.jpg"}), "bath.jpg is not there"),
+        (images(IMAGES, width=31), "attic.jpg has another size"),
+        (images({1: "bath.jpg", 2: "bath.jpg", 3: "attic.jpg"}), "bath.jpg is there 2 times"),
+    ],
+)
+def test_pictures_that_are_others_are_told(other, message):
+    with pytest.raises(UserError, match=message):
+        match_pictures(images(IMAGES), other, invented=False)
 
 
 @pytest.mark.parametrize("ids", ["file", "invented"])
@@ -134,32 +165,26 @@ def test_a_bare_list_is_matched_by_id(truth, results, file, tmp_path, capsys):
     assert out.strip().endswith(str(evaluate(truth, results, preset="future3d")))
     path.write_text(json.dumps([row | {"category_id": 77} for row in results]))
     assert "category_id 77 is none of the file's: 0 kind 0" in refusal(capsys, *command)
-    assert "add --annotations" in refusal(capsys, "submit", path)
-
-
-@pytest.mark.parametrize("space", ["fine", "super"])
-def test_ground_truth_scores_one(space, file, capsys):
-    words = ("--annotations", file, "--ground-truth", "--label-space", space)
-    found, _ = scores_of(capsys, *words)
-    assert [scores["AP"] for scores in found["metrics"].values()] == [1, 1, 1]
-    assert len(found["classes"]) == (4 if space == "fine" else 2)
+    command = ["evaluate", "--results", path, "--submission", tmp_path / "entry.zip"]
+    assert "add --annotations" in refusal(capsys, *command)
 
 
 def test_a_folder_of_a_data_set_is_read_as_its_file(truth, results, tmp_path, capsys):
     (tmp_path / "set" / "valid").mkdir(parents=True)
     (tmp_path / "set" / "valid" / "_annotations.coco.json").write_text(json.dumps(truth))
-    found, _ = scores_of(capsys, "--annotations", tmp_path / "set", "--ground-truth")
-    assert found["metrics"]["segm"]["AP"] == 1
-    words = ("evaluate", "--annotations", tmp_path / "set", "--split", "test", "--ground-truth")
-    assert "--split val" in refusal(capsys, *words)
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    words = ("--results", tmp_path / "results.json", "--annotations", tmp_path / "set")
+    found, _ = scores_of(capsys, *words)
+    assert found == evaluate(truth, results).to_dict()
+    assert "--split val" in refusal(capsys, "evaluate", *words, "--split", "test")
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--ground-truth"], "--annotations is missing"),
+        (["--results", __file__], "--annotations is missing"),
         (["--run", "no-such-run"], "no-such-run"),
-        (["--annotations", "/no/such/file.json", "--ground-truth"], "/no/such/file.json"),
+        (["--annotations", "/no/such/file.json", "--results", __file__], "/no/such/file.json"),
         (["--results", "/no/such/folder"], "/no/such/folder is missing"),
     ],
 )
@@ -187,7 +212,7 @@ def _bytes(mask):
 
 def test_submissions_that_would_be_wrong_are_not_written(truth, results, tmp_path, capsys):
     path = tmp_path / "a.zip"
-    with pytest.raises(UserError, match="image_id 5"):
+    with pytest.raises(UserError, match="no picture 5"):
         write_submission([results[0] | {"image_id": 5}], truth, path)
     assert not path.exists()
     path.write_bytes(b"precious")
@@ -197,7 +222,8 @@ def test_submissions_that_would_be_wrong_are_not_written(truth, results, tmp_pat
     with pytest.raises(UserError, match=r"\.zip"):
         write_submission(results, truth, tmp_path / "a.json")
     folder = predicted(tmp_path / "p", truth, results, label_space="super")
-    assert "34 categories" in refusal(capsys, "submit", folder)
+    command = ["evaluate", "--results", folder, "--submission", tmp_path / "b.zip"]
+    assert "34 categories" in refusal(capsys, *command)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from helpers.structures import Detections
 
 ABOUT = {
     "run": "a",
-    "test": {"short_side": 160, "tta": None},
     "weights": "0" * 64,
+    "test": {"short_side": 160, "tta": None},
     "images": [{"id": n, "height": 20, "width": 30, "file_name": f"{n}.png"} for n in (5, 3, 9)],
     "categories": [{"id": 1, "name": "chair", "supercategory": "seat"}],
 }
@@ -80,7 +80,7 @@ def test_processes_that_write_the_same_pictures_leave_them_whole(stored):
 
 
 def test_one_process_has_a_share_at_a_time(stored):
-    busy = pytest.raises(RunBusyError, match="give each its own --shard")
+    busy = pytest.raises(RunBusyError, match="shares/1-of-2 is being worked on")
     with stored.share(1, 2), stored.share(2, 2), busy, stored.share(1, 2):
         pass
     with stored.share(1, 2):
@@ -99,22 +99,19 @@ def test_a_damaged_picture_is_named_and_made_anew(stored, damaged):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    "change",
     [
-        ({"run": "b"}, 'with run "a", asked "b"'),
-        ({"images": ABOUT["images"][:1]}, "with other images"),
-        ({"weights": "1" * 64}, "with other weights"),
-        ({"test": {"short_side": 200, "tta": None}}, r"with test\.short_side 160, asked 200"),
-        ({"test": {"short_side": 160, "tta": {"flip": True}}}, r'test\.tta null, asked {"flip"'),
-        ({"ids": "invented"}, 'ids "file", asked "invented"'),
+        {"run": "b"},
+        {"images": ABOUT["images"][:1]},
+        {"weights": "1" * 64, "test": {"short_side": 200, "tta": None}},
+        {"ids": "invented"},
     ],
 )
-def test_other_predictions_are_not_mixed_in(stored, change, message):
+def test_other_predictions_are_not_mixed_in(stored, change):
     stored.add(5, [])
     assert StoredPredictions.open(stored.folder, {**ABOUT, "ids": "file"}).done() == {5}
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=f"with other {', '.join(change)}: give another folder"):
         StoredPredictions.open(stored.folder, {**ABOUT, **change})
-    assert stored.done() == {5}
 
 
 @pytest.mark.parametrize("damaged", [b"", b'{"run": "a", "ima', b"[]"])

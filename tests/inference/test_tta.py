@@ -1,9 +1,6 @@
 """Merging by hand, and test-time augmentation of small models with random weights."""
 
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,10 +12,9 @@ from helpers.inference import tta
 from helpers.inference.paste import paste_masks
 from helpers.inference.predict import predict_image, resized_images
 from helpers.inference.tta import AugmentedPicture, View, merge, mirrored, views_of
-from helpers.models.build import build_model
 from helpers.structures import Detections
 
-from .tiny import TEST, VARIANTS, kilobytes, noise_picture, tiny_model
+from .tiny import TEST, VARIANTS, noise_picture, tiny_model
 
 SIZE = (64, 96)
 PLAIN = replace(preset("quick"), test=replace(TEST, short_side=64, max_side=128))
@@ -50,21 +46,19 @@ class TestMerge:
         found(),
     )
 
-    def test_max_keeps_the_best_box_and_score_of_each_class(self):
-        merged = merge(self.VIEWS, mode="max", test=TestConfig())
-        assert merged.boxes.tolist() == [[10, 10, 30, 30]] * 2
-        assert merged.scores.tolist() == pytest.approx([0.9, 0.3])
+    @pytest.mark.parametrize(
+        ("mode", "box", "scores"),
+        [
+            ("max", [10, 10, 30, 30], [0.9, 0.3]),
+            ("mean", [11, 10, 31, 30], [0.5, 0.1]),  # also over the view that saw nothing
+            ("vote", [10.8, 10, 30.8, 30], [0.7, 0.2]),  # half of max and half of mean
+        ],
+    )
+    def test_boxes_and_scores_of_each_class(self, mode, box, scores):
+        merged = merge(self.VIEWS, mode=mode, test=TestConfig())
+        assert merged.boxes[0].tolist() == pytest.approx(box)
+        assert merged.scores.tolist() == pytest.approx(scores)
         assert merged.labels.tolist() == [0, 1]
-
-    def test_mean_averages_over_all_views_also_those_that_saw_nothing(self):
-        merged = merge(self.VIEWS, mode="mean", test=TestConfig())
-        assert merged.boxes[0].tolist() == [11, 10, 31, 30]
-        assert merged.scores.tolist() == pytest.approx([0.5, 0.1])
-
-    def test_vote_weighs_boxes_by_score_and_halves_max_and_mean(self):
-        merged = merge(self.VIEWS, mode="vote", test=TestConfig())
-        assert merged.boxes[0].tolist() == pytest.approx([10.8, 10, 30.8, 30])
-        assert merged.scores.tolist() == pytest.approx([0.7, 0.2])
 
     def test_order_follows_the_new_scores(self):
         lonely, agreed = (0, 0, 20, 20, 0.8, 0), (50, 50, 80, 80, 0.7, 0)
@@ -186,42 +180,3 @@ def test_a_model_without_a_second_stage_is_refused():
     model = nn.Linear(1, 1)
     with pytest.raises(ValueError, match="Linear has no second stage"):
         predict_image(model, noise_picture(), with_tta())
-
-
-def peak(views: int) -> int:
-    """Kilobytes that a process of its own asks for beyond the model: eight views around 1200 px, or
-    the largest of them alone."""
-    command = [sys.executable, "-m", __name__, str(views)]
-    return int(subprocess.check_output(command, cwd=Path(__file__).parents[1]))
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's account")
-def test_eight_views_need_little_more_memory_than_their_largest():
-    """PointRend R50 with 20 detections. Measured on two CPU cores: 1.30 times, and 1.81 where the
-    features of all views are kept as they are. Takes minutes."""
-    assert peak(8) <= 1.5 * peak(1)
-
-
-def measure(views: int) -> int:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    around = TtaConfig.around(1200)
-    config = change(
-        preset("paper"),
-        model__pretrained=False,
-        model__mask_head="pointrend",
-        test__short_side=max(around.sizes),
-        test__max_side=around.max_side,
-        test__max_detections=20,
-        test__score_threshold=0.0,
-        test__tta=around if views > 1 else None,
-    )
-    model = build_model(config.model, config.loss, config.test, 34)
-    before = kilobytes("VmRSS")
-    assert len(predict_image(model, noise_picture(1200, 1200), config)) == 20
-    return kilobytes("VmHWM") - before
-
-
-if __name__ == "__main__":
-    print(measure(int(sys.argv[1])))

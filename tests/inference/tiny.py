@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from PIL import Image
@@ -55,9 +53,3 @@ def noise_picture(height: int = 64, width: int = 96, *, seed: int = 0) -> Image.
     """Blocks of 8 px in random colours."""
     blocks = np.random.default_rng(seed).integers(0, 256, (height // 8, width // 8, 3), np.uint8)
     return Image.fromarray(blocks.repeat(8, axis=0).repeat(8, axis=1))
-
-
-def kilobytes(name: str) -> int:
-    """What Linux says of this process: VmRSS, its memory now, or VmHWM, the peak of it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))

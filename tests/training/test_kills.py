@@ -19,8 +19,8 @@ import torch
 
 from helpers.config import ExperimentConfig, change, preset
 from helpers.run_store import Run
-from helpers.run_train import command_of
 from helpers.training.checkpoint import load_newest
+from tests.command_line import command_of
 
 STEPS, EVERY = 120, 10
 KINDS = [*random.sample(["step"] * 3 + ["write"] * 2, 5), "evaluation", "evaluation"]
