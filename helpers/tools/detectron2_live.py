@@ -20,7 +20,6 @@ from helpers.config import ModelConfig
 from helpers.data.index import InstanceIndex
 from helpers.files import UserError
 from helpers.models.checkpoints import IGNORED, MSRA, InputFormat, read_detectron2
-from helpers.models.detectron2_names import modern_name
 from helpers.structures import Detections
 
 DEPTHS = {"resnet50": 50, "resnet101": 101}
@@ -65,10 +64,9 @@ def reference_model(
     settings = _settings(config, num_classes, inputs) | _mask_settings(config, num_classes)
     cfg.merge_from_list([item for pair in settings.items() for item in pair])
     model = build_model(cfg).eval()
-    state = {modern_name(key): value for key, value in read_detectron2(weights).items()}
     try:
-        # not by `fitted`: its frozen norms do without statistics
-        missing, surplus = model.load_state_dict(state, strict=False)
+        # its frozen norms do without statistics
+        missing, surplus = model.load_state_dict(read_detectron2(weights), strict=False)
     except RuntimeError as error:  # other shapes
         raise UserError(f"{weights} does not fit detectron2's model: {error}") from error
     wrong = [f"{key} is missing" for key in missing]
