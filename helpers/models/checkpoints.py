@@ -60,13 +60,9 @@ def read_detectron2(path: str | Path) -> dict[str, Tensor]:
     content = read_numbers(path)
     weights = _weights(_unwrapped(content), path)
     if not weights:
-        keys = (
-            [str(key) for key in content][:8]
-            if isinstance(content, Mapping)
-            else type(content).__name__
-        )
+        found = list(content)[:8] if isinstance(content, Mapping) else type(content).__name__
         raise UserError(
-            f"{path} has no weights, only {keys}: have them saved alone, "
+            f"{path} has no weights, only {found}: have them saved alone, "
             'torch.save({"model": model.state_dict()}, FILE)'
         )
     for prefix in PREFIXES:
@@ -103,14 +99,11 @@ def load_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat =
     """Fill every weight of `model` from a detectron2 .pkl or .pth.
 
     The model keeps taking RGB: the stem's channels are flipped and the deviations folded into it,
-    the means go to `model.normalise`. Absent norm statistics are 0 and 1, as in files whose norms
-    were merged. Weights that stride in the 1x1 convolution (MSRA) need a model built with
-    `stride_in_1x1`: nothing in the file tells. Grouped convolutions for offsets, as the ResNeSt
-    fork has them, become plain ones.
-    Raises UserError when the file cannot be read, or does not hold exactly the weights of the model
-    in its shapes, and for a SOLOv2.
+    the means go to `model.normalise`. Absent norm statistics are 0 and 1. Weights that stride in
+    the 1x1 convolution (MSRA) need a model built with `stride_in_1x1`: nothing in the file tells.
+    Grouped convolutions for offsets, as the ResNeSt fork has them, become plain ones.
+    Raises UserError when the file cannot be read, or does not fit the model.
     """
-    _check_known(model)
     theirs, state = read_detectron2(path), model.state_dict()
     names = detectron2_keys(state)
     for name, key in names.items():
@@ -176,8 +169,9 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
     `inputs` is the format to write for: set INPUT.FORMAT, MODEL.PIXEL_MEAN and PIXEL_STD to it.
     Raises UserError when `model` normalises by other means or is a SOLOv2, or the file exists.
     """
-    _check_known(model)
     path, state = Path(path), model.state_dict()
+    if isinstance(model, SOLOv2):
+        raise UserError("detectron2 has no SOLOv2: choose a Mask R-CNN or Cascade R-CNN")
     if path.exists():
         raise UserError(f"{path} exists: choose another name or remove it")
     if not torch.allclose(state["normalise.mean"].flatten().cpu(), inputs.rgb(inputs.mean)):
@@ -199,11 +193,6 @@ class _ArrayPickler(pickle.Pickler):
         if isinstance(value, np.ndarray):
             return np.ndarray, (value.shape, value.dtype.str, value.tobytes())
         return NotImplemented
-
-
-def _check_known(model: nn.Module) -> None:
-    if isinstance(model, SOLOv2):
-        raise UserError("detectron2 has no SOLOv2: read mmdet's with checkpoints.load_mmdet")
 
 
 def _to_rgb(weight: Tensor, inputs: InputFormat) -> Tensor:

@@ -89,8 +89,8 @@ def label_boxes(boxes: Tensor, targets: Targets, *, threshold: float, num_classe
 
     Backgrounds at least half covered by an ignore box are left out.
     """
-    index, state = match(boxes, targets, low=threshold, high=threshold)
-    return _labelled(boxes, index, state, targets, num_classes)[state != BETWEEN]
+    rois, state = _labelled(boxes, targets, threshold, num_classes)
+    return rois[state != BETWEEN]
 
 
 def sample_rois(
@@ -107,18 +107,18 @@ def sample_rois(
     Backgrounds at least half covered by an ignore box are never drawn.
     """
     boxes = torch.cat((boxes, targets.boxes.to(boxes.dtype)))
-    index, state = match(boxes, targets, low=threshold, high=threshold)
-    chosen = torch.cat(sample(state, size=size, positive=positive))
-    return _labelled(boxes[chosen], index[chosen], state[chosen], targets, num_classes)
+    rois, state = _labelled(boxes, targets, threshold, num_classes)
+    return rois[torch.cat(sample(state, size=size, positive=positive))]
 
 
 def _labelled(
-    boxes: Tensor, index: Tensor, state: Tensor, targets: Targets, num_classes: int
-) -> RoIs:
+    boxes: Tensor, targets: Targets, threshold: float, num_classes: int
+) -> tuple[RoIs, Tensor]:
+    index, state = match(boxes, targets, low=threshold, high=threshold)
     positive = state == POSITIVE
     labels = torch.full_like(index, num_classes)
     labels[positive] = targets.labels[index[positive]]
-    return RoIs(boxes, labels, index.where(positive, torch.zeros_like(index)), targets)
+    return RoIs(boxes, labels, index * positive, targets), state
 
 
 def cat_labels(rois: Sequence[RoIs]) -> Tensor:

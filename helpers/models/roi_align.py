@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor
+from torchvision.ops import box_area
 
-from helpers.models.boxes import area
 from helpers.models.points import summable
 
 FINEST, COARSEST = 2, 5  # P2..P5: P6 serves the proposals only
@@ -29,7 +29,7 @@ def level_of(boxes: Tensor, canonical: float = 224.0) -> Tensor:
 
     A box with a NaN lies on P2.
     """
-    scale = area(boxes).sqrt() / canonical
+    scale = box_area(boxes).sqrt() / canonical
     level = torch.floor(CANONICAL_LEVEL + torch.log2(scale + 1e-8))
     return level.nan_to_num(FINEST).clamp(FINEST, COARSEST).long()
 

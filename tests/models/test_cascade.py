@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from helpers.config import LossConfig, TestConfig
+from helpers.models.build import RoIHeads, select_detections
 from helpers.models.cascade import BoxBranch, ScoredBoxes
 from helpers.models.matching import label_boxes
-from helpers.models.roi_heads import RoIHeads, select_detections
 
 K = 3
 SIZES = [(64, 64)]

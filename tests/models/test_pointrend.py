@@ -88,18 +88,6 @@ def test_chunks_of_rois_do_not_change_the_answer(config, features, monkeypatch):
     torch.testing.assert_close(torch.cat(head.predict(features, found)), whole)
 
 
-def test_no_detections_and_no_rois(config, features, make_targets):
-    head = make_head(config)
-    masks = head.predict(features, [detections(0), detections(0)])
-    assert [tuple(m.shape) for m in masks] == [(0, 224, 224)] * 2
-    targets = make_targets()
-    rois = label_boxes(targets.boxes, targets, threshold=0.5, num_classes=K)
-    terms = head.losses(features, [rois, rois])
-    assert {name: t.item() for name, t in terms.items()} == {"mask": 0, "mask_point": 0}
-    sum(terms.values()).backward()
-    assert all(p.grad is not None for p in head.parameters())
-
-
 @torch.no_grad()
 @pytest.mark.parametrize("levels", [(2,), (2, 3, 4, 5, 6)])
 def test_boxes_outside_the_picture_or_not_finite_spoil_no_others(config, features, levels):
