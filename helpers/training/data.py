@@ -80,18 +80,17 @@ def read_splits(data: DataConfig) -> tuple[InstanceIndex, InstanceIndex]:
 def class_table(train: InstanceIndex, val: InstanceIndex) -> str:
     """The classes that are learnt, one a line: pictures and instances of each in both splits.
 
-    Of very many, those with most training instances, and how many more there are.
+    Of very many, those with most training instances.
     """
     columns = {"class": train.taxonomy.names}
     for name, index in (("train", train), ("val", val)):
         shown, instances = _counts(index)
         columns |= {f"{name} pictures": shown, f"{name} instances": instances}
     table = pd.DataFrame(columns)
-    lines = [f"{len(table)} classes ({train.taxonomy.label_space}) of {len(train)} pictures:"]
+    title = f"{len(table)} classes ({train.taxonomy.label_space}) of {len(train)} pictures:"
     if len(table) > LISTED:
-        lines[0] = f"{lines[0][:-1]}, the {LISTED} with most instances:"
         table = table.nlargest(LISTED, "train instances")
-    return "\n".join([*lines, table.to_string(index=False)])
+    return f"{title}\n{table.to_string(index=False)}"
 
 
 def missing_classes(train: InstanceIndex, val: InstanceIndex) -> list[str]:
@@ -102,13 +101,12 @@ def missing_classes(train: InstanceIndex, val: InstanceIndex) -> list[str]:
         "only val has, so that none of them will be found": (taught == 0) & (asked > 0),
         "only train has, so that they are not scored": (taught > 0) & (asked == 0),
     }
-    sentences = []
-    for what, missing in gaps.items():
-        names = [name for name, gone in zip(train.taxonomy.names, missing, strict=True) if gone]
-        if names:
-            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            sentences.append(f"classes that {what}: {', '.join(names[:NAMED])}{more}")
-    return sentences
+    names = np.array(train.taxonomy.names)
+    return [
+        f"{missing.sum()} classes that {what}: {', '.join(names[missing][:NAMED])}"
+        for what, missing in gaps.items()
+        if missing.any()
+    ]
 
 
 def _counts(index: InstanceIndex) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from helpers.config import DataConfig, TrainConfig, change, preset
-from helpers.data.errors import DataError
 from helpers.files import UserError
 from helpers.training.data import TrainingBatches, class_table, missing_classes, read_splits
 from helpers.training.loop import Watch, train
@@ -57,12 +56,6 @@ def test_D8_another_order_of_classes_is_told_and_matched_by_id(
     train, val = read_splits(splits(tmp_path, CATEGORIES[::order]))
     assert train.labels.tolist() == val.labels.tolist() == [1]
     assert ("another order" in caplog.text) == (order == -1)
-
-
-def test_D8_another_name_is_refused(tmp_path: Path) -> None:
-    swapped = [{"id": 3, "name": "table"}, {"id": 7, "name": "chair"}]
-    with pytest.raises(DataError, match="category 3 'table' is there 'chair'"):
-        read_splits(splits(tmp_path, swapped))
 
 
 def test_classes_are_listed_with_counts_and_gaps_are_named(tmp_path: Path) -> None:
