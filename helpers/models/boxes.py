@@ -16,7 +16,7 @@ from torchvision.ops import box_area
 from torchvision.ops import box_iou as iou
 from torchvision.ops import clip_boxes_to_image as clip
 
-__all__ = ["STRIDES", "Anchors", "BoxCoder", "clip", "covered", "iou", "nonempty"]
+__all__ = ["STRIDES", "Anchors", "BoxCoder", "clip", "covered", "flat", "iou", "nonempty"]
 
 STRIDES = (4, 8, 16, 32, 64)  # P2..P6
 MAX_LOG_SCALE = math.log(1000.0 / 16.0)  # a regressed side is at most 62.5 times the old one
@@ -32,6 +32,14 @@ def covered(boxes: Tensor, ignore: Tensor) -> Tensor:
     corner = torch.minimum(boxes[:, None, 2:], ignore[:, 2:])
     sides = (corner - torch.maximum(boxes[:, None, :2], ignore[:, :2])).clamp(min=0)
     return (sides.prod(dim=-1) >= 0.5 * box_area(boxes)[:, None]).any(dim=1)
+
+
+def flat(boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Boxes of all images (R, 4), and the number of the image that each is of (R,)."""
+    together = torch.cat(list(boxes))
+    counts = torch.tensor([len(image) for image in boxes], device=together.device)
+    numbers = torch.arange(len(boxes), device=together.device)
+    return together, numbers.repeat_interleave(counts)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from helpers.models.boxes import covered, iou
-from helpers.structures import Detections, Targets
+from helpers.structures import Targets
 
 POSITIVE, NEGATIVE, BETWEEN = 1, 0, -1
 
@@ -124,10 +124,3 @@ def _labelled(
 def cat_labels(rois: Sequence[RoIs]) -> Tensor:
     """Labels of all images, (R,)."""
     return torch.cat([image.labels for image in rois])
-
-
-def flat_boxes(images: Sequence[RoIs] | Sequence[Detections]) -> tuple[Tensor, Tensor]:
-    """Boxes of all images (R, 4) float32, and which image each is of (R,)."""
-    boxes = torch.cat([image.boxes for image in images]).float()
-    counts = torch.tensor([len(image) for image in images], device=boxes.device)
-    return boxes, torch.arange(len(images), device=boxes.device).repeat_interleave(counts)

@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from helpers.config import LossConfig, ModelConfig
+from helpers.models.boxes import flat
 from helpers.models.layers import init_msra, init_normal, init_xavier
 from helpers.models.losses import mask_loss, process_weight
 from helpers.models.mask_head import mask_targets, of_class
-from helpers.models.matching import RoIs, cat_labels, flat_boxes
+from helpers.models.matching import RoIs, cat_labels
 from helpers.models.points import PointTable, cell_centres, draw_training_points, in_image
 from helpers.structures import Detections
 
@@ -109,7 +110,7 @@ class PointRendHead(nn.Module):
 
     def losses(self, features: Sequence[Tensor], rois: Sequence[RoIs]) -> dict[str, Tensor]:
         """`mask` of the coarse map, `mask_point` of the drawn points, of foreground RoIs."""
-        boxes, image = flat_boxes(rois)
+        boxes, image = flat([one.boxes for one in rois])
         fine = FineFeatures.of(features, self.config.point_levels)
         coarse = self._coarse(fine, boxes, image)
         labels = cat_labels(rois)
@@ -132,7 +133,7 @@ class PointRendHead(nn.Module):
 
     def predict(self, features: Sequence[Tensor], detections: Sequence[Detections]) -> list[Tensor]:
         """Per image (n, T, T) float32 probabilities over each box, of the predicted class."""
-        boxes, image = flat_boxes(detections)
+        boxes, image = flat([one.boxes for one in detections])
         labels = torch.cat([d.labels for d in detections])
         fine = FineFeatures.of(features, self.config.point_levels)
         with torch.autocast(boxes.device.type, enabled=False):  # small, and counts at every point

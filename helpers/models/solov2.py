@@ -21,6 +21,7 @@ from helpers.models.deform import DeformConv
 from helpers.models.fpn import PyramidModel
 from helpers.models.layers import init_normal
 from helpers.models.losses import dice_loss, process_mean, process_weight, world_size
+from helpers.models.points import cell_centres
 from helpers.models.solov2_masks import STRIDE, detect, points_nms
 from helpers.structures import Detections, Targets
 
@@ -291,11 +292,7 @@ def _cells_of(span: list[int], grid: int) -> list[int]:
 
 def _ignored_cells(ignore: Tensor, padded: tuple[int, int], config: Solov2Config) -> Tensor:
     """(G,) bool: the cell's centre lies in an ignored box."""
-    parts = []
-    for grid in config.grids:
-        place = (torch.arange(grid, device=ignore.device) + 0.5) / grid
-        x, y = (place * padded[1])[None, None, :], (place * padded[0])[None, :, None]
-        left, top, right, bottom = ignore[:, :, None, None].unbind(1)
-        inside = (x >= left) & (x < right) & (y >= top) & (y < bottom)
-        parts.append(inside.any(dim=0).flatten())
-    return torch.cat(parts)
+    centres = torch.cat([cell_centres(grid, ignore) for grid in config.grids])
+    centres = centres * centres.new_tensor([padded[1], padded[0]])
+    inside = (centres >= ignore[:, None, :2]) & (centres < ignore[:, None, 2:])
+    return inside.all(dim=2).any(dim=0)
