@@ -95,7 +95,7 @@ class PointHead(nn.Module):
         """Fine features (R, P, C) and coarse logits (R, P, K) of points -> logits (R, K, P)."""
         hidden = fine
         for layer in self.fcs:
-            hidden = F.relu(layer(torch.cat((hidden, coarse), dim=-1)))
+            hidden = layer(torch.cat((hidden, coarse), dim=-1)).relu_()
         return self.predictor(torch.cat((hidden, coarse), dim=-1)).transpose(1, 2)
 
 

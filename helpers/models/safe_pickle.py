@@ -41,15 +41,9 @@ class Unread:
     def __new__(cls, *_: object, **__: object) -> Unread:
         return super().__new__(cls)
 
-    def __init__(self, *_: object, **__: object) -> None: ...
+    def _ignore(self, *_: object, **__: object) -> None: ...
 
-    def __setstate__(self, _: object) -> None: ...
-
-    def __setitem__(self, _: object, __: object) -> None: ...
-
-    def append(self, _: object) -> None: ...
-
-    add = extend = append
+    __init__ = __setstate__ = __setitem__ = append = extend = add = _ignore
 
 
 class _Dictionary(dict):

@@ -76,10 +76,13 @@ def train(config: ExperimentConfig, run_dir: Path, *, watch: Watch | None = None
     index, val = read_splits(config.data)
     trainer, batches = prepare(config, index)
     if trainer.accelerator.is_main_process:
+        table = class_table(index, val)
         if watch.progress:
-            tqdm.write(f"on {trainer.accelerator.device}, {class_table(index, val)}")
+            space, device = index.taxonomy.label_space, trainer.accelerator.device
+            tqdm.write(f"on {device}, {len(table)} classes ({space}) of {len(index)} pictures:")
+            tqdm.write(table.to_string(index=False, max_rows=100))
             tqdm.write(f"weights: {weights_source(config.model)}")
-        for gap in missing_classes(index, val):
+        for gap in missing_classes(table):
             logger.warning(gap)
     fit(
         trainer,
