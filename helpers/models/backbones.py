@@ -69,9 +69,8 @@ class Backbone(nn.Module):
         deformable: Sequence[int] = (),
         deform_groups: int = 1,
     ) -> None:
-        """Raises UserError for a model unknown to timm, without the four strides, without the
-        layers that `stride_in_1x1` or `deformable` change, or whose pretrained weights cannot be
-        had."""
+        """Raises UserError for a model unknown to timm, or one that lacks the four strides, the
+        layers that `stride_in_1x1` or `deformable` change, or pretrained weights."""
         super().__init__()
         self.net = _create(name)
         if pretrained:
@@ -85,8 +84,11 @@ class Backbone(nn.Module):
         if norm == "sync":
             self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)
         if norm == "frozen":
-            freeze_norms(self.net)
-        self._freeze(frozen_stages)
+            _freeze_norm(self, "net", self.net)
+        for parent, own, child, stage in _units(self.net):
+            if stage < frozen_stages:
+                child.requires_grad_(False)
+                _freeze_norm(parent, own, child)
         if checkpointing:
             self.net.set_grad_checkpointing(True)
 
@@ -101,10 +103,8 @@ class Backbone(nn.Module):
             if "more than 1 value per channel" not in str(error):
                 raise
             raise UserError(
-                f"batch norm cannot train on {len(images)} picture of {tuple(images.shape[2:])} px "
-                "a process: somewhere (in a ResNeSt, inside every attention) a channel has a "
-                "single value; give each process two or more pictures (train__batch_size), "
-                'or set model__norm="frozen" or "eval"'
+                "batch norm cannot train on a single value of a channel: give each process two or "
+                'more pictures (train__batch_size), or set model__norm="frozen" or "eval"'
             ) from error
 
     def train(self, mode: bool = True) -> Backbone:
@@ -114,12 +114,6 @@ class Backbone(nn.Module):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         return self
-
-    def _freeze(self, stages: int) -> None:
-        for parent, name, child, stage in _units(self.net):
-            if stage < stages:
-                child.requires_grad_(False)
-                _freeze_norm(parent, name, child)
 
 
 def _units(net: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module, int]]:
@@ -135,17 +129,12 @@ def _units(net: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module, int]]:
             stage += path in ends
 
 
-def freeze_norms(module: nn.Module) -> None:
-    """Replace every batch norm below `module` by a `FrozenBatchNorm` of the same numbers."""
-    for name, child in list(module.named_children()):
-        _freeze_norm(module, name, child)
-
-
 def _freeze_norm(parent: nn.Module, name: str, child: nn.Module) -> None:
+    """Replace a batch norm, or all below a module, by a `FrozenBatchNorm` of the same numbers."""
     if isinstance(child, nn.BatchNorm2d | nn.SyncBatchNorm):
         setattr(parent, name, FrozenBatchNorm(child))
-    else:
-        freeze_norms(child)
+    for own, below in list(child.named_children()):
+        _freeze_norm(child, own, below)
 
 
 def _create(name: str) -> nn.Module:
@@ -159,10 +148,7 @@ def _create(name: str) -> nn.Module:
     except Exception as error:  # timm's errors share no base class
         raise UserError(f"timm cannot make features of {name!r}: {error}") from error
     if net.feature_info.reduction() != STRIDES:
-        raise UserError(
-            f"backbone {name!r} has strides {net.feature_info.reduction()}, but the FPN needs "
-            f"{STRIDES}: choose a ResNet, ResNeXt, ResNeSt or the like"
-        )
+        raise UserError(f"backbone {name!r} has no features at strides {STRIDES}: choose a ResNet")
     return net
 
 

@@ -1,4 +1,4 @@
-"""Boxes and anchors: areas, overlaps, clipping, and the code between a box and its target.
+"""Boxes and anchors: overlaps, and the code between a box and its target.
 
 Boxes are (..., 4) float, xyxy in pixels, x2 and y2 exclusive: width = x2 - x1.
 A anchors per cell, H x W cells of a level.
@@ -12,35 +12,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import box_area
+from torchvision.ops import box_iou as iou
+from torchvision.ops import clip_boxes_to_image as clip
+
+__all__ = ["STRIDES", "Anchors", "BoxCoder", "clip", "covered", "flat", "iou", "nonempty"]
 
 STRIDES = (4, 8, 16, 32, 64)  # P2..P6
 MAX_LOG_SCALE = math.log(1000.0 / 16.0)  # a regressed side is at most 62.5 times the old one
-
-
-def area(boxes: Tensor) -> Tensor:
-    """(..., 4) -> (...) px^2."""
-    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
-
-
-def intersection(first: Tensor, second: Tensor) -> Tensor:
-    """(A, 4), (B, 4) -> (A, B) px^2 of common area."""
-    corner = torch.minimum(first[:, None, 2:], second[:, 2:])
-    sides = (corner - torch.maximum(first[:, None, :2], second[:, :2])).clamp_(min=0)
-    return sides[..., 0] * sides[..., 1]
-
-
-def iou(first: Tensor, second: Tensor) -> Tensor:
-    """(A, 4), (B, 4) -> (A, B) intersection over union, 0 where the boxes do not meet."""
-    common = intersection(first, second)
-    union = area(first)[:, None] + area(second) - common
-    return torch.where(common > 0, common / union, common)
-
-
-def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes cut to a picture of `size` (height, width)."""
-    height, width = size
-    limit = boxes.new_tensor([width, height, width, height])
-    return torch.minimum(boxes.clamp(min=0), limit)
 
 
 def nonempty(boxes: Tensor) -> Tensor:
@@ -50,9 +29,17 @@ def nonempty(boxes: Tensor) -> Tensor:
 
 def covered(boxes: Tensor, ignore: Tensor) -> Tensor:
     """(R, 4), (C, 4) -> (R,) bool: some ignore box covers at least half of the box."""
-    if not len(ignore):
-        return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
-    return (intersection(boxes, ignore) >= 0.5 * area(boxes)[:, None]).any(dim=1)
+    corner = torch.minimum(boxes[:, None, 2:], ignore[:, 2:])
+    sides = (corner - torch.maximum(boxes[:, None, :2], ignore[:, :2])).clamp(min=0)
+    return (sides.prod(dim=-1) >= 0.5 * box_area(boxes)[:, None]).any(dim=1)
+
+
+def flat(boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Boxes of all images (R, 4), and the number of the image that each is of (R,)."""
+    together = torch.cat(list(boxes))
+    counts = torch.tensor([len(image) for image in boxes], device=together.device)
+    numbers = torch.arange(len(boxes), device=together.device)
+    return together, numbers.repeat_interleave(counts)
 
 
 @dataclass(frozen=True)

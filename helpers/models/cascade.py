@@ -23,7 +23,7 @@ from helpers.models.roi_align import pool_rois
 
 POOL = 7  # cells along a side of a box's features
 FIRST_IOU = 0.5
-CASCADE_IOUS = (FIRST_IOU, 0.6, 0.7)
+CASCADE_IOUS = (FIRST_IOU, 0.6, 0.7)  # of a RoI with an instance, from which on it is one
 
 
 class BoxFeatures(nn.Module):
@@ -49,19 +49,17 @@ class BoxFeatures(nn.Module):
 
 
 class BoxStage(nn.Module):
-    """Class logits over K + 1 classes and box deltas, one set per class or one for all."""
+    """One stage: pooled features of boxes -> class logits, and deltas that make better boxes.
+
+    Deltas are one set per class, or one for all.
+    """
 
     def __init__(
-        self,
-        config: ModelConfig,
-        loss: LossConfig,
-        num_classes: int,
-        *,
-        coder: BoxCoder,
-        agnostic: bool,
+        self, config: ModelConfig, loss: LossConfig, num_classes: int, *, coder: BoxCoder
     ) -> None:
         super().__init__()
         self.loss, self.num_classes, self.coder = loss, num_classes, coder
+        agnostic = config.class_agnostic_boxes or config.architecture == "cascade_rcnn"
         self.features = BoxFeatures(config)
         self.classes = nn.Linear(config.box_head_dim, num_classes + 1)
         self.deltas = nn.Linear(config.box_head_dim, 4 if agnostic else 4 * num_classes)
@@ -80,9 +78,11 @@ class BoxStage(nn.Module):
         Averaged over processes both are those of the RoIs of all.
         """
         labels = cat_labels(rois)
-        wanted = torch.cat([self._wanted(image) for image in rois])
         foreground = (labels < self.num_classes).nonzero().squeeze(1)
         given = self.of_class(deltas[foreground], labels[foreground])
+        objects = [image.foreground(self.num_classes) for image in rois]
+        pairs = [(one.boxes, one.targets.boxes[one.index]) for one in objects]
+        wanted = self.coder.encode(*map(torch.cat, zip(*pairs, strict=True)))
         moved = box_loss(given, wanted, normaliser=max(len(labels), 1))
         weight = process_weight(len(labels), logits)
         return {"cls": weight * class_loss(logits, labels, self.loss), "box_reg": weight * moved}
@@ -102,10 +102,6 @@ class BoxStage(nn.Module):
         refined = self.coder.decode(own, torch.cat([image.boxes for image in rois]))
         return list(refined.split([len(image) for image in rois]))
 
-    def _wanted(self, rois: RoIs) -> Tensor:
-        rois = rois.foreground(self.num_classes)
-        return self.coder.encode(rois.boxes, rois.targets.boxes[rois.index])
-
 
 @dataclass(frozen=True)
 class ScoredBoxes:
@@ -120,18 +116,11 @@ class BoxBranch(nn.Module):
 
     def __init__(self, config: ModelConfig, loss: LossConfig, num_classes: int) -> None:
         super().__init__()
-        cascade = config.architecture == "cascade_rcnn"
-        self.ious = CASCADE_IOUS if cascade else (FIRST_IOU,)
+        self.ious = CASCADE_IOUS if config.architecture == "cascade_rcnn" else CASCADE_IOUS[:1]
         self.num_classes, self.canonical = num_classes, config.roi_canonical
+        coders = [BoxCoder((10.0 * k, 10.0 * k, 5.0 * k, 5.0 * k)) for k in (1, 2, 3)]
         self.stages = nn.ModuleList(
-            BoxStage(
-                config,
-                loss,
-                num_classes,
-                coder=BoxCoder((10.0 * k, 10.0 * k, 5.0 * k, 5.0 * k)),
-                agnostic=cascade or config.class_agnostic_boxes,
-            )
-            for k in range(1, len(self.ious) + 1)
+            BoxStage(config, loss, num_classes, coder=coder) for coder in coders[: len(self.ious)]
         )
 
     def losses(
@@ -182,11 +171,13 @@ class BoxBranch(nn.Module):
         self, boxes: Sequence[Tensor], rois: Sequence[RoIs], sizes: Sizes, threshold: float
     ) -> list[RoIs]:
         """New boxes (R, 4) of each image, clipped, without empty ones, labelled at an IoU."""
-        relabelled = []
-        for box, image, size in zip(boxes, rois, sizes, strict=True):
-            box = clip(box, size)
-            box = box[nonempty(box)]
-            relabelled.append(
-                label_boxes(box, image.targets, threshold=threshold, num_classes=self.num_classes)
+        clipped = [clip(box, size) for box, size in zip(boxes, sizes, strict=True)]
+        return [
+            label_boxes(
+                box[nonempty(box)],
+                image.targets,
+                threshold=threshold,
+                num_classes=self.num_classes,
             )
-        return relabelled
+            for box, image in zip(clipped, rois, strict=True)
+        ]

@@ -1,7 +1,4 @@
-"""Read checkpoints of other libraries, and write detectron2's.
-
-A checkpoint is a file from somewhere else, so reading one never runs code (`safe_pickle`).
-"""
+"""Checkpoints of detectron2 and mmdet in, detectron2's out. Reading never runs code from a file."""
 
 from __future__ import annotations
 
@@ -18,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from helpers.files import UserError, replace_file
+from helpers.models.checkpoint_names import detectron2_keys, mmdet_keys, modern_name
 from helpers.models.deform import ungrouped_offsets
-from helpers.models.detectron2_names import detectron2_keys, modern_name
 from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD
 from helpers.models.safe_pickle import Unread, read_numbers
 from helpers.models.solov2 import SOLOv2
@@ -29,7 +26,6 @@ POINT_MLP = re.compile(r"roi_heads\.mask\.point\..*weight")  # there 1x1 convolu
 IGNORED = re.compile(r"pixel_(mean|std)$|cell_anchors|num_batches_tracked$")
 WRAPPERS = ("model", "state_dict", "model_state", "model_state_dict", "module", "net", "weights")
 PREFIXES = ("module.", "_orig_mod.")  # of a distributed or compiled model
-ADVICE = 'have its weights saved alone, torch.save({"model": model.state_dict()}, FILE)'
 
 logger = logging.getLogger(__name__)
 
@@ -54,37 +50,43 @@ TIMM = InputFormat("RGB", IMAGENET_MEAN, IMAGENET_STD)
 
 
 def read_detectron2(path: str | Path) -> dict[str, Tensor]:
-    """Name -> tensor of a .pkl or .pth, in the file's own names and channel order.
+    """Name -> tensor of a .pkl or .pth of detectron2 or mmdet, in the file's channel order.
 
-    The weights may lie under one of `WRAPPERS`, beside anything else, which is passed over; the
-    `module.` that DistributedDataParallel puts before every name is left out.
-    Raises UserError when the file is absent, damaged, would run code, or has no weights, or weights
-    that are not dense arrays of real numbers.
+    Names are today's of that library. The weights may lie under one of `WRAPPERS`, beside anything
+    else, which is passed over; the `module.` of DistributedDataParallel is left out.
+    Raises UserError when the file is absent, damaged, would run code, or has no weights.
     """
     path = Path(path)
-    state = content = read_numbers(path)
-    while isinstance(state, Mapping):
-        inner = (state[key] for key in WRAPPERS if isinstance(state.get(key), Mapping))
-        if (deeper := next(inner, None)) is None:
-            break
-        state = deeper
-    weights = _weights(state, path) if isinstance(state, Mapping) else {}
+    content = read_numbers(path)
+    weights = _weights(_unwrapped(content), path)
     if not weights:
-        raise UserError(f"{path} holds no weights, {_what_it_has(content, state)}: {ADVICE}")
+        found = list(content)[:8] if isinstance(content, Mapping) else type(content).__name__
+        raise UserError(
+            f"{path} has no weights, only {found}: have them saved alone, "
+            'torch.save({"model": model.state_dict()}, FILE)'
+        )
     for prefix in PREFIXES:
         if all(key.startswith(prefix) for key in weights):
             weights = {key.removeprefix(prefix): value for key, value in weights.items()}
-    return weights
+    return {modern_name(key): value for key, value in weights.items()}
+
+
+def _unwrapped(content: Any) -> Mapping[Any, Any]:
+    """The innermost of the dictionaries that lie under `WRAPPERS`."""
+    if not isinstance(content, Mapping):
+        return {}
+    inner = [content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)]
+    return _unwrapped(inner[0]) if inner else content
 
 
 def _weights(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
     """Those of its values that are arrays of real numbers. Others that may be weights are named."""
     weights, unread = {}, []
     for key, value in state.items():
-        if _is_real(value):
-            weights[str(key)] = torch.as_tensor(
-                value if isinstance(value, Tensor) else np.asarray(value)
-            )
+        if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fiub":
+            value = torch.as_tensor(np.asarray(value))
+        if isinstance(value, Tensor) and not value.is_complex():
+            weights[str(key)] = value
         elif isinstance(value, Unread | np.ndarray | Tensor):
             unread.append(f"{key} ({getattr(value, 'asked', None) or value.dtype})")
     if unread:
@@ -93,40 +95,16 @@ def _weights(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _is_real(value: Any) -> bool:
-    if isinstance(value, Tensor):
-        return not value.is_complex()
-    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fiub"
-
-
-def _what_it_has(content: Any, state: Any) -> str:
-    if not isinstance(state, Mapping):
-        return "nor any dictionary"
-    inside = "" if state is content else f", with {[str(key) for key in state][:8]} as the weights"
-    return f"only the keys {[str(key) for key in content][:8]}{inside}"
-
-
-def _dense(value: Tensor | np.ndarray | np.generic, where: str) -> Tensor:
-    real = not value.is_complex() if isinstance(value, Tensor) else value.dtype.kind in "fiub"
-    if not real:
-        raise UserError(f"{where} is not an array of real numbers: have it saved as one")
-    return value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
-
-
 def load_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat = MSRA) -> None:
     """Fill every weight of `model` from a detectron2 .pkl or .pth.
 
     The model keeps taking RGB: the stem's channels are flipped and the deviations folded into it,
-    the means go to `model.normalise`. Absent norm statistics are 0 and 1, as in files whose norms
-    were merged. Weights that stride in the 1x1 convolution (MSRA) need a model built with
-    `stride_in_1x1`: nothing in the file tells. Grouped convolutions for offsets, as the ResNeSt
-    fork has them, become plain ones.
-    Raises UserError when the file cannot be read, or does not hold exactly the weights of the model
-    in its shapes, and for a SOLOv2.
+    the means go to `model.normalise`. Absent norm statistics are 0 and 1. Weights that stride in
+    the 1x1 convolution (MSRA) need a model built with `stride_in_1x1`: nothing in the file tells.
+    Grouped convolutions for offsets, as the ResNeSt fork has them, become plain ones.
+    Raises UserError when the file cannot be read, or does not fit the model.
     """
-    _check_known(model)
-    theirs = {modern_name(key): value for key, value in read_detectron2(path).items()}
-    state = model.state_dict()
+    theirs, state = read_detectron2(path), model.state_dict()
     names = detectron2_keys(state)
     for name, key in names.items():
         if key not in theirs and name.endswith(("running_mean", "running_var")):
@@ -135,7 +113,7 @@ def load_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat =
             theirs[key] = theirs[key].flatten(1)
         elif key in theirs and name.endswith(".offset.weight"):
             theirs[key] = ungrouped_offsets(theirs[key], like=state[name])
-    ours = fitted(theirs, state, names, path)
+    ours = _fitted(theirs, state, names, path)
     for stem in STEMS:
         if stem in ours:
             ours[stem] = _to_rgb(ours[stem], inputs)
@@ -144,7 +122,20 @@ def load_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat =
     model.load_state_dict(ours, strict=False)
 
 
-def fitted(
+def load_mmdet(model: SOLOv2, path: str | Path) -> None:
+    """Fill every weight of a SOLOv2 from an mmdet .pth, or one of SOLO's own repository.
+
+    These weights take RGB with ImageNet's statistics, and so does the model then. Raises UserError
+    when the file cannot be read, or does not hold exactly the weights of the model in its shapes.
+    """
+    state = model.state_dict()
+    ours = _fitted(read_detectron2(path), state, mmdet_keys(state), path)
+    ours["normalise.mean"] = torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
+    ours["normalise.std"] = torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    model.load_state_dict(ours, strict=False)
+
+
+def _fitted(
     theirs: Mapping[str, Tensor],
     state: Mapping[str, Tensor],
     names: Mapping[str, str],
@@ -178,8 +169,9 @@ def export_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat
     `inputs` is the format to write for: set INPUT.FORMAT, MODEL.PIXEL_MEAN and PIXEL_STD to it.
     Raises UserError when `model` normalises by other means or is a SOLOv2, or the file exists.
     """
-    _check_known(model)
     path, state = Path(path), model.state_dict()
+    if isinstance(model, SOLOv2):
+        raise UserError("detectron2 has no SOLOv2: choose a Mask R-CNN or Cascade R-CNN")
     if path.exists():
         raise UserError(f"{path} exists: choose another name or remove it")
     if not torch.allclose(state["normalise.mean"].flatten().cpu(), inputs.rgb(inputs.mean)):
@@ -201,14 +193,6 @@ class _ArrayPickler(pickle.Pickler):
         if isinstance(value, np.ndarray):
             return np.ndarray, (value.shape, value.dtype.str, value.tobytes())
         return NotImplemented
-
-
-def _check_known(model: nn.Module) -> None:
-    if isinstance(model, SOLOv2):
-        raise UserError(
-            "detectron2 has no SOLOv2: take a Mask R-CNN or Cascade R-CNN, or read mmdet's SOLOv2 "
-            "weights with helpers.models.mmdet_names.load_mmdet"
-        )
 
 
 def _to_rgb(weight: Tensor, inputs: InputFormat) -> Tensor:

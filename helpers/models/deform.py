@@ -16,10 +16,6 @@ from torchvision.ops import deform_conv2d
 from helpers.files import UserError
 from helpers.models.points import bilinear_taps, weighted_rows
 
-# The gathered taps of one call are 4 * T * C * P bytes an image: more images than fit in this go
-# one after the other.
-BUFFER_BYTES = 2**30
-
 
 class DeformConv(nn.Module):
     """Takes the place of a convolution: same shapes, and with `offset` zero the same answer.
@@ -55,14 +51,8 @@ class DeformConv(nn.Module):
                 full = pad_same(full, self.weight.shape[2:], self.stride, self.dilation)
             moved = self.offset(full)
             offset, mask = moved.split((2 * self.groups * self.taps, self.groups * self.taps), 1)
-            return self._convolve(full, offset, mask.sigmoid()).to(x.dtype)
-
-    def _convolve(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
-        per_image = 4 * self.taps * x.shape[1] * offset.shape[2] * offset.shape[3]
-        images = max(1, BUFFER_BYTES // per_image)
-        convolve = self._on_cpu if x.device.type == "cpu" else self._by_torchvision
-        parts = zip(x.split(images), offset.split(images), mask.split(images), strict=True)
-        return torch.cat([convolve(*part) for part in parts])
+            convolve = self._on_cpu if x.device.type == "cpu" else self._by_torchvision
+            return convolve(full, offset, mask.sigmoid()).to(x.dtype)
 
     def _by_torchvision(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
         geometry = (self.stride, self.padding, self.dilation)
@@ -132,16 +122,15 @@ def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> 
     """Make the 3x3 convolutions of stages c2..c5 deformable: of a timm ResNet, ResNeXt, ResNeSt, or
     the depthwise ones of an EfficientNet.
 
-    stages: numbers 2..5; weights are kept and the network's answer stays the same. Raises
-    UserError for another kind of network, a stage without a 3x3 convolution, or channels that
-    `groups` does not divide.
+    stages: numbers 2..5; the network's answer stays the same. Raises UserError where a stage has no
+    such convolution, or channels that `groups` does not divide.
     """
     for stage in stages:
-        found = list(spatial_convolutions(net, stage))
+        found = list(_spatial_convolutions(net, stage))
         if not found:
             raise UserError(
-                f"deform_stages has {stage}, but the backbone has no 3x3 convolutions to deform "
-                "there: choose numbers 2..5 and a ResNet, ResNeXt, ResNeSt or EfficientNet"
+                f"deform_stages has {stage}, where this backbone has no 3x3 convolutions: choose "
+                "numbers 2..5 and a ResNet, ResNeXt, ResNeSt or EfficientNet"
             )
         for owner, name in found:
             conv = getattr(owner, name)
@@ -150,7 +139,7 @@ def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> 
             setattr(owner, name, DeformConv(conv, groups=groups))
 
 
-def spatial_convolutions(net: nn.Module, stage: int) -> Iterator[tuple[nn.Module, str]]:
+def _spatial_convolutions(net: nn.Module, stage: int) -> Iterator[tuple[nn.Module, str]]:
     """Owner and name of each spatial 3x3 convolution in the blocks of stage c2..c5."""
     ends = net.feature_info.module_name()
     if not 2 <= stage <= 5 or not ends[0].startswith(("layer", "blocks")):
@@ -160,12 +149,8 @@ def spatial_convolutions(net: nn.Module, stage: int) -> Iterator[tuple[nn.Module
         last = [int(end.split(".")[1]) for end in ends]
         first = 0 if stage == 2 else last[stage - 3] + 1
         names = [f"blocks.{number}" for number in range(first, last[stage - 2] + 1)]
-    for name in names:
-        for block in net.get_submodule(name):
-            for owner, attribute in ((block, "conv2"), (block, "conv_dw")):
-                conv = getattr(owner, attribute, None)
-                if conv is not None and not isinstance(conv, nn.Conv2d):
-                    owner, attribute = conv, "conv"  # of a split attention, one level deeper
-                    conv = conv.conv
-                if conv is not None and conv.kernel_size == (3, 3):
-                    yield owner, attribute
+    wanted = ("conv2", "conv_dw", "conv")  # of a bottleneck, of an EfficientNet, of split attention
+    for owner in (owner for name in names for owner in net.get_submodule(name).modules()):
+        for name, conv in owner.named_children():
+            if name in wanted and getattr(conv, "kernel_size", None) == (3, 3):
+                yield owner, name

@@ -76,18 +76,12 @@ def focal_alpha(
     counts: training instances of each class. precision: per-class mask AP of a first run on
     pictures held out of training (never on val), NaN where there is none. With n the counts and m
     the mean AP: a = clip((median(n) / n)^0.25 * (1 + max(0, m - AP) / (2 m)), 0.75, 2), divided by
-    its mean over instances, so that the loss keeps its size. Raises ValueError when there is no
-    instance at all, or the lengths differ.
+    its mean over instances, so that the loss keeps its size.
     """
     seen = np.maximum(np.asarray(counts, dtype=np.float64), 1.0)
-    if not np.any(counts):
-        raise ValueError("focal_alpha needs counts with at least one instance")
     hardness = np.ones_like(seen)
     if precision is not None:
-        found = np.asarray(precision, dtype=np.float64)
-        if found.shape != seen.shape:
-            raise ValueError(f"{len(seen)} counts but {len(found)} precisions: give one per class")
-        mean = np.nanmean(found)
+        found, mean = np.asarray(precision, dtype=np.float64), np.nanmean(precision)
         hardness += np.nan_to_num(np.maximum(0.0, 0.5 * (mean - found) / mean))
     alpha = np.clip((np.median(seen) / seen) ** 0.25 * hardness, 0.75, 2.0)
     return tuple(float(a) for a in alpha / np.average(alpha, weights=counts))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from helpers.models.boxes import covered, iou
-from helpers.structures import Detections, Targets
+from helpers.structures import Targets
 
 POSITIVE, NEGATIVE, BETWEEN = 1, 0, -1
 
@@ -89,8 +89,8 @@ def label_boxes(boxes: Tensor, targets: Targets, *, threshold: float, num_classe
 
     Backgrounds at least half covered by an ignore box are left out.
     """
-    index, state = match(boxes, targets, low=threshold, high=threshold)
-    return _labelled(boxes, index, state, targets, num_classes)[state != BETWEEN]
+    rois, state = _labelled(boxes, targets, threshold, num_classes)
+    return rois[state != BETWEEN]
 
 
 def sample_rois(
@@ -107,27 +107,20 @@ def sample_rois(
     Backgrounds at least half covered by an ignore box are never drawn.
     """
     boxes = torch.cat((boxes, targets.boxes.to(boxes.dtype)))
-    index, state = match(boxes, targets, low=threshold, high=threshold)
-    chosen = torch.cat(sample(state, size=size, positive=positive))
-    return _labelled(boxes[chosen], index[chosen], state[chosen], targets, num_classes)
+    rois, state = _labelled(boxes, targets, threshold, num_classes)
+    return rois[torch.cat(sample(state, size=size, positive=positive))]
 
 
 def _labelled(
-    boxes: Tensor, index: Tensor, state: Tensor, targets: Targets, num_classes: int
-) -> RoIs:
+    boxes: Tensor, targets: Targets, threshold: float, num_classes: int
+) -> tuple[RoIs, Tensor]:
+    index, state = match(boxes, targets, low=threshold, high=threshold)
     positive = state == POSITIVE
     labels = torch.full_like(index, num_classes)
     labels[positive] = targets.labels[index[positive]]
-    return RoIs(boxes, labels, index.where(positive, torch.zeros_like(index)), targets)
+    return RoIs(boxes, labels, index * positive, targets), state
 
 
 def cat_labels(rois: Sequence[RoIs]) -> Tensor:
     """Labels of all images, (R,)."""
     return torch.cat([image.labels for image in rois])
-
-
-def flat_boxes(images: Sequence[RoIs] | Sequence[Detections]) -> tuple[Tensor, Tensor]:
-    """Boxes of all images (R, 4) float32, and which image each is of (R,)."""
-    boxes = torch.cat([image.boxes for image in images]).float()
-    counts = torch.tensor([len(image) for image in images], device=boxes.device)
-    return boxes, torch.arange(len(images), device=boxes.device).repeat_interleave(counts)

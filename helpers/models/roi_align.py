@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor
+from torchvision.ops import box_area
 
-from helpers.models.boxes import area
+from helpers.models.boxes import flat
 from helpers.models.points import summable
 
 FINEST, COARSEST = 2, 5  # P2..P5: P6 serves the proposals only
@@ -29,15 +30,9 @@ def level_of(boxes: Tensor, canonical: float = 224.0) -> Tensor:
 
     A box with a NaN lies on P2.
     """
-    scale = area(boxes).sqrt() / canonical
+    scale = box_area(boxes).sqrt() / canonical
     level = torch.floor(CANONICAL_LEVEL + torch.log2(scale + 1e-8))
     return level.nan_to_num(FINEST).clamp(FINEST, COARSEST).long()
-
-
-def with_image_index(boxes: Sequence[Tensor]) -> Tensor:
-    """One (R_i, 4) per image -> (R, 5): number of the image, then the box."""
-    numbers = [box.new_full((len(box), 1), number) for number, box in enumerate(boxes)]
-    return torch.cat((torch.cat(numbers), torch.cat(list(boxes))), dim=1)
 
 
 def pool_rois(
@@ -48,8 +43,9 @@ def pool_rois(
     features: P2..P5 (further levels are not used); boxes: (R_i, 4) per image in pixels.
     Returns (R, C, size, size) in the order of the boxes; float32, or bfloat16 as `summable` does.
     """
-    rois = with_image_index(boxes)
-    levels = level_of(rois[:, 1:], canonical)
+    together, image = flat(boxes)
+    rois = torch.cat((image[:, None].to(together.dtype), together), dim=1)
+    levels = level_of(together, canonical)
     pooled, order = [], []
     for level in range(FINEST, COARSEST + 1):
         index = (levels == level).nonzero().squeeze(1)

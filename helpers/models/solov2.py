@@ -19,9 +19,9 @@ from torchvision.ops import sigmoid_focal_loss
 from helpers.config import ModelConfig, Solov2Config, TestConfig
 from helpers.models.deform import DeformConv
 from helpers.models.fpn import PyramidModel
-from helpers.models.images import check_targets
 from helpers.models.layers import init_normal
 from helpers.models.losses import dice_loss, process_mean, process_weight, world_size
+from helpers.models.points import cell_centres
 from helpers.models.solov2_masks import STRIDE, detect, points_nms
 from helpers.structures import Detections, Targets
 
@@ -46,22 +46,16 @@ class SOLOv2(PyramidModel):
     def losses(self, images: Sequence[Tensor], targets: Sequence[Targets]) -> dict[str, Tensor]:
         """Weighted loss terms, scalars: `cls` (focal, of cells) and `mask` (dice).
 
-        Finite and connected to all weights even without any instance. Raises UserError when the
-        targets do not fit the images.
+        Finite and connected to all weights even without any instance.
         """
-        check_targets(images, targets, self.num_classes)
         batch = self.normalise(images)
         features = self.features(batch)
         classes, kernels = self.instances(features)
         maps = self.masks(features)
+        padded = tuple(batch.tensor.shape[2:])
         truth = [
-            cell_targets(
-                target.to(maps.device),
-                tuple(batch.tensor.shape[2:]),
-                self.config,
-                num_classes=self.num_classes,
-            )
-            for target in targets
+            cell_targets(one.to(maps.device), padded, self.config, num_classes=self.num_classes)
+            for one in targets
         ]
         return {
             "cls": self._class_loss(_flat(classes), truth),
@@ -78,18 +72,12 @@ class SOLOv2(PyramidModel):
         features = self.features(batch)
         classes, kernels = self.instances(features)
         scores = [points_nms(level.float().sigmoid()) for level in classes]
-        flat, maps = _flat(kernels), self.masks(features)
-        return [
-            detect(
-                [level[i] for level in scores],
-                flat[i],
-                maps[i, :, : -(-size[0] // STRIDE), : -(-size[1] // STRIDE)],
-                image_size=size,
-                config=self.config,
-                test=self.test,
-            )
-            for i, size in enumerate(batch.sizes)
-        ]
+        flat, maps, found = _flat(kernels), self.masks(features), []
+        for i, size in enumerate(batch.sizes):
+            height, width = (-(-side // STRIDE) for side in size)
+            given = [level[i] for level in scores], flat[i], maps[i, :, :height, :width]
+            found.append(detect(*given, image_size=size, config=self.config, test=self.test))
+        return found
 
     def _class_loss(self, logits: Tensor, truth: Sequence[CellTargets]) -> Tensor:
         """Focal loss of every cell and class, over the number of cells with an instance plus 1.
@@ -100,9 +88,8 @@ class SOLOv2(PyramidModel):
         counted = torch.stack([t.counted for t in truth])
         classes = torch.arange(self.num_classes, device=labels.device)
         wanted = (labels[:, None] == classes[:, None]).float()
-        loss = sigmoid_focal_loss(
-            logits.float(), wanted, self.config.focal_alpha, self.config.focal_gamma
-        )
+        alpha, gamma = self.config.focal_alpha, self.config.focal_gamma
+        loss = sigmoid_focal_loss(logits.float(), wanted, alpha, gamma)
         positive = (labels < self.num_classes).sum()
         return (loss * counted[:, None]).sum() / (process_mean(positive) + 1 / world_size())
 
@@ -163,9 +150,8 @@ class MaskBranch(nn.Module):
         self.levels = nn.ModuleList()
         for level in range(4):
             inputs = [channels + 2 * (level == 3)] + [config.mask_channels] * (level - 1)
-            self.levels.append(
-                nn.Sequential(*(_block(width, config.mask_channels, 3, config) for width in inputs))
-            )
+            blocks = [_block(width, config.mask_channels, 3, config) for width in inputs]
+            self.levels.append(nn.Sequential(*blocks))
         self.merge = _block(config.mask_channels, config.kernel_channels, 1, config)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
@@ -175,25 +161,23 @@ class MaskBranch(nn.Module):
         for level, feature in zip(self.levels[1:], coarser, strict=True):
             x = with_coordinates(feature) if level is self.levels[3] else feature
             for block in level:
-                x = _doubled(block(x))
+                x = F.interpolate(block(x), scale_factor=2.0, mode="bilinear")
             total = total + x
         return self.merge(total)
 
 
 def with_coordinates(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C + 2, H, W): x, then y of each cell, from -1 to 1."""
-    axes = (
-        torch.linspace(-1, 1, side, device=x.device, dtype=x.dtype)
-        for side in reversed(x.shape[2:])
-    )
-    across, down = torch.meshgrid(*axes, indexing="xy")
+    sides = x.shape[2:]
+    axes = (torch.linspace(-1, 1, side, device=x.device, dtype=x.dtype) for side in sides)
+    down, across = torch.meshgrid(*axes, indexing="ij")
     return torch.cat((x, torch.stack((across, down)).expand(len(x), -1, -1, -1)), dim=1)
 
 
 def _levelled(features: Sequence[Tensor]) -> list[Tensor]:
     """P2..P6 at strides 8, 8, 16, 32, 32: none too large for its grid, none too coarse."""
     p2, p3, p4, p5, p6 = features
-    half = F.interpolate(p2, scale_factor=0.5, mode="bilinear", align_corners=False)
+    half = F.interpolate(p2, scale_factor=0.5, mode="bilinear")
     return [half, p3, p4, p5, _resized(p6, p5.shape[2:])]
 
 
@@ -214,11 +198,7 @@ def _block(inputs: int, outputs: int, kernel: int, config: Solov2Config) -> nn.S
 
 
 def _resized(x: Tensor, size: Sequence[int]) -> Tensor:
-    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
-
-
-def _doubled(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+    return F.interpolate(x, size=tuple(size), mode="bilinear")
 
 
 @dataclass(frozen=True)
@@ -247,14 +227,13 @@ def cell_targets(
     Instances without pixels are passed over; cells in the middle of an ignored box count only when
     they answer for an instance.
     """
-    pairs = _pairs(targets, padded, config)
+    pairs, device = _pairs(targets, padded, config), targets.boxes.device
     labels = torch.full((sum(grid**2 for grid in config.grids),), num_classes, dtype=torch.int64)
     own = targets.labels.tolist()
     for cell, instance in pairs:  # in order: a later instance overwrites
         labels[cell] = own[instance]
-    cells, instances = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).unbind(1)
-    device = targets.boxes.device
     labels = labels.to(device)
+    cells, instances = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).unbind(1)
     counted = (labels < num_classes) | ~_ignored_cells(targets.ignore, padded, config)
     masks = downscaled(targets.masks, padded)
     return CellTargets(labels, counted, cells.to(device), instances.to(device), masks)
@@ -313,11 +292,7 @@ def _cells_of(span: list[int], grid: int) -> list[int]:
 
 def _ignored_cells(ignore: Tensor, padded: tuple[int, int], config: Solov2Config) -> Tensor:
     """(G,) bool: the cell's centre lies in an ignored box."""
-    parts = []
-    for grid in config.grids:
-        place = (torch.arange(grid, device=ignore.device) + 0.5) / grid
-        x, y = (place * padded[1])[None, None, :], (place * padded[0])[None, :, None]
-        left, top, right, bottom = ignore[:, :, None, None].unbind(1)
-        inside = (x >= left) & (x < right) & (y >= top) & (y < bottom)
-        parts.append(inside.any(dim=0).flatten())
-    return torch.cat(parts)
+    centres = torch.cat([cell_centres(grid, ignore) for grid in config.grids])
+    centres = centres * centres.new_tensor([padded[1], padded[0]])
+    inside = (centres >= ignore[:, None, :2]) & (centres < ignore[:, None, 2:])
+    return inside.all(dim=2).any(dim=0)

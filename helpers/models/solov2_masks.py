@@ -77,12 +77,7 @@ def tight_boxes(maps: Tensor, image_size: tuple[int, int]) -> Tensor:
 
 def box_relative(maps: Tensor, boxes: Tensor, *, side: int) -> Tensor:
     """(D, h, w) probabilities at stride 4 -> (D, M, M): sampled bilinearly at M x M points of
-    each box.
-
-    Pasted back into its box, such a mask has this IoU with the map's own enlargement by 4, for
-    generated chairs with legs of 8 to 24 px in pictures of 1200 px: on average .962 with M = 56,
-    .983 with 112, .999 with 224.
-    """
+    each box."""
     rois = torch.cat((torch.arange(len(boxes), device=boxes.device)[:, None], boxes), dim=1)
     return roi_align(maps[:, None], rois, side, 1 / STRIDE, sampling_ratio=1, aligned=True)[:, 0]
 
@@ -119,7 +114,7 @@ def _tight_box(plane: Tensor) -> Tensor:
     # enlarged pixels above 0.5 have a cell above 0.5 among their four: one more cell is enough
     first, last = (cells[:2] - 1).clamp(min=0), cells[2:] + 1
     crop = plane[None, None, first[1] : last[1], first[0] : last[0]]
-    pixels = F.interpolate(crop, scale_factor=STRIDE, mode="bilinear", align_corners=False)[0, 0]
+    pixels = F.interpolate(crop, scale_factor=STRIDE, mode="bilinear")[0, 0]
     inside = pixels > THRESHOLD
     if not inside.any():
         return cells.float() * STRIDE

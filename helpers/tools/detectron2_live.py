@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from helpers.config import ModelConfig
 from helpers.data.index import InstanceIndex
 from helpers.models.checkpoints import IGNORED, MSRA, read_detectron2
-from helpers.models.detectron2_names import modern_name
 from helpers.structures import Detections
 
 logger = logging.getLogger(__name__)
@@ -54,8 +53,8 @@ def reference_model(weights: str | Path, config: ModelConfig, *, num_classes: in
     settings = _settings(config, num_classes) | _mask_settings(config, num_classes)
     cfg.merge_from_list([item for pair in settings.items() for item in pair])
     model = build_model(cfg).eval()
-    state = {modern_name(key): value for key, value in read_detectron2(weights).items()}
-    model.load_state_dict({key: value for key, value in state.items() if not IGNORED.search(key)})
+    theirs = read_detectron2(weights)
+    model.load_state_dict({key: theirs[key] for key in theirs if not IGNORED.search(key)})
     return model
 
 

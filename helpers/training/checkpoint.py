@@ -81,33 +81,15 @@ def load_newest(folder: Path) -> Checkpoint | None:
     paths = _all(folder)
     for path in reversed(paths):
         try:
-            return load(path)
-        except StorageError as error:
-            logger.warning("%s; trying the one before it", error)
+            return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+        except (OSError, RuntimeError, EOFError, UnpicklingError, TypeError) as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            logger.warning("%s cannot be read (%s); trying the one before it", path, reason)
     if paths:
         raise StorageError(
             f"no checkpoint in {folder} can be read: delete the folder to start anew"
         )
     return None
-
-
-def load(path: Path) -> Checkpoint:
-    """One checkpoint file, on the CPU. Raises StorageError when damaged or something else."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return Checkpoint(**state)
-    except (OSError, RuntimeError, EOFError, UnpicklingError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StorageError(f"{path} is no readable checkpoint ({reason})") from error
-
-
-def check_digest(checkpoint: Checkpoint, digest: str, folder: Path) -> None:
-    """Raises UserError when the run began with other training data than it has now."""
-    if checkpoint.digest != digest:
-        raise UserError(
-            f"the training data of run {folder.name} changed since it began: bring the former data "
-            "back, or give the run another name to train on the new ones"
-        )
 
 
 def _all(folder: Path) -> list[Path]:

@@ -25,7 +25,6 @@ from helpers.structures import Sample
 log = logging.getLogger(__name__)
 
 Split = Literal["train", "val"]
-LISTED = 100  # classes in a table
 NAMED = 10  # classes in a sentence
 
 
@@ -77,46 +76,30 @@ def read_splits(data: DataConfig) -> tuple[InstanceIndex, InstanceIndex]:
     return train, val
 
 
-def class_table(train: InstanceIndex, val: InstanceIndex) -> str:
-    """The classes that are learnt, one a line: pictures and instances of each in both splits.
-
-    Of very many, those with most training instances, and how many more there are.
-    """
-    columns = {"class": train.taxonomy.names}
-    for name, index in (("train", train), ("val", val)):
-        shown, instances = _counts(index)
-        columns |= {f"{name} pictures": shown, f"{name} instances": instances}
-    table = pd.DataFrame(columns)
-    lines = [f"{len(table)} classes ({train.taxonomy.label_space}) of {len(train)} pictures:"]
-    if len(table) > LISTED:
-        lines[0] = f"{lines[0][:-1]}, the {LISTED} with most instances:"
-        table = table.nlargest(LISTED, "train instances")
-    return "\n".join([*lines, table.to_string(index=False)])
+def class_table(train: InstanceIndex, val: InstanceIndex) -> pd.DataFrame:
+    """Pictures and instances of each class in both splits, a row each; crowds are not counted."""
+    columns, classes = {"class": train.taxonomy.names}, train.taxonomy.num_classes
+    for split, index in (("train", train), ("val", val)):
+        pairs = np.stack([index.labels, index.image_rows], axis=1)[~index.crowd]
+        shown = np.unique(pairs, axis=0)[:, 0]
+        columns[f"{split} pictures"] = np.bincount(shown, minlength=classes)
+        columns[f"{split} instances"] = np.bincount(pairs[:, 0], minlength=classes)
+    return pd.DataFrame(columns)
 
 
-def missing_classes(train: InstanceIndex, val: InstanceIndex) -> list[str]:
-    """What to warn of: classes that one split has no instance of, by name."""
-    taught, asked = (_counts(index)[1] for index in (train, val))
+def missing_classes(table: pd.DataFrame) -> list[str]:
+    """What to warn of in a `class_table`: classes that one split has no instance of, by name."""
+    taught, asked = table["train instances"] > 0, table["val instances"] > 0
     gaps = {
-        "no picture of either split shows": (taught == 0) & (asked == 0),
-        "only val has, so that none of them will be found": (taught == 0) & (asked > 0),
-        "only train has, so that they are not scored": (taught > 0) & (asked == 0),
+        "no picture of either split shows": ~taught & ~asked,
+        "only val has, so that none of them will be found": ~taught & asked,
+        "only train has, so that they are not scored": taught & ~asked,
     }
-    sentences = []
-    for what, missing in gaps.items():
-        names = [name for name, gone in zip(train.taxonomy.names, missing, strict=True) if gone]
-        if names:
-            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            sentences.append(f"classes that {what}: {', '.join(names[:NAMED])}{more}")
-    return sentences
-
-
-def _counts(index: InstanceIndex) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures and instances of each class (K,), crowds not counted."""
-    pairs = np.stack([index.labels, index.image_rows], axis=1)[~index.crowd]
-    classes = index.taxonomy.num_classes
-    shown, instances = np.unique(pairs, axis=0)[:, 0], pairs[:, 0]
-    return np.bincount(shown, minlength=classes), np.bincount(instances, minlength=classes)
+    return [
+        f"{missing.sum()} classes that {what}: {', '.join(table['class'][missing][:NAMED])}"
+        for what, missing in gaps.items()
+        if missing.any()
+    ]
 
 
 class TrainingBatches:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,38 +19,36 @@ class StepLog:
     """Appends rows to `path`, after dropping all rows of steps later than `last_step`.
 
     A killed run has logged steps its checkpoint knows nothing of, and perhaps half a line; they are
-    done again, so they are forgotten first. Columns are those of the first row; times that a later
-    version takes beside them are left out.
+    done again, so they are forgotten first.
     """
 
     def __init__(self, path: Path, *, last_step: int) -> None:
-        columns, rows = _whole_rows(path)
-        kept = [row for row in rows if int(row[0]) <= last_step]
-        self.columns = columns if kept else []
-        lines = [columns, *kept] if kept else []
-        text = "".join(",".join(line) + "\n" for line in lines)
+        header, *rows = _whole_lines(path) or [""]
+        kept = [row for row in rows if int(row.split(",")[0]) <= last_step]
+        self._columns = header.split(",") if kept else []
+        text = "".join(f"{line}\n" for line in ([header, *kept] if kept else []))
         replace_file(path, lambda file: file.write(text.encode()) and None)
         self._path = path
         self._file = path.open("a", newline="")
         self.close = self._file.close
 
     def write(self, row: Mapping[str, float]) -> None:
-        """Append one row, `step` first.
+        """Append one row, `step` first. Times may be other ones than those of a former version.
 
         Raises StorageError when it cannot be written, UserError when its losses are not those of
         the rows before.
         """
-        lines = [] if self.columns else [list(row)]
-        self.columns = self.columns or list(row)
-        odd = set(self.columns) ^ {n for n in row if n in self.columns or n[:8] != "seconds_"}
+        text = "" if self._columns else ",".join(row) + "\n"
+        self._columns = self._columns or list(row)
+        odd = {n for n in set(self._columns) ^ set(row) if not n.startswith("seconds_")}
         if odd:
             raise UserError(
                 f"step {row['step']} has other losses than {self._path} has columns "
                 f"({', '.join(sorted(odd))}): a model has to return the same losses at every step"
             )
-        lines.append([_text(row[name]) for name in self.columns])
+        text += ",".join(_text(row.get(name, math.nan)) for name in self._columns) + "\n"
         try:
-            csv.writer(self._file, lineterminator="\n").writerows(lines)
+            self._file.write(text)
             self._file.flush()
         except OSError as error:
             raise StorageError(f"cannot write {self._path}: {error.strerror}") from error
@@ -66,17 +64,13 @@ def read_log(path: Path) -> pd.DataFrame:
     Empty when nothing was logged yet; half a line at the end (a run under way, or killed) is left
     out.
     """
-    columns, rows = _whole_rows(path)
-    text = "\n".join(",".join(line) for line in [columns, *rows])
-    return pd.read_csv(io.StringIO(text)) if columns else pd.DataFrame()
-
-
-def _whole_rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    text = path.read_text() if path.exists() else ""
-    lines = [line.split(",") for line in text.split("\n")[:-1]]
-    columns = lines[0] if lines else []
-    return columns, [line for line in lines[1:] if len(line) == len(columns)]
+    lines = _whole_lines(path)
+    return pd.read_csv(io.StringIO("\n".join(lines))) if lines else pd.DataFrame()
 
 
 def _text(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.7g}"
+
+
+def _whole_lines(path: Path) -> list[str]:
+    return path.read_text().split("\n")[:-1] if path.exists() else []

@@ -25,7 +25,7 @@ from helpers.files import StorageError, UserError, locked, make_folder, replace_
 from helpers.models.build import build_model
 from helpers.models.pretrained import load_start, weights_source
 from helpers.structures import Sample
-from helpers.training.checkpoint import check_digest, check_space, load_newest, save
+from helpers.training.checkpoint import check_space, load_newest, save
 from helpers.training.data import TrainingBatches, class_table, missing_classes, read_splits
 from helpers.training.interrupt import Interrupted, Stop, stoppable
 from helpers.training.log import Row, StepLog
@@ -55,8 +55,7 @@ class Watch:
     """What is shown of a training; none of it changes what is trained.
 
     on_log: gets each row as it is written, a dict of numbers with the keys step (1 = the first),
-    epoch, lr, the losses' names, total, grad_norm, skipped, seconds_data, seconds_step, and of the
-    step seconds_forward, seconds_backward, seconds_optimiser.
+    epoch, lr, the losses' names, total, grad_norm, skipped, seconds_data, seconds_step.
     tensorboard: write the rows for TensorBoard too, into the run's folder `tensorboard`.
     progress: print the classes, and show a bar, or lines where nobody watches.
     """
@@ -77,10 +76,13 @@ def train(config: ExperimentConfig, run_dir: Path, *, watch: Watch | None = None
     index, val = read_splits(config.data)
     trainer, batches = prepare(config, index)
     if trainer.accelerator.is_main_process:
+        table = class_table(index, val)
         if watch.progress:
-            tqdm.write(f"on {trainer.accelerator.device}, {class_table(index, val)}")
+            space, device = index.taxonomy.label_space, trainer.accelerator.device
+            tqdm.write(f"on {device}, {len(table)} classes ({space}) of {len(index)} pictures:")
+            tqdm.write(table.to_string(index=False, max_rows=100))
             tqdm.write(f"weights: {weights_source(config.model)}")
-        for gap in missing_classes(index, val):
+        for gap in missing_classes(table):
             logger.warning(gap)
     fit(
         trainer,
@@ -123,16 +125,20 @@ def fit(
     digest: names the training data; epoch_steps: steps in one pass over them.
     Asked to stop (Ctrl-C, Interrupt Kernel, SIGTERM; in any process), it finishes the step, stores
     a checkpoint and raises Interrupted. Whatever else ends it leaves a checkpoint of the last whole
-    step and is raised: NonFiniteError, and UserError for a batch the model refuses, both naming a
-    file with that batch; any error of the model or the data. Before the first step: UserError when
-    the disk has no room for the checkpoints, StorageError, RunBusyError.
+    step and is raised; NonFiniteError, and UserError for a batch the model refuses, name a file
+    with that batch. UserError when the disk has no room for the checkpoints, or the training data
+    changed; StorageError, RunBusyError.
     """
     main = trainer.accelerator.is_main_process
     with locked(folder) if main else nullcontext(), stoppable() as stop:
         trainer.accelerator.wait_for_everyone()
         newest = load_newest(folder / "checkpoints")
         if newest is not None:
-            check_digest(newest, digest, folder)
+            if newest.digest != digest:
+                raise UserError(
+                    f"the training data of run {folder.name} changed since it began: bring the "
+                    "former data back, or give the run another name to train on the new ones"
+                )
             trainer.restore(newest)
         if trainer.step == trainer.total:
             return
@@ -174,7 +180,6 @@ def _steps(
             **values,
             "seconds_data": fetched - started,
             "seconds_step": done - fetched,
-            **{f"seconds_{part}": value for part, value in trainer.seconds.items()},
         }
 
 
@@ -206,21 +211,15 @@ def _record(rows: Iterator[Row], trainer: Trainer, folder: Path, digest: str, wa
             raise
         except BaseException as error:
             if stored < logged == trainer.step and trainer.whole:
-                _rescue(store, trainer, error)
+                store()
+                logger.warning(
+                    "training ended after step %d of %d (%s); it is stored, and the same call goes "
+                    "on from there",
+                    *(logged, trainer.total, type(error).__name__),
+                )
             raise
         if stored < trainer.step:  # asked to stop in between
             store()
-
-
-def _rescue(store: Callable[[], None], trainer: Trainer, error: BaseException) -> None:
-    """Keep the steps done so far when `error` ends the training, and say so."""
-    done = f"training ended after step {trainer.step} of {trainer.total} ({type(error).__name__})"
-    try:
-        store()
-    except Exception as another:  # a broken device gives its weights to nobody
-        logger.warning("%s; its state cannot be stored: %s", done, another)
-    else:
-        logger.warning("%s; it is stored, and the same call goes on from there", done)
 
 
 def _sinks(stack: ExitStack, trainer: Trainer, folder: Path, watch: Watch) -> Iterator[OnLog]:

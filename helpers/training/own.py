@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,9 +41,8 @@ class Machine:
         cores = available_cores()
         if torch.cuda.is_available():
             return Machine(cores, torch.cuda.get_device_properties(0).total_memory / 2**30)
-        flags = Path("/proc/cpuinfo")  # of Linux alone; elsewhere float32 is right, too
-        text = flags.read_text() if flags.exists() else ""
-        return Machine(cores, bf16="avx512_bf16" in text or "amx_bf16" in text)
+        has = torch.cpu.get_capabilities()
+        return Machine(cores, bf16=has.get("avx512_bf16", False) or has.get("amx_bf16", False))
 
     def __str__(self) -> str:
         cores = f"{self.cores} CPU core{'s' * (self.cores != 1)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from IPython import get_ipython
 from tqdm.auto import tqdm
 
 from helpers.files import UserError
@@ -19,15 +20,9 @@ def someone_watches() -> bool:
     Such a front end (JupyterLab, Notebook, VS Code) offers to answer `input()`; papermill,
     nbconvert and a plain interpreter do not.
     """
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
     kernel = getattr(get_ipython(), "kernel", None)
-    if kernel is None:
-        return False
-    request = kernel.get_parent("shell") or {}
-    return bool(request.get("content", {}).get("allow_stdin", False))
+    request = kernel.get_parent("shell") if kernel is not None else None
+    return bool(request and request.get("content", {}).get("allow_stdin", False))
 
 
 class Progress:

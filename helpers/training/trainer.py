@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import random
-import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -45,7 +44,6 @@ class Trainer:
         self.step = 0
         self.skipped = 0
         self.whole = True  # False where an error came while weights were changed
-        self.seconds: dict[str, float] = {}  # of the last step: forward, backward, optimiser
         self._bad_in_row = 0
         self.accelerator = accelerator
         self._device = accelerator.device
@@ -102,20 +100,18 @@ class Trainer:
         lr = learning_rate(self.config, self.step, self.total)
         set_learning_rate(self._optimizer, lr)
         statistics = [values.clone() for values in self._statistics]
-        norm, started = math.nan, time.perf_counter()
+        norm = math.nan
         try:
             losses = self._forward(samples)
             total = torch.stack(list(losses.values())).sum()
-            values = self._mean_of_processes([*losses.values(), total])  # waits for the device
-            forward = time.perf_counter() - started
-            self.seconds = {"forward": forward, "backward": 0.0, "optimiser": 0.0}
+            values = self._mean_of_processes([*losses.values(), total])
             if math.isfinite(values[-1]):
                 norm = self._update(total)
         finally:
             if math.isnan(norm):
                 for current, former in zip(self._statistics, statistics, strict=True):
                     current.copy_(former)
-        self._count(norm)
+        self._count(used=not math.isnan(norm))
         row = dict(zip([*losses, "total"], values, strict=True))
         return {"lr": lr, **row, "grad_norm": norm, "skipped": self.skipped}
 
@@ -127,47 +123,36 @@ class Trainer:
         return {name: loss.float() for name, loss in losses.items()}
 
     def _update(self, total: Tensor) -> float:
-        """Backward pass and optimiser step; returns the gradient's norm, NaN when not used.
-
-        On a GPU the optimiser is still at work when this returns: the next forward waits for it.
-        """
-        started = time.perf_counter()
+        """Backward pass and optimiser step; returns the gradient's norm, NaN when not used."""
         self._optimizer.zero_grad()
         self._scaler.scale(total).backward()
         self._scaler.unscale_(self._optimizer)
         trained = [p for group in self._optimizer.param_groups for p in group["params"]]
         norm = nn.utils.clip_grad_norm_(trained, self.config.clip_norm).item()
-        turned = time.perf_counter()
         self.whole = False
         if math.isfinite(norm) or self._scaler.is_enabled():
             self._scaler.step(self._optimizer)  # leaves out non-finite gradients by itself
         self._scaler.update()
-        self.seconds |= {"backward": turned - started, "optimiser": time.perf_counter() - turned}
         return norm if math.isfinite(norm) else math.nan
 
     def _mean_of_processes(self, values: Sequence[Tensor]) -> list[float]:
         """The same everywhere, and not finite where one process's is not."""
         return self.accelerator.reduce(torch.stack(list(values)).detach(), "mean").tolist()
 
-    def _count(self, norm: float) -> None:
+    def _count(self, *, used: bool) -> None:
         """After a step: average the weights; or, when nothing came of it, count it as skipped."""
-        if not math.isnan(norm):
-            self.step += 1
-            self._bad_in_row = 0
-            if self._average is not None:
-                self._average.update(self.step)
-            self.whole = True
-            return
+        if used and self._average is not None:
+            self._average.update(self.step + 1)
         self.whole = True
-        if self._bad_in_row + 1 >= PATIENCE:
+        if not used and self._bad_in_row + 1 >= PATIENCE:
             raise NonFiniteError(
                 f"losses or gradients were not finite at {PATIENCE} steps in a row, up to step "
                 f"{self.step + 1}: lower train.lr, lengthen train.warmup_steps or use "
                 "train.precision=float32"
             )
         self.step += 1
-        self.skipped += 1
-        self._bad_in_row += 1
+        self.skipped += not used
+        self._bad_in_row = 0 if used else self._bad_in_row + 1
 
 
 class WeightAverage:

@@ -7,12 +7,23 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.config import LossConfig, ModelConfig, Solov2Config, TestConfig
 from helpers.inference.paste import paste_masks
 from helpers.models.build import Detector, build_model
 from helpers.structures import Targets
 
 NUM_CLASSES = 3
+SMALL = Solov2Config(
+    grids=(12, 10, 8, 6, 4),
+    ranges=((1.0, 16.0), (8.0, 32.0), (16.0, 64.0), (32.0, 128.0), (64.0, 512.0)),
+    head_channels=32,
+    head_convs=2,
+    mask_channels=16,
+    kernel_channels=16,
+    mask_size=56,
+    candidates=12,
+    keep_score=0.0,
+)
 
 
 @pytest.fixture
@@ -73,6 +84,14 @@ def make_model() -> Callable[..., Detector]:
 def pictures(*sizes: tuple[int, int]) -> list[torch.Tensor]:
     torch.manual_seed(3)
     return [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for size in sizes]
+
+
+def bright(target: Targets) -> torch.Tensor:
+    """A dark picture with the instances in the colours of their classes."""
+    image = torch.full((3, *target.masks.shape[1:]), 40, dtype=torch.uint8)
+    for label, mask in zip(target.labels, target.masks, strict=True):
+        image[label, mask] = 220
+    return image
 
 
 def gradients_reach(model: torch.nn.Module) -> bool:

@@ -16,9 +16,7 @@ def boxes(*rows: tuple[float, ...]) -> torch.Tensor:
 
 def test_overlaps_of_hand_drawn_boxes():
     some = boxes((0, 0, 4, 4), (8, 8, 9, 9), (3, 3, 3, 3))
-    overlaps = iou(some, boxes((0, 0, 4, 4), (2, 0, 6, 4), (3, 3, 3, 3)))
-    assert overlaps.tolist() == [[1, pytest.approx(1 / 3), 0], [0, 0, 0], [0, 0, 0]]
-    assert iou(some[:0], some).shape == (0, 3)
+    assert iou(some, boxes((2, 0, 6, 4))).tolist() == [[pytest.approx(1 / 3)], [0], [0]]
     assert nonempty(some).tolist() == [True, True, False]
     assert clip(boxes((-5, -6, 30, 40)), (20, 10)).tolist() == [[0, 0, 10, 20]]  # height, width
 

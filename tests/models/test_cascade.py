@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from helpers.config import LossConfig, TestConfig
+from helpers.models.build import RoIHeads, select_detections
 from helpers.models.cascade import BoxBranch, ScoredBoxes
 from helpers.models.matching import label_boxes
-from helpers.models.roi_heads import RoIHeads, select_detections
 
 K = 3
 SIZES = [(64, 64)]
@@ -111,19 +111,11 @@ def test_selection_thresholds_suppresses_within_classes_and_caps():
     assert found.scores.tolist() == pytest.approx([0.9, 0.3])
 
 
-def test_predicted_boxes_train_the_mask_head(tiny, make_targets):
-    config = dataclasses.replace(tiny, mask_train_boxes="predicted")
+def test_boxes_a_cascade_predicts_are_labelled_anew_for_the_mask_head(tiny, make_targets):
+    config = dataclasses.replace(tiny, mask_train_boxes="predicted", architecture="cascade_rcnn")
     heads = RoIHeads(config, LossConfig(), TestConfig(), K)
-    targets = make_targets((10, 10, 30, 30, 1))
-    rois = rois_of(targets, [12, 10, 32, 30], [40, 40, 50, 50])
-    moved = torch.tensor([[11.0, 10, 31, 30], [41, 41, 50, 50]])
-    (chosen,) = heads._predicted(rois, [moved], SIZES)
-    assert torch.equal(chosen.boxes, moved)
-    assert chosen.labels.tolist() == [1, K]
-    cascade = RoIHeads(
-        dataclasses.replace(config, architecture="cascade_rcnn"), LossConfig(), TestConfig(), K
-    )
+    rois = rois_of(make_targets((10, 10, 30, 30, 1)), [12, 10, 32, 30], [40, 40, 50, 50])
     boxes = torch.tensor([[9.0, 10, 31, 30], [70, 70, 80, 80]])
-    (chosen,) = cascade._predicted(rois, [boxes], SIZES)
+    (chosen,) = heads._predicted(rois, [boxes], SIZES)
     assert chosen.labels.tolist() == [1]  # the other one is not in the picture
     assert torch.equal(chosen.boxes, boxes[:1])

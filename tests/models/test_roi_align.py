@@ -6,7 +6,6 @@ import pytest
 import torch
 import torchvision
 
-from helpers.models.precision import autocast
 from helpers.models.roi_align import level_of, pool_masks, pool_rois, roi_align
 
 STRIDE = 4
@@ -93,18 +92,6 @@ def test_no_boxes_give_no_rois_and_a_gradient_path():
     assert pooled.shape == (0, 1, 7, 7)
     pooled.sum().backward()
     assert features[0].grad is not None
-
-
-@torch.no_grad()
-def test_maps_in_bfloat16_are_read_as_they_are_under_autocast_alone():
-    halves = [level.bfloat16() for level in pyramid()]
-    box = torch.tensor([[64.0, 60, 401, 400]])
-    exact = pool_rois([half.float() for half in halves], [box], 7)
-    assert torch.equal(pool_rois(halves, [box], 7), exact)
-    with autocast("bf16", torch.device("cpu")):
-        rough = pool_rois(halves, [box], 7)
-    assert rough.dtype == torch.bfloat16
-    torch.testing.assert_close(rough.float(), exact, rtol=0.02, atol=0.02)
 
 
 def test_mask_targets_are_true_where_half_the_cell_is():

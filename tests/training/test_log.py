@@ -54,7 +54,7 @@ def test_damaged_checkpoints_and_code_are_refused(tmp_path):
 
 def test_a_full_disk_leaves_the_former_checkpoint(tmp_path, full_disk):
     save(tmp_path, a_checkpoint(1))
-    with pytest.raises(StorageError, match=r"step_00000002.*: File too large\. .*intact"):
+    with pytest.raises(StorageError, match="File too large"):
         save(tmp_path, a_checkpoint(2, size=100_000))
     assert os.listdir(tmp_path) == ["step_00000001.pt"]
     assert load_newest(tmp_path).step == 1
@@ -76,7 +76,7 @@ def test_a_disk_too_small_is_told_before_the_first_step(toy, tmp_path, monkeypat
     assert read_log(tmp_path / "log.csv").empty
 
 
-def test_a_log_keeps_its_columns_but_for_times_taken_later(tmp_path):
+def test_a_log_keeps_its_columns_whatever_times_another_version_takes(tmp_path):
     path = tmp_path / "log.csv"
     assert read_log(path).empty
     with closing(StepLog(path, last_step=0)) as log:
@@ -85,10 +85,9 @@ def test_a_log_keeps_its_columns_but_for_times_taken_later(tmp_path):
             log.write({"step": 2, "loss_a": 0.5, "loss_b": 1.0, "seconds_step": 1.0})
     with closing(StepLog(path, last_step=1)) as log:
         log.write({"step": 2, "loss_a": 0.5, "seconds_step": 1.0, "seconds_forward": 0.5})
-        with pytest.raises(UserError, match="seconds_step"):
-            log.write({"step": 3, "loss_a": 0.5, "seconds_forward": 0.5})
+        log.write({"step": 3, "loss_a": 0.5})
     assert list(read_log(path)) == ["step", "loss_a", "seconds_step"]
-    assert read_log(path).step.tolist() == [1, 2]
+    assert read_log(path).step.tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -103,12 +102,6 @@ def test_a_bar_for_who_watches_and_lines_for_a_file(capsys, monkeypatch, termina
     assert len(lines) == (0 if terminal else 19)
     if not terminal:
         assert lines[0] == "step 4 of 40: loss 1.25 (loss_a 1), lr 0.02, 0.5 s a step"
-
-
-def test_nothing_is_shown_where_nothing_is_asked_for(capsys):
-    with Progress(2, done=0, shown=False) as progress:
-        progress({**ROW, "step": 1})
-    assert capsys.readouterr() == ("", "")
 
 
 def test_tensorboard_gets_each_row_and_forgets_what_is_done_again(tmp_path, monkeypatch):

@@ -96,13 +96,6 @@ def test_the_same_call_gives_the_same_config_and_more_time_more_steps():
     assert step_seconds(1e6, GPU) < step_seconds(1e6, LAPTOP)
 
 
-def test_pictures_are_larger_where_things_are_small_and_on_a_gpu():
-    def side(box: tuple[int, int], machine: Machine = LAPTOP) -> int:
-        return fit_config(index_of(20, box=box), DATA, machine=machine).config.test.short_side
-
-    assert side((200, 200)) < side((36, 36)) < side((36, 36), GPU)
-
-
 def test_anchors_have_the_shape_and_the_size_of_the_boxes():
     config = fit_config(index_of(20, box=(40, 160)), DATA, machine=LAPTOP).config
     low, median, high = config.model.anchor_ratios

@@ -20,7 +20,7 @@ from helpers.training.interrupt import Interrupted, stoppable
 from helpers.training.log import read_log
 
 TOY = Path(__file__).with_name("toy.py")
-TIMES = [f"seconds_{part}" for part in ("data", "step", "forward", "backward", "optimiser")]
+TIMES = ["seconds_data", "seconds_step"]
 
 
 class Failed(Exception):
@@ -52,6 +52,7 @@ def assert_goes_on(toy, folder, undisturbed):
 
 def fail_at(step):
     def on_log(row):
+        torch.rand(5), random.random()  # looking on changes nothing
         if row["step"] == step:
             raise Failed
 
@@ -101,20 +102,6 @@ def test_failed_inside_a_step_it_keeps_the_steps_before(
     assert_goes_on(toy, tmp_path, undisturbed)
 
 
-def test_a_loss_that_comes_and_goes_leaves_log_and_checkpoint_together(toy, tmp_path, monkeypatch):
-    plain = toy.ToyModel.forward
-
-    def forward(self, images, targets):
-        losses = plain(self, images, targets)
-        return losses if self.calls != 8 else {**losses, "loss_c": losses["loss_a"]}
-
-    monkeypatch.setattr(toy.ToyModel, "forward", forward)
-    with pytest.raises(UserError, match="step 8 has other losses"):
-        toy.train_toy(tmp_path)
-    stored = load_newest(tmp_path / "checkpoints").step
-    assert stored <= read_log(tmp_path / "log.csv").step.iloc[-1] == 7
-
-
 @pytest.mark.parametrize("changes", [{"optimizer": "adamw", "lr": 0.01}, {"ema": 0.9}])
 def test_adamw_and_averaged_weights_go_on_too(toy, tmp_path, changes):
     config = dataclasses.replace(toy.CONFIG, **changes)
@@ -151,17 +138,6 @@ def test_half_a_log_line_and_a_damaged_checkpoint_are_done_again(toy, undisturbe
     with (tmp_path / "log.csv").open("a") as file:
         file.write("1,0.25,0.0")
     assert read_log(tmp_path / "log.csv").step.tolist() == list(range(1, 8))
-    assert_goes_on(toy, tmp_path, undisturbed)
-
-
-def test_looking_on_changes_nothing(toy, undisturbed, tmp_path):
-    def curious(row):
-        torch.rand(5), random.random()
-        if row["step"] == 9:
-            raise Failed
-
-    with pytest.raises(Failed):
-        toy.train_toy(tmp_path, on_log=curious)
     assert_goes_on(toy, tmp_path, undisturbed)
 
 
@@ -210,35 +186,30 @@ def test_a_finished_training_is_left_alone_and_other_data_are_refused(toy, tmp_p
     assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != "lock"}
 
 
-def run_killed(folder: Path, steps: int, seconds_after_start: list[float]) -> None:
-    """Train in subprocesses, each killed so long after its first logged step, the last one not."""
-    command = [sys.executable, str(TOY), str(folder), str(steps)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    log = folder / "log.csv"
-    for seconds in seconds_after_start:
+def run_toy(folder: Path, *, kill_after: float | None = None) -> None:
+    """Train in a subprocess; killed so many seconds after its first logged step, and begun again.
+
+    Both in subprocesses: with another number of threads, other bits would be right too.
+    """
+    command = [sys.executable, str(TOY), str(folder), "300"]
+    environment, log = {**os.environ, "OMP_NUM_THREADS": "1"}, folder / "log.csv"
+    if kill_after is not None:
         process = subprocess.Popen(command, env=environment)
-        before = log.stat().st_size if log.exists() else 0
-        while process.poll() is None and (log.stat().st_size if log.exists() else 0) == before:
+        while process.poll() is None and not (log.exists() and log.stat().st_size):
             time.sleep(0.005)
-        time.sleep(seconds)
+        time.sleep(kill_after)
         assert process.poll() is None, "it ended before it could be killed"
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     subprocess.run(command, env=environment, check=True)
 
 
-@pytest.mark.parametrize(
-    ("steps", "kills"), [(300, 1), pytest.param(4000, 10, marks=pytest.mark.slow)]
-)
-def test_kill_9_at_random_moments(tmp_path, steps, kills):
-    """Both in subprocesses: with another number of threads, other bits would be right too."""
-    delays = [0.3] if kills == 1 else [random.uniform(0.0, 0.6) for _ in range(kills)]
-    print("delays", delays)
-    run_killed(tmp_path / "killed", steps, delays)
-    run_killed(tmp_path / "whole", steps, [])
+def test_kill_9_leaves_no_trace(tmp_path):
+    run_toy(tmp_path / "killed", kill_after=0.3)
+    run_toy(tmp_path / "whole")
     logs = [read_log(tmp_path / n / "log.csv").drop(columns=TIMES) for n in ("killed", "whole")]
     pd.testing.assert_frame_equal(*logs)
     killed, whole = (load_newest(tmp_path / n / "checkpoints") for n in ("killed", "whole"))
-    assert killed.step == whole.step == steps
+    assert killed.step == whole.step == 300
     for name, tensor in killed.model.items():
         assert torch.equal(tensor, whole.model[name]), name

@@ -1,4 +1,4 @@
-"""Two processes that work together: `together.py runs FOLDER` or `together.py toy FOLDER`.
+"""One of two processes, under torchrun: `together.py runs FOLDER` or `together.py toy FOLDER`.
 
 runs: FOLDER holds the config of a run to train (train.json) and of one to evaluate (evaluate.json).
 toy: each process writes what it saw of a disturbed toy training to `seen_<rank>.json`.
@@ -7,7 +7,6 @@ toy: each process writes what it saw of a disturbed toy training to `seen_<rank>
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import sys
@@ -59,25 +58,13 @@ def runs(folder: Path) -> None:
         get_or_train(config, progress=False)
 
 
-def work(what: str, folder: Path, rank: int) -> None:
-    """One process, as torchrun or accelerate would start it."""
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+if __name__ == "__main__":
     torch.set_num_threads(1)
+    rank = int(os.environ["RANK"])
     if rank:
         for room in (files, checkpoint, log):
             room.replace_file = refuse
-    if what == "runs":
-        runs(folder)
+    if sys.argv[1] == "runs":
+        runs(Path(sys.argv[2]))
     else:
-        toy(folder, rank)
-
-
-if __name__ == "__main__":
-    fork = multiprocessing.get_context("fork")  # so that torch is imported once
-    arguments = sys.argv[1], Path(sys.argv[2])
-    processes = [fork.Process(target=work, args=(*arguments, rank)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    sys.exit(int(any(process.exitcode for process in processes)))
+        toy(Path(sys.argv[2]), rank)

@@ -1,4 +1,4 @@
-"""What detectron2 calls each of our weights."""
+"""What detectron2 and mmdet call each of our weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,18 @@ Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 OWN_ONLY = re.compile(r"^normalise\.|num_batches_tracked$")
 
 _OLD_NAMES: tuple[Rule, ...] = (
+    # PointRend's, before 2021
     (r"^roi_heads\.mask_coarse_head\.", "roi_heads.mask_head.coarse_head."),
     (r"^roi_heads\.mask_point_head\.", "roi_heads.mask_head.point_head."),
     (r"\.coarse_mask_fc(\d)\.", r".fc\1."),
+    # SOLO's own repository, built on the first mmdet
+    (r"^bbox_head\.cate_convs\.", "mask_head.cls_convs."),
+    (r"^bbox_head\.kernel_convs\.", "mask_head.kernel_convs."),
+    (r"^bbox_head\.solo_cate\.", "mask_head.conv_cls."),
+    (r"^bbox_head\.solo_kernel\.", "mask_head.conv_kernel."),
+    (r"^mask_feat_head\.conv_pred\.0\.", "mask_head.mask_feature_head.conv_pred."),
+    (r"^mask_feat_head\.", "mask_head.mask_feature_head."),
+    (r"^(backbone\.layer.*)\.conv2_offset\.", r"\1.conv2.conv_offset."),
 )
 _BLOCK = r"^backbone\.net\.layer(\d)\."
 _PLAIN_STEM: tuple[Rule, ...] = (
@@ -54,6 +63,26 @@ _REST: tuple[Rule, ...] = (
 )
 _ONE_STAGE: tuple[Rule, ...] = ((r"^roi_heads\.box_(head|predictor)\.0\.", r"roi_heads.box_\1."),)
 
+_MMDET: tuple[Rule, ...] = (
+    (r"^backbone\.net\.", "backbone."),
+    (r"^fpn\.lateral\.(\d)\.", r"neck.lateral_convs.\1."),
+    (r"^fpn\.output\.(\d)\.", r"neck.fpn_convs.\1."),
+    (r"^(neck\.\w+\.\d)\.0\.", r"\1.conv."),
+    (r"^(neck\.\w+\.\d)\.1\.", r"\1.bn."),
+    (r"^instances\.kernel_tower\.", "mask_head.kernel_convs."),
+    (r"^instances\.class_tower\.", "mask_head.cls_convs."),
+    (r"^instances\.kernels\.", "mask_head.conv_kernel."),
+    (r"^instances\.classes\.", "mask_head.conv_cls."),
+    (
+        r"^masks\.levels\.(\d)\.(\d)\.",
+        r"mask_head.mask_feature_head.convs_all_levels.\1.conv\2.",
+    ),
+    (r"^masks\.merge\.", "mask_head.mask_feature_head.conv_pred."),
+    (r"^(mask_head\..*\.(?:\d|conv\d|conv_pred))\.0\.", r"\1.conv."),
+    (r"^(mask_head\..*\.(?:\d|conv\d|conv_pred))\.1\.", r"\1.gn."),
+    (r"\.offset\.", ".conv_offset."),
+)
+
 
 def detectron2_keys(ours: Iterable[str]) -> dict[str, str]:
     """Our state dict's names -> detectron2's; what exists only here is left out."""
@@ -61,15 +90,20 @@ def detectron2_keys(ours: Iterable[str]) -> dict[str, str]:
     deep = "backbone.net.conv1.0.weight" in names
     cascade = any(name.startswith("roi_heads.box.stages.1.") for name in names)
     rules = (_DEEP_STEM if deep else _PLAIN_STEM) + _REST + (() if cascade else _ONE_STAGE)
-    return {name: renamed(rules, name) for name in names}
+    return {name: _renamed(rules, name) for name in names}
+
+
+def mmdet_keys(ours: Iterable[str]) -> dict[str, str]:
+    """Our SOLOv2 state dict's names -> mmdet's (2.25 and later); what is only ours is left out."""
+    return {name: _renamed(_MMDET, name) for name in ours if not OWN_ONLY.search(name)}
 
 
 def modern_name(key: str) -> str:
-    """PointRend's heads were renamed in 2021; older checkpoints (and forks) get today's names."""
-    return renamed(_OLD_NAMES, key)
+    """Today's name of a weight in either library, for names of older checkpoints and forks."""
+    return _renamed(_OLD_NAMES, key)
 
 
-def renamed(rules: Iterable[Rule], name: str) -> str:
+def _renamed(rules: Iterable[Rule], name: str) -> str:
     """The name after every rule, a pattern and what to put in its place, in their order."""
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
