@@ -50,8 +50,9 @@ def needs(name: str) -> list[str]:
 class Parameter:
     """What a notebook says of one of its parameters.
 
-    kind: bool, int, float, str, list or list[int] and so on, from papermill's `# type: int` behind
-    the value, or else from the value itself; Any for None without a type.
+    kind: bool, int, count (an int above 0), float, str, list or list[int] and so on, from
+    papermill's `# type: int` behind the value, or else from the value itself; Any for None without
+    a type.
     optional: None is allowed.
     """
 
@@ -68,7 +69,7 @@ class Parameter:
         try:
             return None if value is None and self.optional else _as_kind(value, self.kind)
         except (ValueError, OverflowError):
-            kind = f"{self.kind} or None" if self.optional else self.kind
+            kind = self.kind.replace("count", "int above 0") + " or None" * self.optional
             raise UserError(
                 f"parameter {self.name} of {notebook} is {value!r}: it has to be {kind}"
                 f"{self._how(value)}"
@@ -124,6 +125,8 @@ def _as_kind(value: Any, kind: str) -> Any:
     if kind == "float" and number:
         return float(value)
     if kind == "int" and number and value == int(value):
+        return int(value)
+    if kind == "count" and number and value == int(value) > 0:
         return int(value)
     if kind == "Any" or (type(value).__name__ == kind and kind != "float"):
         return value

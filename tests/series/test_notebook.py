@@ -20,6 +20,7 @@ from helpers.series.notebook import check_parameters, parameters_of, parse_param
 NAME = "90_example"
 PARAMETERS = """\
 steps = 3  # of training
+scenes = 4  # type: count of them
 rate = 0.5
 name = "x"  # type: str|None of what
 limit = None
@@ -76,6 +77,7 @@ def test_parameters_are_read_without_running(example: Path) -> None:
     found = {name: (p.default, p.kind, p.optional) for name, p in parameters_of(NAME).items()}
     assert found == {
         "steps": (3, "int", False),
+        "scenes": (4, "count", False),
         "rate": (0.5, "float", False),
         "name": ("x", "str", True),
         "limit": (None, "Any", True),
@@ -87,7 +89,7 @@ def test_parameters_are_read_without_running(example: Path) -> None:
 def test_every_parameter_of_the_series_has_a_kind() -> None:
     for name in notebook.series():
         for parameter in parameters_of(name).values():
-            kinds = ("bool", "int", "float", "str", "list[int]", "list[str]")
+            kinds = ("bool", "int", "count", "float", "str", "list[count]", "list[str]")
             assert parameter.kind in kinds, (name, parameter)
             assert parameter.fit(parameter.default, name) == parameter.default
 
@@ -102,12 +104,13 @@ def test_given_values_replace_defaults_and_numbers_fit(example: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"step": 4}, "no parameter 'step'.*knows steps = 3, rate = 0.5"),
+        ({"step": 4}, "no parameter 'step'.*knows steps = 3, scenes = 4, rate = 0.5"),
         ({"steps": "many"}, "steps of 90_example is 'many': it has to be int"),
         ({"steps": True}, "has to be int"),
         ({"steps": 2.5}, "has to be int"),
         ({"steps": float("inf")}, "has to be int"),
         ({"steps": None}, "has to be int"),
+        ({"scenes": 0}, "has to be int above 0"),
         ({"name": 3}, "has to be str or None.*papermill -r name 3"),
         ({"sizes": 160}, r"has to be list\[int\] or None.*papermill -y 'sizes: \[128, 160\]'"),
         ({"sizes": "[128, 160]"}, r"helpers run NOTEBOOK -p 'sizes=\[128, 160\]'"),
@@ -165,7 +168,7 @@ def test_plain_papermill_from_any_folder(example: Path, tmp_path: Path, known: b
         assert manifest["results"]["steps"] == 8 and manifest["parameters"]["sizes"] == [1, 2]
     else:
         assert done.returncode != 0
-        assert "it knows steps = 3, rate = 0.5" in done.stderr
+        assert "it knows steps = 3, scenes = 4, rate = 0.5" in done.stderr
 
 
 def test_executed_has_the_manifest_and_the_report_shows_it(example: Path) -> None:
