@@ -17,6 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a notebook parameter, for every notebook that knows it (as in Python, else text)",
     )
     parser.add_argument("--jobs", type=int, help="processes that make scenes; default: all cores")
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        metavar="N",
+        help="notebooks at a time; default: 2. With 1 the times that they measure are right",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         _say("training: the quick model (a finished run is reused, a stopped one goes on)")
         get_or_train(preset("quick"))
     _say("notebooks")
-    executed = execute_series(names, parameters)
+    executed = execute_series(names, parameters, at_once=args.at_once)
     report = write_report(executed)
     _say(f"done in {(time.time() - began) / 60:.1f} min: open {report}")
     print(f"notebooks with results: {files.outputs_dir() / 'notebooks'}")

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from itertools import cycle
 
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import PercentFormatter
 
-from helpers.drawing_style import CYCLE, GREY, INK, STYLE, Picture, shade, short_names
+from helpers.drawing_style import CYCLE, INK, STYLE, Picture, shade, short_names
 
 # Columns of a training log that are not parts of the loss, beside the times.
 NOT_LOSSES = {"step", "epoch", "lr", "total", "grad_norm", "skipped"}
-
-
-def curves(
-    table: pd.DataFrame,
-    *,
-    title: str,
-    xlabel: str,
-    ylabel: str,
-    marks: Mapping[str, float] | None = None,
-    percent: bool = True,
-) -> Picture:
-    """One line per column of `table` over its index; `marks` are named vertical lines."""
-    with matplotlib.rc_context(STYLE):
-        figure = Picture((7.2, 3.6), alt=f"Curves of {', '.join(map(str, table))}: {title}")
-        axes = figure.add_subplot()
-        for (name, column), dash in zip(table.items(), _dashes(table.shape[1]), strict=True):
-            axes.plot(table.index, column, label=name, linestyle=dash)
-        for name, place in (marks or {}).items():
-            axes.axvline(place, color=GREY, linewidth=1, linestyle=(0, (2, 2)))
-            axes.text(
-                place, 0.02, f" {name}", color=GREY, fontsize=8, va="bottom",
-                transform=axes.get_xaxis_transform(),
-            )  # fmt: skip
-        if percent:
-            axes.yaxis.set_major_formatter(FuncFormatter(_percent))
-        axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
-        axes.legend()
-    return figure
+# Line styles, so that lines can be told apart without colour, too.
+DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 
 
 def stacked_shares(table: pd.DataFrame, *, title: str, ylabel: str) -> Picture:
@@ -63,7 +36,7 @@ def stacked_shares(table: pd.DataFrame, *, title: str, ylabel: str) -> Picture:
         labels = short_names(rows, length=40)
         axes.set_yticks(range(len(table)), [labels[row] for row in rows])
         axes.invert_yaxis()
-        axes.xaxis.set_major_formatter(FuncFormatter(_percent))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set(title=title, ylabel=ylabel, xlim=(0, 1))
         axes.grid(visible=False)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -84,11 +57,11 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
     parts = loss_columns(log)
     with matplotlib.rc_context(STYLE):
         figure = Picture((9.2, 3.3), alt=f"{title}: loss over {len(log)} logged steps")
-        total, detail = _row(figure, 2)
+        total, detail = figure.subplots(1, 2)
         total.plot(log["step"], log["total"], color=CYCLE[0], alpha=0.25, linewidth=0.8)
         total.plot(log["step"], _smooth(log["total"], window), color=CYCLE[0])
         total.set(title=title, xlabel="step", ylabel="total loss")
-        for part, dash in zip(parts, _dashes(len(parts)), strict=True):
+        for part, dash in zip(parts, cycle(DASHES)):
             label = part.removeprefix("loss_").replace("_", " ")
             detail.plot(log["step"], _smooth(log[part], window), label=label, linestyle=dash)
         detail.set(title="its parts", xlabel="step")
@@ -98,19 +71,5 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
     return figure
 
 
-def _row(figure: Picture, count: int) -> list[Axes]:
-    return list(np.ravel(figure.subplots(1, count)))
-
-
 def _smooth(values: pd.Series, window: int) -> pd.Series:
     return values.rolling(window, min_periods=1).mean()
-
-
-def _dashes(count: int) -> list:
-    """Line styles, so that lines are told apart without colour too."""
-    kinds = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1))]
-    return [kinds[i % len(kinds)] for i in range(count)]
-
-
-def _percent(share: float, _: int) -> str:
-    return f"{100 * share:.4g} %"

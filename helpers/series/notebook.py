@@ -1,12 +1,12 @@
 """What a notebook of the series needs of its surroundings: parameters that are checked, a folder to
-write to, a manifest that says what was made. And the other way round: running a notebook.
-"""
+write to, a manifest that says what was made."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,12 +36,23 @@ def notebook_path(name: str) -> Path:
     return NOTEBOOKS / f"{name}.ipynb"
 
 
+def needs(name: str) -> list[str]:
+    """The notebooks that make what this one needs: those linked in the first column of its table
+    `| needs | makes | takes |`."""
+    for cell in _cells(name):
+        table = re.search(r"^\| needs \|.*\n.*\n\|([^|]*)\|", cell["source"], re.MULTILINE)
+        if table:
+            return re.findall(r"\((\w+)\.ipynb\)", table[1])
+    return []
+
+
 @dataclass(frozen=True)
 class Parameter:
     """What a notebook says of one of its parameters.
 
-    kind: bool, int, float, str, list or list[int] and so on, from the annotation, from papermill's
-    `# type: int` behind the value, or else from the value itself; Any for None without a type.
+    kind: bool, int, count (an int above 0), float, str, list or list[int] and so on, from
+    papermill's `# type: int` behind the value, or else from the value itself; Any for None without
+    a type.
     optional: None is allowed.
     """
 
@@ -58,7 +69,7 @@ class Parameter:
         try:
             return None if value is None and self.optional else _as_kind(value, self.kind)
         except (ValueError, OverflowError):
-            kind = f"{self.kind} or None" if self.optional else self.kind
+            kind = self.kind.replace("count", "int above 0") + " or None" * self.optional
             raise UserError(
                 f"parameter {self.name} of {notebook} is {value!r}: it has to be {kind}"
                 f"{self._how(value)}"
@@ -68,51 +79,38 @@ class Parameter:
         """For what a shell hands on as something else: the way to type it."""
         if self.kind.startswith("list"):
             like = self.default or ([0.5, 0.7] if "float" in self.kind else [128, 160])
-            return (
-                f"; type a list as papermill -y '{self.name}: {like}', or as python -m helpers "
-                f"run NOTEBOOK -p '{self.name}={like}'"
-            )
-        if self.kind == "str":
-            return (
-                f"; type a text as papermill -r {self.name} {value}, or as python -m helpers run "
-                f"NOTEBOOK -p \"{self.name}='{value}'\""
-            )
-        return ""
+            option, ours = f"-y '{self.name}: {like}'", f"'{self.name}={like}'"
+        elif self.kind == "str":
+            option, ours = f"-r {self.name} {value}", f"\"{self.name}='{value}'\""
+        else:
+            return ""
+        return f"; type it as papermill {option}, or as python -m helpers run NOTEBOOK -p {ours}"
 
 
-def parameters_of(path: Path) -> dict[str, Parameter]:
-    """The parameters in the cell tagged `parameters`, by name, read without running it.
-
-    Raises UserError when the notebook has not exactly one such cell.
-    """
-    cells = [
-        "".join(cell["source"])
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
-        if "parameters" in cell["metadata"].get("tags", [])
+def parameters_of(name: str) -> dict[str, Parameter]:
+    """The parameters in the cell tagged `parameters`, by name, read without running it."""
+    [source] = [
+        cell["source"] for cell in _cells(name) if "parameters" in cell["metadata"].get("tags", [])
     ]
-    if len(cells) != 1:
-        raise UserError(f"{path.name} has {len(cells)} cells tagged `parameters`, not one")
-    lines, found = cells[0].splitlines(), {}
-    for node in ast.parse(cells[0]).body:
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-            comment = lines[node.end_lineno - 1].partition("# type:")[2].split()
-            declared = comment[0] if comment else ""
-            if isinstance(node, ast.AnnAssign):
-                declared = ast.unparse(node.annotation).strip("'\"")
-            found[target.id] = _parameter(target.id, ast.literal_eval(node.value), declared)
+    lines, found = source.splitlines(), {}
+    for node in ast.parse(source).body:
+        key, default = node.targets[0].id, ast.literal_eval(node.value)
+        declared = lines[node.end_lineno - 1].partition("# type:")[2].split()
+        kind, *others = (declared[0] if declared else _kind_of(default)).split("|")
+        found[key] = Parameter(key, default, kind, default is None or "None" in others)
     return found
 
 
-def _parameter(name: str, default: Any, declared: str) -> Parameter:
-    kinds = [kind.strip() for kind in (declared or _kind_of(default)).split("|")]
-    return Parameter(name, default, kinds[0], default is None or "None" in kinds)
+def _cells(name: str) -> list[dict[str, Any]]:
+    """The cells of a notebook, each source as one text."""
+    cells = json.loads(notebook_path(name).read_text(encoding="utf-8"))["cells"]
+    return [{**cell, "source": "".join(cell["source"])} for cell in cells]
 
 
 def _kind_of(default: Any) -> str:
     if default is None:
         return "Any"
-    if isinstance(default, list | tuple):
+    if isinstance(default, list):
         items = {type(item).__name__ for item in default}
         return f"list[{items.pop()}]" if len(items) == 1 else "list"
     return type(default).__name__
@@ -128,6 +126,8 @@ def _as_kind(value: Any, kind: str) -> Any:
         return float(value)
     if kind == "int" and number and value == int(value):
         return int(value)
+    if kind == "count" and number and value == int(value) > 0:
+        return int(value)
     if kind == "Any" or (type(value).__name__ == kind and kind != "float"):
         return value
     raise ValueError
@@ -139,7 +139,7 @@ def check_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises UserError naming the known parameters when one is unknown, and the wanted kind when a
     value is of another.
     """
-    known = parameters_of(notebook_path(name))
+    known = parameters_of(name)
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise UserError(
@@ -156,7 +156,7 @@ def plan(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, dict[str, 
     Raises UserError, before anything is run, for a parameter that none of them knows, or that one
     of them wants to be of another kind.
     """
-    known = {name: parameters_of(notebook_path(name)) for name in names}
+    known = {name: parameters_of(name) for name in names}
     for key in given:
         if not any(key in parameters for parameters in known.values()):
             every = sorted(set().union(*known.values()))
@@ -187,20 +187,15 @@ def start(name: str, namespace: dict[str, Any]) -> Work:
     injects is found in the kernel's history, and every name it sets must be a known parameter.
     In `namespace` the parameters become what their kinds say: 1e2 a whole number, say.
     """
-    known = parameters_of(notebook_path(name))
+    known = parameters_of(name)
     given = {key: namespace[key] for key in known if key in namespace}
-    for key in _injected_names(namespace.get("In", [])):
-        given[key] = namespace[key]
+    injected = [cell for cell in namespace.get("In", []) if cell.startswith("# Parameters\n")]
+    for node in ast.parse(injected[-1]).body if injected else ():
+        if isinstance(node, ast.Assign):
+            given[node.targets[0].id] = namespace[node.targets[0].id]
     checked = check_parameters(name, given)
     namespace.update(checked)
     return Work(name, checked, time.time())
-
-
-def _injected_names(history: Sequence[str]) -> list[str]:
-    """Names set by the cell that papermill put in: it opens with the comment `# Parameters`."""
-    injected = [cell for cell in history if cell.startswith("# Parameters\n")]
-    body = ast.parse(injected[-1]).body if injected else []
-    return [node.targets[0].id for node in body if isinstance(node, ast.Assign)]
 
 
 @dataclass(frozen=True)
@@ -240,12 +235,10 @@ class Work:
         return path
 
 
-def read_manifest(name: str) -> dict[str, Any]:
-    """What a notebook last handed on. Raises UserError naming the notebook that makes it."""
+def read_manifest(name: str) -> dict[str, Any] | None:
+    """What a notebook last handed on, if it ever did."""
     path = files.outputs_dir() / "notebooks-data" / name / "manifest.json"
-    if not path.exists():
-        raise UserError(f"{path} is missing: run {name} first (python -m helpers run {name})")
-    return json.loads(path.read_text())
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def _plain(value: Any) -> Any:

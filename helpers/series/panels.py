@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from helpers.data import rle
+from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
 from helpers.data.pictures import read_picture
 from helpers.drawing import Overlay, Panel
@@ -16,7 +17,10 @@ Result = Mapping[str, Any]
 
 
 def picture(index: InstanceIndex, row: int) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of picture number `row`. Raises DataError when it cannot be read."""
+    """(H, W, 3) uint8 RGB of picture number `row`. Raises DataError when it cannot be read, or when
+    there is no such number."""
+    if not 0 <= row < len(index):
+        raise DataError(f"no picture {row}: the {len(index)} of this split are counted from 0")
     return np.asarray(read_picture(index.image_path(row), index.image_size(row)))
 
 

@@ -47,11 +47,6 @@ def tree(notebook: nbformat.NotebookNode) -> ast.Module:
     return ast.parse("\n".join(cell.source for cell in code_cells(notebook)))
 
 
-def test_there_is_a_series():
-    assert WALK[0] == "00_start_here"
-    assert len(WALK) >= 4
-
-
 def test_it_opens_with_a_title_and_what_it_needs_makes_and_takes(notebook):
     first = notebook.cells[0]
     assert first.cell_type == "markdown"
@@ -92,10 +87,6 @@ def test_cells_are_many_and_short(name: str):
     lines = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
     assert len(lines) >= 12
     assert max(lines) <= 40
-
-
-def test_a_notebook_has_functions_but_no_classes(notebook):
-    assert not any(isinstance(node, ast.ClassDef) for node in ast.walk(tree(notebook)))
 
 
 def test_what_it_imports_from_helpers_exists(notebook):

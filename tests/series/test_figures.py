@@ -10,9 +10,7 @@ from helpers.series import figures
 
 SHARES = pd.DataFrame({"P2": [0.5, 0.25], "P3": [0.5, 0.75]}, index=[100, 200])
 LOG = pd.DataFrame({"step": [1, 2], "lr": 0.1, "loss_mask": [3.0, 2], "total": [4.0, 3]})
-AXES = {"title": "t", "xlabel": "x", "ylabel": "y", "marks": {"m": 150}}
 FIGURES = {
-    "curves": lambda: figures.curves(SHARES, **AXES),
     "stacked": lambda: figures.stacked_shares(SHARES, title="t", ylabel="y"),
     "loss": lambda: figures.loss_curves(LOG, title="t"),
     "first step": lambda: figures.loss_curves(LOG.head(1), title="t"),
