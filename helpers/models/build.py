@@ -91,17 +91,21 @@ class RoIHeads(nn.Module):
         targets: Sequence[Targets],
     ) -> dict[str, Tensor]:
         """Terms of the box branch and the mask head."""
-        settings = {"size": self.config.roi_batch, "positive": self.config.roi_positive}
-        settings |= {"threshold": FIRST_IOU, "num_classes": self.num_classes}
-        with torch.no_grad():
-            pairs = zip(proposals, targets, strict=True)
-            rois = [sample_rois(image.boxes, target, **settings) for image, target in pairs]
+        rois = self.sample(proposals, targets)
         terms, refined = self.box.losses(features, rois, sizes)
         if self.config.mask_train_boxes == "predicted":
             rois = self._predicted(rois, refined, sizes)
         limit = self.config.mask_rois or int(self.config.roi_batch * self.config.roi_positive)
         foreground = [image.foreground(self.num_classes, limit) for image in rois]
         return terms | self.mask.losses(features, foreground)
+
+    @torch.no_grad()
+    def sample(self, proposals: Sequence[Proposals], targets: Sequence[Targets]) -> list[RoIs]:
+        """The RoIs of each image that the losses are of."""
+        settings = {"size": self.config.roi_batch, "positive": self.config.roi_positive}
+        settings |= {"threshold": FIRST_IOU, "num_classes": self.num_classes}
+        pairs = zip(proposals, targets, strict=True)
+        return [sample_rois(image.boxes, target, **settings) for image, target in pairs]
 
     def detect(
         self, features: Sequence[Tensor], sizes: Sizes, proposals: Sequence[Proposals]

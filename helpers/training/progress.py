@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from IPython import get_ipython
 from tqdm.auto import tqdm
 
 from helpers.files import UserError
@@ -20,6 +19,8 @@ def someone_watches() -> bool:
     Such a front end (JupyterLab, Notebook, VS Code) offers to answer `input()`; papermill,
     nbconvert and a plain interpreter do not.
     """
+    from IPython import get_ipython  # slow to import
+
     kernel = getattr(get_ipython(), "kernel", None)
     request = kernel.get_parent("shell") if kernel is not None else None
     return bool(request and request.get("content", {}).get("allow_stdin", False))

@@ -83,7 +83,7 @@ def test_arrays_of_any_sort(array, expected):
         (PIXELS.transpose(2, 0, 1), r"shape \(3, 48, 64\)"),
         (PIXELS[:0], r"shape \(0, 64, 3\)"),
         (torch.zeros(3, 8, 8), "not Tensor"),
-        (Image.new("F", (4, 4)), "no fixed white"),
+        (Image.new("F", (4, 4)), "white is unknown"),
         (Image.new("RGB", (0, 5)), "0 x 5 pixels"),
         ("gone.jpg", r"gone\.jpg"),
     ],

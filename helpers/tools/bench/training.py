@@ -40,8 +40,7 @@ def step_cases() -> Iterator[Case]:
     batch, heads = model.normalise(images), model.roi_heads
     features = model.features(batch)
     proposals, _ = model.rpn.losses(features, batch.sizes, targets)
-    pairs = zip(proposals, targets, strict=True)
-    rois = [heads._sample(proposal.boxes, target) for proposal, target in pairs]
+    rois = heads.sample(proposals, targets)
     foreground = [image.foreground(KINDS, config.model.mask_rois) for image in rois]
     graph = total()
     parts = {
