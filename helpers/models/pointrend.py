@@ -1,14 +1,19 @@
 """PointRend (Kirillov 2020): a coarse mask, made sharp point by point where it is uncertain.
 
 R RoIs of all images, P points of a RoI, K classes, C channels of the pyramid levels read together,
-S side of the coarse mask, T side of the final one, D width of the point head's layers. Points are
-relative to their box, x and y in 0..1.
+S side of the coarse mask, T side of the final one, D width of the point head's layers.
+
+Interpolating at a point and applying a layer's weight may change places, as both are linear. Where
+fewer cells than points are concerned, cells are weighed once and points only read the result: the
+coarse logits always (`PointHead.terms`), fine features when many points are asked
+(`FineFeatures.reader`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +25,19 @@ from helpers.models.layers import init_msra, init_normal, init_xavier
 from helpers.models.losses import mask_loss, process_weight
 from helpers.models.mask_head import mask_targets, of_class
 from helpers.models.matching import RoIs, cat_labels
-from helpers.models.points import PointTable, cell_centres, draw_training_points, in_image
+from helpers.models.points import (
+    PointTable,
+    cell_centres,
+    cells_under,
+    draw_training_points,
+    in_image,
+    summable,
+    weighted_rows,
+)
 from helpers.structures import Detections
 
+# Box-relative points (R, P, 2), their boxes (R, 4) and images (R,) -> values there (R, P, D).
+Reader = Callable[[Tensor, Tensor, Tensor], Tensor]
 # Points evaluated at once: on a CPU as many as stay in the cache, on a GPU as memory allows.
 CPU_POINTS, GPU_POINTS = 8192, 131_072
 
@@ -41,12 +56,33 @@ class FineFeatures:
         return FineFeatures(tables, tuple(2**level for level in levels))
 
     def at(self, points: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
-        """(R, P, 2) points of (R, 4) boxes in images (R,) -> (R, P, C)."""
-        pixels, samples = in_image(points, boxes), []
+        """Box-relative (R, P, 2) points of (R, 4) boxes in images (R,) -> (R, P, C)."""
+        return torch.cat(self._samples(points, boxes, image), dim=-1)
+
+    def weighted_at(self, weight: Tensor, points: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
+        """weight (D, C) times the features at points: (R, P, D)."""
+        return F.linear(self.at(points, boxes, image), weight)
+
+    def reader(self, weight: Tensor, boxes: Tensor, image: Tensor, *, points: int) -> Reader:
+        """`weighted_at` for `points` points in all inside these boxes, the cheaper way around."""
+        cells = [
+            cells_under(boxes / stride, image, table)
+            for table, stride in zip(self.tables, self.strides, strict=True)
+        ]
+        if 1.25 * sum(int(one.sum()) for one in cells) > points * len(cells):
+            return partial(self.weighted_at, weight)
+        parts = weight.split([table.rows.shape[1] for table in self.tables], dim=1)
+        both = zip(self.tables, parts, cells, strict=True)
+        weighed = FineFeatures(tuple(t.weighted(part, own) for t, part, own in both), self.strides)
+        return lambda *where: sum(weighed._samples(*where))
+
+    def _samples(self, points: Tensor, boxes: Tensor, image: Tensor) -> list[Tensor]:
+        pixels = in_image(points, boxes)
+        samples = []
         for table, stride in zip(self.tables, self.strides, strict=True):
             size = pixels.new_tensor([table.width, table.height]) * stride
             samples.append(table.at(pixels / size, image))
-        return torch.cat(samples, dim=-1)
+        return samples
 
 
 class CoarseHead(nn.Module):
@@ -77,6 +113,25 @@ class CoarseHead(nn.Module):
         return self.prediction(hidden).float().unflatten(1, (-1, self.side, self.side))
 
 
+@dataclass(frozen=True)
+class CoarseTerms:
+    """What each layer of the point head adds for the coarse logits, and its bias, at every cell.
+
+    Around each RoI's cells is one without logits, so that the bias counts in full up to the edge.
+    rows: (R * side * side, D) of each layer, the last with D = 1; side: S + 2.
+    """
+
+    rows: tuple[Tensor, ...]
+    side: int
+
+    def at(self, points: Tensor) -> list[Tensor]:
+        """Box-relative (R, P, 2) points -> of each layer (R * P, D)."""
+        table = PointTable(self.rows[0], self.side, self.side)
+        inner = (1 + points * (self.side - 2)) / self.side
+        taps = table.taps(inner, torch.arange(len(points), device=points.device))
+        return [weighted_rows(rows, *taps) for rows in self.rows]
+
+
 class PointHead(nn.Module):
     """The class of single points: an MLP whose every layer also gets the coarse logits."""
 
@@ -91,12 +146,35 @@ class PointHead(nn.Module):
             init_msra(layer)
         init_normal(self.predictor, 0.001)
 
-    def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """Fine features (R, P, C) and coarse logits (R, P, K) of points -> logits (R, K, P)."""
-        hidden = fine
-        for layer in self.fcs:
-            hidden = layer(torch.cat((hidden, coarse), dim=-1)).relu_()
-        return self.predictor(torch.cat((hidden, coarse), dim=-1)).transpose(1, 2)
+    @property
+    def fine_weight(self) -> Tensor:
+        """(D, C): what the first layer makes of fine features."""
+        return self.fcs[0].weight[:, : -self.predictor.out_features]
+
+    def terms(self, coarse: Tensor, labels: Tensor) -> CoarseTerms:
+        """Of coarse logits (R, K, S, S) and the label (R,) that is asked of each RoI."""
+        kinds = coarse.shape[1]
+        cells = F.pad(coarse, (1, 1, 1, 1)).permute(0, 2, 3, 1)
+        rows = [F.linear(cells, layer.weight[:, -kinds:], layer.bias) for layer in self.fcs]
+        # one row of the predictor per RoI: the other K - 1 answers would be thrown away
+        weight, bias = self.predictor.weight[labels, -kinds:], self.predictor.bias[labels]
+        last = (cells * weight[:, None, None]).sum(-1) + bias[:, None, None]
+        tables = (*rows, last[..., None])
+        return CoarseTerms(tuple(summable(one.flatten(0, 2)) for one in tables), cells.shape[1])
+
+    def forward(self, first: Tensor, terms: Sequence[Tensor], labels: Tensor) -> Tensor:
+        """first (R, P, D): `fine_weight` times the fine features; terms: `CoarseTerms` at the same
+        points; labels (R,) -> (R, P) logits of each RoI's label."""
+        device, width, rois = first.device.type, first.shape[-1], first.shape[:2]
+        autocast = torch.is_autocast_enabled(device)
+        kind = torch.get_autocast_dtype(device) if autocast else first.dtype
+        hidden = terms[0].to(kind).add_(first.flatten(0, 1)).relu_()  # in place: half the memory
+        for layer, term in zip(self.fcs[1:], terms[1:-1], strict=True):
+            weight = layer.weight[:, :width].to(kind)
+            hidden = term.to(kind).addmm_(hidden, weight.t()).relu_()
+        weight = self.predictor.weight[labels, None, :width].to(kind)
+        last = weight @ hidden.unflatten(0, rois).transpose(1, 2)
+        return last.squeeze(1).float() + terms[-1].view(rois)
 
 
 class PointRendHead(nn.Module):
@@ -121,7 +199,8 @@ class PointRendHead(nn.Module):
             oversample=self.config.oversample,
             importance=self.config.importance,
         )
-        logits = self._answers(fine, coarse, boxes, image, labels)(points)
+        read = partial(fine.weighted_at, self.point.fine_weight)
+        logits = self._answers(read, coarse, boxes, image, labels)(points)
         truth = point_targets(rois, in_image(points, boxes))
         whole = mask_loss(own, mask_targets(rois, self.coarse.side), self.loss.masks, self.loss)
         point = mask_loss(logits, truth, self.loss.points, self.loss)
@@ -138,23 +217,28 @@ class PointRendHead(nn.Module):
         fine = FineFeatures.of(features, self.config.point_levels)
         with torch.autocast(boxes.device.type, enabled=False):  # small, and counts at every point
             coarse = self._coarse(fine, boxes, image)
+        budget = self.config.subdivision_points
+        side, steps = first_grid(self.coarse.side, self.config.subdivision_steps, budget)
+        points = len(boxes) * (side**2 + steps * budget)
+        read = fine.reader(self.point.fine_weight, boxes, image, points=points)
         at_once = CPU_POINTS if boxes.device.type == "cpu" else GPU_POINTS
-        rois = max(1, at_once // max(self.config.subdivision_points, self.coarse.side**2))
+        rois = max(1, at_once // max(budget, self.coarse.side**2))
         chunks = zip(*(t.split(rois) for t in (coarse, boxes, image, labels)), strict=True)
-        masks = torch.cat([self._subdivide(fine, *chunk) for chunk in chunks])
+        masks = torch.cat([self.subdivide(read, *chunk) for chunk in chunks])
         return list(masks.sigmoid().split([len(d) for d in detections]))
 
-    def _subdivide(
-        self, fine: FineFeatures, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
+    def subdivide(
+        self, read: Reader, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
     ) -> Tensor:
         """Coarse logits (R, K, S, S) -> (R, T, T) logits of each label, T = S * 2 ** steps."""
-        *_, (_, masks) = subdivision(
-            self._answers(fine, coarse, boxes, image, labels),
+        for _, logits in subdivision(
+            self._answers(read, coarse, boxes, image, labels),
             like=boxes,
             side=self.coarse.side,
             steps=self.config.subdivision_steps,
             budget=self.config.subdivision_points,
-        )
+        ):
+            masks = logits
         return masks
 
     def _coarse(self, fine: FineFeatures, boxes: Tensor, image: Tensor) -> Tensor:
@@ -165,16 +249,11 @@ class PointRendHead(nn.Module):
         return self.coarse(pooled.unflatten(2, (side, side)))
 
     def _answers(
-        self, fine: FineFeatures, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
+        self, read: Reader, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
     ) -> Callable[[Tensor], Tensor]:
-        """From (R, P, 2) points to the logits (R, P) of these RoIs' labels there."""
-        table, each = PointTable.of(coarse), torch.arange(len(coarse), device=coarse.device)
-
-        def answers(points: Tensor) -> Tensor:
-            logits = self.point(fine.at(points, boxes, image), table.at(points, each))
-            return of_class(logits, labels)
-
-        return answers
+        """From box-relative (R, P, 2) points to the logits (R, P) of these RoIs there."""
+        terms = self.point.terms(coarse, labels)
+        return lambda points: self.point(read(points, boxes, image), terms.at(points), labels)
 
 
 def subdivision(

@@ -11,23 +11,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+CHUNK = 4096  # rows multiplied at once: as many as stay in a CPU's cache
+
 
 @dataclass(frozen=True)
 class PointTable:
     """Maps with the channels of a cell in one row, so that a sample reads four whole rows.
 
-    rows: (B * H * W, C) as `summable` has them. Made once, read often.
+    rows: (B * H * W, C) as `summable` has them. Made once, read often. place: (B * H * W,) where
+    in `rows` each cell is, of a table that has only some of them and a last row for all others.
     """
 
     rows: Tensor
     height: int
     width: int
+    place: Tensor | None = None
 
     @staticmethod
     def of(maps: Tensor) -> PointTable:
         """(B, C, H, W) -> table."""
         rows = maps.permute(0, 2, 3, 1).flatten(0, 2)
         return PointTable(summable(rows), *maps.shape[-2:])
+
+    def weighted(self, weight: Tensor, cells: Tensor) -> PointTable:
+        """A table of weight (D, C) times each row; cells (B * H * W,) bool left out count as 0."""
+        chosen = cells.nonzero().squeeze(1)
+        rows = [summable(F.linear(self.rows[part], weight)) for part in chosen.split(CHUNK)]
+        rows.append(rows[0].new_zeros(1, len(weight)))
+        place = torch.where(cells, cells.cumsum(0) - 1, len(chosen))
+        return PointTable(torch.cat(rows), self.height, self.width, place)
 
     def at(self, points: Tensor, index: Tensor) -> Tensor:
         """Samples (R, P, C).
@@ -36,11 +48,15 @@ class PointTable:
         A cell's value lies at its centre; outside the map all is 0 (grid_sample with
         align_corners=False and zero padding).
         """
+        return weighted_rows(self.rows, *self.taps(points, index)).unflatten(0, points.shape[:2])
+
+    def taps(self, points: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Which rows each point (see `at`) reads, and how much of each: twice (R * P, 4)."""
         where = points.float() * points.new_tensor([self.width, self.height]) - 0.5
         row, weight = bilinear_taps(where, height=self.height, width=self.width)
         row = row + (index * self.height * self.width)[:, None, None]
-        samples = weighted_rows(self.rows, row.flatten(0, 1), weight.flatten(0, 1))
-        return samples.unflatten(0, points.shape[:2])
+        row = row if self.place is None else self.place[row]
+        return row.flatten(0, 1), weight.flatten(0, 1)
 
 
 def bilinear_taps(where: Tensor, *, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -65,6 +81,23 @@ def _kept_inside(cells: Tensor, weight: Tensor, size: Tensor) -> tuple[Tensor, T
     """(..., 2) cells, those outside moved to the edge, and weights, which are 0 for these."""
     inside = (cells >= 0) & (cells < size)
     return cells.clamp(min=0).minimum(size - 1).long(), weight * inside
+
+
+def cells_under(boxes: Tensor, index: Tensor, table: PointTable) -> Tensor:
+    """(B * H * W,) bool: the cells that samples inside the boxes can need.
+
+    boxes: (R, 4) xyxy in cells, 0 at the edge of the map; index: (R,) which map each is on. A box
+    outside the map or not finite needs none.
+    """
+    size = boxes.new_tensor([table.width, table.height])
+    boxes = boxes.nan_to_num(-1.0)
+    first = (boxes[:, :2] - 0.5).floor().clamp(min=0).minimum(size).long().tolist()
+    last = (boxes[:, 2:] + 1.5).floor().clamp(min=0).minimum(size).long().tolist()
+    inside = torch.zeros(len(table.rows), dtype=torch.bool)
+    maps = inside.view(-1, table.height, table.width)
+    for number, (x1, y1), (x2, y2) in zip(index.tolist(), first, last, strict=True):
+        maps[number, y1:y2, x1:x2] = True
+    return inside.to(boxes.device)
 
 
 def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from helpers.config import LossConfig, ModelConfig
 from helpers.models.matching import label_boxes
-from helpers.models.pointrend import PointRendHead, point_targets
+from helpers.models.pointrend import FineFeatures, PointRendHead, point_targets
 from helpers.models.precision import autocast
 from helpers.structures import Detections
 
@@ -149,11 +149,23 @@ def test_training_points_gather_where_the_true_class_is_uncertain(
     assert of_one > 0.45 > 0.35 > of_two  # 0.3 of uniform points
 
 
+@pytest.mark.parametrize("points", [10_000, 60])  # cells are weighed first, or samples after
+def test_weighed_features_of_several_levels_are_the_samples_times_the_weight(features, points):
+    fine, weight = FineFeatures.of(features, (2, 4)), torch.randn(5, 32)
+    boxes, image = torch.tensor([[8.0, 8, 40, 40], [0, 0, 64, 20]]), torch.tensor([1, 0])
+    where = torch.rand(2, 30, 2)
+    given = fine.reader(weight, boxes, image, points=points)(where, boxes, image)
+    alone = [FineFeatures.of(features, (n,)).at(where, boxes, image) for n in (2, 4)]
+    expected = F.linear(torch.cat(alone, dim=-1), weight)
+    torch.testing.assert_close(given, expected, rtol=1e-4, atol=1e-4)
+
+
 @torch.no_grad()
-def test_maps_in_bfloat16(config):
+@pytest.mark.parametrize("points", [49, 784])  # features weighed when read, or before
+def test_maps_in_bfloat16(config, points):
     torch.manual_seed(1)
     halves = [torch.randn(2, 16, 64 // s, 64 // s).bfloat16() for s in (4, 8, 16, 32, 64)]
-    config = dataclasses.replace(config, point_dim=64, subdivision_points=784)
+    config = dataclasses.replace(config, point_dim=64, subdivision_points=points)
     head, found = make_head(config), [detections(3), detections(2)]
     exact = torch.cat(head.predict([half.float() for half in halves], found))
     torch.testing.assert_close(torch.cat(head.predict(halves, found)), exact)  # in float32
@@ -163,3 +175,10 @@ def test_maps_in_bfloat16(config):
     assert not torch.equal(rough, exact)
     assert ((rough > 0.5) != (exact > 0.5)).float().mean() < 0.02
     assert (rough - exact).abs().mean() < 0.01
+
+
+def test_gradients_of_points_are_summed_in_float32(config):
+    coarse = torch.randn(4, 3, 7, 7, requires_grad=True)
+    with autocast("bf16", torch.device("cpu")):
+        terms = make_head(config).point.terms(coarse, torch.arange(4) % 3)
+    assert {rows.dtype for rows in terms.rows} == {torch.float32}

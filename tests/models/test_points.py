@@ -4,7 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from helpers.models.points import PointTable, draw_training_points
+from helpers.models.points import (
+    PointTable,
+    bilinear_taps,
+    cell_centres,
+    cells_under,
+    draw_training_points,
+    in_image,
+)
 
 
 def reference(maps: torch.Tensor, points: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
@@ -28,6 +35,23 @@ def test_samples_and_gradients_equal_grid_sample_inside_and_outside(height, widt
         gradients.append(torch.autograd.grad((answers[-1] * wanted).sum(), leaf)[0])
     torch.testing.assert_close(*answers, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+def test_the_cells_under_boxes_are_those_that_samples_in_them_read():
+    table = PointTable.of(torch.randn(2, 3, 9, 12))
+    boxes = torch.tensor(
+        [[1.2, 2.7, 4.4, 3.1], [-5, -2, 2, 1.5], [10.5, 8.2, 30, 9.0], [40, 2, 50, 3]]
+    )
+    index = torch.tensor([0, 1, 1, 0])
+    points = cell_centres(200, boxes) * 1.005 - 0.0025  # up to the edges
+    where = in_image(points.expand(4, -1, -1), boxes) - 0.5
+    row, weight = bilinear_taps(where, height=9, width=12)
+    read = torch.zeros(2 * 9 * 12, dtype=torch.bool)
+    read[(row + (index * 9 * 12)[:, None, None])[weight > 1e-3]] = True
+    marked = cells_under(boxes, index, table)
+    assert not (read & ~marked).any()
+    assert (marked & ~read).sum() <= 2 * (9 + 12)  # a row or column more at most
+    assert not cells_under(torch.full((1, 4), torch.nan), index[:1], table).any()
 
 
 def test_no_rois_give_no_samples_and_need_no_points():
