@@ -99,7 +99,7 @@ class DeformConv(nn.Module):
         """(NP, T, C) gathered taps -> (NP, C out): the convolution's matrix product by group."""
         outputs, width = self.weight.shape[:2]
         groups = columns.shape[2] // width
-        if outputs == groups:  # depthwise: a sum is twice as fast as matrices of one column
+        if width == 1 and outputs == groups:  # depthwise: a sum is faster than many tiny matrices
             return (columns * self.weight.flatten(1).T).sum(dim=1)
         weight = self.weight.flatten(2).view(groups, outputs // groups, width, self.taps)
         weight = weight.permute(0, 3, 2, 1).flatten(1, 2)  # (G, T * C / G, C out / G)
