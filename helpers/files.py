@@ -9,6 +9,7 @@ caller never matters.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -83,6 +84,12 @@ def write_json(path: Path, content: Any) -> None:
     """Write `content` as JSON, whole or not at all; the same errors as `replace_file`."""
     text = json.dumps(content, indent=1, allow_nan=True)
     replace_file(path, lambda file: file.write(text.encode()) and None)
+
+
+def sha256(path: Path) -> str:
+    """Of the file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_json(path: Path) -> Any:

@@ -10,7 +10,6 @@ written last, marks the end.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import shutil
 from collections import Counter
@@ -30,7 +29,7 @@ from helpers.data.index import InstanceIndex
 from helpers.data.layouts import find_dataset
 from helpers.data.parallel import available_cores, work_on
 from helpers.data.pictures import read_picture
-from helpers.files import UserError, make_folder, read_json, replace_file, write_json
+from helpers.files import UserError, make_folder, read_json, replace_file, sha256, write_json
 
 METHOD = 3  # raised whenever the same masks and config are corrected to others than before
 SHOWN = 10  # ids and overlaps listed in a report
@@ -80,7 +79,7 @@ def correct_dataset(
         "method": METHOD,
         "config": asdict(config),
         "pictures": pictures,
-        "files": {name: _sha256(file) for name, (file, _) in pairs.items()},
+        "files": {name: sha256(file) for name, (file, _) in pairs.items()},
     }
     if _is_finished(root, target, identity):
         return read_json(target / REPORT)
@@ -100,11 +99,6 @@ def correct_dataset(
     write_json(target / REPORT, report)
     shutil.rmtree(target / WORK, ignore_errors=True)
     return report
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _is_finished(root: Path, target: Path, identity: dict[str, Any]) -> bool:

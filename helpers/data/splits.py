@@ -4,7 +4,6 @@ one for validation, which is `python -m helpers split DATA`."""
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from helpers.data.index import InstanceIndex
 from helpers.data.layouts import HOLDOUT, find_dataset
 from helpers.data.locate import clean_name
 from helpers.data.taxonomy import require_same
-from helpers.files import UserError, make_folder, replace_file
+from helpers.files import UserError, make_folder, replace_file, sha256
 
 
 def same_pictures(first: InstanceIndex, second: InstanceIndex) -> list[tuple[Path, Path]]:
@@ -28,8 +27,8 @@ def same_pictures(first: InstanceIndex, second: InstanceIndex) -> list[tuple[Pat
     for path in first.paths:
         by_size[path.stat().st_size].append(path)
     candidates = [(path, by_size.get(path.stat().st_size, [])) for path in second.paths]
-    by_hash = {_sha256(path): path for _, equals in candidates for path in equals}
-    pairs = ((by_hash.get(_sha256(path)), path) for path, equals in candidates if equals)
+    by_hash = {sha256(path): path for _, equals in candidates for path in equals}
+    pairs = ((by_hash.get(sha256(path)), path) for path, equals in candidates if equals)
     return [(left, right) for left, right in pairs if left is not None]
 
 
@@ -159,8 +158,3 @@ def _rarest_category(index: InstanceIndex) -> np.ndarray:
     for annotation in np.argsort(-counts[inverse], kind="stable"):  # the rarest is written last
         rarest[index.image_rows[annotation]] = kinds[inverse[annotation]]
     return rarest
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
