@@ -23,7 +23,7 @@ def scenes(preset: Preset) -> SceneConfig | None:
     """The noisy set of scenes a preset trains on; None for `paper`, whose data are real."""
     sets = {
         "quick": replace(scene_preset("quick"), noise="statistical"),
-        "laptop": replace(scene_preset("quick"), train=1600, val=300, noise="antialias"),
+        "laptop": replace(scene_preset("quick"), size=480, train=1600, val=400, noise="antialias"),
         "bench": replace(scene_preset("small"), noise="antialias", test=0),
     }
     if preset not in sets:

@@ -185,23 +185,24 @@ def _laptop() -> Scale:
     """Some 15 minutes a training on one CPU core; two at a time share two cores."""
     base = change(
         preset("quick"),
+        model__frozen_stages=2,
         train__steps=1600,
         train__workers=0,
-        test__short_side=224,
-        test__max_side=280,
-        test__max_detections=15,  # three times the things of a picture; predictions stay small
+        test__short_side=256,
+        test__max_side=320,
+        test__max_detections=10,  # twice the things of a picture; predictions stay small
     )
     return Scale(
         base=base,
-        masks=scene_masks("outputs/scenes/ladder", "scenes, 320 px, blended id-maps"),
+        masks=scene_masks("outputs/scenes/ladder", "scenes, 480 px, blended id-maps"),
         backbones={
             "ResNet-50": "tf_efficientnet_lite0",
             "ResNeXt-101": "tf_efficientnet_lite1",
             "ResNeSt-101": "tf_efficientnet_lite2",
         },
-        single=224,
-        multi=(224, 280),
-        solo=(224, 299),
+        single=256,
+        multi=(256, 320),
+        solo=(256, 341),
         cascade_proposals=200,
         solov2={"model__solov2": replace(SMALL_SOLOV2, grids=(24, 20, 14, 8, 6))},
         deformable=(4, 5),  # c3 of an EfficientNet has no 3x3 convolutions
