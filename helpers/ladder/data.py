@@ -79,7 +79,7 @@ def commands(preset: Preset) -> list[str]:
             f"python -m helpers correct-masks {source} {target}",
         ]
     usual = scene_preset("small" if preset == "bench" else "quick")
-    changed = [(n, getattr(config, n)) for n in ("name", "train", "val", "test", "noise")]
+    changed = [(n, getattr(config, n)) for n in ("name", "size", "train", "val", "test", "noise")]
     options = [f" --{n} {value}" for n, value in changed if value != getattr(usual, n)]
     make = f"python -m helpers scenes make --preset {usual.name}{''.join(options)}"
     correct = f"correct-masks {masks.noisy} {Path(masks.corrected).parent}"
