@@ -10,7 +10,7 @@ import torch
 
 from helpers.ladder.ensemble import Members, all_scores, learnt_of
 from helpers.ladder.measure import check, differing
-from helpers.ladder.reference import KEPT, LEVELS, pack_soft, unpack_soft
+from helpers.ladder.reference import KEPT, LEVELS, pack_results, pack_soft, unpack_soft
 from helpers.structures import Detections
 from tests import squares
 
@@ -128,8 +128,8 @@ def test_a_changed_number_prediction_or_member_is_found(tmp_path):
         if row["rung"] == "s101":
             row["evaluation"]["metrics"]["segm"]["AP"] -= 1e-6
     reference.path.write_text(json.dumps(content))
-    name = entries["x101"].predictions
-    reference.write(name, {key: rows[1:] for key, rows in reference.read(name).items()})
+    fewer = reference.results(entries["x101"])[1:]
+    reference.write(entries["x101"].predictions, pack_results(fewer))
     member = entries["ensemble"].extra["soft"][0]
     reference.write(member, reference.read(entries["ensemble"].extra["soft"][2]))
     wrong = {entry.rung: found for entry, found in check(reference)}

@@ -6,11 +6,13 @@ import hashlib
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from helpers.__main__ import main
 from helpers.__main__ import parser as command_line
 from helpers.config import TestConfig, change
+from helpers.data import rle
 from helpers.evaluation.average_precision import Evaluation
 from helpers.files import RunBusyError, UserError
 from helpers.ladder import command as ladder_command
@@ -18,7 +20,7 @@ from helpers.ladder import data
 from helpers.ladder import measure as ladder_measure
 from helpers.ladder import results as measured
 from helpers.ladder import rungs as ladder
-from helpers.ladder.reference import Entry, Reference, pack_results, unpack_results
+from helpers.ladder.reference import STACKED, Entry, Reference, pack_results, unpack_results
 from helpers.run_store import Run
 
 PRESETS = ("quick", "laptop", "bench", "paper")
@@ -134,7 +136,6 @@ RESULT = {
     "bbox": [0.5, 0.0, 5.5, 4.0],
     "score": 0.25,
 }
-TRUTH = {"images": [{"id": 3, "height": 4, "width": 6}]}
 
 
 def entry(rung: str = "dcn", seed: int = 0, ap: float = 0.5) -> Entry:
@@ -158,8 +159,15 @@ def entry(rung: str = "dcn", seed: int = 0, ap: float = 0.5) -> Entry:
 
 
 def test_packed_results_come_back_as_they_were():
-    assert unpack_results(pack_results([RESULT, RESULT]), TRUTH) == [RESULT, RESULT]
-    assert unpack_results(pack_results([]), TRUTH) == []
+    """Pictures of two sizes, masks that are empty, full and ragged; more than fit one stack."""
+    random = np.random.default_rng(0)
+    sizes = {1: (7, 9), 2: (5, 40)}
+    truth = {"images": [{"id": i, "height": h, "width": w} for i, (h, w) in sizes.items()]}
+    rows = [{**RESULT, "image_id": 1 + n % 2} for n in range(2 * STACKED + 1)]
+    for row, share in zip(rows, random.choice([0, 0.1, 0.5, 1], len(rows)), strict=True):
+        row["segmentation"] = rle.encode(random.random(sizes[row["image_id"]]) < share)
+    assert unpack_results(pack_results(rows), truth) == rows
+    assert unpack_results(pack_results([]), truth) == []
 
 
 def test_an_entry_replaces_only_its_own_rung_and_seed(tmp_path):
