@@ -3,7 +3,8 @@
 Both start from the same ImageNet backbone and see the same pictures of the same split, changed in
 the same way, in batches of the same size; both end with a cosine to zero. Torchvision's is
 `MaskRCNN` over `BackboneWithFPN`'s pyramid of 256 channels as its tutorials build it, with its own
-anchors and heads and the tutorials' SGD. It gets the CPU time that ours took, and once the steps.
+anchors and heads and the tutorials' SGD. It gets the CPU time that ours took; one of ours gets the
+number of steps that it made.
 
 Time is CPU time of the one training process, so that other work on the machine counts little (a
 busy machine still makes both slower: compare rows measured under the same load). Each training
@@ -34,7 +35,7 @@ from helpers.config import ExperimentConfig, change
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import evaluate, percent
 from helpers.evaluation.bootstrap import interval, mean_difference
-from helpers.files import make_folder, outputs_dir, read_json, write_json
+from helpers.files import UserError, make_folder, outputs_dir, read_json, write_json
 from helpers.inference.predict import predict_index
 from helpers.models.backbones import Backbone
 from helpers.models.images import Normalise
@@ -48,20 +49,18 @@ from helpers.training.trainer import Trainer
 
 LEVELS = "0", "1", "2", "3"  # P2 to P5, as MaskRCNN wants them called
 SAMPLED = 8, 2  # steps timed to know how many fit a time, and those before that do not count
-OURS = {
-    "ours": {},
-    "ours, from released": {"model__start": "released"},
-    "ours, 28 x 28 masks": {"model__mask_head": "conv"},
-}
 SGD = {"train__optimizer": "sgd", "train__momentum": 0.9, "train__weight_decay": 5e-4}
 SGD |= {"train__backbone_lr_factor": 1.0, "train__lr": 0.04}  # 0.005 for the tutorials' 2 pictures
 AT_400 = {"train__short_side": (400, 400), "train__max_side": 667}
 AT_400 |= {"test__short_side": 400, "test__max_side": 667}
-THEIRS = {  # changes of the config, and whether it gets the time or the steps of ours
-    "torchvision, 400 px": (SGD | AT_400, "time"),
-    "torchvision, same sizes": (SGD, "time"),
-    "torchvision, same sizes, AdamW": ({}, "time"),
-    "torchvision, same sizes and steps": (SGD, "steps"),
+MODELS = {  # changes of the config, and what it gets of another model: its time, or its steps
+    "ours": ({}, None),
+    "ours, from released": ({"model__start": "released"}, None),
+    "ours, 28 x 28 masks": ({"model__mask_head": "conv"}, None),
+    "torchvision, same sizes": (SGD, ("time", "ours")),
+    "torchvision, 400 px": (SGD | AT_400, ("time", "ours")),
+    "torchvision, same sizes, AdamW": ({}, ("time", "ours")),
+    "ours, as many steps as torchvision": ({}, ("steps", "torchvision, same sizes")),
 }
 
 
@@ -120,7 +119,8 @@ class Torchvision(nn.Module):
 def measure(config: ExperimentConfig, file: Path, seconds: float | None) -> None:
     """Train and score in this process; the numbers go to `file`, predictions beside it.
 
-    seconds: CPU time to use instead of the config's steps. A name with "torchvision" means theirs.
+    seconds: CPU time to use instead of the config's steps. Names that begin with
+    "torchvision" mean theirs.
     """
     torch.set_num_threads(1)  # one thread: its CPU time is its time on an idle core
     train, val = read_splits(config.data)
@@ -156,7 +156,7 @@ def _predictions(file: Path) -> Path:
 
 
 def _prepared(config: ExperimentConfig, train: Any) -> tuple[Trainer, TrainingBatches]:
-    if "torchvision" not in config.name:
+    if not config.name.startswith("torchvision"):
         return prepare(config, train)
     torch.manual_seed(config.train.seed)
     model = Torchvision(config, train.taxonomy.num_classes)
@@ -185,15 +185,21 @@ def run_all(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
     make_folder(folder)
     files: dict[tuple[str, int], Path] = {}
     for seed in args.seeds:
-        base = change(fitted, train__seed=seed, train__steps=args.steps)
-        base = change(base, train__warmup_steps=min(100, args.steps // 10))
-        for model in args.models or (*OURS, *THEIRS):
-            changes, budget = (OURS[model], "steps") if model in OURS else THEIRS[model]
+        base = change(fitted, train__seed=seed)
+        for model in args.models or MODELS:
+            changes, budget = MODELS[model]
             file = folder / f"{model.replace(', ', '-').replace(' ', '_')}-{seed}.json"
-            ours = files.get(("ours", seed))
             if not file.exists():
-                config = change(base, name=model, **changes)
-                seconds = read_json(ours)["seconds"] if budget == "time" and ours else None
+                steps, seconds = args.steps, None
+                if budget is not None:
+                    kind, other = budget
+                    if (other, seed) not in files:
+                        raise UserError(f"{model!r} gets the {kind} of {other!r}: name that before")
+                    measured = read_json(files[other, seed])
+                    seconds = measured["seconds"] if kind == "time" else None
+                    steps = measured["row"]["steps"] if kind == "steps" else steps
+                config = change(base, name=model, train__steps=steps, **changes)
+                config = change(config, train__warmup_steps=min(100, steps // 10))
                 with ProcessPoolExecutor(1, get_context("spawn")) as alone:
                     alone.submit(measure, config, file, seconds).result()
             files[model, seed] = file
@@ -225,7 +231,7 @@ def main() -> None:
         parser.add_argument(option, type=Path, required=True)
     parser.add_argument("--steps", type=int, default=600, help="of ours (default: 600)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--models", nargs="+", choices=(*OURS, *THEIRS), help="default: all")
+    parser.add_argument("--models", nargs="+", choices=MODELS, help="default: all")
     parser.add_argument("--out", type=Path, help="folder of the results")
     args = parser.parse_args()
     files = run_all(args)
