@@ -17,6 +17,7 @@ from helpers.scenes.make import make_scenes
 from helpers.scenes.render import compose_view, render_image
 
 HELD_OUT_SEED = 1  # of the scenes on which ensembles learn: other rooms than the validation set's
+HELD_OUT = 150  # of them at most: some 700 things
 
 
 def scenes(preset: Preset) -> SceneConfig | None:
@@ -63,9 +64,8 @@ def prepare(preset: Preset, *, jobs: int | None = None) -> None:
         pictures=True,
         jobs=jobs,
     )
-    others = replace(
-        config, name=f"{config.name}-held-out", seed=HELD_OUT_SEED, train=0, noise="none"
-    )
+    others = replace(config, name=f"{config.name}-held-out", seed=HELD_OUT_SEED, noise="none")
+    others = replace(others, train=0, val=min(config.val, HELD_OUT))
     make_scenes(others, folder=resolve(f"{masks.folder}-held-out"), jobs=jobs)
 
 
