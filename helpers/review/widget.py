@@ -24,7 +24,7 @@ from PIL import Image
 from helpers.data import rle as rles
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
-from helpers.data.pictures import open_picture, read_header, read_picture
+from helpers.data.pictures import read_picture
 from helpers.drawing import Overlay, Panel, grid
 from helpers.drawing_style import GREY, class_colour, short_name
 from helpers.files import UserError
@@ -37,8 +37,6 @@ from helpers.training.progress import someone_watches
 
 HERE = Path(__file__).parent
 ON_SHEET, COLUMNS = 9, 3  # items of a contact sheet
-BROWSER_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png"}
-LARGEST_FILE = 6_000_000  # bytes sent as they are
 
 
 class ReviewWidget(anywidget.AnyWidget):
@@ -116,8 +114,6 @@ class ReviewWidget(anywidget.AnyWidget):
                 queue.sort(order)
             case {"do": "filter", "filters": dict(filters)}:
                 queue.filter(Filters(**filters))
-            case {"do": "refresh"}:
-                queue.store.refresh()
             case _:
                 raise UserError(f"the view asked for something unknown: {dict(command)}")
         return None
@@ -142,7 +138,7 @@ class ReviewWidget(anywidget.AnyWidget):
         comparison = self._comparisons[item.split]
         scene, picture = scene_of(comparison, item), b""
         try:
-            scene["mime"], picture = picture_bytes(comparison.index, item.row)
+            picture = picture_bytes(comparison.index, item.row)
         except (DataError, OSError) as error:
             scene["problem"] = str(error)
         return scene, picture
@@ -221,28 +217,15 @@ def _watched() -> bool:
     return someone_watches() or getattr(get_ipython(), "kernel", None) is None
 
 
-def picture_bytes(index: InstanceIndex, row: int) -> tuple[str, bytes]:
-    """Mime type and bytes of a picture as a browser shows it right.
+def picture_bytes(index: InstanceIndex, row: int) -> bytes:
+    """A picture of any kind as a JPEG that every browser shows right: upright and RGB.
 
-    The file itself where that is so, without decoding it; else it is stored anew as JPEG. Raises
-    DataError when it cannot be read.
+    Raises DataError when it cannot be read.
     """
-    path, size = index.image_path(row), index.image_size(row)
-    mime = _sendable(path, size)
-    if mime:
-        return mime, path.read_bytes()
     stored = io.BytesIO()
-    read_picture(path, size).save(stored, "JPEG", quality=92)
-    return "image/jpeg", stored.getvalue()
-
-
-def _sendable(path: Path, size: tuple[int, int]) -> str | None:
-    header = read_header(path)
-    if header.orientation != 1 or header.size != size or path.stat().st_size > LARGEST_FILE:
-        return None
-    with open_picture(path) as picture:
-        plain = picture.mode in ("RGB", "L")
-        return BROWSER_FORMATS.get(picture.format or "") if plain else None
+    picture = read_picture(index.image_path(row), index.image_size(row))
+    picture.save(stored, "JPEG", quality=95, subsampling=0)  # seen pixel by pixel
+    return stored.getvalue()
 
 
 def scene_of(comparison: Comparison, item: Item) -> dict[str, Any]:
@@ -251,7 +234,6 @@ def scene_of(comparison: Comparison, item: Item) -> dict[str, Any]:
     return {
         "key": item.key,
         "picture": f"{item.split}/{item.image_id}",
-        "mime": "",
         "width": width,
         "height": height,
         "category": comparison.labels[item.category],
