@@ -31,7 +31,7 @@ from helpers.files import UserError
 from helpers.review.queue import Filters, ReviewQueue
 from helpers.review.scores import ORDERS
 from helpers.review.sources import KINDS, Comparison, Item, Mask, Source
-from helpers.review.store import VERDICTS, DecisionStore
+from helpers.review.store import VERDICTS, DecisionStore, ItemKey
 from helpers.series.panels import square_window
 from helpers.training.progress import someone_watches
 
@@ -152,8 +152,8 @@ class ReviewWidget(anywidget.AnyWidget):
             "all": len(queue.items),
             "decided": progress.decided,
             "verdicts": progress.verdicts,
-            "verdict": queue.store.verdict(item.key) if item else None,
-            "note": queue.store.note(item.key) if item else "",
+            "verdict": queue.store.get(item.key).verdict if item else None,
+            "note": queue.store.get(item.key).note if item else "",
             "order": queue.order,
             "value": queue.value,
             "filters": vars(queue.filters),
@@ -182,7 +182,7 @@ class ReviewWidget(anywidget.AnyWidget):
         )
         panels = []
         for item in items:
-            word = self.queue.store.verdict(item.key)
+            word = self.queue.store.get(item.key).verdict
             panels += _closeups(self._comparisons[item.split], item, word or "undecided")
         blank = Panel(np.full((8, 64, 3), 255, np.uint8), "nothing to show")
         sheet = grid(panels or [blank], columns=2 * COLUMNS, alt=title, cell=2.0)
@@ -238,7 +238,7 @@ def scene_of(comparison: Comparison, item: Item) -> dict[str, Any]:
         "height": height,
         "category": comparison.labels[item.category],
         "colour": class_colour(item.category_id),
-        "place": item.place,
+        "place": ItemKey.parse(item.key).place,
         "kind": item.kind,
         "remark": item.remark,
         "numbers": {

@@ -49,7 +49,7 @@ def test_a_verdict_is_on_disk_before_the_next_item_shows(widget: ReviewWidget):
     assert widget.scene["key"] == ahead, "what was fetched ahead is not what came"
     assert widget.status["answered"] == "x" and widget.status["decided"] == 1
     widget.handle({"do": "decide", "verdict": "reject", "key": old})
-    assert "no longer shown" in widget.status["message"] and store.verdict(old) == "accept"
+    assert "no longer shown" in widget.status["message"] and store.get(old).verdict == "accept"
 
 
 def test_commands(widget: ReviewWidget):
