@@ -191,7 +191,7 @@ def _join(document: Mapping[str, Any], tasks: Sequence[_Task], target: Path) -> 
     content = {**document, "annotations": kept}
     text = json.dumps(content, ensure_ascii=False, default=np.ndarray.tolist)
     make_folder(target.parent)
-    replace_file(target, lambda file: file.write(text.encode()) and None)
+    replace_file(target, lambda file: file.write(text.encode()))
     used = {number for task in tasks for number, *_ in task.masks}
     unused = [a["id"] for a in annotations if a["id"] not in used]
     return {

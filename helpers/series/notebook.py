@@ -231,7 +231,7 @@ class Work:
             "figures": [f"{key}.png" for key in figures],
         }
         path, text = self.folder / "manifest.json", json.dumps(manifest, indent=1, default=_plain)
-        files.replace_file(path, lambda file: file.write(text.encode()) and None)
+        files.replace_file(path, lambda file: file.write(text.encode()))
         return path
 
 
