@@ -86,9 +86,8 @@ class ReviewQueue:
 
     def progress(self) -> Progress:
         """Of the visible items."""
-        verdicts = Counter(
-            filter(None, (self.store.get(item.key).verdict for item in self.visible))
-        )
+        found = (self.store.get(item.key).verdict for item in self.visible)
+        verdicts = Counter(verdict for verdict in found if verdict)
         return Progress(len(self.visible), dict(sorted(verdicts.items())))
 
     @property

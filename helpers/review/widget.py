@@ -13,6 +13,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from PIL import Image
 
 from helpers.data import rle as rles
 from helpers.data.errors import DataError
-from helpers.data.index import InstanceIndex
 from helpers.data.pictures import read_picture
 from helpers.drawing import Overlay, Panel, grid
 from helpers.drawing_style import GREY, class_colour, short_name
@@ -136,9 +136,9 @@ class ReviewWidget(anywidget.AnyWidget):
         if self.ahead.get("key") == item.key:
             return dict(self.ahead), self.ahead_picture
         comparison = self._comparisons[item.split]
-        scene, picture = scene_of(comparison, item), b""
+        index, scene, picture = comparison.index, scene_of(comparison, item), b""
         try:
-            picture = picture_bytes(comparison.index, item.row)
+            picture = picture_bytes(index.image_path(item.row), index.image_size(item.row))
         except (DataError, OSError) as error:
             scene["problem"] = str(error)
         return scene, picture
@@ -217,14 +217,14 @@ def _watched() -> bool:
     return someone_watches() or getattr(get_ipython(), "kernel", None) is None
 
 
-def picture_bytes(index: InstanceIndex, row: int) -> bytes:
+@lru_cache(maxsize=4)  # a picture has several instances, one item after the other
+def picture_bytes(path: Path, size: tuple[int, int]) -> bytes:
     """A picture of any kind as a JPEG that every browser shows right: upright and RGB.
 
-    Raises DataError when it cannot be read.
+    Raises DataError when it cannot be read, or is not of `size` (height, width).
     """
     stored = io.BytesIO()
-    picture = read_picture(index.image_path(row), index.image_size(row))
-    picture.save(stored, "JPEG", quality=95, subsampling=0)  # seen pixel by pixel
+    read_picture(path, size).save(stored, "JPEG", quality=92)
     return stored.getvalue()
 
 
