@@ -30,8 +30,8 @@ from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.result_files import match_pictures, matched_results, results_file
 from helpers.files import UserError, outputs_dir, replace_file
-from helpers.inference.calibration import Isotonic, calibration_of
-from helpers.inference.ensemble import CALIBRATED, EnsembleConfig, calibrated, fuse, model_weights
+from helpers.inference.calibration import calibration_of
+from helpers.inference.ensemble import EnsembleConfig, Fusion, model_weights
 from helpers.inference.predict import to_results
 from helpers.inference.predictor import checked_device
 from helpers.inference.released import Released
@@ -40,7 +40,6 @@ from helpers.inference.tta import require_two_stages
 from helpers.models.precision import autocast_dtype
 from helpers.run_evaluate import split_files
 from helpers.run_store import Run, find_run
-from helpers.structures import Detections
 
 Model = Run | Released
 
@@ -169,20 +168,6 @@ def _given(stored: StoredPredictions) -> Member:
     return Member(stored.folder, about)
 
 
-@dataclass(frozen=True)
-class Fusion:
-    """How detections of several models become one set."""
-
-    weights: tuple[float, ...]
-    calibrations: tuple[Isotonic | None, ...]
-    config: EnsembleConfig
-
-    def __call__(self, found: Sequence[Detections]) -> Detections:
-        pairs = zip(found, self.calibrations, strict=True)
-        found = [one if c is None else calibrated(one, c(one.scores)) for one, c in pairs]
-        return fuse(found, weights=self.weights, config=self.config)
-
-
 def _fused(members: Sequence[Member], args: argparse.Namespace) -> StoredPredictions:
     """The members' predictions made one; those that runs have not made yet come first."""
     base = next((m for m in members if m.about.get("ids", "file") == "file"), members[0])
@@ -254,19 +239,19 @@ def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
     given or all alike."""
     if (args.held_out is None) != (args.truth is None):
         raise UserError("--held-out and --truth go together: the pictures, and what is there")
-    given = args.weights or [1.0] * len(members)
-    if len(given) != len(members) or not all(0 < weight < math.inf for weight in given):
+    weights = tuple(args.weights or [1.0] * len(members))
+    if len(weights) != len(members) or not all(0 < weight < math.inf for weight in weights):
         raise UserError(f"--weights: give {len(members)} numbers over 0, one for each run")
-    calibrations, weights, config = (None,) * len(members), given, EnsembleConfig()
-    if args.held_out is not None:
-        space = members[0].about["label_space"]
-        index = read_index(args.truth, None, label_space=space, check_images=False)
-        truth, config = index.to_coco(), CALIBRATED
-        results = [_held_out(member, truth, args.held_out) for member in members]
-        calibrations = tuple(calibration_of(truth, found) for found in results)
-        scored = [evaluate(index, r, preset=args.preset, kinds=("segm",)) for r in results]
+    if args.held_out is None:
+        return Fusion(weights, (None,) * len(members), EnsembleConfig())
+    space = members[0].about["label_space"]
+    index = read_index(args.truth, None, label_space=space, check_images=False)
+    truth = index.to_coco()
+    results = [_held_out(member, truth, args.held_out) for member in members]
+    if not args.weights:
+        scored = [evaluate(truth, r, preset=args.preset, kinds=("segm",)) for r in results]
         weights = model_weights([one.metrics["segm"]["AP"] for one in scored])
-    return Fusion(tuple(args.weights or weights), calibrations, config)
+    return Fusion(weights, tuple(calibration_of(truth, found) for found in results))
 
 
 def _held_out(member: Member, truth: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
