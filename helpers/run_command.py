@@ -54,7 +54,7 @@ def summary(run: Run) -> str:
     return f"{run.evaluation}\n{data.name} ({data.label_space} classes), {_spent(run)}"
 
 
-def compare(a: Run, b: Run, *, samples: int = 1000, seed: int = 0) -> str:
+def compare(a: Run, b: Run, *, samples: int = 1000) -> str:
     """Two finished runs side by side on their validation split, scored under a's preset, as text.
 
     What differs in the configs, the scores, b less a in mask and boundary AP with their intervals
@@ -70,7 +70,7 @@ def compare(a: Run, b: Run, *, samples: int = 1000, seed: int = 0) -> str:
     index, preset, data = a.index("val"), a.evaluation.preset, a.config.data
     scores = comparison_table({run.name: _scores(run, preset) for run in (a, b)})
     masks, outlines = (
-        paired_difference(index, *found, preset=preset, kind=kind, samples=samples, seed=seed)
+        paired_difference(index, *found, preset=preset, kind=kind, samples=samples)
         for kind in ("segm", "boundary")
     )
     return f"""\
