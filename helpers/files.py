@@ -58,7 +58,7 @@ def resolve(path: str | Path) -> Path:
     return bases[first]().joinpath(*rest) if first in bases else ROOT / path
 
 
-def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Make `path` what `write` writes, or leave it as it was.
 
     Raises StorageError when the folder is full or cannot be written.
@@ -80,10 +80,14 @@ def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """Write `content`, whole or not at all; the same errors as `replace_file`."""
+    replace_file(path, lambda file: file.write(content))
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as JSON, whole or not at all; the same errors as `replace_file`."""
-    text = json.dumps(content, indent=1, allow_nan=True)
-    replace_file(path, lambda file: file.write(text.encode()) and None)
+    write_file(path, json.dumps(content, indent=1).encode())
 
 
 def sha256(path: Path) -> str:
