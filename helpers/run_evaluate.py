@@ -48,21 +48,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def split_files(path: Path, images: Path | None, split: str) -> tuple[Path, Path | None]:
-    """An annotation file and its image folder: those given, or those of one split where `path` is
-    the folder of a data set. UserError with the splits there are for another one."""
-    from helpers.data.layouts import find_dataset
-
-    if not path.is_dir():
-        return path, images
-    found = find_dataset(path)
-    if "all" not in found and split not in found:
-        known = ", ".join(sorted(found))
-        raise UserError(f"{path} has no split {split!r}: choose --split {known}")
-    annotations, folder = found.get("all") or found[split]
-    return annotations, images or folder
-
-
 Scored = tuple["InstanceIndex", list[dict[str, Any]], str]  # truth, results, what was matched
 
 
@@ -99,11 +84,12 @@ def _read(
     taxonomy: Taxonomy | None = None,
 ) -> InstanceIndex:
     from helpers.data.coco import read_index
+    from helpers.data.layouts import find_split
 
     if args.annotations is None:
         raise UserError("--annotations is missing: give the ground truth's file")
     return read_index(
-        *split_files(args.annotations.expanduser(), args.images, args.split),
+        *find_split(args.annotations.expanduser(), args.split, args.images),
         label_space=label_space,
         check_images=check_images or args.images is not None,
         taxonomy=taxonomy,
@@ -132,8 +118,9 @@ def _submit(args: argparse.Namespace) -> int:
         )
     if args.annotations is not None:
         from helpers.data.coco import read_index
+        from helpers.data.layouts import find_split
 
-        pictures, _ = split_files(args.annotations.expanduser(), None, args.split)
+        pictures, _ = find_split(args.annotations.expanduser(), args.split)
         truth = read_index(pictures, mode="predict", check_images=False).to_coco()
         results, told = matched_results(file, truth)
         print(told)

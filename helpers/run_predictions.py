@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from helpers.config import TestConfig, TtaConfig
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.data.layouts import picture_list
+from helpers.data.layouts import find_split, picture_list
 from helpers.data.pictures import is_picture, read_picture
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
@@ -38,7 +38,6 @@ from helpers.inference.released import Released
 from helpers.inference.stored import StoredPredictions, predict_missing
 from helpers.inference.tta import require_two_stages
 from helpers.models.precision import autocast_dtype
-from helpers.run_evaluate import split_files
 from helpers.run_store import Run, find_run
 
 Model = Run | Released
@@ -191,7 +190,7 @@ def _fused(members: Sequence[Member], args: argparse.Namespace) -> StoredPredict
         for member, ids in zip(members, ids_of, strict=True):
             _complete(member, [ids[i] for i in missing], args)
         rows = base.about["categories"]
-        taxonomy = Taxonomy(tuple(Category(c["id"], c["name"], c["supercategory"]) for c in rows))
+        taxonomy = Taxonomy(tuple(Category(**row) for row in rows))
         for image_id in tqdm(missing, desc="fuse", unit="picture"):
             pairs = zip(members, ids_of, strict=True)
             fused = fusion([m.stored.detections(ids[image_id]) for m, ids in pairs])
@@ -276,7 +275,7 @@ def _index(
             file = Path(folder) / "pictures.json"
             file.write_text(json.dumps({"images": listed}))
             return _read(file, data if data.is_dir() else data.parent, trained), "invented"
-    return _read(*split_files(data, args.images, args.split), trained), "file"
+    return _read(*find_split(data, args.split, args.images), trained), "file"
 
 
 def _read(annotations: Path, images: Path | None, trained: Model) -> InstanceIndex:

@@ -81,7 +81,7 @@ class Members:
     @property
     def taxonomy(self) -> Taxonomy:
         rows = self.truth["categories"]
-        return Taxonomy(tuple(Category(c["id"], c["name"], c["supercategory"]) for c in rows))
+        return Taxonomy(tuple(Category(**row) for row in rows))
 
     def subsets(self) -> list[str]:
         """Every subset with at least one member: "A", "B", ..., "ABCD"."""
