@@ -6,13 +6,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from helpers.config_fields import differences, flat
+from helpers.evaluation.average_precision import Evaluation, evaluate, percent
 from helpers.files import UserError, read_json
 from helpers.run_store import Run, find_run, list_runs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from helpers.evaluation.average_precision import Evaluation
     from helpers.evaluation.bootstrap import Difference
 
 
@@ -123,8 +123,6 @@ def config_changes(a: Run, b: Run) -> pd.DataFrame:
 
 def _scores(run: Run, preset: str) -> Evaluation:
     """As stored, or anew where the run was scored under another preset."""
-    from helpers.evaluation.average_precision import evaluate
-
     stored = run.evaluation
     if stored.preset == preset:
         return stored
@@ -166,8 +164,6 @@ def _spent(run: Run) -> str:
 
 
 def _row(run: Run) -> dict[str, object]:
-    from helpers.evaluation.average_precision import percent
-
     config, sittings = run.config, run.environment
     row = {
         "run": run.name,

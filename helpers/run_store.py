@@ -25,15 +25,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from helpers.config import ExperimentConfig, TestConfig, from_dict
+from helpers.data.index import InstanceIndex
+from helpers.data.taxonomy import Taxonomy
+from helpers.evaluation.average_precision import Evaluation
 from helpers.files import UserError, is_locked, outputs_dir, read_json, resolve, sha256
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from helpers.data.index import InstanceIndex
-    from helpers.data.taxonomy import Taxonomy
-    from helpers.evaluation.average_precision import Evaluation
     from helpers.training.data import Split
 
 VERSIONS = ("torch", "torchvision", "timm", "numpy", "numba", "pycocotools")
@@ -78,8 +78,6 @@ class Run:
     @property
     def evaluation(self) -> Evaluation:
         """Scores on the validation split, with their preset. UserError if unfinished."""
-        from helpers.evaluation.average_precision import Evaluation
-
         return Evaluation.from_dict(read_json(self._finished("metrics.json")))
 
     @property
@@ -90,8 +88,6 @@ class Run:
     @property
     def taxonomy(self) -> Taxonomy:
         """The classes it was trained on."""
-        from helpers.data.taxonomy import Taxonomy
-
         return Taxonomy.from_dict(read_json(self.dir / "data.json")["taxonomy"])
 
     def log(self) -> pd.DataFrame:

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.evaluation.average_precision import Kind, Preset, plain_truth, run_library
+from helpers.evaluation.average_precision import Kind, Preset, Truth, plain_truth, run_library
 from helpers.evaluation.results import Results, check_results
 from helpers.files import UserError
-
-if TYPE_CHECKING:
-    from helpers.evaluation.average_precision import Truth
 
 _ENDS = (2.5, 97.5)  # per cent of the samples below the ends of the interval
 _RECALLS = np.linspace(0.0, 1.0, 101)
