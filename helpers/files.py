@@ -80,14 +80,10 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write `content`, whole or not at all; the same errors as `replace_file`."""
-    replace_file(path, lambda file: file.write(content))
-
-
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as JSON, whole or not at all; the same errors as `replace_file`."""
-    write_file(path, json.dumps(content, indent=1).encode())
+    text = json.dumps(content, indent=1, allow_nan=True)
+    replace_file(path, lambda file: file.write(text.encode()))
 
 
 def sha256(path: Path) -> str:

@@ -29,7 +29,7 @@ from helpers.data.pictures import is_picture, read_picture
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.result_files import match_pictures, matched_results, results_file
-from helpers.files import UserError, outputs_dir, write_file
+from helpers.files import UserError, outputs_dir, replace_file
 from helpers.inference.calibration import calibration_of
 from helpers.inference.ensemble import EnsembleConfig, Fusion, model_weights
 from helpers.inference.predict import to_results
@@ -63,14 +63,16 @@ def drawn(stored: StoredPredictions, picture: Path) -> Path:
     """The one picture with its 20 best instances of score 0.5 and more, as a JPEG beside them."""
     from helpers.drawing import Overlay, Panel, grid  # only for those who look
 
-    [image] = stored.about["images"]
+    [image], names = (
+        stored.about["images"],
+        {c["id"]: c["name"] for c in stored.about["categories"]},
+    )
     size = (image["height"], image["width"])
-    names = {c["id"]: c["name"] for c in stored.about["categories"]}
     found = Overlay.of_results(stored.results(image["id"]), names, size).best()
     panel = Panel(np.asarray(read_picture(picture)), overlay=found)
     _, content = grid([panel], columns=1, alt=picture.name, cell=11.0).encoded()
     file = stored.folder / f"{picture.stem}-masks.jpg"
-    write_file(file, content)
+    replace_file(file, lambda out: out.write(content))
     return file
 
 

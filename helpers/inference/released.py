@@ -17,7 +17,7 @@ from torch import nn
 
 from helpers.config import ExperimentConfig, TestConfig, from_dict
 from helpers.data.taxonomy import Taxonomy
-from helpers.files import UserError, write_file
+from helpers.files import UserError, replace_file
 from helpers.models.build import trained_model
 from helpers.models.pretrained import RELEASED, RESTORE, header_of, opened
 
@@ -75,4 +75,4 @@ def store(file: Path, *, model: nn.Module, config: ExperimentConfig, taxonomy: T
         "taxonomy": json.dumps(taxonomy.to_dict()),
         "format": "pt",
     }
-    write_file(file, save(halves, header))
+    replace_file(file, lambda out: out.write(save(halves, header)))

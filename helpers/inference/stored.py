@@ -28,7 +28,7 @@ from torch import nn
 from helpers.config import ExperimentConfig
 from helpers.data.index import InstanceIndex
 from helpers.data.pictures import check_pictures
-from helpers.files import TEMPORARY, UserError, locked, make_folder, write_file, write_json
+from helpers.files import TEMPORARY, UserError, locked, make_folder, replace_file, write_json
 from helpers.inference.predict import detect_index, to_results
 from helpers.structures import Detections
 
@@ -108,7 +108,7 @@ class StoredPredictions:
             content["soft"] = _packed(soft)
         make_folder(self.folder / "pictures")
         packed = json.dumps(content, separators=(",", ":"))
-        write_file(self._picture(image_id), packed.encode())
+        replace_file(self._picture(image_id), lambda file: file.write(packed.encode()))
 
     def results(self, image_id: int) -> list[dict[str, Any]]:
         """COCO results of one picture that is done. UserError when its file is damaged."""
@@ -128,7 +128,7 @@ class StoredPredictions:
             return None
         ids = [image["id"] for image in self.about["images"]]
         results = [result for image_id in ids for result in self.results(image_id)]
-        write_file(self.results_file, json.dumps(results).encode())
+        replace_file(self.results_file, lambda file: file.write(json.dumps(results).encode()))
         return self.results_file
 
     def _content(self, image_id: int) -> dict[str, Any]:

@@ -47,28 +47,23 @@ def make_scenes(
     folder = outputs_dir() / "scenes" / config.name if folder is None else Path(folder)
     identity = {"generator": GENERATOR, "config": dataclasses.asdict(config)}
     _check_folder(folder, identity)
+    if (folder / "meta.json").is_file():
+        return folder
     work = folder / write.WORK
-    if not is_finished(folder):
-        make_folder(work)
-        with locked(work):
-            if not is_finished(folder):  # by the process that had the lock until now
-                write_json(work / "identity.json", identity)
-                _write_scenes(config, folder, jobs or available_cores(), progress)
-                hashes = write.write_annotations(config, folder)
-                meta = identity | {
-                    "python": platform.python_version(),
-                    "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-                    "statistics": scene_statistics(folder),
-                    "sha256": hashes,
-                }
-                write_json(folder / "meta.json", meta)
+    make_folder(work)
+    with locked(work):
+        write_json(work / "identity.json", identity)
+        _write_scenes(config, folder, jobs or available_cores(), progress)
+        hashes = write.write_annotations(config, folder)
+        meta = identity | {
+            "python": platform.python_version(),
+            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+            "statistics": scene_statistics(folder),
+            "sha256": hashes,
+        }
+        write_json(folder / "meta.json", meta)
     shutil.rmtree(work, ignore_errors=True)
     return folder
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether the folder holds a complete set of scenes."""
-    return (folder / "meta.json").is_file()
 
 
 def _check_folder(folder: Path, identity: dict[str, Any]) -> None:
