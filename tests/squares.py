@@ -12,7 +12,7 @@ from helpers.data.rle import encode
 from helpers.evaluation.average_precision import evaluate
 from helpers.ladder.ensemble import LETTERS, Members, all_scores
 from helpers.ladder.measure import by_size
-from helpers.ladder.reference import Entry, Reference, pack_results, pack_soft, unpack_soft
+from helpers.ladder.reference import Entry, Reference, pack_soft, unpack_soft
 from helpers.ladder.rungs import MEMBERS, Rung, rung
 from helpers.structures import Detections
 
@@ -100,7 +100,7 @@ def _entry(
     reference: Reference, row: Rung, results: list[dict[str, Any]], extra: dict[str, Any]
 ) -> Entry:
     name = f"{row.key}-{row.seed}.json.xz"
-    reference.write(name, pack_results(results))
+    reference.keep(name, results, PRESET, row.seed)
     return Entry(
         rung=row.key,
         seed=row.seed,

@@ -20,6 +20,7 @@ from helpers.files import UserError
 
 _ENDS = (2.5, 97.5)  # per cent of the samples below the ends of the interval
 _RECALLS = np.linspace(0.0, 1.0, 101)
+_THRESHOLDS = 10
 _ALL_AREAS = (0, 1e10)  # px
 _BLOCK = 2**22  # numbers in one array of S x T x D, some 30 MB
 
@@ -58,7 +59,7 @@ def interval(
     truth: Truth, results: Results, *, preset: str, kind: Kind = "segm", samples: int = 1000
 ) -> Interval:
     """AP of one list of results with its 95 % interval. Errors as for `paired_difference`."""
-    drawn = drawn_scores(truth, results, preset=preset, kind=kind, samples=samples)
+    drawn = drawn_scores(match(truth, results, preset, kind), samples=samples)
     return Interval(drawn.mean, *_ends(drawn.samples))
 
 
@@ -79,7 +80,7 @@ def paired_difference(
     scored, for a truth without anything to find, and for less than one sample.
     """
     coco = plain_truth(truth)
-    a, b = (_matched(coco, results, preset, kind) for results in (results_a, results_b))
+    a, b = (match(coco, results, preset, kind) for results in (results_a, results_b))
     weights = _draws(a, samples, seed)
     ends = _ends(_scores(b, weights) - _scores(a, weights))
     return Difference(_overall(b) - _overall(a), *ends, _per_image(coco, a, b))
@@ -97,9 +98,9 @@ def mean_difference(
     Pairs are repetitions of one comparison: other seeds of the training. Errors as for
     `paired_difference`, and UserError without a pair.
     """
-    how = {"preset": preset, "kind": kind, "samples": samples}
     drawn = [
-        (drawn_scores(truth, a, **how), drawn_scores(truth, b, **how)) for truth, a, b in pairs
+        tuple(drawn_scores(match(truth, one, preset, kind), samples=samples) for one in (a, b))
+        for truth, a, b in pairs
     ]
     return mean_of_drawn(drawn)
 
@@ -113,12 +114,9 @@ class Drawn:
     samples: NDArray[np.float64]
 
 
-def drawn_scores(
-    truth: Truth, results: Results, *, preset: str, kind: Kind = "segm", samples: int = 1000
-) -> Drawn:
-    """AP of one list of results on every draw, to be compared with that of others."""
-    matched = _matched(plain_truth(truth), results, preset, kind)
-    return Drawn(_overall(matched), _scores(matched, _draws(matched, samples)))
+def drawn_scores(found: Sequence[ClassMatches], *, samples: int = 1000) -> Drawn:
+    """AP of what `match` found, of all images and on every draw."""
+    return Drawn(_overall(found), _scores(found, _draws(found, samples)))
 
 
 def mean_of_drawn(pairs: Sequence[tuple[Drawn, Drawn]]) -> Interval:
@@ -142,8 +140,8 @@ def mean_of_drawn(pairs: Sequence[tuple[Drawn, Drawn]]) -> Interval:
 
 
 @dataclass(frozen=True)
-class _ClassMatches:
-    """Detections of one class in all images, most confident first.
+class ClassMatches:
+    """Detections of one class in all images, most confident first: all that AP depends on.
 
     outcomes: (T, D) 1 hit, 0 miss, -1 neither; images: (D,) number of the image; positives: (I,)
     truths to find.
@@ -172,39 +170,52 @@ class _ClassMatches:
         means = (gained * best).sum(axis=-1).mean(axis=1) / len(_RECALLS)
         return np.where(truths > 0, means, np.nan)
 
-    def of_image(self, image: int) -> _ClassMatches:
+    def pack(self) -> dict[str, list[int]]:
+        """Plain integers for JSON; `unpack` reads them back. Threshold t is bit t."""
+        bits = 1 << np.arange(len(self.outcomes))
+        found = {"hits": bits @ (self.outcomes == 1), "ignored": bits @ (self.outcomes == -1)}
+        found |= {"images": self.images, "positives": self.positives}
+        return {name: values.tolist() for name, values in found.items()}
+
+    @staticmethod
+    def unpack(found: Mapping[str, list[int]]) -> ClassMatches:
+        """What `pack` packed."""
+        values = {name: np.array(numbers, np.int64) for name, numbers in found.items()}
+        bits = np.arange(_THRESHOLDS)[:, None]
+        hits, ignored = (values[name] >> bits & 1 for name in ("hits", "ignored"))
+        return ClassMatches((hits - ignored).astype(np.int8), values["images"], values["positives"])
+
+    def of_image(self, image: int) -> ClassMatches:
         """Those of one image, which is the only one then."""
         mine = self.images == image
-        return _ClassMatches(
+        return ClassMatches(
             self.outcomes[:, mine], np.zeros(mine.sum(), np.int64), self.positives[[image]]
         )
 
 
-def _matched(
-    coco: Mapping[str, Any], results: Results, preset: str, kind: Kind
-) -> list[_ClassMatches]:
+def match(truth: Truth, results: Results, preset: str, kind: Kind) -> list[ClassMatches]:
     """The matches of each class: pycocotools' rules on the overlaps that the library measured."""
     from pycocotools.cocoeval import COCOeval
 
-    rules = Preset.named(preset)
+    rules, coco = Preset.named(preset), plain_truth(truth)
     found = check_results(results, coco, masks=kind != "bbox")
     measured = run_library(coco, found, kind, rules)
     matcher = COCOeval(measured.cocoGt, measured.cocoDt, "bbox")  # overlaps are there: no masks
     matcher._prepare()
     matcher.ious = measured.ious
     images, limit = matcher.params.imgIds, rules.max_detections[-1]
-    matched = [
+    by_class = [
         _class_matches([matcher.evaluateImg(i, c, _ALL_AREAS, limit) for i in images])
         for c in matcher.params.catIds
     ]
-    if not any(one.positives.any() for one in matched):
+    if not any(one.positives.any() for one in by_class):
         raise UserError("the truth has no instance to find: there is nothing to score")
-    return matched
+    return by_class
 
 
-def _class_matches(found: Sequence[Mapping[str, Any] | None]) -> _ClassMatches:
+def _class_matches(found: Sequence[Mapping[str, Any] | None]) -> ClassMatches:
     """From what pycocotools says of each image; None where there is nothing of the class."""
-    outcomes, scores, images = [np.zeros((10, 0), np.int8)], [], []
+    outcomes, scores, images = [np.zeros((_THRESHOLDS, 0), np.int8)], [], []
     positives = np.zeros(len(found), np.int64)
     for number, one in enumerate(found):
         if one is not None:
@@ -214,10 +225,10 @@ def _class_matches(found: Sequence[Mapping[str, Any] | None]) -> _ClassMatches:
             images += [number] * len(one["dtScores"])
     order = np.argsort(-np.array(scores, np.float64), kind="stable")
     together = np.concatenate(outcomes, axis=1)[:, order]
-    return _ClassMatches(together, np.array(images, np.int64)[order], positives)
+    return ClassMatches(together, np.array(images, np.int64)[order], positives)
 
 
-def _scores(matched: Sequence[_ClassMatches], weights: NDArray[np.int64]) -> NDArray[np.float64]:
+def _scores(matched: Sequence[ClassMatches], weights: NDArray[np.int64]) -> NDArray[np.float64]:
     """(S,) mean over the classes that the drawn images show; NaN where they show none."""
     total, classes = np.zeros(len(weights)), np.zeros(len(weights))
     for one in matched:
@@ -228,12 +239,12 @@ def _scores(matched: Sequence[_ClassMatches], weights: NDArray[np.int64]) -> NDA
     return np.divide(total, classes, out=np.full(len(weights), np.nan), where=classes > 0)
 
 
-def _overall(matched: Sequence[_ClassMatches]) -> float:
+def _overall(matched: Sequence[ClassMatches]) -> float:
     ones = np.ones((1, len(matched[0].positives)), np.int64)
     return float(_scores(matched, ones)[0])
 
 
-def _draws(matched: Sequence[_ClassMatches], samples: int, seed: int = 0) -> NDArray[np.int64]:
+def _draws(matched: Sequence[ClassMatches], samples: int, seed: int = 0) -> NDArray[np.int64]:
     """(S, I) how often each image is drawn, with replacement, as many as there are."""
     if samples < 1:
         raise UserError(f"{samples} samples make no interval: draw one or more, say 1000")
@@ -248,7 +259,7 @@ def _ends(scores: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _per_image(
-    coco: Mapping[str, Any], a: Sequence[_ClassMatches], b: Sequence[_ClassMatches]
+    coco: Mapping[str, Any], a: Sequence[ClassMatches], b: Sequence[ClassMatches]
 ) -> pd.DataFrame:
     images = sorted(coco["images"], key=lambda image: image["id"])
     table = pd.DataFrame(

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from helpers.data.index import InstanceIndex
-from helpers.evaluation.average_precision import Preset, evaluate
+from helpers.evaluation.average_precision import KINDS, Preset, evaluate
+from helpers.evaluation.bootstrap import drawn_scores
 from helpers.files import UserError, outputs_dir, read_json, sha256
 from helpers.inference.stored import StoredPredictions, predict_missing
 from helpers.ladder.data import held_out
 from helpers.ladder.ensemble import LETTERS, Members, all_scores, learnt_of, trust_of
 from helpers.ladder.reference import (
     REFERENCE,
+    WHOLE,
     Entry,
     Reference,
-    pack_results,
     pack_soft,
     references,
     unpack_soft,
@@ -68,7 +69,7 @@ def measure(rung: Rung, *, folder: Path = REFERENCE, progress: bool = True) -> E
         **scores(reference, results, rung.config.test.preset, noisy=rung.table == "masks"),
         extra=extra,
     )
-    reference.write(name, pack_results(results))
+    reference.keep(name, results, rung.config.test.preset, rung.seed)
     reference.add(entry)
     return entry
 
@@ -188,7 +189,7 @@ def _fused(rung: Rung, reference: Reference, found: Sequence[Entry]) -> Entry:
     soft = [unpack_soft(reference.read(name)) for name in files]
     members = Members.of(soft, learnt, reference.truth(), preset)
     name, results = f"{rung.preset}-ensemble-{rung.seed}.json.xz", members.results(LETTERS)
-    reference.write(name, pack_results(results))
+    reference.keep(name, results, preset, rung.seed)
     entry = replace(
         found[0],
         rung=rung.key,
@@ -206,21 +207,33 @@ def _fused(rung: Rung, reference: Reference, found: Sequence[Entry]) -> Entry:
 
 
 def check(reference: Reference, *, subsets: bool = True) -> Iterator[tuple[Entry, list[str]]]:
-    """Each entry with what does not agree, recomputed from the files beside the reference.
+    """Each entry with what does not agree, recomputed from the files beside the reference: AP from
+    the matches, and for `WHOLE` seeds all numbers from the predictions.
 
     subsets: also fuse every subset of an ensemble's members anew (half a minute on a laptop).
     """
     for entry in reference.entries():
-        results, preset = reference.results(entry), entry.scores.preset
-        found = scores(reference, results, preset, noisy=entry.noisy is not None)
-        wrong = [w for key in found for w in differing(found[key], getattr(entry, key), key)]
-        if subsets and entry.rung == "ensemble":
-            members = Members.stored(reference, entry)
-            if differing(members.results(LETTERS), results, "", tolerance=FUSED):
-                wrong.append("the fused predictions are not those stored")
-            for key, again in all_scores(members).items():
-                wrong += differing(again, entry.extra[key], key)
+        wrong = []
+        for kind in KINDS:
+            again = drawn_scores(reference.matches(entry.predictions, kind), samples=1).mean
+            stored = entry.scores.metrics[kind]["AP"]
+            wrong += differing(again, stored, f"AP of the matches of {kind}")
+        if entry.seed in WHOLE:
+            wrong += _wrong_predictions(reference, entry, subsets=subsets)
         yield entry, wrong
+
+
+def _wrong_predictions(reference: Reference, entry: Entry, *, subsets: bool) -> list[str]:
+    results, preset = reference.results(entry), entry.scores.preset
+    found = scores(reference, results, preset, noisy=entry.noisy is not None)
+    wrong = [w for key in found for w in differing(found[key], getattr(entry, key), key)]
+    if subsets and entry.rung == "ensemble":
+        members = Members.stored(reference, entry)
+        if differing(members.results(LETTERS), results, "", tolerance=FUSED):
+            wrong.append("the fused predictions are not those stored")
+        for key, again in all_scores(members).items():
+            wrong += differing(again, entry.extra[key], key)
+    return wrong
 
 
 def differing(found: Any, stored: Any, where: str, *, tolerance: float = TOLERANCE) -> list[str]:

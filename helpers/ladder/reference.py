@@ -29,13 +29,15 @@ from PIL import Image
 
 from helpers.config import Preset
 from helpers.data import rle
-from helpers.evaluation.average_precision import Evaluation
+from helpers.evaluation.average_precision import KINDS, Evaluation, Kind
+from helpers.evaluation.bootstrap import ClassMatches, match
 from helpers.files import ROOT, UserError, make_folder, read_json, replace_file, write_json
 
 if TYPE_CHECKING:
     from helpers.structures import Detections
 
 REFERENCE = ROOT / "data" / "reference"
+WHOLE = (0,)  # seeds whose predictions are stored with their masks
 LEVELS = 15  # soft masks are stored as 0..15
 KEPT = 15  # detections a picture of a member, at every preset
 STACKED = 200  # masks on one picture of stored results
@@ -49,10 +51,10 @@ class Entry:
     """One measured rung with one seed.
 
     config: all of it that is not the default (`Rung.settings`). hardware: of all sittings. sha256:
-    of its annotation files. predictions: file below the reference's folder. evaluation: as
-    `Evaluation.to_dict`. sizes: mask AP by size when the challenge's ranges shrink with the
-    pictures. noisy: the same predictions scored against noisy masks, where that is the question.
-    extra: what an ensemble learnt and its subsets.
+    of its annotation files. predictions: file below the reference's folder, or what it would be
+    (`Reference.keep`). evaluation: as `Evaluation.to_dict`. sizes: mask AP by size when the
+    challenge's ranges shrink with the pictures. noisy: the same predictions scored against noisy
+    masks, where that is the question. extra: what an ensemble learnt and its subsets.
     """
 
     rung: str
@@ -130,8 +132,21 @@ class Reference:
         """Plain COCO ground truth of the validation pictures."""
         return self.read("truth.json.xz")
 
+    def keep(self, name: str, results: Sequence[Mapping[str, Any]], preset: str, seed: int) -> None:
+        """Store what a run predicted on the validation pictures: how it matches the truth, and for
+        `WHOLE` seeds all of it."""
+        found = {kind: match(self.truth(), results, preset, kind) for kind in KINDS}
+        packed = {kind: [one.pack() for one in classes] for kind, classes in found.items()}
+        self.write(matches_file(name), packed)
+        if seed in WHOLE:
+            self.write(name, pack_results(results))
+
+    def matches(self, predictions: str, kind: Kind) -> list[ClassMatches]:
+        """How an entry's predictions match the truth, class by class."""
+        return [ClassMatches.unpack(one) for one in self.read(matches_file(predictions))[kind]]
+
     def results(self, entry: Entry) -> list[dict[str, Any]]:
-        """COCO results of an entry, as they were scored."""
+        """COCO results of an entry, as they were scored; those of seeds in `WHOLE` are stored."""
         return unpack_results(self.read(entry.predictions), self.truth())
 
     def write(self, name: str, content: Any) -> None:
@@ -155,6 +170,11 @@ class Reference:
 def references(preset: Preset, folder: Path = REFERENCE) -> list[Reference]:
     """All measured ladders of a preset, by the name of the file."""
     return [Reference(path) for path in sorted(folder.glob(f"{preset}-*.json"))]
+
+
+def matches_file(predictions: str) -> str:
+    """Where the matches lie of the predictions in a file of that name."""
+    return predictions.replace(".json.xz", "-matches.json.xz")
 
 
 def pack_results(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -15,7 +15,7 @@ from helpers.config import Preset
 from helpers.data.taxonomy import FUTURE3D
 from helpers.evaluation.average_precision import Kind
 from helpers.evaluation.bootstrap import Drawn, Interval, drawn_scores, mean_of_drawn
-from helpers.ladder.reference import REFERENCE, Entry, Reference, references, unpack_results
+from helpers.ladder.reference import REFERENCE, Entry, Reference, matches_file, references
 from helpers.ladder.rungs import rungs
 from helpers.run_store import Run
 
@@ -108,19 +108,15 @@ def gain(
 
 
 def _drawn(file: Reference, entry: Entry, *, kind: Kind, samples: int) -> Drawn:
-    written = (file.folder / entry.predictions).stat().st_mtime_ns
-    return _drawn_once(file, entry.predictions, written, entry.scores.preset, kind, samples)
+    written = (file.folder / matches_file(entry.predictions)).stat().st_mtime_ns
+    return _drawn_once(file, entry.predictions, written, kind, samples)
 
 
 @cache
-def _drawn_once(
-    file: Reference, name: str, written: int, preset: str, kind: Kind, samples: int
-) -> Drawn:
+def _drawn_once(file: Reference, name: str, written: int, kind: Kind, samples: int) -> Drawn:
     """Scores of stored predictions on the draws: a row is compared with several others. written:
     when they were, so that those of a row measured anew are read again."""
-    truth = file.truth()
-    results = unpack_results(file.read(name), truth)
-    return drawn_scores(truth, results, preset=preset, kind=kind, samples=samples)
+    return drawn_scores(file.matches(name, kind), samples=samples)
 
 
 def _row(entry: Entry) -> dict[str, Any]:

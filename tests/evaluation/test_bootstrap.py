@@ -52,7 +52,8 @@ def test_all_images_score_as_the_evaluator_scores_them(truth, results, preset, k
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_drawn_image_counts_as_often_as_it_was_drawn(truth, results, seed):
-    matched = bootstrap._matched(truth, results, "coco", "segm")
+    matched = bootstrap.match(truth, results, "coco", "segm")
+    matched = [bootstrap.ClassMatches.unpack(one.pack()) for one in matched]
     weights = bootstrap._draws(matched, 1, seed)
     assert weights.sum() == len(truth["images"]) and weights.max() > 1
     plain = score_of(*repeated(truth, results, weights[0]))
