@@ -109,6 +109,9 @@ def test_what_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "photos").mkdir()
     with pytest.raises(DataError, match=r"holds photos\. Known layouts: GT/"):
         find_dataset(tmp_path)
+    picture(4, 4).save(tmp_path / "photos/a.png")
+    with pytest.raises(DataError, match="Pictures alone can be predicted"):
+        find_dataset(tmp_path / "photos")
     with pytest.raises(DataError, match="no such file or folder"):
         find_dataset(tmp_path / "nowhere")
     picture(4, 4).save(tmp_path / "a.png")
