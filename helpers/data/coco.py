@@ -144,16 +144,16 @@ def _read(
     bare = isinstance(document, dict) and not document.get("annotations")
     mode = mode or ("predict" if bare and "categories" not in document else "train")
     document = _checked(document, findings.file, mode)
-    demanded, declared = taxonomy or FUTURE3D, ()
+    demanded, found = taxonomy or FUTURE3D, ()
     if "categories" in document:
         found = read_categories(document, findings)
-        declared = tuple(category.id for category in found)
         if taxonomy is None:
             demanded = Taxonomy(found)
         require_same(found, demanded, findings)
     demanded = demanded.in_space("fine")
     images, image_ids = read_images(document["images"], findings)
-    names = {category.id: category.name for category in demanded.categories}
+    names = {category.id: category.name for category in (*found, *demanded.categories)}
+    declared = tuple(category.id for category in found)
     entries = document.get("annotations", [])
     rows = read_annotations(entries, images, image_ids, names, findings)
     if mode == "train" and all(row.crowd for row in rows) and not findings.errors():

@@ -374,8 +374,9 @@ def test_D8_D11_classes_demanded_are_matched_by_id_and_name(tmp_path: Path) -> N
     swapped = write(tmp_path, named(shelf, FUTURE3D.names[2]), name="swapped.json")
     with pytest.raises(DataError, match="is there 'Bookcase"):
         read_index(swapped, taxonomy=FUTURE3D)
-    with pytest.raises(DataError, match="category 7 'table' is not among them"):
+    with pytest.raises(DataError, match="category 7 'table' is not among them") as raised:
         read_index(write(tmp_path), taxonomy=Taxonomy((Category(3, "chair", "seat"),)))
+    assert len(raised.value.findings) == 1  # its annotations are not called undeclared, too
 
 
 def test_D12_every_form_gives_the_same_raster() -> None:
