@@ -158,6 +158,11 @@ def yolo(folder: Path) -> Path:
     return folder / "data.yaml"
 
 
+def heic(folder: Path) -> Path:
+    (folder / "IMG_1.HEIC").write_bytes(b"ftypheic")
+    return folder
+
+
 def masks(folder: Path) -> Path:
     (folder / "masks").mkdir()
     picture(4, 4).save(folder / "masks/p1.png")
@@ -172,6 +177,7 @@ FORMATS: dict[Callable[[Path], Path], tuple[str, str]] = {
     voc: ("Pascal VOC", "datum convert -if voc"),
     yolo: ("YOLO", "DetectionDataset.from_yolo"),
     masks: ("PNG", "pycocotools.mask.encode"),
+    heic: ("HEIC", "mogrify -format jpg"),
 }
 
 
