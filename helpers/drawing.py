@@ -16,6 +16,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
+from PIL import Image
 from scipy import ndimage
 
 from helpers.data import rle
@@ -30,6 +31,7 @@ from helpers.drawing_style import (
 
 LABEL_SIZE = 6.2  # points
 TALLEST = 4.0  # height of a panel over its width: a narrower picture has margins
+FINEST = 170  # px an inch of a panel, twice as many as are shown
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def grid(panels: Sequence[Panel], *, columns: int, alt: str, cell: float = 3.1) 
 def draw_panel(axes: Axes, panel: Panel, *, inches: float) -> None:
     """One panel on axes that are `inches` wide."""
     axes.set_axis_off()
+    panel = _reduced(panel, int(panel.image.shape[1] / (FINEST * inches)))
     shown = panel.overlay
     image = panel.image if shown is None else tint(panel.image, shown, strength=panel.fill)
     axes.imshow(image, interpolation="bilinear")
@@ -144,6 +147,17 @@ def draw_panel(axes: Axes, panel: Panel, *, inches: float) -> None:
         names = short_names(shown.names, length=18)
         for row in largest_first(shown):
             _draw_label(axes, shown, row, names[shown.names[row]], inches=inches)
+
+
+def _reduced(panel: Panel, step: int) -> Panel:
+    """The panel at 1 / `step` of its size: a mask of many megapixels takes seconds to draw."""
+    if step < 2:
+        return panel
+    image, overlay = np.asarray(Image.fromarray(panel.image).reduce(step)), panel.overlay
+    if overlay is not None:
+        masks, boxes = overlay.masks[:, ::step, ::step], overlay.boxes / step
+        overlay = replace(overlay, masks=masks, boxes=boxes)
+    return replace(panel, image=image, overlay=overlay)
 
 
 def largest_first(overlay: Overlay) -> list[int]:

@@ -68,7 +68,8 @@ def drawn(stored: StoredPredictions, picture: Path) -> Path:
         {c["id"]: c["name"] for c in stored.about["categories"]},
     )
     size = (image["height"], image["width"])
-    found = Overlay.of_results(stored.results(image["id"]), names, size).best()
+    results = [r for r in stored.results(image["id"]) if r["score"] >= 0.5]  # the rest take memory
+    found = Overlay.of_results(results, names, size).best()
     panel = Panel(np.asarray(read_picture(picture)), overlay=found)
     _, content = grid([panel], columns=1, alt=picture.name, cell=11.0).encoded()
     file = stored.folder / f"{picture.stem}-masks.jpg"

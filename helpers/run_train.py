@@ -112,9 +112,15 @@ def own_data(args: argparse.Namespace) -> dict[str, Any]:
         return {}
     if missing:
         wanted = ", ".join("--" + name.replace("_", "-") for name in missing)
-        raise ValueError(f"own data need all four paths: add {wanted}")
+        raise ValueError(
+            f"own data need all four paths: add {wanted} (`python -m helpers split FILE --images "
+            "N` holds N pictures of one annotation file out for validation)"
+        )
     changes = {f"data__{field}": str(path.resolve()) for field, path in given.items()}
-    return {"data__name": args.annotations.stem, **changes}
+    name = args.annotations.stem
+    if name == "_annotations.coco":  # Roboflow calls all so: its data set is FOLDER/train/...
+        name = args.annotations.resolve().parents[1].name
+    return {"data__name": name, **changes}
 
 
 def _head() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import base64
 import io
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -106,6 +107,19 @@ def test_contours_do_not_move_the_picture(two: Overlay):
     assert len(picture.axes) == 4
     assert picture.axes[0].get_xlim() == (-0.5, 59.5)
     assert picture.axes[0].get_ylim() == (39.5, -0.5)
+
+
+def test_photographs_are_drawn_no_finer_than_shown(two: Overlay):
+    large = Panel(
+        np.zeros((1000, 1500, 3), np.uint8),
+        "a",
+        replace(two, masks=two.masks.repeat(25, 1).repeat(25, 2), boxes=two.boxes * 25),
+        boxes=True,
+    )
+    axes = grid([large], columns=1, alt="large", cell=2.0).axes[0]
+    assert axes.images[0].get_array().shape == (250, 375, 3)
+    assert [p.get_x() for p in axes.patches][::2] == [5 * 6.25 - 0.5, 20 * 6.25 - 0.5]
+    assert axes.get_xlim() == (-0.5, 374.5)
 
 
 def test_an_empty_grid_is_refused():

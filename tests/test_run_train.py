@@ -10,6 +10,7 @@ from PIL import Image
 from helpers.config import Solov2Config, TtaConfig, change, preset
 from helpers.config_fields import flat
 from helpers.run_train import parse
+from helpers.training.data import read_splits
 from tests.command_line import command_of
 
 CHANGES = {
@@ -72,6 +73,8 @@ def test_own_data_come_before_the_fields(tmp_path, monkeypatch):
     assert data.train_annotations == str(tmp_path / "a.json")
     assert data.val_images == str(tmp_path / "b")
     assert parse([*own, "--data.name", "mine"]).data.name == "mine"
+    exported = ["chairs/train/_annotations.coco.json" if w == "a.json" else w for w in own]
+    assert parse(exported).data.name == "chairs"
 
 
 def test_own_data_are_fitted_unless_a_preset_is_named(tmp_path):
@@ -96,8 +99,11 @@ def test_own_data_are_fitted_unless_a_preset_is_named(tmp_path):
 
 
 def test_own_data_are_given_whole():
-    with pytest.raises(ValueError, match="add --annotations, --val-annotations, --val-images"):
+    wanted = "add --annotations, --val-annotations, --val-images .*helpers split FILE"
+    with pytest.raises(ValueError, match=wanted):
         parse(["--images", "x"])
+    with pytest.raises(ValueError, match=r"scenes make`; of your own data give all four: --annot"):
+        read_splits(parse(["--preset", "own"]).data)
 
 
 @pytest.mark.parametrize(

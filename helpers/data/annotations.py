@@ -228,12 +228,15 @@ def _note_copies(records: Sequence[AnnotationRecord], findings: Findings) -> Non
 def _note_crowds(
     records: Sequence[AnnotationRecord], names: Mapping[int, str], findings: Findings
 ) -> None:
-    """Note every class whose annotations are all crowd regions."""
+    """Note every class of more crowd regions than single objects."""
+    total = Counter(record.category_id for record in records)
     crowds = Counter(record.category_id for record in records if record.crowd)
-    single = {record.category_id for record in records if not record.crowd}
-    for category in sorted(crowds.keys() - single):
-        place = f"category {category} {names[category]!r}, {crowds[category]} annotations"
-        findings.add("crowd-only", place)
+    for category in sorted(crowds):
+        if 2 * crowds[category] > total[category]:
+            place = (
+                f"category {category} {names[category]!r}, {crowds[category]} of {total[category]}"
+            )
+            findings.add("crowd-only", f"{place} annotations")
 
 
 def _key(value: Any) -> int | str:

@@ -23,6 +23,7 @@ from helpers.data.index import InstanceIndex, pack_masks
 from helpers.data.layouts import HOLDOUT, picture_folder
 from helpers.data.locate import Pictures, locate_pictures
 from helpers.data.taxonomy import FUTURE3D, LabelSpace, Taxonomy, read_categories, require_same
+from helpers.files import outputs_dir
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,11 @@ def read_json(file: Path) -> Any:
         remedy = advice(file) or "Give the path of an annotation file."
         if file.parent.name == HOLDOUT:
             remedy = f"Make it with `python -m helpers split {file.parent.parent}`."
+        elif outputs_dir() / "scenes" in file.parents:
+            remedy = (
+                "Make the generated scenes with `python -m helpers scenes make`; of your own data "
+                "give all four: --annotations, --images, --val-annotations, --val-images."
+            )
         raise DataError(f"{file}: {error.strerror or error}. {remedy}") from error
     except (ValueError, RecursionError) as error:
         remedy = advice(file) or "Download or export it again."
@@ -95,7 +101,12 @@ def read_json(file: Path) -> Any:
 
 
 def _compact(entry: dict[str, Any]) -> dict[str, Any]:
-    """Uncompressed runs become an array right away: as numbers of Python they take gigabytes."""
+    """Ids written as text, as VIA does, become numbers, and uncompressed runs an array right away:
+    as numbers of Python they take gigabytes."""
+    for key in ("id", "image_id", "category_id"):
+        text = entry.get(key)
+        if isinstance(text, str) and text.isdecimal() and len(text) < 19:
+            entry[key] = int(text)
     counts = entry.get("counts")
     if isinstance(counts, list) and counts:
         try:
@@ -133,27 +144,30 @@ def _read(
     bare = isinstance(document, dict) and not document.get("annotations")
     mode = mode or ("predict" if bare and "categories" not in document else "train")
     document = _checked(document, findings.file, mode)
-    demanded, declared = taxonomy or FUTURE3D, ()
+    demanded, found = taxonomy or FUTURE3D, ()
     if "categories" in document:
         found = read_categories(document, findings)
-        declared = tuple(category.id for category in found)
         if taxonomy is None:
             demanded = Taxonomy(found)
         require_same(found, demanded, findings)
     demanded = demanded.in_space("fine")
     images, image_ids = read_images(document["images"], findings)
-    names = {category.id: category.name for category in demanded.categories}
+    names = {category.id: category.name for category in (*found, *demanded.categories)}
+    declared = tuple(category.id for category in found)
     entries = document.get("annotations", [])
     rows = read_annotations(entries, images, image_ids, names, findings)
     if mode == "train" and all(row.crowd for row in rows) and not findings.errors():
         reason = (
             f"none of its {len(entries)} annotations has a usable mask. A file with boxes only has "
             "to be exported with segmentation"
+            if entries
+            else "it has no annotations. To predict only, `check --predict` or mode='predict' does"
         )
         if rows:
             reason = (
                 f"iscrowd is 1 in all {len(rows)} usable annotations: regions to ignore. CVAT "
-                "exports masks drawn by brush so: set iscrowd to 0 where they are single objects"
+                "exports masks drawn by brush so: set iscrowd to 0 where they are single objects "
+                f"(for all: sed -E 's/(\"iscrowd\": *)1/\\10/g' '{findings.file}' > corrected.json)"
             )
         raise DataError(f"{findings.file}: {reason}.", findings.report())
     return _assemble(demanded, declared, images, rows)

@@ -31,8 +31,8 @@ ERRORS = {
     "release, or read this one with its own classes)",
     "mask": "mask that cannot be read (correct or export these masks again)",
     "mask-form": "mask that is neither RLE nor a list of flat rings, [[x1, y1, x2, y2, ...]] "
-    "(flatten a ring of points by [v for point in ring for v in point[:2]], a ring of objects by "
-    "[v for p in ring for v in (p['x'], p['y'])])",
+    "(put a single ring into a list, [ring]; flatten a ring of points by [v for point in ring for "
+    "v in point[:2]], a ring of objects by [v for p in ring for v in (p['x'], p['y'])])",
     "box-corners": "most boxes look like [x1, y1, x2, y2] (convert to [x, y, width, height])",
     "file-missing": "image file not found (give the right image folder; names are relative to it)",
     "file-unreadable": "image file cannot be read (replace it, or take its entry out of the file)",
@@ -42,8 +42,9 @@ ERRORS = {
 # kind -> what is odd (what is done about it)
 WARNINGS = {
     "categories": "oddity of the categories (they are matched by id)",
-    "crowd-only": "class of crowd regions (iscrowd 1) alone, of which nothing is learned (CVAT "
-    "exports masks drawn by brush so: set iscrowd to 0 where they are single objects)",
+    "crowd-only": "class of more crowd regions (iscrowd 1), of which nothing is learned, than "
+    "single objects (CVAT exports masks drawn by brush so: set iscrowd to 0 where they are single "
+    "objects)",
     "mask-missing": "annotation without a usable mask (it is left out)",
     "mask-twice": "annotation given twice: same picture, class and mask (all are used; delete the "
     "copies: a perfect detector would miss every second one)",

@@ -48,6 +48,10 @@ _MASKS = (
     "segmentation = pycocotools.mask.encode(numpy.asfortranarray(mask == value, 'uint8')), "
     "with segmentation['counts'] = segmentation['counts'].decode()."
 )
+_HEIC = (
+    "These are HEIC pictures, as iPhones take them, which are not read: make JPEGs of them "
+    "(with ImageMagick: cd '{folder}' && mogrify -format jpg *.[hH][eE][iI]*)"
+)
 _PICTURE = "This is a picture: give an annotation file, or the picture to `predict`."
 
 # (files, words in one of them, what to say), in the order of trust
@@ -63,6 +67,7 @@ _FORMATS = (
     ("*.y*ml", ("names:",), _YOLO),
     ("labels/*.txt", (), _YOLO),
     *((pattern, (), _MASKS) for pattern in ("mask*/*.png", "idmap*/*.png", "*_mask.png")),
+    ("*.[hH][eE][iI][cCfF]", (), _HEIC),
 )
 
 

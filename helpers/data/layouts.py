@@ -68,10 +68,19 @@ def find_dataset(path: Path | str, images: Path | str | None = None) -> dict[str
         if alone:
             found["all"] = alone[0]
     if not found:
-        known = f"Known layouts: {', '.join(_ANNOTATIONS)} (split: train, val, valid, test), or one"
+        files = _visible(path)
+        known = (
+            f"Known layouts: {', '.join(_ANNOTATIONS)} (split: train, val, valid, test), or one "
+            ".json file alone. Else give the file itself."
+        )
+        if files and all(map(is_picture, files)):
+            known = (
+                "Pictures alone can be predicted: `python -m helpers predict RUN FOLDER`. To "
+                "train, annotate them and export COCO with masks."
+            )
         raise DataError(
-            f"{path}: no COCO annotation file found; the folder holds {_listed(_visible(path))}. "
-            + (advice(path) or f"{known} .json file alone. Else give the file itself.")
+            f"{path}: no COCO annotation file found; the folder holds {_listed(files)}. "
+            + (advice(path) or known)
         )
     return {split: (file, picture_folder(file)) for split, file in found.items()}
 

@@ -79,10 +79,8 @@ def write_holdout(annotations: Path, folder: Path, *, count: int, seed: int = 0)
     index = read_index(annotations, check_images=False)
     total = len(set(_pictures(index).tolist()))
     if not 0 < count < total:
-        raise DataError(
-            f"{annotations}: cannot hold out {count} of {total} pictures. Give --images a "
-            "number between."
-        )
+        advice = f"Give --images a number from 1 to {total - 1}." if total > 1 else "Add more."
+        raise DataError(f"{annotations}: cannot hold out {count} of {total} pictures. {advice}")
     stay, held = holdout(index, count, seed=seed)
     document = read_document(annotations)
     ids = {folder / "train.json": set(stay), folder / "val.json": set(held)}

@@ -17,7 +17,7 @@ from helpers.data.coco import read_index
 from helpers.data.errors import Findings
 from helpers.data.index import InstanceIndex
 from helpers.data.loader import EpochSampler, InstanceDataset, make_loader, repeat_factors
-from helpers.data.splits import compare_classes
+from helpers.data.splits import compare_classes, same_pictures
 from helpers.data.taxonomy import Taxonomy
 from helpers.files import UserError, resolve
 from helpers.structures import Sample
@@ -53,7 +53,8 @@ def _read(
 
 
 def read_splits(data: DataConfig) -> tuple[InstanceIndex, InstanceIndex]:
-    """Training and validation split in the classes of the former; warns of another order of them.
+    """Training and validation split in the classes of the former; warns of another order of them,
+    and of pictures that are in both.
 
     Every picture is looked at, so that none can stop a training at its turn. Raises DataError as
     `read_split` and for broken pictures, UserError when super-categories make one class of many.
@@ -67,12 +68,14 @@ def read_splits(data: DataConfig) -> tuple[InstanceIndex, InstanceIndex]:
             "data.label_space to fine"
         )
     val = read_split(data, "val", taxonomy=taxonomy)
-    findings = Findings(resolve(data.val_annotations))
-    compare_classes(train, val, findings)
-    for finding in findings.report():
-        log.warning("%s: %s", findings.file, finding.brief())
     for split in (train, val):
         pictures.check_pictures(split)
+    findings = Findings(resolve(data.val_annotations))
+    compare_classes(train, val, findings)
+    for left, right in same_pictures(train, val):
+        findings.add("split-leak", f"{right} is {left}")
+    for finding in findings.report():
+        log.warning("%s: %s", findings.file, finding.brief())
     return train, val
 
 

@@ -78,6 +78,7 @@ class _Facts:
     mean: float  # instances in a picture
     counts: np.ndarray  # instances of each class
     names: tuple[str, ...]
+    groups: int  # super-categories
 
     def quarter(self, train: TrainConfig) -> int:
         """px, side that a quarter of the instances are below at the largest training size."""
@@ -106,6 +107,7 @@ class _Facts:
             mean=float(shown.mean()),
             counts=np.bincount(index.labels[kept], minlength=index.taxonomy.num_classes),
             names=index.taxonomy.names,
+            groups=index.taxonomy.in_space("super").num_classes,
         )
 
 
@@ -258,9 +260,10 @@ def _warnings(facts: _Facts, config: ExperimentConfig, seconds: float) -> Iterat
         yield f"each picture is seen too seldom: {wanted:.0f} minutes would show each three times"
     few = int(((facts.counts > 0) & (facts.counts < FEW)).sum())
     if few:
+        joined = ", or join classes by their groups (data.label_space super)"
         yield (
-            f"{few} classes have fewer than {FEW} instances, too few to learn: annotate more, or "
-            "join classes (data.label_space super, where the file has groups)"
+            f"{few} classes have fewer than {FEW} instances, too few to learn: annotate more"
+            + joined * (1 < facts.groups < len(facts.names))
         )
     if facts.most > config.test.max_detections:
         yield f"some pictures hold up to {facts.most} instances: raise test.max_detections"

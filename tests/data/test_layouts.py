@@ -109,6 +109,9 @@ def test_what_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "photos").mkdir()
     with pytest.raises(DataError, match=r"holds photos\. Known layouts: GT/"):
         find_dataset(tmp_path)
+    picture(4, 4).save(tmp_path / "photos/a.png")
+    with pytest.raises(DataError, match="Pictures alone can be predicted"):
+        find_dataset(tmp_path / "photos")
     with pytest.raises(DataError, match="no such file or folder"):
         find_dataset(tmp_path / "nowhere")
     picture(4, 4).save(tmp_path / "a.png")
@@ -155,6 +158,11 @@ def yolo(folder: Path) -> Path:
     return folder / "data.yaml"
 
 
+def heic(folder: Path) -> Path:
+    (folder / "IMG_1.HEIC").write_bytes(b"ftypheic")
+    return folder
+
+
 def masks(folder: Path) -> Path:
     (folder / "masks").mkdir()
     picture(4, 4).save(folder / "masks/p1.png")
@@ -169,6 +177,7 @@ FORMATS: dict[Callable[[Path], Path], tuple[str, str]] = {
     voc: ("Pascal VOC", "datum convert -if voc"),
     yolo: ("YOLO", "DetectionDataset.from_yolo"),
     masks: ("PNG", "pycocotools.mask.encode"),
+    heic: ("HEIC", "mogrify -format jpg"),
 }
 
 

@@ -129,12 +129,12 @@ ERRORS: list[tuple[str, Change, str | None, str]] = [
     ("D5-unknown-image", put(image_id=99), "undeclared", "annotation 11 (image 99)"),
     ("D5-no-image-id", drop("annotations", 0, "image_id"), "undeclared", "image_id: None"),
     ("D5-unknown-category", put(category_id=99), "undeclared", "category_id: 99"),
-    ("D5-category-id-text", put(category_id="3"), "undeclared", "category_id: '3'"),
+    ("D5-category-id-text", put(category_id="x"), "undeclared", "category_id: 'x'"),
     ("D5-category-twice", insert("categories", {"id": 3, "name": "x"}), "id-twice", "'chair' and"),
     ("D13-nan", put(segmentation=[[1, 1, NAN, 5, 9, 9]]), "mask", "annotation 11 (image 1)"),
     ("D13-infinite", put(segmentation=[[1, 1, -INF, 5, 9, 9]]), "mask", "not within"),
     ("D14-odd", put(segmentation=[[1, 1, 5, 1, 5, 5, 1]]), "mask", "7 coordinates"),
-    ("D14-flat", put(segmentation=[1, 1, 5, 1, 5, 5]), "mask-form", "flat rings"),
+    ("D14-flat", put(segmentation=[1, 1, 5, 1, 5, 5]), "mask-form", "into a list, [ring]"),
     ("D14-text", put(segmentation="1 1 5 1 5 5"), "mask-form", "flat rings"),
     ("D14-null-inside", put(segmentation=[[1, 1, None, 1, 5, 5]]), "mask", "flat list of numbers"),
     ("points", put(segmentation=POINTS), "mask-form", "for point in ring"),
@@ -155,7 +155,7 @@ ERRORS: list[tuple[str, Change, str | None, str]] = [
     ("D26-corners", xyxy, "box-corners", "[x, y, width, height]"),
     ("D28-crowd-2", put(iscrowd=2), "field", "iscrowd: 2"),
     ("D28-crowd-text", put(iscrowd="0"), "field", "iscrowd: '0'"),
-    ("D30-no-annotations", lambda d, f: d.update(annotations=[]), None, "none of its 0"),
+    ("D30-no-annotations", lambda d, f: d.update(annotations=[]), None, "no annotations"),
     ("D30-crowds-only", put_all(iscrowd=1), "crowd-only", "set iscrowd to 0"),
     ("D32-missing", lambda d, f: (f / "one.png").unlink(), "file-missing", "'one.png'"),
     ("D32-one-deeper", move("one.png", "deeper/one.png"), "file-missing", "it is in"),
@@ -211,6 +211,13 @@ def copies(doc: Document, folder: Path) -> None:
     doc["annotations"] += [entry | {"id": entry["id"] + 100} for entry in doc["annotations"]]
 
 
+def mostly_crowds(doc: Document, folder: Path) -> None:
+    """As CVAT exports a class that was drawn by brush here and as polygons there."""
+    doc["annotations"].append(annotation(14, 2, 3, (4, 5, 6, 7)))
+    for entry in doc["annotations"][2:]:
+        entry["iscrowd"] = 1
+
+
 def entry_per_box(doc: Document, folder: Path) -> None:
     """As CSV converters write: the picture is listed anew for each of its boxes."""
     doc["images"].append(doc["images"][0] | {"id": 5, "file_name": "./one.png"})
@@ -247,6 +254,7 @@ WARNINGS: list[tuple[str, Change, str, int, int]] = [
     ("D35-tag-contradicts", turned, "orientation", 1, 3),
     ("D36-animated", gif, "frames", 1, 3),
     ("class-of-crowds", lambda d, f: d["annotations"][1].update(iscrowd=1), "crowd-only", 1, 3),
+    ("class-mostly-of-crowds", mostly_crowds, "crowd-only", 1, 4),
     ("copies", copies, "mask-twice", 3, 6),
     ("entry-per-box", entry_per_box, "picture-twice", 1, 3),
 ]
@@ -326,15 +334,20 @@ def test_D4_D6_ids_are_the_files_own_from_zero_and_with_gaps(tmp_path: Path) -> 
     assert Taxonomy.from_dict(json.loads(json.dumps(taxonomy.to_dict()))) == taxonomy
 
 
-def test_whole_numbers_may_be_written_as_fractions(tmp_path: Path) -> None:
+def test_whole_numbers_may_be_written_as_fractions_and_ids_as_text(tmp_path: Path) -> None:
     def floats(doc: Document, folder: Path) -> None:  # as pandas writes a column with gaps
         for entry in (*doc["images"], *doc["annotations"], *doc["categories"]):
             entry.update({k: float(v) for k, v in entry.items() if isinstance(v, int)})
         doc["annotations"][0]["segmentation"] = {"size": [16.0, 24.0], "counts": [50, 40, 294]}
 
-    index = read_index(write(tmp_path, floats))
-    assert index.image_ids.tolist() == [1, 2] and index.annotation_ids.tolist() == [11, 12, 13]
-    assert index.image_size(0) == (16, 24)
+    def texts(doc: Document, folder: Path) -> None:  # as VIA writes ids, and converters
+        for entry in (*doc["images"], *doc["annotations"], *doc["categories"]):
+            entry.update({k: str(v) for k, v in entry.items() if k.endswith("id")})
+
+    for change in (floats, texts):
+        index = read_index(write(tmp_path, change))
+        assert index.image_ids.tolist() == [1, 2] and index.annotation_ids.tolist() == [11, 12, 13]
+        assert index.category_ids.tolist() == [3, 7, 3] and index.image_size(0) == (16, 24)
 
 
 def test_D7_placeholder_shifts_no_label_unless_it_is_used(tmp_path: Path) -> None:
@@ -361,8 +374,9 @@ def test_D8_D11_classes_demanded_are_matched_by_id_and_name(tmp_path: Path) -> N
     swapped = write(tmp_path, named(shelf, FUTURE3D.names[2]), name="swapped.json")
     with pytest.raises(DataError, match="is there 'Bookcase"):
         read_index(swapped, taxonomy=FUTURE3D)
-    with pytest.raises(DataError, match="category 7 'table' is not among them"):
+    with pytest.raises(DataError, match="category 7 'table' is not among them") as raised:
         read_index(write(tmp_path), taxonomy=Taxonomy((Category(3, "chair", "seat"),)))
+    assert len(raised.value.findings) == 1  # its annotations are not called undeclared, too
 
 
 def test_D12_every_form_gives_the_same_raster() -> None:

@@ -58,6 +58,16 @@ def test_D8_another_order_of_classes_is_told_and_matched_by_id(
     assert ("another order" in caplog.text) == (order == -1)
 
 
+def test_pictures_in_both_splits_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = splits(tmp_path)
+    read_splits(data)
+    assert "same picture in two splits" in caplog.text
+    caplog.clear()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "val/one.png")
+    read_splits(data)
+    assert not caplog.text
+
+
 def test_classes_are_listed_with_counts_and_gaps_are_named(tmp_path: Path) -> None:
     more = [*CATEGORIES, {"id": 8, "name": "lamp"}, {"id": 9, "name": "bed"}]
     kinds = {"train": (7, 7, 3), "val": (8, 7)}
