@@ -23,7 +23,7 @@ from helpers.models.roi_align import pool_rois
 
 POOL = 7  # cells along a side of a box's features
 FIRST_IOU = 0.5
-CASCADE_IOUS = (FIRST_IOU, 0.6, 0.7)  # of a RoI with an instance, from which on it is one
+CASCADE_IOUS = (FIRST_IOU, 0.6, 0.7)  # at which a stage counts a RoI as foreground
 
 
 class BoxFeatures(nn.Module):
@@ -96,8 +96,8 @@ class BoxStage(nn.Module):
         return values[rows, labels.clamp(max=values.shape[1] - 1)]
 
     def refine(self, deltas: Tensor, rois: Sequence[RoIs]) -> list[Tensor]:
-        """Regressed boxes of each RoI's label, per image, not clipped; what is not finite moves
-        nothing."""
+        """Regressed boxes of each RoI's label, per image, not clipped; deltas that are not finite
+        count as 0."""
         own = self.of_class(deltas, cat_labels(rois)).nan_to_num(0.0, 0.0, 0.0)
         refined = self.coder.decode(own, torch.cat([image.boxes for image in rois]))
         return list(refined.split([len(image) for image in rois]))
@@ -105,7 +105,7 @@ class BoxStage(nn.Module):
 
 @dataclass(frozen=True)
 class ScoredBoxes:
-    """What the branch says of one image: scores (R, K) probabilities, boxes (R, K or 1, 4)."""
+    """What the box branch predicts for one image: (R, K) probabilities, boxes (R, K or 1, 4)."""
 
     scores: Tensor
     boxes: Tensor
@@ -118,6 +118,7 @@ class BoxBranch(nn.Module):
         super().__init__()
         self.ious = CASCADE_IOUS if config.architecture == "cascade_rcnn" else CASCADE_IOUS[:1]
         self.num_classes, self.canonical = num_classes, config.roi_canonical
+        # Later stages move their boxes less: larger weights keep their targets near unit variance.
         coders = [BoxCoder((10.0 * k, 10.0 * k, 5.0 * k, 5.0 * k)) for k in (1, 2, 3)]
         self.stages = nn.ModuleList(
             BoxStage(config, loss, num_classes, coder=coder) for coder in coders[: len(self.ious)]
@@ -125,8 +126,8 @@ class BoxBranch(nn.Module):
 
     def losses(
         self, features: Sequence[Tensor], rois: Sequence[RoIs], sizes: Sizes
-    ) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Terms of all stages, and per image the (R, 4) boxes that come out for the RoIs' labels.
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Per image the (R, 4) boxes that come out for the RoIs' labels, and all stages' terms.
 
         rois: the drawn ones of each image, labelled at the first stage's IoU. Every later stage
         takes all boxes of the stage before, without gradient, labelled at its own IoU.
@@ -141,7 +142,7 @@ class BoxBranch(nn.Module):
             for name, term in stage.losses(logits, deltas, rois).items():
                 terms[name + suffix] = term
             refined = stage.refine(deltas.detach(), rois)
-        return terms, refined
+        return refined, terms
 
     def predict(
         self, features: Sequence[Tensor], boxes: Sequence[Tensor], sizes: Sizes
@@ -164,6 +165,7 @@ class BoxBranch(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         pooled = pool_rois(features, boxes, POOL, canonical=self.canonical)
         if pooled.requires_grad:
+            # The stages' losses are summed, but what is below them learns from their mean.
             pooled.register_hook(lambda gradient: gradient / len(self.stages))
         return stage(pooled)
 
