@@ -24,7 +24,7 @@ from helpers.run_store import VERSIONS, Run, data_digest, hardware, store_dir
 from helpers.training.data import read_splits
 from helpers.training.interrupt import Interrupted
 from helpers.training.loop import Look, OnLog, Watch, train
-from helpers.training.processes import anywhere, gathered, this_process
+from helpers.training.processes import any_process, gathered, this_process
 
 Results = list[dict[str, Any]]  # as COCO has them
 
@@ -62,7 +62,7 @@ def get_or_train(
     here = this_process()
     with here.main_process_first():
         run = _open(config)
-    if anywhere(run.status != "finished"):
+    if any_process(run.status != "finished"):
         if here.is_main_process:
             with locked(run.dir):
                 _note_sitting(run)
