@@ -1,11 +1,11 @@
-"""The few tensors everything speaks: a picture with its truth, and what a model found in it.
+"""The types all rooms share: a picture with its ground truth, and what a model found in it.
 
 N instances, H x W pixels of the picture, M side of a box-relative mask grid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -30,17 +30,11 @@ class Targets:
         return len(self.labels)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Targets:
-        return Targets(
-            *(
-                t.to(device, non_blocking=non_blocking)
-                for t in (self.boxes, self.labels, self.masks, self.ignore)
-            )
-        )
+        return Targets(*(t.to(device, non_blocking=non_blocking) for t in vars(self).values()))
 
     def pin_memory(self) -> Targets:
         """The same in page-locked memory, which a GPU fetches while it computes."""
-        tensors = (self.boxes, self.labels, self.masks, self.ignore)
-        return Targets(*(t.pin_memory() for t in tensors))
+        return Targets(*(t.pin_memory() for t in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -83,26 +77,20 @@ class Detections:
         if isinstance(keep, int):
             row = range(len(self))[keep]
             keep = slice(row, row + 1)
-        masks = None if self.masks is None else self.masks[keep]
-        return Detections(
-            self.boxes[keep], self.scores[keep], self.labels[keep], self.image_size, masks
-        )
+        return self._with_each(lambda tensor: tensor[keep])
 
     def to(self, device: torch.device | str) -> Detections:
-        masks = None if self.masks is None else self.masks.to(device)
-        return Detections(
-            self.boxes.to(device),
-            self.scores.to(device),
-            self.labels.to(device),
-            self.image_size,
-            masks,
-        )
+        return self._with_each(lambda tensor: tensor.to(device))
 
     def resized(self, image_size: tuple[int, int]) -> Detections:
         """The same detections in a picture of another size; box-relative masks need no change."""
         (height, width), (old_height, old_width) = image_size, self.image_size
         scale = self.boxes.new_tensor([width / old_width, height / old_height] * 2)
         return replace(self, boxes=self.boxes * scale, image_size=image_size)
+
+    def _with_each(self, change: Callable[[Tensor], Tensor]) -> Detections:
+        tensors = {name: t for name, t in vars(self).items() if isinstance(t, Tensor)}
+        return replace(self, **{name: change(tensor) for name, tensor in tensors.items()})
 
     @staticmethod
     def cat(parts: Sequence[Detections]) -> Detections:
