@@ -79,13 +79,14 @@ class BoxStage(nn.Module):
         """
         labels = cat_labels(rois)
         foreground = (labels < self.num_classes).nonzero().squeeze(1)
-        given = self.of_class(deltas[foreground], labels[foreground])
+        predicted = self.of_class(deltas[foreground], labels[foreground])
         objects = [image.foreground(self.num_classes) for image in rois]
-        pairs = [(one.boxes, one.targets.boxes[one.index]) for one in objects]
-        wanted = self.coder.encode(*map(torch.cat, zip(*pairs, strict=True)))
-        moved = box_loss(given, wanted, normaliser=max(len(labels), 1))
+        boxes = torch.cat([image.boxes for image in objects])
+        true_boxes = torch.cat([image.targets.boxes[image.index] for image in objects])
+        wanted = self.coder.encode(boxes, true_boxes)
+        box_term = box_loss(predicted, wanted, normaliser=max(len(labels), 1))
         weight = process_weight(len(labels), logits)
-        return {"cls": weight * class_loss(logits, labels, self.loss), "box_reg": weight * moved}
+        return {"cls": weight * class_loss(logits, labels, self.loss), "box_reg": weight * box_term}
 
     def of_class(self, values: Tensor, labels: Tensor) -> Tensor:
         """(R, K or 1, 4) deltas or boxes -> (R, 4) of each box's label (any of them if agnostic).

@@ -9,8 +9,8 @@ In the order of reading: where points get their features (`FineFeatures`), the t
 
 What is faster than the textbook: interpolating at a point and applying a layer's weight may change
 places, as both are linear. Where fewer cells than points are concerned, the weight is applied to
-the cells once and the points interpolate the result: coarse logits always (`PointHead.terms`), fine
-features when there are many points (`FineFeatures.reader`).
+the cells once and the points interpolate the result: always for coarse logits (`CoarseParts`), for
+fine features when there are many points (`FineFeatures.reader`).
 """
 
 from __future__ import annotations
@@ -121,8 +121,8 @@ class CoarseHead(nn.Module):
 
 
 @dataclass(frozen=True)
-class CoarseTerms:
-    """The summands `C_i c + b_i` of `PointHead` at every cell of the coarse masks.
+class CoarseParts:
+    """The parts `C_i c + b_i` of `PointHead` at every cell of the coarse masks.
 
     Each mask has a border of one cell with logits 0: samples near its edge, which read outside of
     it, then get the whole bias. rows: (R * side * side, D) of each layer, the last with D = 1;
@@ -165,30 +165,30 @@ class PointHead(nn.Module):
         """(D, C): F_0, which the fine features are multiplied with."""
         return self.fcs[0].weight[:, : -self.predictor.out_features]
 
-    def terms(self, coarse: Tensor, labels: Tensor) -> CoarseTerms:
+    def coarse_parts(self, coarse: Tensor, labels: Tensor) -> CoarseParts:
         """`C_i c + b_i` of coarse logits (R, K, S, S); of the last layer for each RoI's label."""
-        kinds = coarse.shape[1]
+        classes = coarse.shape[1]
         cells = F.pad(coarse, (1, 1, 1, 1)).permute(0, 2, 3, 1)
-        rows = [F.linear(cells, layer.weight[:, -kinds:], layer.bias) for layer in self.fcs]
+        rows = [F.linear(cells, layer.weight[:, -classes:], layer.bias) for layer in self.fcs]
         # one row of the predictor per RoI: the other K - 1 logits would be thrown away
-        weight, bias = self.predictor.weight[labels, -kinds:], self.predictor.bias[labels]
+        weight, bias = self.predictor.weight[labels, -classes:], self.predictor.bias[labels]
         last = (cells * weight[:, None, None]).sum(-1) + bias[:, None, None]
         tables = (*rows, last[..., None])
-        return CoarseTerms(tuple(for_sampling(one.flatten(0, 2)) for one in tables), cells.shape[1])
+        return CoarseParts(tuple(for_sampling(one.flatten(0, 2)) for one in tables), cells.shape[1])
 
-    def forward(self, fine: Tensor, terms: Sequence[Tensor], labels: Tensor) -> Tensor:
-        """fine (R, P, D): F_0 h; terms: `CoarseTerms` at the same points; labels (R,) -> (R, P)
+    def forward(self, fine: Tensor, parts: Sequence[Tensor], labels: Tensor) -> Tensor:
+        """fine (R, P, D): F_0 h; parts: `CoarseParts` at the same points; labels (R,) -> (R, P)
         logits of each RoI's label."""
         device, width, rois = fine.device.type, fine.shape[-1], fine.shape[:2]
         autocast = torch.is_autocast_enabled(device)
-        kind = torch.get_autocast_dtype(device) if autocast else fine.dtype
-        hidden = terms[0].to(kind).add_(fine.flatten(0, 1)).relu_()  # in place: half the memory
-        for layer, term in zip(self.fcs[1:], terms[1:-1], strict=True):
-            weight = layer.weight[:, :width].to(kind)
-            hidden = term.to(kind).addmm_(hidden, weight.t()).relu_()
-        weight = self.predictor.weight[labels, None, :width].to(kind)
+        dtype = torch.get_autocast_dtype(device) if autocast else fine.dtype
+        hidden = parts[0].to(dtype).add_(fine.flatten(0, 1)).relu_()  # in place: half the memory
+        for layer, part in zip(self.fcs[1:], parts[1:-1], strict=True):
+            weight = layer.weight[:, :width].to(dtype)
+            hidden = part.to(dtype).addmm_(hidden, weight.t()).relu_()
+        weight = self.predictor.weight[labels, None, :width].to(dtype)
         last = weight @ hidden.unflatten(0, rois).transpose(1, 2)
-        return last.squeeze(1).float() + terms[-1].view(rois)
+        return last.squeeze(1).float() + parts[-1].view(rois)
 
 
 class PointRendHead(nn.Module):
@@ -267,8 +267,8 @@ class PointRendHead(nn.Module):
         self, read: Reader, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
     ) -> Callable[[Tensor], Tensor]:
         """The function from box-relative (R, P, 2) points to the logits (R, P) of these RoIs."""
-        terms = self.point.terms(coarse, labels)
-        return lambda points: self.point(read(points, boxes, image), terms.at(points), labels)
+        parts = self.point.coarse_parts(coarse, labels)
+        return lambda points: self.point(read(points, boxes, image), parts.at(points), labels)
 
 
 def subdivision(

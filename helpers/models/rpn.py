@@ -83,7 +83,8 @@ class RPN(nn.Module):
         if not torch.stack([torch.isfinite(t).all() for t in (*logits, *deltas)]).all():
             # An error would end this process alone; a NaN loss makes all of them skip the step.
             terms = {name: term * torch.nan for name, term in terms.items()}
-            logits, deltas = ([torch.zeros_like(t) for t in which] for which in (logits, deltas))
+            logits = [torch.zeros_like(level) for level in logits]
+            deltas = [torch.zeros_like(level) for level in deltas]
         with torch.no_grad():
             return self._select(anchors, logits, deltas, sizes), terms
 

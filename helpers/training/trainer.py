@@ -175,8 +175,8 @@ class EMA:
         """Take in the weights as they are after `step` steps, 1 = the first."""
         decay = min(self._decay, (1 + step) / (10 + step))
         moving = [name for name, value in self.state.items() if value.is_floating_point()]
-        averages, live = ([which[name] for name in moving] for which in (self.state, self._live))
-        get_ema_multi_avg_fn(decay)(averages, live, None)
+        averages = [self.state[name] for name in moving]
+        get_ema_multi_avg_fn(decay)(averages, [self._live[name] for name in moving], None)
         for name in self.state.keys() - set(moving):
             self.state[name].copy_(self._live[name])
 
