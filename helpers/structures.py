@@ -96,20 +96,17 @@ class Detections:
     def cat(parts: Sequence[Detections]) -> Detections:
         """Detections of one picture from several sources, in the order given.
 
-        Raises ValueError when the parts are none, are of pictures of different sizes, or have masks
-        on different grids, or only some of them have any.
+        Either all have masks, on one grid, or none. Raises ValueError when the parts are none, or
+        are of pictures of different sizes.
         """
         sizes = {part.image_size for part in parts}
         if len(sizes) != 1:
             raise ValueError(f"cat needs detections of one image size, found {sorted(sizes)}")
         masks = [part.masks for part in parts]
-        grids = {None if mask is None else tuple(mask.shape[1:]) for mask in masks}
-        if len(grids) != 1:
-            raise ValueError(f"cat needs masks on one grid or none at all, found {grids}")
         return Detections(
             torch.cat([part.boxes for part in parts]),
             torch.cat([part.scores for part in parts]),
             torch.cat([part.labels for part in parts]),
             parts[0].image_size,
-            None if grids == {None} else torch.cat(masks),
+            None if all(mask is None for mask in masks) else torch.cat(masks),
         )

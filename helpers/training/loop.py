@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
 from tqdm.auto import tqdm
 
 from helpers.config import ExperimentConfig
@@ -40,28 +39,18 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Look:
-    """Early views of the model: show(step, model) every `every` steps, and after the last.
-
-    The model is the one to predict with; it has to be left as it is found. Nothing changes by it.
-    """
-
-    every: int
-    show: Callable[[int, nn.Module], None]
-
-
-@dataclass(frozen=True)
 class Watch:
     """What is shown of a training; none of it changes what is trained.
 
     on_log: gets each row as it is written, a dict of numbers with the keys step (1 = the first),
     epoch, lr, the losses' names, total, grad_norm, skipped, seconds_data, seconds_step.
+    on_step: gets the trainer after each step, to leave it as it is found.
     tensorboard: write the rows for TensorBoard too, into the run's folder `tensorboard`.
     progress: print the classes, and show a bar, or lines where nobody watches.
     """
 
     on_log: OnLog | None = None
-    look: Look | None = None
+    on_step: Callable[[Trainer], None] | None = None
     tensorboard: bool = False
     progress: bool = True
 
@@ -234,13 +223,8 @@ def _sinks(stack: ExitStack, trainer: Trainer, folder: Path, watch: Watch) -> It
     yield stack.enter_context(bar)
     if watch.on_log is not None:
         yield watch.on_log
-    if watch.look is not None:
-        yield lambda row: _look(watch.look, trainer)
-
-
-def _look(look: Look, trainer: Trainer) -> None:
-    if trainer.step % look.every == 0 or trainer.step == trainer.total:
-        look.show(trainer.step, trainer.predictor())
+    if watch.on_step is not None:
+        yield lambda row: watch.on_step(trainer)
 
 
 def save_batch(path: Path, samples: Sequence[Sample]) -> None:
