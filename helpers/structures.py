@@ -89,8 +89,9 @@ class Detections:
         return replace(self, boxes=self.boxes * scale, image_size=image_size)
 
     def _with_each(self, change: Callable[[Tensor], Tensor]) -> Detections:
-        tensors = {name: t for name, t in vars(self).items() if isinstance(t, Tensor)}
-        return replace(self, **{name: change(tensor) for name, tensor in tensors.items()})
+        boxes, scores, labels = map(change, (self.boxes, self.scores, self.labels))
+        masks = None if self.masks is None else change(self.masks)
+        return Detections(boxes, scores, labels, self.image_size, masks)
 
     @staticmethod
     def cat(parts: Sequence[Detections]) -> Detections:
