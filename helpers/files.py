@@ -59,7 +59,7 @@ def resolve(path: str | Path) -> Path:
     return bases[first]().joinpath(*rest) if first in bases else ROOT / path
 
 
-def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Make `path` what `write` writes, or leave it as it was.
 
     Raises StorageError when the folder is full or cannot be written.
@@ -84,7 +84,7 @@ def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as JSON, whole or not at all; the same errors as `replace_file`."""
     text = json.dumps(content, indent=1, allow_nan=True)
-    replace_file(path, lambda file: file.write(text.encode()) and None)
+    replace_file(path, lambda file: file.write(text.encode()))
 
 
 def sha256(path: Path) -> str:

@@ -6,13 +6,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from helpers.config_fields import differences, dotted
+from helpers.evaluation.average_precision import Evaluation, evaluate, percent
 from helpers.files import UserError, read_json
 from helpers.run_store import Run, find_run, list_runs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from helpers.evaluation.average_precision import Evaluation
     from helpers.evaluation.bootstrap import Difference
 
 
@@ -54,7 +54,7 @@ def summary(run: Run) -> str:
     return f"{run.evaluation}\n{data.name} ({data.label_space} classes), {_spent(run)}"
 
 
-def compare(a: Run, b: Run, *, samples: int = 1000, seed: int = 0) -> str:
+def compare(a: Run, b: Run, *, samples: int = 1000) -> str:
     """Two finished runs side by side on their validation split, scored under a's preset, as text.
 
     What differs in the configs, the scores, b less a in mask and boundary AP with their intervals
@@ -70,7 +70,7 @@ def compare(a: Run, b: Run, *, samples: int = 1000, seed: int = 0) -> str:
     index, preset, data = a.index("val"), a.evaluation.preset, a.config.data
     scores = comparison_table({run.name: _scores(run, preset) for run in (a, b)})
     masks, outlines = (
-        paired_difference(index, *found, preset=preset, kind=kind, samples=samples, seed=seed)
+        paired_difference(index, *found, preset=preset, kind=kind, samples=samples)
         for kind in ("segm", "boundary")
     )
     return f"""\
@@ -123,8 +123,6 @@ def config_changes(a: Run, b: Run) -> pd.DataFrame:
 
 def _scores(run: Run, preset: str) -> Evaluation:
     """As stored, or anew where the run was scored under another preset."""
-    from helpers.evaluation.average_precision import evaluate
-
     stored = run.evaluation
     if stored.preset == preset:
         return stored
@@ -166,8 +164,6 @@ def _spent(run: Run) -> str:
 
 
 def _row(run: Run) -> dict[str, object]:
-    from helpers.evaluation.average_precision import percent
-
     config, sittings = run.config, run.environment
     row = {
         "run": run.name,

@@ -7,13 +7,22 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from helpers.data.coco import read_index
+from helpers.data.index import InstanceIndex
+from helpers.data.layouts import find_split
+from helpers.data.taxonomy import Taxonomy
+from helpers.evaluation.average_precision import evaluate
+from helpers.evaluation.result_files import (
+    about_results,
+    matched_results,
+    read_results,
+    results_file,
+    write_submission,
+)
 from helpers.files import UserError, read_json
-
-if TYPE_CHECKING:
-    from helpers.data.index import InstanceIndex
-    from helpers.data.taxonomy import Taxonomy
+from helpers.run_store import find_run
 
 SPLIT = "of a data set's folder (default: val)"
 
@@ -39,8 +48,6 @@ def run(args: argparse.Namespace) -> int:
     """Print what is scored against what, and the scores. UserError when they can not be had."""
     if args.submission is not None:
         return _submit(args)
-    from helpers.evaluation.average_precision import evaluate
-
     index, results, matched = _from_run(args) if args.run_name else _from_results(args)
     print(matched, file=sys.stderr if args.json else sys.stdout)
     evaluation = evaluate(index, results, preset=args.preset)
@@ -48,33 +55,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def split_files(path: Path, images: Path | None, split: str) -> tuple[Path, Path | None]:
-    """An annotation file and its image folder: those given, or those of one split where `path` is
-    the folder of a data set. UserError with the splits there are for another one."""
-    from helpers.data.layouts import find_dataset
-
-    if not path.is_dir():
-        return path, images
-    found = find_dataset(path)
-    if "all" not in found and split not in found:
-        known = ", ".join(sorted(found))
-        raise UserError(f"{path} has no split {split!r}: choose --split {known}")
-    annotations, folder = found.get("all") or found[split]
-    return annotations, images or folder
-
-
-Scored = tuple["InstanceIndex", list[dict[str, Any]], str]  # truth, results, what was matched
+Scored = tuple[InstanceIndex, list[dict[str, Any]], str]  # truth, results, what was matched
 
 
 def _from_run(args: argparse.Namespace) -> Scored:
-    from helpers.inference.predict import predict_index
-    from helpers.run_store import find_run
-
     found = find_run(args.run_name)
     if args.annotations is None:
         index, results = found.index("val"), found.predictions()
         source = f"its own validation split, {found.config.data.val_annotations}"
     else:
+        from helpers.inference.predict import predict_index  # torch is slow to import
+
         space = found.config.data.label_space
         index = _read(args, space, check_images=True, taxonomy=found.taxonomy)
         results = predict_index(found.model(), index, config=found.config)
@@ -84,8 +75,6 @@ def _from_run(args: argparse.Namespace) -> Scored:
 
 
 def _from_results(args: argparse.Namespace) -> Scored:
-    from helpers.evaluation.result_files import about_results, matched_results, results_file
-
     file = results_file(args.results)
     index = _read(args, args.label_space or about_results(file).get("label_space", "fine"))
     return index, *matched_results(file, index.to_coco())
@@ -98,12 +87,10 @@ def _read(
     check_images: bool = False,
     taxonomy: Taxonomy | None = None,
 ) -> InstanceIndex:
-    from helpers.data.coco import read_index
-
     if args.annotations is None:
         raise UserError("--annotations is missing: give the ground truth's file")
     return read_index(
-        *split_files(args.annotations.expanduser(), args.images, args.split),
+        *find_split(args.annotations.expanduser(), args.split, args.images),
         label_space=label_space,
         check_images=check_images or args.images is not None,
         taxonomy=taxonomy,
@@ -112,14 +99,6 @@ def _read(
 
 def _submit(args: argparse.Namespace) -> int:
     """Write the results as a submission and say what it holds."""
-    from helpers.evaluation.result_files import (
-        about_results,
-        matched_results,
-        read_results,
-        results_file,
-        write_submission,
-    )
-
     if args.results is None:
         raise UserError("a submission is made of --results: predict the test pictures first")
     file = results_file(args.results)
@@ -131,9 +110,7 @@ def _submit(args: argparse.Namespace) -> int:
             'a run of label_space "fine"'
         )
     if args.annotations is not None:
-        from helpers.data.coco import read_index
-
-        pictures, _ = split_files(args.annotations.expanduser(), None, args.split)
+        pictures, _ = find_split(args.annotations.expanduser(), args.split)
         truth = read_index(pictures, mode="predict", check_images=False).to_coco()
         results, told = matched_results(file, truth)
         print(told)

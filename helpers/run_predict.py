@@ -24,18 +24,41 @@ from helpers.run_evaluate import SPLIT
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command with these words; unlike other commands' its words and options may alternate."""
+    """Predict what is not there yet; say where the results lie, or what is still missing."""
+    args = _parser().parse_intermixed_args(argv)  # words and options may alternate
+    from helpers.run_predictions import drawn, predicted  # torch is slow to import
+
+    stored = predicted(args)
+    results, about = stored.assemble(), stored.about
+    if results is None:
+        total, missing = len(about["images"]), len(stored.missing())
+        print(f"{total - missing} of {total} pictures done; other shards are missing")
+        return 0
+    print(results)
+    if (picture := Path(args.words[-1]).expanduser()).is_file() and picture.suffix != ".json":
+        print(drawn(stored, picture))
+    if about.get("ids") == "invented":
+        print(
+            "its image ids are invented, 1, 2, ... in the order of the file names: give the "
+            "annotation file when these predictions are scored or submitted"
+        )
+    return 0
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """ "2/4" -> (2, 4), the second of four. ArgumentTypeError for anything else."""
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shard: give I/N from 1/N to N/N")
+    return int(number), int(of)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m helpers predict",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_arguments(parser)
-    return run(parser.parse_intermixed_args(argv))
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `predict`."""
     add = parser.add_argument
     add("words", metavar="RUN", nargs="+", help="a run: its name or how it begins; or PICTURES")
     add("--images", type=Path, help="image folder of an annotation file")
@@ -54,32 +77,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of other pictures: the folder of that name beside each run's")  # fmt: skip
     add("--truth", type=Path, help="annotations of the held-out pictures")
     add("--preset", choices=("coco", "future3d"), default="coco", help="of their mAP")
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """ "2/4" -> (2, 4), the second of four. ArgumentTypeError for anything else."""
-    number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no shard: give I/N from 1/N to N/N")
-    return int(number), int(of)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Predict what is not there yet; say where the results lie, or what is still missing."""
-    from helpers.run_predictions import drawn, predicted  # torch is slow to import
-
-    stored = predicted(args)
-    results, about = stored.assemble(), stored.about
-    if results is None:
-        total, missing = len(about["images"]), len(stored.missing())
-        print(f"{total - missing} of {total} pictures done; other shards are missing")
-        return 0
-    print(results)
-    if (picture := Path(args.words[-1]).expanduser()).is_file() and picture.suffix != ".json":
-        print(drawn(stored, picture))
-    if about.get("ids") == "invented":
-        print(
-            "its image ids are invented, 1, 2, ... in the order of the file names: give the "
-            "annotation file when these predictions are scored or submitted"
-        )
-    return 0
+    return parser

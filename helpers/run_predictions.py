@@ -24,23 +24,21 @@ from tqdm.auto import tqdm
 from helpers.config import TestConfig, TtaConfig
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.data.layouts import picture_list
+from helpers.data.layouts import find_split, picture_list
 from helpers.data.pictures import is_picture, read_picture
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.result_files import match_pictures, matched_results, results_file
 from helpers.files import UserError, outputs_dir, replace_file
-from helpers.inference.calibration import Isotonic, calibration_of
-from helpers.inference.ensemble import CALIBRATED, EnsembleConfig, calibrated, fuse, model_weights
+from helpers.inference.calibration import calibration_of
+from helpers.inference.ensemble import EnsembleConfig, Fusion, model_weights
 from helpers.inference.predict import to_results
 from helpers.inference.predictor import checked_device
 from helpers.inference.released import Released
 from helpers.inference.stored import StoredPredictions, predict_missing
 from helpers.inference.tta import require_two_stages
 from helpers.models.precision import autocast_dtype
-from helpers.run_evaluate import split_files
 from helpers.run_store import Run, find_run
-from helpers.structures import Detections
 
 Model = Run | Released
 
@@ -74,7 +72,7 @@ def drawn(stored: StoredPredictions, picture: Path) -> Path:
     panel = Panel(np.asarray(read_picture(picture)), overlay=found)
     _, content = grid([panel], columns=1, alt=picture.name, cell=11.0).encoded()
     file = stored.folder / f"{picture.stem}-masks.jpg"
-    replace_file(file, lambda out: out.write(content) and None)
+    replace_file(file, lambda out: out.write(content))
     return file
 
 
@@ -169,20 +167,6 @@ def _given(stored: StoredPredictions) -> Member:
     return Member(stored.folder, about)
 
 
-@dataclass(frozen=True)
-class Fusion:
-    """How detections of several models become one set."""
-
-    weights: tuple[float, ...]
-    calibrations: tuple[Isotonic | None, ...]
-    config: EnsembleConfig
-
-    def __call__(self, found: Sequence[Detections]) -> Detections:
-        pairs = zip(found, self.calibrations, strict=True)
-        found = [one if c is None else calibrated(one, c(one.scores)) for one, c in pairs]
-        return fuse(found, weights=self.weights, config=self.config)
-
-
 def _fused(members: Sequence[Member], args: argparse.Namespace) -> StoredPredictions:
     """The members' predictions made one; those that runs have not made yet come first."""
     base = next((m for m in members if m.about.get("ids", "file") == "file"), members[0])
@@ -208,7 +192,7 @@ def _fused(members: Sequence[Member], args: argparse.Namespace) -> StoredPredict
         for member, ids in zip(members, ids_of, strict=True):
             _complete(member, [ids[i] for i in missing], args)
         rows = base.about["categories"]
-        taxonomy = Taxonomy(tuple(Category(c["id"], c["name"], c["supercategory"]) for c in rows))
+        taxonomy = Taxonomy(tuple(Category(**row) for row in rows))
         for image_id in tqdm(missing, desc="fuse", unit="picture"):
             pairs = zip(members, ids_of, strict=True)
             fused = fusion([m.stored.detections(ids[image_id]) for m, ids in pairs])
@@ -254,19 +238,19 @@ def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
     given or all alike."""
     if (args.held_out is None) != (args.truth is None):
         raise UserError("--held-out and --truth go together: the pictures, and what is there")
-    given = args.weights or [1.0] * len(members)
-    if len(given) != len(members) or not all(0 < weight < math.inf for weight in given):
+    weights = tuple(args.weights or [1.0] * len(members))
+    if len(weights) != len(members) or not all(0 < weight < math.inf for weight in weights):
         raise UserError(f"--weights: give {len(members)} numbers over 0, one for each run")
-    calibrations, weights, config = (None,) * len(members), given, EnsembleConfig()
-    if args.held_out is not None:
-        space = members[0].about["label_space"]
-        index = read_index(args.truth, None, label_space=space, check_images=False)
-        truth, config = index.to_coco(), CALIBRATED
-        results = [_held_out(member, truth, args.held_out) for member in members]
-        calibrations = tuple(calibration_of(truth, found) for found in results)
-        scored = [evaluate(index, r, preset=args.preset, kinds=("segm",)) for r in results]
+    if args.held_out is None:
+        return Fusion(weights, (None,) * len(members), EnsembleConfig())
+    space = members[0].about["label_space"]
+    index = read_index(args.truth, None, label_space=space, check_images=False)
+    truth = index.to_coco()
+    results = [_held_out(member, truth, args.held_out) for member in members]
+    if not args.weights:
+        scored = [evaluate(truth, r, preset=args.preset, kinds=("segm",)) for r in results]
         weights = model_weights([one.metrics["segm"]["AP"] for one in scored])
-    return Fusion(tuple(args.weights or weights), calibrations, config)
+    return Fusion(weights, tuple(calibration_of(truth, found) for found in results))
 
 
 def _held_out(member: Member, truth: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
@@ -293,7 +277,7 @@ def _index(
             file = Path(folder) / "pictures.json"
             file.write_text(json.dumps({"images": listed}))
             return _read(file, data if data.is_dir() else data.parent, trained), "invented"
-    return _read(*split_files(data, args.images, args.split), trained), "file"
+    return _read(*find_split(data, args.split, args.images), trained), "file"
 
 
 def _read(annotations: Path, images: Path | None, trained: Model) -> InstanceIndex:

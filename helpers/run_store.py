@@ -16,25 +16,24 @@ pandas, numba) is imported where it is needed: lists and help do without.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from helpers.config import ExperimentConfig, TestConfig, from_dict
-from helpers.files import UserError, is_locked, outputs_dir, read_json, resolve
+from helpers.data.index import InstanceIndex
+from helpers.data.taxonomy import Taxonomy
+from helpers.evaluation.average_precision import Evaluation
+from helpers.files import UserError, is_locked, outputs_dir, read_json, resolve, sha256
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from helpers.data.index import InstanceIndex
-    from helpers.data.taxonomy import Taxonomy
-    from helpers.evaluation.average_precision import Evaluation
     from helpers.training.data import Split
 
 VERSIONS = ("torch", "torchvision", "timm", "numpy", "numba", "pycocotools")
@@ -79,8 +78,6 @@ class Run:
     @property
     def evaluation(self) -> Evaluation:
         """Scores on the validation split, with their preset. UserError if unfinished."""
-        from helpers.evaluation.average_precision import Evaluation
-
         return Evaluation.from_dict(read_json(self._finished("metrics.json")))
 
     @property
@@ -91,8 +88,6 @@ class Run:
     @property
     def taxonomy(self) -> Taxonomy:
         """The classes it was trained on."""
-        from helpers.data.taxonomy import Taxonomy
-
         return Taxonomy.from_dict(read_json(self.dir / "data.json")["taxonomy"])
 
     def log(self) -> pd.DataFrame:
@@ -118,18 +113,13 @@ class Run:
         Its weights are the averaged ones where the config keeps them. test: other limits of score,
         overlap and number than the run's own.
         """
-        from helpers.models.build import build_model
+        from helpers.models.build import trained_model
         from helpers.training.checkpoint import load_newest
 
         checkpoint = load_newest(self.dir / "checkpoints")
         if checkpoint is None:
             raise UserError(f"run {self.name} has no checkpoint yet: train it first")
-        config = self.config
-        architecture = replace(config.model, pretrained=False)
-        test = test or config.test
-        model = build_model(architecture, config.loss, test, self.taxonomy.num_classes)
-        model.load_state_dict(checkpoint.weights)
-        return model.eval()
+        return trained_model(self.config, self.taxonomy.num_classes, checkpoint.weights, test)
 
     def check_data(self) -> None:
         """UserError when an annotation file is not what it was when training began. One that is
@@ -179,7 +169,7 @@ def find_run(name: str) -> Run:
 def data_digest(name: str) -> str | None:
     """SHA-256 of an annotation file as a config names it; None for one that is gone."""
     path = resolve(name)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    return sha256(path) if path.exists() else None
 
 
 def hardware() -> str:

@@ -9,24 +9,24 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
-from helpers.config import ANNOTATIONS, ExperimentConfig, Preset, change, preset
-from helpers.config_fields import Section
+from helpers.config import ANNOTATIONS, ExperimentConfig, Preset, TtaConfig, change, preset
 
 PROG = "python -m helpers train"
 ABOUT = """Train a config, or go on where it stopped, evaluate it and print its scores. Fields that
 are not given are those of the preset; other data than the preset's are learnt with all their
 classes, unless --data.label_space says otherwise. With the preset own, your own data's, sizes,
-anchors, steps and the like come from the pictures and this machine, each told with its reason. A
-section that is off, such as test.tta, is on as soon as one of its options is given, and
-`--test.tta None` turns it off."""
+anchors, steps and the like come from the pictures and this machine, each told with its reason.
+Test-time augmentation, test.tta, is on as soon as one of its options is given; `--test.tta None`
+turns it off."""
 DATA = {
     "annotations": "train_annotations",
     "images": "train_images",
     "val_annotations": "val_annotations",
     "val_images": "val_images",
 }
+HELP = {"-h", "--help"}
 MINUTES = 15.0  # what a person waits for
 OTHER_DATA = tuple(f"--data.{name}" for name in ANNOTATIONS)
 
@@ -62,12 +62,11 @@ def parse(
     fits = bool(data) and start.name == "own"
     if given.minutes is not None and not fits:
         raise ValueError("--minutes are for own data with the preset own: else give --train.steps")
-    if fits and not {"-h", "--help"} & set(words):
+    if fits and not HELP & set(words):
         start = _fitted(start, given, fields, tell)
     if any(_field(word) in OTHER_DATA for word in fields):
         start = change(start, data__label_space="fine")
-    for name, kind in _optional().items():
-        start, fields = _switched(start, fields, name, kind)
+    start, fields = _augmented(start, fields)
     return tyro.cli(
         ExperimentConfig,
         args=fields,
@@ -142,38 +141,19 @@ def _head() -> argparse.ArgumentParser:
     return parser
 
 
-def _optional() -> dict[str, type[Section]]:
-    """Sections that may be None, by dotted name."""
-    return {
-        f"{name}.{field}": kind
-        for name, section in get_type_hints(ExperimentConfig).items()
-        if _is_section(section)
-        for field, hint in get_type_hints(section).items()
-        for kind in get_args(hint)
-        if _is_section(kind)
-    }
+def _augmented(config: ExperimentConfig, words: list[str]) -> tuple[ExperimentConfig, list[str]]:
+    """`config` with test-time augmentation on or off as the words ask for, and the other words.
 
-
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Section)
-
-
-def _switched(
-    config: ExperimentConfig, words: list[str], name: str, kind: type[Section]
-) -> tuple[ExperimentConfig, list[str]]:
-    """`config` with the section `name` on or off as the words ask for, and the other words.
-
-    Only a section that is on has options to offer; asking for help turns it on.
+    A section that is off has no options to offer: one of them turns it on, and so does help.
     """
-    section, _, field = name.partition(".")
     known = [_field(word) for word in words]
-    if f"--{name}" in known:
-        at = known.index(f"--{name}")
+    if "--test.tta" in known:
+        at = known.index("--test.tta")
         if words[at + 1 : at + 2] == ["None"]:
-            return change(config, **{f"{section}__{field}": None}), words[:at] + words[at + 2 :]
-    asked = {"-h", "--help"} & set(words) or any(k.startswith(f"--{name}.") for k in known)
-    if asked and getattr(getattr(config, section), field) is None:
-        config = change(config, **{f"{section}__{field}": kind()})
+            return change(config, test__tta=None), words[:at] + words[at + 2 :]
+    asked = HELP & set(words) or any(name.startswith("--test.tta.") for name in known)
+    if asked and config.test.tta is None:
+        config = change(config, test__tta=TtaConfig())
     return config, words
 
 

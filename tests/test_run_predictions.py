@@ -182,7 +182,7 @@ class TestOneRun:
         assert predict("toy", tmp_path) == 0
         assert made().folder.name == f"{tmp_path.name}-val"
         assert predict("toy", tmp_path, "--split", "test") == 2
-        assert "no split 'test': choose --split val" in capsys.readouterr().err
+        assert "no split 'test': choose one of val" in capsys.readouterr().err
 
     @pytest.mark.parametrize("broken", [None, b"", b"half"])
     def test_broken_pictures_are_found_before_the_first_prediction(

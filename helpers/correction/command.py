@@ -68,8 +68,6 @@ def _summary(told: dict[str, Any]) -> str:
         text += "\n  crowds and annotations without a usable mask, left as they are: "
         text += f"{passed['total']}, ids {first}"
     if overlaps["total"]:
-        image, large, small, pixels = overlaps["largest"][0]
         text += f"\n  overlaps on purpose, kept: {overlaps['total']} pairs, {overlaps['pixels']:,} "
-        text += f"pixels, {pixels:,} of them of annotations {large} and {small} in image {image}; "
-        text += "with --overlaps resolve the larger masks lose them"
+        text += "pixels; with --overlaps resolve the larger masks lose them"
     return text

@@ -60,13 +60,11 @@ class Correction:
     """A corrected label map and what was done.
 
     labels: (H, W) of the input's dtype; causes: (H, W) uint8, 0 where nothing changed, else n + 1
-    for `CAUSES[n]`; passes: how often the stages ran, the last time without effect if `settled`.
+    for `CAUSES[n]`.
     """
 
     labels: np.ndarray
     causes: np.ndarray
-    passes: int
-    settled: bool
 
     @property
     def changed(self) -> dict[str, int]:
@@ -104,9 +102,8 @@ def correct_labels(
         )
     stages = _Stages(config, scale, len(values), ground, view)
     work, causes = ranked, np.full(labels.shape, ISLAND, np.uint8)
-    passes, settled = 0, False
-    while not settled and passes < config.max_passes:
-        before, passes = work, passes + 1
+    for _ in range(config.max_passes):
+        before = work
         work = stages.sieve(work)
         if config.smooth_border:
             sieved, work = work, stages.smooth_border(work)
@@ -114,11 +111,12 @@ def correct_labels(
         if view is not None:
             smoothed, work = work, view.match_surroundings(work)
             causes[work != smoothed] = PICTURE
-        settled = np.array_equal(work, before)
+        if np.array_equal(work, before):
+            break
     causes[(causes == ISLAND) & (ranked == ground)] = HOLE
     causes[(causes == ISLAND) & (work == ground)] = SPECK
     causes[work == ranked] = 0
-    return Correction(values[work], causes, passes, settled)
+    return Correction(values[work], causes)
 
 
 def _by_rank(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -32,7 +32,7 @@ from helpers.data.pictures import read_picture
 from helpers.files import UserError, make_folder, read_json, replace_file, sha256, write_json
 
 METHOD = 3  # raised whenever the same masks and config are corrected to others than before
-SHOWN = 10  # ids and overlaps listed in a report
+SHOWN = 10  # ids listed in a report
 WORK, REPORT = ".work", "report.json"
 
 
@@ -183,7 +183,7 @@ def _join(document: Mapping[str, Any], tasks: Sequence[_Task], target: Path) -> 
         new |= dict(masks)
         dropped |= {n for _, n in report["duplicates"]} | set(report["vanished"])
         changed.update(report["changed"])
-        overlaps += [[task.image_id, *overlap] for overlap in report["kept_overlaps"]]
+        overlaps += [pixels for *_, pixels in report["kept_overlaps"]]
         if any(report[key] for key in ("instances", "duplicates", "vanished", "kept_overlaps")):
             images[str(task.image_id)] = report
     annotations = document["annotations"]
@@ -191,7 +191,7 @@ def _join(document: Mapping[str, Any], tasks: Sequence[_Task], target: Path) -> 
     content = {**document, "annotations": kept}
     text = json.dumps(content, ensure_ascii=False, default=np.ndarray.tolist)
     make_folder(target.parent)
-    replace_file(target, lambda file: file.write(text.encode()) and None)
+    replace_file(target, lambda file: file.write(text.encode()))
     used = {number for task in tasks for number, *_ in task.masks}
     unused = [a["id"] for a in annotations if a["id"] not in used]
     return {
@@ -201,11 +201,7 @@ def _join(document: Mapping[str, Any], tasks: Sequence[_Task], target: Path) -> 
         "dropped": len(annotations) - len(kept),
         "flagged": sum(len(report["review"]) for report in images.values()),
         "changed": dict(sorted(changed.items())),
-        "overlaps": {
-            "total": len(overlaps),
-            "pixels": sum(pixels for *_, pixels in overlaps),
-            "largest": sorted(overlaps, key=lambda overlap: -overlap[-1])[:SHOWN],
-        },
+        "overlaps": {"total": len(overlaps), "pixels": sum(overlaps)},
         "changed_images": images,
     }
 

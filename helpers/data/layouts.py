@@ -76,6 +76,21 @@ def find_dataset(path: Path | str, images: Path | str | None = None) -> dict[str
     return {split: (file, picture_folder(file)) for split, file in found.items()}
 
 
+def find_split(path: Path, split: str, images: Path | None = None) -> tuple[Path, Path | None]:
+    """The annotation file and image folder of one split of a folder, or of a folder without splits;
+    an annotation file stays what it is. images: in place of that folder.
+
+    Raises DataError with the splits there are when this one is not among them.
+    """
+    if not path.is_dir():
+        return path, images
+    found = find_dataset(path)
+    pair = found.get("all", found.get(split))
+    if pair is None:
+        raise DataError(f"{path} has no split {split!r}: choose one of {', '.join(sorted(found))}.")
+    return pair[0], images or pair[1]
+
+
 def picture_folder(annotations: Path) -> Path:
     """Where the pictures of an annotation file lie, going by the known layouts; else its own
     folder."""

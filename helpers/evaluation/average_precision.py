@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.data.index import InstanceIndex
 from helpers.data.rle import normalise
 from helpers.evaluation.results import Results, check_results
 from helpers.files import UserError
@@ -25,10 +26,7 @@ from helpers.files import UserError
 if TYPE_CHECKING:
     from faster_coco_eval import COCOeval_faster
 
-    from helpers.data.index import InstanceIndex
-
-    Truth = InstanceIndex | Mapping[str, Any]  # the latter is plain COCO, as `to_coco` makes it
-
+Truth = InstanceIndex | Mapping[str, Any]  # the latter is plain COCO, as `to_coco` makes it
 Kind = Literal["segm", "boundary", "bbox"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _AP75 = 5  # the sixth of the thresholds 0.50, 0.55, ... 0.95

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.evaluation.average_precision import Kind, Preset, plain_truth, run_library
+from helpers.evaluation.average_precision import Kind, Preset, Truth, plain_truth, run_library
 from helpers.evaluation.results import Results, check_results
 from helpers.files import UserError
-
-if TYPE_CHECKING:
-    from helpers.evaluation.average_precision import Truth
 
 _ENDS = (2.5, 97.5)  # per cent of the samples below the ends of the interval
 _RECALLS = np.linspace(0.0, 1.0, 101)
@@ -58,16 +55,10 @@ class Difference(Interval):
 
 
 def interval(
-    truth: Truth,
-    results: Results,
-    *,
-    preset: str,
-    kind: Kind = "segm",
-    samples: int = 1000,
-    seed: int = 0,
+    truth: Truth, results: Results, *, preset: str, kind: Kind = "segm", samples: int = 1000
 ) -> Interval:
     """AP of one list of results with its 95 % interval. Errors as for `paired_difference`."""
-    drawn = drawn_scores(truth, results, preset=preset, kind=kind, samples=samples, seed=seed)
+    drawn = drawn_scores(truth, results, preset=preset, kind=kind, samples=samples)
     return Interval(drawn.mean, *_ends(drawn.samples))
 
 
@@ -100,18 +91,17 @@ def mean_difference(
     preset: str,
     kind: Kind = "segm",
     samples: int = 1000,
-    seed: int = 0,
 ) -> Interval:
     """Mean over `pairs` (truth, results a, results b) of AP of b less that of a.
 
     Pairs are repetitions of one comparison: other seeds of the training. Errors as for
     `paired_difference`, and UserError without a pair.
     """
-    how = {"preset": preset, "kind": kind, "samples": samples, "seed": seed}
+    how = {"preset": preset, "kind": kind, "samples": samples}
     drawn = [
         (drawn_scores(truth, a, **how), drawn_scores(truth, b, **how)) for truth, a, b in pairs
     ]
-    return mean_of_drawn(drawn, seed=seed)
+    return mean_of_drawn(drawn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,21 +114,15 @@ class Drawn:
 
 
 def drawn_scores(
-    truth: Truth,
-    results: Results,
-    *,
-    preset: str,
-    kind: Kind = "segm",
-    samples: int = 1000,
-    seed: int = 0,
+    truth: Truth, results: Results, *, preset: str, kind: Kind = "segm", samples: int = 1000
 ) -> Drawn:
     """AP of one list of results on every draw, to be compared with that of others."""
     matched = _matched(plain_truth(truth), results, preset, kind)
-    return Drawn(_overall(matched), _scores(matched, _draws(matched, samples, seed)))
+    return Drawn(_overall(matched), _scores(matched, _draws(matched, samples)))
 
 
-def mean_of_drawn(pairs: Sequence[tuple[Drawn, Drawn]], *, seed: int = 0) -> Interval:
-    """`mean_difference` of pairs (a, b) that are drawn already, all with the same seed.
+def mean_of_drawn(pairs: Sequence[tuple[Drawn, Drawn]]) -> Interval:
+    """`mean_difference` of pairs (a, b) that are drawn already.
 
     The interval is of both levels of luck. Each sample draws the images with replacement, the same
     ones for all pairs (on equal truths), and as many pairs as there are, with replacement. Means
@@ -151,7 +135,7 @@ def mean_of_drawn(pairs: Sequence[tuple[Drawn, Drawn]], *, seed: int = 0) -> Int
     by_pair, count = np.array([b.samples - a.samples for a, b in pairs]), len(pairs)
     middle = by_pair.mean(axis=0)
     if count > 1:
-        chosen = np.random.default_rng([seed, count]).integers(count, size=by_pair.shape)
+        chosen = np.random.default_rng([0, count]).integers(count, size=by_pair.shape)
         apart = np.take_along_axis(by_pair, chosen, axis=0).mean(axis=0) - middle
         middle = middle + apart * (count / (count - 1)) ** 0.5
     return Interval(float(np.mean([b.mean - a.mean for a, b in pairs])), *_ends(middle))
@@ -249,7 +233,7 @@ def _overall(matched: Sequence[_ClassMatches]) -> float:
     return float(_scores(matched, ones)[0])
 
 
-def _draws(matched: Sequence[_ClassMatches], samples: int, seed: int) -> NDArray[np.int64]:
+def _draws(matched: Sequence[_ClassMatches], samples: int, seed: int = 0) -> NDArray[np.int64]:
     """(S, I) how often each image is drawn, with replacement, as many as there are."""
     if samples < 1:
         raise UserError(f"{samples} samples make no interval: draw one or more, say 1000")

@@ -9,14 +9,14 @@ annotation file: pictures are matched by file name wherever both sides know it.
 from __future__ import annotations
 
 import json
-import unicodedata
 import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
-from urllib.parse import unquote
 
+from helpers.data.locate import clean_name
+from helpers.data.pictures import EXTENSIONS
 from helpers.evaluation.results import FIELDS, Results, check_results, result_list
 from helpers.files import UserError, read_json, replace_file
 
@@ -61,10 +61,7 @@ def about_results(file: Path) -> dict[str, Any]:
     about = file.with_name("about.json")
     if file.name != "predictions.json" or not about.exists():
         return {}
-    content = read_json(about)
-    if not (isinstance(content, dict) and {"images", "categories"} <= content.keys()):
-        raise UserError(f"{about} is damaged: move its folder away, and predict anew")
-    return content
+    return read_json(about)
 
 
 def write_submission(results: Results, truth: Mapping[str, Any], path: Path) -> Path:
@@ -146,7 +143,7 @@ def match_pictures(predicted: Images, images: Images, *, invented: bool) -> dict
     first pictures that are not there, or there with another id or size.
     """
     by_id, ids_of = {image["id"]: image for image in images}, defaultdict(list)
-    theirs, ours = comparable_names(predicted, images)
+    theirs, ours = _comparable_names(predicted, images)
     for name, image in zip(ours, images, strict=True):
         ids_of[name].append(image["id"])
     matched, wrong = {}, []
@@ -167,24 +164,17 @@ def match_pictures(predicted: Images, images: Images, *, invented: bool) -> dict
     return matched
 
 
-def comparable_names(*sides: Images) -> list[list[str]]:
+def _comparable_names(*sides: Images) -> list[list[str]]:
     """Comparable file names of each side: whole paths where both sides have folders or where these
     are what tells two pictures apart, else without folders and endings (3D-FUTURE has none)."""
-    whole = [[_plain_name(image["file_name"]) for image in images] for images in sides]
+    whole = [[clean_name(image["file_name"]) for image in images] for images in sides]
     short = [[_stem(name) for name in names] for names in whole]
     distinct = all(len(set(a)) == len(set(b)) for a, b in zip(short, whole, strict=True))
     bare = any(not any("/" in name for name in names) for names in whole)
     return short if distinct and bare else whole
 
 
-def _plain_name(file_name: str) -> str:
-    """One way to write it: "rooms\\my%20room.jpg" is "rooms/my room.jpg"."""
-    return unicodedata.normalize("NFC", unquote(file_name)).replace("\\", "/")
-
-
 def _stem(name: str) -> str:
-    from helpers.data.pictures import EXTENSIONS
-
     path = PurePosixPath(name)
     return path.stem if path.suffix.lower() in EXTENSIONS else path.name
 

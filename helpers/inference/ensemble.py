@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import batched_nms, box_iou
 
+from helpers.inference.calibration import Isotonic
 from helpers.models.matrix_nms import mask_overlaps, matrix_nms
 from helpers.structures import Detections
 
@@ -89,20 +90,36 @@ def ranked(detections: Detections) -> Detections:
     return detections[detections.scores.argsort(descending=True, stable=True)]
 
 
-def calibrated(detections: Detections, scores: Tensor) -> Detections:
-    """The same detections with other scores, best first again."""
-    return ranked(replace(detections, scores=scores))
+@dataclass(frozen=True)
+class Fusion:
+    """`fuse` with what is known of m models: how much each is trusted, and what its scores mean,
+    None where they stay as they are."""
+
+    weights: tuple[float, ...]
+    calibrations: tuple[Isotonic | None, ...]
+    config: EnsembleConfig = CALIBRATED
+
+    def __call__(self, found: Sequence[Detections]) -> Detections:
+        """One set of detections, best first, from those of the m models of the same picture."""
+        return fuse(self.calibrated(found), weights=self.weights, config=self.config)
+
+    def calibrated(self, found: Sequence[Detections]) -> list[Detections]:
+        """The models' detections with calibrated scores, best first."""
+        pairs = zip(found, self.calibrations, strict=True)
+        return [
+            one if c is None else ranked(replace(one, scores=c(one.scores))) for one, c in pairs
+        ]
 
 
-def model_weights(precision: Sequence[float], *, least: float = 0.6) -> tuple[float, ...]:
-    """Weights linear in held-out mAP: `least` for the worst model, 1 for the best.
+def model_weights(precision: Sequence[float]) -> tuple[float, ...]:
+    """Weights linear in held-out mAP: 0.6 for the worst model, 1 for the best.
 
     That is how the challenge's first place weighted its models; equal models all get 1.
     """
     low, high = min(precision), max(precision)
     if high == low:
         return (1.0,) * len(precision)
-    return tuple(least + (1 - least) * (p - low) / (high - low) for p in precision)
+    return tuple(0.6 + 0.4 * (p - low) / (high - low) for p in precision)
 
 
 def sample(mask: Tensor, box: Sequence[float], x: Tensor, y: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ safetensors can open it: the tensors have the names of `build_model(...).state_d
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from torch import nn
 from helpers.config import ExperimentConfig, TestConfig, from_dict
 from helpers.data.taxonomy import Taxonomy
 from helpers.files import UserError, replace_file
-from helpers.models.build import build_model
+from helpers.models.build import trained_model
 from helpers.models.pretrained import RELEASED, RESTORE, header_of, opened
 
 
@@ -44,17 +44,12 @@ class Released:
 
     def model(self, test: TestConfig | None = None) -> nn.Module:
         """The detector in evaluation mode, float32, on the CPU; test: other limits than its own."""
-        config, taxonomy = self.config, self.taxonomy
-        architecture = replace(config.model, pretrained=False)
-        model = build_model(architecture, config.loss, test or config.test, taxonomy.num_classes)
         with opened(self.file) as content:
             weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118
-        own = model.state_dict()
-        wrong = [key for key in own if key not in weights or weights[key].shape != own[key].shape]
-        if wrong or len(weights) != len(own):
-            raise UserError(f"{self.file} does not fit its own config, see {wrong[:3]}: {RESTORE}")
-        model.load_state_dict({key: tensor.to(own[key].dtype) for key, tensor in weights.items()})
-        return model.eval()
+        try:
+            return trained_model(self.config, self.taxonomy.num_classes, weights, test)
+        except RuntimeError as error:
+            raise UserError(f"{self.file} does not fit its own config: {RESTORE}") from error
 
     @cached_property
     def _header(self) -> dict[str, str]:
@@ -80,4 +75,4 @@ def store(file: Path, *, model: nn.Module, config: ExperimentConfig, taxonomy: T
         "taxonomy": json.dumps(taxonomy.to_dict()),
         "format": "pt",
     }
-    replace_file(file, lambda out: out.write(save(halves, header)) and None)
+    replace_file(file, lambda out: out.write(save(halves, header)))

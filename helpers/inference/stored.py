@@ -107,7 +107,8 @@ class StoredPredictions:
         if soft is not None:
             content["soft"] = _packed(soft)
         make_folder(self.folder / "pictures")
-        _write(self._picture(image_id), json.dumps(content, separators=(",", ":")))
+        packed = json.dumps(content, separators=(",", ":"))
+        replace_file(self._picture(image_id), lambda file: file.write(packed.encode()))
 
     def results(self, image_id: int) -> list[dict[str, Any]]:
         """COCO results of one picture that is done. UserError when its file is damaged."""
@@ -127,7 +128,7 @@ class StoredPredictions:
             return None
         ids = [image["id"] for image in self.about["images"]]
         results = [result for image_id in ids for result in self.results(image_id)]
-        _write(self.results_file, json.dumps(results))
+        replace_file(self.results_file, lambda file: file.write(json.dumps(results).encode()))
         return self.results_file
 
     def _content(self, image_id: int) -> dict[str, Any]:
@@ -183,10 +184,6 @@ def _unpacked(soft: Mapping[str, Any]) -> Detections:
         tuple(soft["size"]),
         masks,
     )
-
-
-def _write(path: Path, text: str) -> None:
-    replace_file(path, lambda file: file.write(text.encode()) and None)
 
 
 def _read(path: Path, keys: set[str], remedy: str) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def listing(preset: Preset) -> str:
     from helpers.ladder.data import commands
     from helpers.ladder.results import results
     from helpers.ladder.rungs import rungs
+    from helpers.ladder.scales import scale
 
     rows = results(preset).groupby("rung")
     measured, counts = rows["mask AP"].mean(), rows["seed"].nunique()
@@ -112,7 +113,8 @@ def listing(preset: Preset) -> str:
         seeds = counts.get(row.key, 0)
         paper = "-" if row.paper is None else f"{row.paper:.2f}"
         lines.append(f"{row.key:<16} {paper:>6} {ours:>6} {seeds:>5}  {row.table}: {row.label}")
-    data = rungs(preset)[0].config.data.name
+    data, one_in = rungs(preset)[0].config.data.name, scale(preset).masks.one_in
+    data += f" in one picture of {one_in}, exact masks in the others" if one_in > 1 else ""
     lines.append(f"mask AP in per cent: the paper's on 3D-FUTURE, ours on {data}; data made by")
     return "\n".join([*lines, *commands(preset)])
 

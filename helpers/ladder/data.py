@@ -10,8 +10,8 @@ from PIL import Image
 
 from helpers.config import Preset
 from helpers.correction.files import correct_dataset
-from helpers.files import UserError, resolve
-from helpers.ladder.scales import scale
+from helpers.files import UserError, make_folder, read_json, resolve, write_json
+from helpers.ladder.scales import Masks, scale
 from helpers.scenes.config import SceneConfig, scene_preset
 from helpers.scenes.make import make_scenes
 from helpers.scenes.render import compose_view, render_image
@@ -57,16 +57,40 @@ def prepare(preset: Preset, *, jobs: int | None = None) -> None:
             )
         return
     make_scenes(config, folder=resolve(masks.folder), jobs=jobs)
+    noisy, corrected = _made(masks)
     correct_dataset(
-        resolve(masks.noisy),
-        resolve(masks.corrected).parent,
+        resolve(noisy),
+        resolve(corrected).parent,
         images=resolve(masks.train_images),
         pictures=True,
         jobs=jobs,
     )
+    if masks.one_in > 1:
+        mix(masks.true, noisy, masks.noisy, one_in=masks.one_in)
+        mix(masks.true, corrected, masks.corrected, one_in=masks.one_in)
+        mix(masks.val, f"{masks.folder}/coco/val.json", masks.val_noisy, one_in=masks.one_in)
     others = replace(config, name=f"{config.name}-held-out", seed=HELD_OUT_SEED, noise="none")
     others = replace(others, train=0, val=min(config.val, HELD_OUT))
     make_scenes(others, folder=resolve(f"{masks.folder}-held-out"), jobs=jobs)
+
+
+def mix(exact: str, other: str, target: str, *, one_in: int) -> None:
+    """COCO file with the annotations of `other` for the first picture of every `one_in`, those of
+    `exact` for the rest; made once."""
+    if resolve(target).exists():
+        return
+    coco, noisy = read_json(resolve(exact)), read_json(resolve(other))
+    chosen = {image["id"] for image in coco["images"][::one_in]}
+    rows = [a for a in coco["annotations"] if a["image_id"] not in chosen]
+    rows += [a for a in noisy["annotations"] if a["image_id"] in chosen]
+    make_folder(resolve(target).parent)
+    write_json(resolve(target), coco | {"annotations": sorted(rows, key=lambda a: a["image_id"])})
+
+
+def _made(masks: Masks) -> tuple[str, str]:
+    """Noisy and corrected masks of all training pictures."""
+    folder = masks.folder
+    return f"{folder}/coco/train.json", f"{folder}-corrected/coco/train.json"
 
 
 def commands(preset: Preset) -> list[str]:
@@ -82,7 +106,8 @@ def commands(preset: Preset) -> list[str]:
     changed = [(n, getattr(config, n)) for n in ("name", "size", "train", "val", "test", "noise")]
     options = [f" --{n} {value}" for n, value in changed if value != getattr(usual, n)]
     make = f"python -m helpers scenes make --preset {usual.name}{''.join(options)}"
-    correct = f"correct-masks {masks.noisy} {Path(masks.corrected).parent}"
+    noisy, corrected = _made(masks)
+    correct = f"correct-masks {noisy} {Path(corrected).parent}"
     return [make, f"python -m helpers {correct} --images {masks.train_images} --pictures"]
 
 

@@ -15,14 +15,7 @@ from typing import Any
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
 from helpers.inference.calibration import Isotonic, calibration_of
-from helpers.inference.ensemble import (
-    CALIBRATED,
-    calibrated,
-    fuse,
-    model_weights,
-    union_nms,
-    weighted_soft_nms,
-)
+from helpers.inference.ensemble import Fusion, model_weights, union_nms, weighted_soft_nms
 from helpers.inference.predict import to_results
 from helpers.ladder.reference import Entry, Reference, Soft, unpack_soft
 from helpers.structures import Detections
@@ -74,10 +67,7 @@ class Members:
     @staticmethod
     def of(soft: Sequence[Soft], learnt: Learnt, truth: Mapping[str, Any], preset: str) -> Members:
         """Members A, B, ... in that order."""
-        curves = [
-            one and Isotonic(tuple(one["scores"]), tuple(one["values"]))
-            for one in learnt["calibrations"]
-        ]
+        curves = [one and Isotonic(**one) for one in learnt["calibrations"]]
         both = zip(curves, learnt["weights"], strict=True)
         named = dict(zip(LETTERS, soft, strict=True))
         return Members(named, dict(zip(LETTERS, both, strict=True)), truth, preset)
@@ -91,7 +81,7 @@ class Members:
     @property
     def taxonomy(self) -> Taxonomy:
         rows = self.truth["categories"]
-        return Taxonomy(tuple(Category(c["id"], c["name"], c["supercategory"]) for c in rows))
+        return Taxonomy(tuple(Category(**row) for row in rows))
 
     def subsets(self) -> list[str]:
         """Every subset with at least one member: "A", "B", ..., "ABCD"."""
@@ -100,18 +90,14 @@ class Members:
 
     def found(self, letters: str, image_id: int) -> list[Detections]:
         """Detections of each of these members in a picture, calibrated."""
-        found = [(self.soft[letter][image_id], self.learnt[letter][0]) for letter in letters]
-        return [
-            one if curve is None else calibrated(one, curve(one.scores)) for one, curve in found
-        ]
+        return self._fusion(letters).calibrated(self._soft(letters, image_id))
 
     def together(self, letters: str, image_id: int, method: Together | None = None) -> Detections:
         """One set of detections from those members, fused or by another method."""
-        weights = [self.learnt[letter][1] for letter in letters]
-        found = self.found(letters, image_id)
+        fusion = self._fusion(letters)
         if method is None:
-            return fuse(found, weights=weights, config=CALIBRATED)
-        return method(found, weights)
+            return fusion(self._soft(letters, image_id))
+        return method(self.found(letters, image_id), fusion.weights)
 
     def results(self, letters: str, method: Together | None = None) -> list[dict[str, Any]]:
         """COCO results of those members together on all pictures."""
@@ -125,6 +111,13 @@ class Members:
         metrics = evaluate(self.truth, results, preset=self.preset, kinds=kinds).metrics
         masks = {f"mask {name}": metrics["segm"][name] for name in ("AP", "AP50", "AP75")}
         return masks | {"boundary AP": metrics["boundary"]["AP"]}
+
+    def _fusion(self, letters: str) -> Fusion:
+        curves, weights = zip(*(self.learnt[letter] for letter in letters), strict=True)
+        return Fusion(weights, curves)
+
+    def _soft(self, letters: str, image_id: int) -> list[Detections]:
+        return [self.soft[letter][image_id] for letter in letters]
 
 
 def all_scores(members: Members) -> dict[str, dict[str, dict[str, float]]]:

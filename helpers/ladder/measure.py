@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Any
 
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import Preset, evaluate
-from helpers.files import UserError, outputs_dir, read_json
+from helpers.files import UserError, outputs_dir, read_json, sha256
 from helpers.inference.stored import StoredPredictions, predict_missing
 from helpers.ladder.data import held_out
 from helpers.ladder.ensemble import LETTERS, Members, all_scores, learnt_of, trust_of
@@ -136,7 +135,7 @@ def newest_weights(run: Run) -> str:
     newest = max((run.dir / "checkpoints").glob("step_*.pt"), default=None)
     if newest is None:
         raise UserError(f"run {run.name} has no checkpoint any more: move it away to train anew")
-    return hashlib.sha256(newest.read_bytes()).hexdigest()
+    return sha256(newest)
 
 
 def _reference_of(rung: Rung, run: Run, folder: Path) -> Reference:

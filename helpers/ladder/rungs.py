@@ -147,6 +147,7 @@ def _changes(sizes: Scale) -> dict[str, Changes]:
     """What makes each row of the preset's base, by key; rows that it does not have are missing."""
     rows: dict[str, Changes] = {}
     plain = _masks(sizes, sizes.masks.noisy) | _sides(sizes.single, sizes.single)
+    plain |= {"model__mask_head": "conv"}
     pointrend = {"model__mask_head": "pointrend", "model__mask_train_boxes": "predicted"}
     pointrend |= sizes.pointrend
     backbones = {

@@ -5,14 +5,14 @@ R boxes of one image, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
-from helpers.config import LossConfig, ModelConfig, TestConfig
+from helpers.config import ExperimentConfig, LossConfig, ModelConfig, TestConfig
 from helpers.files import UserError
 from helpers.models.cascade import FIRST_IOU, BoxBranch, ScoredBoxes
 from helpers.models.fpn import PyramidModel
@@ -166,3 +166,20 @@ def build_model(
     if config.architecture == "solov2":
         return SOLOv2(config, test, num_classes)
     return Detector(config, loss, test, num_classes)
+
+
+def trained_model(
+    config: ExperimentConfig,
+    num_classes: int,
+    weights: Mapping[str, Tensor],
+    test: TestConfig | None = None,
+) -> Detector | SOLOv2:
+    """The model of a config with the weights it has learnt: evaluation mode, float32, on the CPU.
+
+    test: other limits of score, overlap and number than the config's. Raises RuntimeError when the
+    weights are of another model.
+    """
+    architecture = replace(config.model, pretrained=False)
+    model = build_model(architecture, config.loss, test or config.test, num_classes)
+    model.load_state_dict(weights)
+    return model.eval()

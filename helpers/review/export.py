@@ -137,7 +137,7 @@ def export_csv(items: Sequence[Item], store: DecisionStore, path: Path | str) ->
 
 def _write(path: Path, text: str) -> Path:
     make_folder(path.parent)
-    replace_file(path, lambda file: file.write(text.encode()) and None)
+    replace_file(path, lambda file: file.write(text.encode()))
     return path
 
 

@@ -66,7 +66,7 @@ class ReviewQueue:
         self.visible: list[Item] = []  # those that pass the filters, in order
         self.position = 0  # of the cursor among them
         self._values: dict[str, dict[str, float]] = {}  # by order and key
-        self._done: list[tuple[Decision, Decision | None]] = []  # written, and what it replaced
+        self._done: list[tuple[Decision, Decision]] = []  # written, and what it replaced
         self.sort(order)
 
     # What is shown.
@@ -86,7 +86,8 @@ class ReviewQueue:
 
     def progress(self) -> Progress:
         """Of the visible items."""
-        verdicts = Counter(filter(None, (self.store.verdict(item.key) for item in self.visible)))
+        found = (self.store.get(item.key).verdict for item in self.visible)
+        verdicts = Counter(verdict for verdict in found if verdict)
         return Progress(len(self.visible), dict(sorted(verdicts.items())))
 
     @property
@@ -112,11 +113,11 @@ class ReviewQueue:
         values = self._values[self.order]
         self.visible = sorted(filter(self._passes, self.items), key=lambda item: -values[item.key])
         self.position = 0
-        if self.current and self.store.verdict(self.current.key):
+        if self.current and self.store.get(self.current.key).verdict:
             self.next_undecided()
 
     def _passes(self, item: Item) -> bool:
-        wanted, verdict = self.filters, self.store.verdict(item.key)
+        wanted, verdict = self.filters, self.store.get(item.key).verdict
         return (
             wanted.category_id in (None, item.category_id)
             and wanted.split in (None, item.split)
@@ -153,7 +154,7 @@ class ReviewQueue:
     def _undecided_after(self, cursor: int) -> int | None:
         count = len(self.visible)
         others = ((cursor + step) % count for step in range(1, count))
-        return next((n for n in others if not self.store.verdict(self.visible[n].key)), None)
+        return next((n for n in others if not self.store.get(self.visible[n].key).verdict), None)
 
     # Deciding.
 
@@ -165,15 +166,15 @@ class ReviewQueue:
         """
         item = self.current
         if item is not None:
-            self._write(item, verdict, self.store.note(item.key))
+            self._write(item, verdict, self.store.get(item.key).note)
             self.next_undecided()
         return item
 
     def annotate(self, note: str) -> Item | None:
         """Write a note on the current item; its verdict and the cursor stay."""
         item = self.current
-        if item is not None and note != self.store.note(item.key):
-            self._write(item, self.store.verdict(item.key), note)
+        if item is not None and note != self.store.get(item.key).note:
+            self._write(item, self.store.get(item.key).verdict, note)
         return item
 
     def undo(self) -> Item | None:
@@ -189,11 +190,10 @@ class ReviewQueue:
         item = next(item for item in self.items if item.key == written.key)
         if item in self.visible:
             self.position = self.visible.index(item)
-        if self.store.decisions.get(written.key) != written:
+        if self.store.get(written.key) != written:
             self._done.pop()
             raise UserError("this item was decided elsewhere since: undo leaves that decision")
-        old = (replaced.verdict, replaced.note) if replaced else (None, "")
-        restored = self.store.put(written.key, *old)
+        restored = self.store.put(written.key, replaced.verdict, replaced.note)
         self._done.pop()
         # What was restored bears a new time; an earlier entry of it must still be known as ours.
         self._done = [(restored if w == replaced else w, r) for w, r in self._done]
@@ -201,7 +201,7 @@ class ReviewQueue:
 
     def _write(self, item: Item, verdict: Verdict | None, note: str) -> None:
         self.store.refresh()
-        replaced = self.store.decisions.get(item.key)
+        replaced = self.store.get(item.key)
         self._done.append((self.store.put(item.key, verdict, note), replaced))
 
     def frame(self) -> pd.DataFrame:
@@ -213,7 +213,7 @@ def decisions_frame(items: Sequence[Item], store: DecisionStore) -> pd.DataFrame
     """The items and what was decided, as a table; `verdict` is empty where nothing was."""
     rows = []
     for item in items:
-        decision = store.decisions.get(item.key)
+        decision = store.get(item.key)
         row = {
             "split": item.split,
             "image_id": item.image_id,
@@ -226,9 +226,9 @@ def decisions_frame(items: Sequence[Item], store: DecisionStore) -> pd.DataFrame
             "added": item.added,
             "removed": item.removed,
             "score": item.score,
-            "verdict": store.verdict(item.key) or "",
-            "note": store.note(item.key),
-            "time": decision.time if decision else "",
+            "verdict": decision.verdict or "",
+            "note": decision.note,
+            "time": decision.time,
             "remark": item.remark,
         }
         rows.append(row)

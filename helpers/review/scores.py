@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -85,14 +84,12 @@ def _each(score: Callable[[Item], float]) -> Order:
 
 
 # Highest first; equal ones stay in the order of the pictures.
-ORDERS: Mapping[str, Order] = MappingProxyType(
-    {
-        "disagreement": _each(lambda item: 1 - item.iou),
-        "changed pixels": _each(lambda item: item.added + item.removed),
-        "defect score": _each(lambda item: defect_score(item.shown)),
-        "AP loss": ap_losses,
-        "size": _each(lambda item: item.shown.area),
-        "low score": _each(lambda item: 1.0 if item.score is None else 1 - item.score),
-        "picture": _each(lambda item: 0.0),
-    }
-)
+ORDERS: dict[str, Order] = {
+    "disagreement": _each(lambda item: 1 - item.iou),
+    "changed pixels": _each(lambda item: item.added + item.removed),
+    "defect score": _each(lambda item: defect_score(item.shown)),
+    "AP loss": ap_losses,
+    "size": _each(lambda item: item.shown.area),
+    "low score": _each(lambda item: 1.0 if item.score is None else 1 - item.score),
+    "picture": _each(lambda item: 0.0),
+}

@@ -93,10 +93,6 @@ class Item:
         return self.shown.category_id
 
     @property
-    def place(self) -> str:
-        return ItemKey.parse(self.key).place
-
-    @property
     def added(self) -> int:
         return self.after.area - self.kept if self.after else 0
 

@@ -90,15 +90,9 @@ class DecisionStore:
         if self.damaged and not self.decisions:
             raise UserError(f"{self.path} is not a file of decisions: give another path")
 
-    def verdict(self, key: str) -> Verdict | None:
-        """The verdict on an item; None where there is none, or none any more."""
-        found = self.decisions.get(key)
-        return found.verdict if found else None
-
-    def note(self, key: str) -> str:
-        """The note on an item, empty where there is none."""
-        found = self.decisions.get(key)
-        return found.note if found else ""
+    def get(self, key: str) -> Decision:
+        """What counts for an item; without verdict, note and time where nothing was decided."""
+        return self.decisions.get(key) or Decision(key, None, "", "")
 
     def put(self, key: str, verdict: Verdict | None, note: str = "") -> Decision:
         """Write a decision; it is on the disk when this returns. Raises OSError when it cannot be.

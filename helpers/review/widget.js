@@ -164,7 +164,7 @@ const shelves = () => ({ pictures: new Shelf(4), contexts: new Shelf(8), items: 
 function prepare(shelf, scene, bytes) {
   return shelf.items.get(scene.key, async () => {
     const bitmap = await shelf.pictures.get(scene.picture, () =>
-      bytes.byteLength ? createImageBitmap(new Blob([bytes], { type: scene.mime })).catch(() => null) : null);
+      bytes.byteLength ? createImageBitmap(new Blob([bytes], { type: "image/jpeg" })).catch(() => null) : null);
     const sides = {}, masks = {};
     for (const name of ["before", "after"]) {
       const side = scene[name];

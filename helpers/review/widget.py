@@ -13,6 +13,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +24,19 @@ from PIL import Image
 
 from helpers.data import rle as rles
 from helpers.data.errors import DataError
-from helpers.data.index import InstanceIndex
-from helpers.data.pictures import open_picture, read_header, read_picture
+from helpers.data.pictures import read_picture
 from helpers.drawing import Overlay, Panel, grid
 from helpers.drawing_style import GREY, class_colour, short_name
 from helpers.files import UserError
 from helpers.review.queue import Filters, ReviewQueue
 from helpers.review.scores import ORDERS
 from helpers.review.sources import KINDS, Comparison, Item, Mask, Source
-from helpers.review.store import VERDICTS, DecisionStore
+from helpers.review.store import VERDICTS, DecisionStore, ItemKey
 from helpers.series.panels import square_window
 from helpers.training.progress import someone_watches
 
 HERE = Path(__file__).parent
 ON_SHEET, COLUMNS = 9, 3  # items of a contact sheet
-BROWSER_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png"}
-LARGEST_FILE = 6_000_000  # bytes sent as they are
 
 
 class ReviewWidget(anywidget.AnyWidget):
@@ -116,8 +114,6 @@ class ReviewWidget(anywidget.AnyWidget):
                 queue.sort(order)
             case {"do": "filter", "filters": dict(filters)}:
                 queue.filter(Filters(**filters))
-            case {"do": "refresh"}:
-                queue.store.refresh()
             case _:
                 raise UserError(f"the view asked for something unknown: {dict(command)}")
         return None
@@ -140,9 +136,9 @@ class ReviewWidget(anywidget.AnyWidget):
         if self.ahead.get("key") == item.key:
             return dict(self.ahead), self.ahead_picture
         comparison = self._comparisons[item.split]
-        scene, picture = scene_of(comparison, item), b""
+        index, scene, picture = comparison.index, scene_of(comparison, item), b""
         try:
-            scene["mime"], picture = picture_bytes(comparison.index, item.row)
+            picture = picture_bytes(index.image_path(item.row), index.image_size(item.row))
         except (DataError, OSError) as error:
             scene["problem"] = str(error)
         return scene, picture
@@ -156,8 +152,8 @@ class ReviewWidget(anywidget.AnyWidget):
             "all": len(queue.items),
             "decided": progress.decided,
             "verdicts": progress.verdicts,
-            "verdict": queue.store.verdict(item.key) if item else None,
-            "note": queue.store.note(item.key) if item else "",
+            "verdict": queue.store.get(item.key).verdict if item else None,
+            "note": queue.store.get(item.key).note if item else "",
             "order": queue.order,
             "value": queue.value,
             "filters": vars(queue.filters),
@@ -186,7 +182,7 @@ class ReviewWidget(anywidget.AnyWidget):
         )
         panels = []
         for item in items:
-            word = self.queue.store.verdict(item.key)
+            word = self.queue.store.get(item.key).verdict
             panels += _closeups(self._comparisons[item.split], item, word or "undecided")
         blank = Panel(np.full((8, 64, 3), 255, np.uint8), "nothing to show")
         sheet = grid(panels or [blank], columns=2 * COLUMNS, alt=title, cell=2.0)
@@ -221,28 +217,15 @@ def _watched() -> bool:
     return someone_watches() or getattr(get_ipython(), "kernel", None) is None
 
 
-def picture_bytes(index: InstanceIndex, row: int) -> tuple[str, bytes]:
-    """Mime type and bytes of a picture as a browser shows it right.
+@lru_cache(maxsize=4)  # a picture has several instances, one item after the other
+def picture_bytes(path: Path, size: tuple[int, int]) -> bytes:
+    """A picture of any kind as a JPEG that every browser shows right: upright and RGB.
 
-    The file itself where that is so, without decoding it; else it is stored anew as JPEG. Raises
-    DataError when it cannot be read.
+    Raises DataError when it cannot be read, or is not of `size` (height, width).
     """
-    path, size = index.image_path(row), index.image_size(row)
-    mime = _sendable(path, size)
-    if mime:
-        return mime, path.read_bytes()
     stored = io.BytesIO()
     read_picture(path, size).save(stored, "JPEG", quality=92)
-    return "image/jpeg", stored.getvalue()
-
-
-def _sendable(path: Path, size: tuple[int, int]) -> str | None:
-    header = read_header(path)
-    if header.orientation != 1 or header.size != size or path.stat().st_size > LARGEST_FILE:
-        return None
-    with open_picture(path) as picture:
-        plain = picture.mode in ("RGB", "L")
-        return BROWSER_FORMATS.get(picture.format or "") if plain else None
+    return stored.getvalue()
 
 
 def scene_of(comparison: Comparison, item: Item) -> dict[str, Any]:
@@ -251,12 +234,11 @@ def scene_of(comparison: Comparison, item: Item) -> dict[str, Any]:
     return {
         "key": item.key,
         "picture": f"{item.split}/{item.image_id}",
-        "mime": "",
         "width": width,
         "height": height,
         "category": comparison.labels[item.category],
         "colour": class_colour(item.category_id),
-        "place": item.place,
+        "place": ItemKey.parse(item.key).place,
         "kind": item.kind,
         "remark": item.remark,
         "numbers": {

@@ -25,7 +25,7 @@ from helpers.scenes.rasterise import Hits, visible_hits, visible_triangles
 from helpers.scenes.raycast import build_bvh
 from helpers.scenes.rooms import make_room
 from helpers.scenes.shading import Surfaces, World, illuminate
-from helpers.scenes.shapes import corner_normals
+from helpers.scenes.shapes import corner_normals, turned
 from helpers.scenes.shell import camera_light
 
 PROBE = 150  # side in pixels of the id map that a camera is judged by
@@ -124,9 +124,11 @@ def _assemble(room: Room) -> tuple[World, np.ndarray]:
         for part in placed.piece.parts:
             if id(part) not in smooth:
                 smooth[id(part)] = corner_normals(part.vertices, part.faces)
-            moved = _turned(part.vertices, placed.yaw) + np.array([placed.x, placed.y, placed.z])
+            moved = turned(part.vertices, "z", placed.yaw) + np.array(
+                [placed.x, placed.y, placed.z]
+            )
             corners.append((np.round(moved / GRID) * GRID)[part.faces])
-            normals.append(_turned(smooth[id(part)], placed.yaw))
+            normals.append(turned(smooth[id(part)], "z", placed.yaw))
             local.append(part.vertices[part.faces])
             rows.append(np.tile([part.material, len(rows), piece], (len(part.faces), 1)))
     bvh, order = build_bvh(np.concatenate(corners))
@@ -137,13 +139,6 @@ def _assemble(room: Room) -> tuple[World, np.ndarray]:
     )
     surfaces = Surfaces(normals, local, material, part_index)
     return World(bvh, surfaces, pack_materials(room.palette.materials), room.lights), piece
-
-
-def _turned(points: np.ndarray, yaw: float) -> np.ndarray:
-    """Points (..., 3) turned about z; no matrix product, whose rounding differs by machine."""
-    c, s = cos(yaw), sin(yaw)
-    x, y = points[..., 0], points[..., 1]
-    return np.stack([c * x - s * y, s * x + c * y, points[..., 2]], axis=-1)
 
 
 def find_camera(
@@ -220,9 +215,7 @@ def render_image(view: View, size: int, quality: Quality) -> tuple[np.ndarray, n
     normals, parts = picture.surface_guides(hits, world.surfaces)
     light = _light(view, hits, normals, parts, effort)
     edges = picture.mark_edges(parts, normals)
-    linear = picture.compose(
-        hits, light, edges, parts, view.camera.frame(), world, effort.edge_rays
-    )
+    linear = picture.compose(hits, light, edges, parts, frame, world, effort.edge_rays)
     return picture.tone_map(linear), _label(view, hits.triangle)
 
 

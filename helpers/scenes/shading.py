@@ -93,12 +93,8 @@ def _facing_normal(triangles, i, direction):
 def _towards_light(light, index, point, a, b):
     """Unit direction to a point of a light, its distance, and the light's strength from there."""
     if light.kind == SUN:
-        x, y, z = (
-            light.normal[0] + (a - 0.5) * 0.04,
-            light.normal[1] + (b - 0.5) * 0.04,
-            light.normal[2],
-        )
-        return unit((x, y, z)), 60.0, 1.0
+        x, y, z = light.normal[0], light.normal[1], light.normal[2]
+        return unit((x + (a - 0.5) * 0.04, y + (b - 0.5) * 0.04, z)), 60.0, 1.0
     a = ((a + index * 0.618034) % 1.0) * 2 - 1
     b = ((b + index * 0.754878) % 1.0) * 2 - 1
     away = minus(ahead(ahead(light.centre, light.u, a), light.v, b), point)

@@ -33,13 +33,7 @@ class Mesh:
         return Mesh(self.vertices + np.array([x, y, z]), self.faces)
 
     def turned(self, axis: Axis, angle: float) -> Mesh:
-        """Turned about a coordinate axis through the origin, by the right-hand rule, radians."""
-        u, v = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
-        cos, sin = math.cos(angle), math.sin(angle)
-        turned = self.vertices.copy()
-        turned[:, u] = cos * self.vertices[:, u] - sin * self.vertices[:, v]
-        turned[:, v] = sin * self.vertices[:, u] + cos * self.vertices[:, v]
-        return Mesh(turned, self.faces)
+        return Mesh(turned(self.vertices, axis, angle), self.faces)
 
     def sheared(self, by_z: float) -> Mesh:
         """Leaned back: y grows by `by_z` for every metre of height."""
@@ -50,6 +44,15 @@ class Mesh:
     def facing_front(self) -> Mesh:
         """What was built along z, laid over so that its top looks to -y."""
         return self.turned("x", math.pi / 2)
+
+
+def turned(points: Floats, axis: Axis, angle: float) -> Floats:
+    """Points (..., 3) turned about a coordinate axis by the right-hand rule, radians."""
+    u, v = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
+    cos, sin, out = math.cos(angle), math.sin(angle), points.copy()
+    out[..., u] = cos * points[..., u] - sin * points[..., v]
+    out[..., v] = sin * points[..., u] + cos * points[..., v]
+    return out
 
 
 def dot(a: Floats, b: Floats) -> Floats:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from helpers.data.coco import read_index
 from helpers.data.taxonomy import FUTURE3D
-from helpers.files import UserError, read_json
-from helpers.scenes.config import REFERENCE_SIZE
+from helpers.files import UserError
+from helpers.series.dataset import instance_table
 
 PERCENTILES = (5, 10, 25, 50, 75, 90, 95)
 RELEASE_BOX_PERCENTILES = (99, 126, 180, 261, 351, 477, 549)  # px, read off a published histogram
@@ -30,38 +31,31 @@ def scene_statistics(folder: Path) -> Statistics:
     the 34 categories, and the ratio of the most frequent category to the rarest that occurs at all.
     Raises UserError when the folder has no `coco/` annotations.
     """
-    sets = [read_json(file) for file in sorted((folder / "coco").glob("*.json"))]
-    if not sets:
+    files = sorted((folder / "coco").glob("*.json"))
+    if not files:
         raise UserError(f"{folder} is no finished set of scenes: make it first")
-    rows = []
-    for one in sets:
-        sizes = {image["id"]: (image["width"], image["height"]) for image in one["images"]}
-        for a in one["annotations"]:
-            rows.append((a["category_id"], a["area"], *a["bbox"], *sizes[a["image_id"]]))
-    images = sum(len(one["images"]) for one in sets)
-    category, area, x, y, w, h, width, height = np.array(rows, np.int64).reshape(-1, 8).T
-    scale = REFERENCE_SIZE**2 / (width * height)  # to areas at the reference size
-    area, side = area * scale, np.sqrt(w * h * scale)
-    cut = (x <= 0) | (y <= 0) | (x + w >= width) | (y + h >= height)
-    counts = {c.id: int((category == c.id).sum()) for c in FUTURE3D.categories}
+    sets = [read_index(file, check_images=False) for file in files]
+    table, images = pd.concat(map(instance_table, sets)), sum(map(len, sets))
+    area, side = table["area_1200"], np.sqrt(table["box_w_1200"] * table["box_h_1200"])
+    percentiles = [round(float(np.percentile(side, p)), 3) for p in PERCENTILES if len(table)]
+    counts = {c.id: int((table["category_id"] == c.id).sum()) for c in FUTURE3D.categories}
     present = [count for count in counts.values() if count]
-    percentiles = [round(float(np.percentile(side, p)), 3) for p in PERCENTILES if len(rows)]
     return {
         "images": images,
-        "instances": len(rows),
-        "instances_per_image": len(rows) / max(images, 1),
+        "instances": len(table),
+        "instances_per_image": len(table) / max(images, 1),
         "area_over_96": _share(area > 96**2),
         "area_over_256": _share(area > 256**2),
         "box_over_96": _share(side > 96),
         "box_over_256": _share(side > 256),
         "box_percentiles": percentiles or [math.nan] * len(PERCENTILES),
-        "truncated": _share(cut),
+        "truncated": _share(table["truncated"]),
         "category_counts": counts,
         "head_to_tail": max(present) / min(present) if present else math.nan,
     }
 
 
-def _share(flags: np.ndarray) -> float:
+def _share(flags: pd.Series) -> float:
     return float(flags.sum()) / max(len(flags), 1)
 
 

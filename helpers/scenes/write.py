@@ -74,7 +74,7 @@ def write_scene(config: SceneConfig, split: str, index: int, folder: Path) -> No
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     for file, content in files.items():
         make_folder((folder / file).parent)
-        replace_file(folder / file, lambda out, content=content: out.write(content) and None)
+        replace_file(folder / file, lambda out, content=content: out.write(content))
     record = record_path(folder, split, index)
     make_folder(record.parent)
     write_json(record, {"sha256": hashes, "instances": instances})

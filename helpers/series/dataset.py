@@ -16,7 +16,7 @@ import pandas as pd
 from helpers.data.coco import read_index
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
-from helpers.data.layouts import find_dataset
+from helpers.data.layouts import find_dataset, find_split
 from helpers.data.taxonomy import LabelSpace
 from helpers.files import resolve
 
@@ -52,13 +52,7 @@ def open_split(
     A folder without splits is read whole, whichever split is asked for. Raises DataError when the
     folder is not there (naming what makes the scenes) or has no such split (naming those it has).
     """
-    path = _existing(folder)
-    found = find_dataset(path)
-    pair = found.get("all", found.get(split))
-    if pair is None:
-        raise DataError(f"{path} has no split {split!r}: choose one of {', '.join(sorted(found))}.")
-    annotations, images = pair
-    return read_index(annotations, images, label_space=label_space)
+    return read_index(*find_split(_existing(folder), split), label_space=label_space)
 
 
 def instance_table(index: InstanceIndex) -> pd.DataFrame:

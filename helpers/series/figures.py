@@ -43,18 +43,13 @@ def stacked_shares(table: pd.DataFrame, *, title: str, ylabel: str) -> Picture:
     return figure
 
 
-def loss_columns(log: pd.DataFrame) -> list[str]:
-    """The columns of a training log that are parts of the loss: those it does not name itself."""
-    return [c for c in log.columns if c not in NOT_LOSSES and not c.startswith("seconds_")]
-
-
 def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
     """Training losses over steps: the total, then its parts, each a moving average over `window`
     logged rows with the raw total faint behind it.
 
     `log`: the table of `training.log.read_log`; every column it does not name itself is a loss.
     """
-    parts = loss_columns(log)
+    parts = [c for c in log.columns if c not in NOT_LOSSES and not c.startswith("seconds_")]
     with matplotlib.rc_context(STYLE):
         figure = Picture((9.2, 3.3), alt=f"{title}: loss over {len(log)} logged steps")
         total, detail = figure.subplots(1, 2)

@@ -146,8 +146,7 @@ def check_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
             f"{name} has no parameter {', '.join(map(repr, unknown))}: "
             f"it knows {', '.join(f'{p.name} = {p.default!r}' for p in known.values())}"
         )
-    fitting = {key: known[key].fit(value, name) for key, value in given.items()}
-    return {key: fitting.get(key, parameter.default) for key, parameter in known.items()}
+    return {k: p.fit(given[k], name) if k in given else p.default for k, p in known.items()}
 
 
 def plan(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -231,7 +230,7 @@ class Work:
             "figures": [f"{key}.png" for key in figures],
         }
         path, text = self.folder / "manifest.json", json.dumps(manifest, indent=1, default=_plain)
-        files.replace_file(path, lambda file: file.write(text.encode()) and None)
+        files.replace_file(path, lambda file: file.write(text.encode()))
         return path
 
 

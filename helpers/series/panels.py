@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from helpers.data import rle
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
 from helpers.data.pictures import read_picture
@@ -26,17 +26,13 @@ def picture(index: InstanceIndex, row: int) -> np.ndarray:
 
 def truth(index: InstanceIndex, row: int) -> Overlay:
     """The annotated instances of picture number `row`, crowd regions left out."""
-    found = index.instances(row)
-    keep = np.flatnonzero(~found.crowd)
-    classes = [index.taxonomy.classes[label] for label in found.labels[keep]]
-    corners = found.boxes[keep].copy()
-    corners[:, 2:] += corners[:, :2]
-    return Overlay(
-        masks=_planes([found.rles[n] for n in keep], index.image_size(row)),
-        boxes=corners,
-        category_ids=np.array([c.id for c in classes], dtype=np.int64),
-        names=tuple(c.name for c in classes),
-    )
+    found, classes = index.instances(row), index.taxonomy.classes
+    sure = [
+        {"category_id": classes[label].id, "segmentation": mask, "score": 1.0}
+        for label, mask, crowd in zip(found.labels, found.rles, found.crowd, strict=True)
+        if not crowd
+    ]
+    return replace(_overlay(sure, index, row), scores=None)
 
 
 def predicted(results: Sequence[Result], index: InstanceIndex, row: int) -> Overlay:
@@ -45,8 +41,12 @@ def predicted(results: Sequence[Result], index: InstanceIndex, row: int) -> Over
     mine = sorted(
         (r for r in results if r["image_id"] == image_id), key=lambda r: r["score"], reverse=True
     )
+    return _overlay(mine, index, row)
+
+
+def _overlay(results: Sequence[Result], index: InstanceIndex, row: int) -> Overlay:
     names = {c.id: c.name for c in index.taxonomy.classes}
-    return Overlay.of_results(mine, names, index.image_size(row))
+    return Overlay.of_results(results, names, index.image_size(row))
 
 
 def spread_rows(index: InstanceIndex, count: int, *, least: int = 0) -> list[int]:
@@ -61,7 +61,7 @@ def spread_rows(index: InstanceIndex, count: int, *, least: int = 0) -> list[int
 
 def truth_and_prediction(
     index: InstanceIndex,
-    results: Sequence[Mapping[str, Any]],
+    results: Sequence[Result],
     rows: Sequence[int],
     *,
     score: float = 0.5,
@@ -88,8 +88,3 @@ def square_window(box: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]
         start = int(np.clip(round(middle - length / 2), 0, limit - length))
         slices.append(slice(start, start + length))
     return slices[0], slices[1]
-
-
-def _planes(rles: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> np.ndarray:
-    """(N, H, W) bool, also for N = 0."""
-    return np.array([rle.decode(one) for one in rles], dtype=bool).reshape(len(rles), *size)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 from nbconvert import HTMLExporter
 
 from helpers import files
@@ -41,20 +42,20 @@ def write_report(executed: Sequence[Executed], folder: Path | None = None) -> Pa
     folder.mkdir(parents=True, exist_ok=True)
     pages = {item.name for item in executed} | {path.stem for path in folder.glob("*.html")}
     sections = [_section(item, folder, pages) for item in executed]
-    rows = [
+    rows = pd.DataFrame(
         {
             "notebook": f'<a href="{item.name}.html">{html.escape(title(item.path))}</a>',
             "seconds": f"{item.seconds:.0f}",
             "hardware": html.escape(item.manifest["hardware"]),
         }
         for item in executed
-    ]
+    )
     page = (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>SPR-Net: results</title>"
         f"<style>{STYLE}</style><h1>SPR-Net, step by step: results of this run</h1>"
         "<p class=note>Made by <code>make run</code>. Numbers are of the data set each notebook "
         "names, mostly scenes that this project generates; none is of 3D-FUTURE unless a notebook "
-        f"was pointed at it.</p>{_table(rows)}{''.join(sections)}</html>"
+        f"was pointed at it.</p>{_table(rows, escape=False)}{''.join(sections)}</html>"
     )
     index = folder / "index.html"
     index.write_text(page, encoding="utf-8")
@@ -107,11 +108,13 @@ def _figure(item: Executed, name: str, folder: Path) -> str:
 def _results(results: dict[str, Any]) -> str:
     """Row lists become tables; plain values share one table of two columns."""
     tables = {key: value for key, value in results.items() if _is_rows(value)}
-    plain = [{"result": k, "value": _text(v)} for k, v in results.items() if k not in tables]
-    parts = [_table(plain)] if plain else []
+    plain = [(key, value) for key, value in results.items() if key not in tables]
+    parts = (
+        [_table(pd.DataFrame(plain, columns=["result", "value"], dtype=object))] if plain else []
+    )
     for key, rows in tables.items():
-        cells = [{column: _text(value) for column, value in row.items()} for row in rows]
-        parts.append(f"<p><b>{html.escape(key.replace('_', ' '))}</b></p>{_table(cells)}")
+        head = f"<p><b>{html.escape(key.replace('_', ' '))}</b></p>"
+        parts.append(head + _table(pd.DataFrame(rows, dtype=object)))
     return "".join(parts)
 
 
@@ -119,22 +122,6 @@ def _is_rows(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
-def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and value != value):
-        return "n/a"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return html.escape(str(value))
-
-
-def _table(rows: Sequence[dict[str, str]]) -> str:
-    """Cells are HTML already; columns in the order of their first row."""
-    if not rows:
-        return ""
-    columns = list(rows[0])
-    head = "".join(f"<th>{html.escape(str(column))}</th>" for column in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{row.get(column, '')}</td>" for column in columns) + "</tr>"
-        for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
+def _table(rows: pd.DataFrame, *, escape: bool = True) -> str:
+    known = rows.where(rows.notna(), "n/a")
+    return known.to_html(index=False, border=0, escape=escape, float_format="{:.4g}".format)

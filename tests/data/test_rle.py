@@ -9,10 +9,8 @@ import pytest
 from datafiles import uncompressed
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import ndimage
 
 from helpers.data import rle as rles
-from helpers.data.boundary import band_width, boundary_band, boundary_iou
 from helpers.files import UserError
 
 
@@ -153,27 +151,3 @@ def test_any_text_is_a_mask_or_an_error(text: bytes, height: int, width: int) ->
         return
     assert mask.shape == (height, width)
     assert np.array_equal(coco_mask.decode({"size": [height, width], "counts": text}), mask)
-
-
-@pytest.mark.parametrize("name", DRAWINGS)
-def test_band_drawn_by_hand(name: str) -> None:
-    band = np.array([[c == "#" for c in row] for row in DRAWINGS[name]])
-    assert np.array_equal(boundary_band(drawn(*DRAWINGS[name])), band)
-
-
-def test_band_is_two_percent_of_the_diagonal_wide() -> None:
-    sizes = ((1200, 1200), (480, 640), (20, 10), (1, 1))
-    assert [band_width(*size) for size in sizes] == [34, 16, 1, 1]
-
-
-def test_boundary_iou_sees_a_wrong_edge_that_the_inside_hides() -> None:
-    first, second = np.zeros((2, 20, 20), bool)
-    first[5:10, 5:10], second[5:10, 6:11] = True, True
-    # two outlines of 16 px, one column apart: top and bottom share 4 px each, two sides cross
-    assert boundary_iou(first, second) == pytest.approx(8 / (16 + 16 - 8))
-    assert boundary_iou(first, ~first & False) == 0
-    mask = np.zeros((200, 200), bool)
-    mask[20:180, 20:180] = True
-    wrong_edge = ndimage.binary_erosion(mask, iterations=2)
-    assert boundary_iou(mask, mask) == 1
-    assert boundary_iou(mask, wrong_edge) < 0.6 < 0.9 < wrong_edge.sum() / mask.sum()

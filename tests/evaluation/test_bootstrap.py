@@ -1,19 +1,15 @@
 """Resampled scores against the evaluator on images written out as often as they were drawn."""
 
-import json
-import lzma
-
 import numpy as np
 import pytest
 
 from helpers.evaluation import bootstrap
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.bootstrap import interval, mean_difference, paired_difference
-from helpers.files import ROOT, UserError
+from helpers.files import UserError
+from helpers.ladder.reference import references
 
 from .reference import make_truth, perturb, truth_as_results
-
-STORED = ROOT / "data" / "reference" / "quick-2-cpu-cores-x86-64"
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +61,9 @@ def test_a_drawn_image_counts_as_often_as_it_was_drawn(truth, results, seed):
 
 def test_the_interval_of_stored_predictions_stays_what_it_was():
     """A row of the ladder in data/reference; numbers of an evaluator that was written by hand."""
-    truth, packed = (
-        json.loads(lzma.decompress((STORED / f"{name}.json.xz").read_bytes()))
-        for name in ("truth", "quick-dcn-deec8ae2")
-    )
-    size = [truth["images"][0][side] for side in ("height", "width")]
-    counts = packed.pop("counts")
-    rows = [dict(zip(packed, row, strict=True)) for row in zip(*packed.values(), strict=True)]
-    for row, text in zip(rows, counts, strict=True):
-        row["segmentation"] = {"size": size, "counts": text}
-    found = interval(truth, rows, preset="future3d")
+    reference = references("quick")[0]
+    results = reference.results(reference.find("dcn"))
+    found = interval(reference.truth(), results, preset="future3d")
     stored = (0.06773898211784889, 0.050850313181154516, 0.09030884671774973)
     assert (found.mean, found.low, found.high) == pytest.approx(stored, abs=1e-9)
 

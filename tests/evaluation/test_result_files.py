@@ -176,7 +176,7 @@ def test_a_folder_of_a_data_set_is_read_as_its_file(truth, results, tmp_path, ca
     words = ("--results", tmp_path / "results.json", "--annotations", tmp_path / "set")
     found, _ = scores_of(capsys, *words)
     assert found == evaluate(truth, results).to_dict()
-    assert "--split val" in refusal(capsys, "evaluate", *words, "--split", "test")
+    assert "choose one of val" in refusal(capsys, "evaluate", *words, "--split", "test")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -51,3 +53,20 @@ def test_a_scene_that_is_not_on_disk_is_rendered_as_it_would_be_stored(tmp_path,
         np.testing.assert_array_equal(stored, np.asarray(picture))
     assert np.abs(rendered.astype(int) - stored).mean() < 6  # what JPEG takes away
     assert scale("quick").masks.val_images == "outputs/scenes/noisy/val/image"
+
+
+def test_one_picture_in_so_many_has_the_other_masks(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path))
+    images = [{"id": n} for n in range(1, 6)]
+    for name in ("exact", "noisy"):
+        rows = [{"image_id": n, "id": 10 * n + k, "of": name} for n in range(1, 6) for k in (1, 2)]
+        coco = {"images": images, "categories": [], "annotations": rows}
+        (tmp_path / f"{name}.json").write_text(json.dumps(coco))
+    files = [f"outputs/{name}.json" for name in ("exact", "noisy", "mixed/noisy")]
+    data.mix(*files, one_in=2)
+    mixed = json.loads((tmp_path / "mixed/noisy.json").read_text())
+    assert mixed["images"] == images
+    assert [a["of"] for a in mixed["annotations"]][::2] == [
+        "noisy", "exact", "noisy", "exact", "noisy",
+    ]  # fmt: skip
+    assert [a["id"] for a in mixed["annotations"]] == [11, 12, 21, 22, 31, 32, 41, 42, 51, 52]

@@ -51,6 +51,13 @@ def test_rows_of_one_training_share_a_run_and_no_others_do(preset):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
+def test_table_1_compares_28_x_28_with_pointrend(preset):
+    rows = [row for row in ladder.rungs(preset) if row.table == "table1"]
+    heads = {row.label.partition(",")[0]: row.config.model.mask_head for row in rows}
+    assert heads == {"Mask R-CNN": "conv", "PointRend": "pointrend"}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
 def test_another_seed_is_another_run_of_the_same_changes(preset):
     first, second = keyed(preset), {r.key: r for r in ladder.rungs(preset, seed=1)}
     assert first.keys() == second.keys()

@@ -68,8 +68,8 @@ def test_undo_restores_what_was_there_and_returns(queue: ReviewQueue):
     queue.decide("reject")
     queue.go(4)
     assert queue.undo() == first and queue.current == first
-    assert queue.store.verdict(first.key) == "accept"
-    assert queue.undo() == first and queue.store.verdict(first.key) is None
+    assert queue.store.get(first.key).verdict == "accept"
+    assert queue.undo() == first and queue.store.get(first.key).verdict is None
     assert queue.undo() is None
 
 
@@ -78,7 +78,7 @@ def test_undo_leaves_what_somebody_else_decided(queue: ReviewQueue):
     DecisionStore(queue.store.path).put(item.key, "reject")
     with pytest.raises(UserError, match="elsewhere"):
         queue.undo()
-    assert queue.store.verdict(item.key) == "reject" and queue.undo() is None
+    assert queue.store.get(item.key).verdict == "reject" and queue.undo() is None
 
 
 def test_notes_stay_with_verdicts_and_go_with_undo(queue: ReviewQueue):
@@ -86,9 +86,10 @@ def test_notes_stay_with_verdicts_and_go_with_undo(queue: ReviewQueue):
     assert queue.current == item and queue.progress().decided == 0
     queue.decide("flag")
     queue.undo()
-    assert (queue.store.verdict(item.key), queue.store.note(item.key)) == (None, "a leg is missing")
+    decision = queue.store.get(item.key)
+    assert (decision.verdict, decision.note) == (None, "a leg is missing")
     queue.undo()
-    assert queue.store.note(item.key) == ""
+    assert queue.store.get(item.key).note == ""
 
 
 @pytest.mark.parametrize(

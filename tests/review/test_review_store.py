@@ -41,7 +41,7 @@ def test_every_line_is_kept_in_order_and_the_last_about_an_item_counts(tmp_path:
     assert [(KEYS.index(line["key"]), line["verdict"], line["note"]) for line in lines] == told
     again = DecisionStore(store.path)
     assert again.decisions == store.decisions
-    assert [again.verdict(key) for key in KEYS] == ["reject", None, None]
+    assert [again.get(key).verdict for key in KEYS] == ["reject", None, None]
 
 
 @pytest.mark.parametrize("cut", [1, 60])

@@ -156,16 +156,19 @@ def test_statistics_are_given_at_the_reference_size(tmp_path):
     """Two pictures of 600 px: a length of 48 there is one of 96 at 1200."""
     boxes = [(18, 10, 10, 48, 48), (18, 10, 10, 49, 49), (18, 470, 100, 130, 130)]
     boxes.append((34, 0, 20, 10, 10))
-    annotations = [
-        {"image_id": 1, "category_id": c, "area": w * h, "bbox": [x, y, w, h]}
-        for c, x, y, w, h in boxes
-    ]
-    images = [{"id": i, "width": 600, "height": 600} for i in (1, 2)]
+    annotations = []
+    for number, (category, x, y, w, h) in enumerate(boxes, 1):
+        mask = np.zeros((600, 600), bool)
+        mask[y : y + h, x : x + w] = True
+        ids = {"id": number, "image_id": 1, "category_id": category}
+        annotations.append(ids | write.describe_mask(mask))
+    images = [{"id": i, "width": 600, "height": 600, "file_name": f"{i}.jpg"} for i in (1, 2)]
+    categories = [{"id": i, "name": str(i)} for i in range(1, 35)]
     with pytest.raises(UserError, match="no finished set"):
         scene_statistics(tmp_path)
     (tmp_path / "coco").mkdir()
-    text = json.dumps({"images": images, "annotations": annotations})
-    (tmp_path / "coco" / "train.json").write_text(text)
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (tmp_path / "coco" / "train.json").write_text(json.dumps(content))
     found = scene_statistics(tmp_path)
     assert (found["images"], found["instances"], found["instances_per_image"]) == (2, 4, 2.0)
     assert found["area_over_96"] == found["box_over_96"] == 0.5  # exactly 96 is not larger

@@ -26,6 +26,6 @@ def test_figures_render_and_leave_nothing_behind_in_pyplot(name):
 
 def test_losses_of_a_log_and_their_moving_average():
     log = LOG.assign(epoch=1, skipped=0, grad_norm=9.0, seconds_step=0.1, loss_box=1.0)
-    assert figures.loss_columns(log) == ["loss_mask", "loss_box"]
-    total, _ = figures.loss_curves(log, title="t", window=2).axes
+    total, parts = figures.loss_curves(log, title="t", window=2).axes
+    assert [line.get_label() for line in parts.lines] == ["mask", "box"]
     assert total.lines[1].get_ydata().tolist() == [4, 3.5]

@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
 from helpers.inference.predictor import detected
@@ -23,6 +22,7 @@ from helpers.series.panels import (
     truth_and_prediction,
 )
 from helpers.structures import Detections
+from tests.review.review_data import annotation, square
 
 # image, category, x, y, side, crowd: the first chair is the larger, but cut by the frame
 SQUARES = [(1, 3, 0, 0, 30, 0), (1, 3, 40, 20, 20, 0), (1, 3, 60, 50, 5, 1),
@@ -34,16 +34,8 @@ CATEGORIES = [
 BLACK = np.zeros((60, 90, 3), np.uint8)
 
 
-def square(x: int, y: int, side: int) -> np.ndarray:
-    mask = np.zeros((60, 90), bool)
-    mask[y : y + side, x : x + side] = True
-    return mask
-
-
 def result(image: int, category: int, score: float, *at: int) -> dict:
-    segmentation = rle.encode(square(*at))
-    return {"image_id": image, "category_id": category, "score": score,
-            "segmentation": segmentation, "bbox": list(rle.bbox(segmentation))}  # fmt: skip
+    return annotation(0, image, category, square(*at)) | {"score": score}
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +45,8 @@ def index(tmp_path_factory) -> InstanceIndex:
     images, annotations = {n: BLACK.copy() for n in (1, 2, 3)}, []
     for number, (image, category, x, y, side, crowd) in enumerate(SQUARES, start=1):
         images[image][square(x, y, side)] = 40 * number
-        annotations.append(
-            {"id": number, "image_id": image, "category_id": category, "iscrowd": crowd,
-             "bbox": [x, y, side, side], "area": side**2,
-             "segmentation": rle.encode(square(x, y, side))}
-        )  # fmt: skip
+        one = annotation(number, image, category, square(x, y, side))
+        annotations.append(one | {"iscrowd": crowd})
     for number, image in images.items():
         Image.fromarray(image).save(folder / f"{number}.png")
     entries = [{"id": n, "width": 90, "height": 60, "file_name": f"{n}.png"} for n in images]

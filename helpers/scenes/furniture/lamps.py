@@ -7,7 +7,7 @@ import math
 from helpers.scenes.materials import DAYLIGHT, SHADE_CLOTH
 from helpers.scenes.pieces import Maker
 from helpers.scenes.random import Stream
-from helpers.scenes.shapes import cylinder, lathe, sphere
+from helpers.scenes.shapes import cylinder, lathe, ring, sphere
 
 
 def pendant_lamp(make: Maker, draw: Stream) -> None:
@@ -37,9 +37,8 @@ def _drum(make: Maker, draw: Stream, z: float, metal: int) -> None:
     profile = [(0.9 * r - 0.006, z), (r - 0.006, z - 0.26), (r, z - 0.26), (0.9 * r, z)]
     make.bar([(0, 0, z - 0.02), (0, 0, 0)], 0.006, metal, 6)
     make.add(make.glow(1.5, SHADE_CLOTH), lathe([*profile, profile[0]], segments=44))
-    for k in range(3):
-        x, y = 0.9 * r * math.cos(k * math.tau / 3), 0.9 * r * math.sin(k * math.tau / 3)
-        make.bar([(0, 0, z - 0.02), (x, y, z - 0.02)], 0.004, metal, 6)
+    for end in ring(0.9 * r, z - 0.02, 3):
+        make.bar([(0, 0, z - 0.02), end], 0.004, metal, 6)
 
 
 def _chandelier(make: Maker, draw: Stream, z: float, metal: int) -> None:
@@ -51,13 +50,12 @@ def _chandelier(make: Maker, draw: Stream, z: float, metal: int) -> None:
     make.hoop(z - 0.05, 0.62 * r, 0.009, metal, count=36, sides=8)
     holder = [(0, -0.16), (0.008, -0.13), (0.009, -0.03), (0.014, -0.01), (0.014, 0.05), (0, 0.055)]
     flame = [(0, 0.05), (0.022, 0.07), (0.026, 0.10), (0.012, 0.15), (0, 0.19)]
-    for k in range(count):
-        x, y = r * math.cos(k / count * math.tau), r * math.sin(k / count * math.tau)
+    for k, place in enumerate(ring(r, z, count)):
         if k % 2 == 0:
-            make.bar([(x, y, z), (0, 0, 0.5 * z)], 0.004, metal, 6)
-            make.bar([(x, y, z), (0.62 * x, 0.62 * y, z - 0.05)], 0.005, metal, 6)
-        make.add(metal, lathe(holder, segments=8, centre=(x, y, z)))
-        make.add(glow, lathe(flame, segments=12, centre=(x, y, z)))
+            make.bar([place, (0, 0, 0.5 * z)], 0.004, metal, 6)
+            make.bar([place, place * (0.62, 0.62, 1) - (0, 0, 0.05)], 0.005, metal, 6)
+        make.add(metal, lathe(holder, segments=8, centre=place))
+        make.add(glow, lathe(flame, segments=12, centre=place))
 
 
 def _globes(make: Maker, draw: Stream, low: float, metal: int) -> None:
@@ -85,8 +83,6 @@ def ceiling_lamp(make: Maker, draw: Stream) -> None:
         make.board((0, 0, -0.065), (1.8 * r, 1.8 * r, 0.02), glow, 0.006)
     else:
         make.add(metal, cylinder(0.1, -0.03, 0.0, segments=28))
-        count = draw.integers(4, 7)
-        for k in range(count):
-            x, y = r * math.cos(k / count * math.tau), r * math.sin(k / count * math.tau)
+        for x, y, _ in ring(r, -0.1, draw.integers(4, 7)):
             make.bar([(0, 0, -0.025), (0.6 * x, 0.6 * y, -0.06), (x, y, -0.1)], 0.007, metal)
             make.add(glow, sphere(0.055, (x, y, -0.15)))
