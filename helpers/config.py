@@ -1,6 +1,6 @@
-"""One frozen config says everything about a run: data, model, loss, training, test.
+"""One frozen config holds everything about a run: data, model, loss, training, test.
 
-What the presets are, `config_presets` says.
+The presets are in `config_presets`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _check_sides(section: TrainConfig | TestConfig, short_side: tuple[int, int])
 def _check_gamma(section: LossConfig | Solov2Config, name: str) -> None:
     """Refuse exponents of the focal loss whose gradient is not finite everywhere."""
     gamma = getattr(section, name)
-    wanted = "it has to be 0 (no focus) or at least 1, else the gradient is NaN at a sure answer"
+    wanted = "it has to be 0 (no focus) or at least 1, else the gradient is NaN where p is 1"
     section.require(gamma == 0 or gamma >= 1, name, wanted)
 
 
@@ -76,7 +76,7 @@ class Solov2Config(Section):
     head_channels: Count = 512  # of the towers for classes and kernels
     head_convs: WholeNumber = 4  # of each tower
     mask_channels: Count = 128  # inside the mask branch
-    kernel_channels: Count = 256  # of the mask branch's answer, and so of each dynamic kernel
+    kernel_channels: Count = 256  # of the mask branch's output, and so of each dynamic kernel
     deformable: bool = False  # all convolutions of towers and mask branch; the released X101: yes
     dice_weight: NotNegative = 3.0  # of the mask loss, against 1 for the classes
     focal_alpha: Share = 0.25  # of the class loss

@@ -124,12 +124,12 @@ def differences(config: Any, base: Any) -> dict[str, Any]:
     return changed
 
 
-def flat(changes: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+def dotted(changes: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     """Nested fields, as `differences` and `to_dict` give them, by dotted name: "train.lr"."""
     named: dict[str, Any] = {}
     for name, value in changes.items():
         nested = isinstance(value, Mapping)
-        named |= flat(value, f"{path}{name}.") if nested else {f"{path}{name}": value}
+        named |= dotted(value, f"{path}{name}.") if nested else {f"{path}{name}": value}
     return named
 
 

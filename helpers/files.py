@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from numbers import Real
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -98,6 +99,13 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise StorageError(f"{path} is damaged ({error}): delete it and run again") from error
+
+
+def whole_number(value: Any) -> int | None:
+    """The whole number that a value of a JSON file stands for (96.0 is 96), or None."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    return int(value) if abs(value) < 2**62 and value == int(value) else None
 
 
 def make_folder(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from helpers.config_fields import differences, flat
+from helpers.config_fields import differences, dotted
 from helpers.evaluation.average_precision import Evaluation, evaluate, percent
 from helpers.files import UserError, read_json
 from helpers.run_store import Run, find_run, list_runs
@@ -115,7 +115,7 @@ def config_changes(a: Run, b: Run) -> pd.DataFrame:
     """
     import pandas as pd
 
-    ours, theirs = (flat(differences(x.config, y.config)) for x, y in ((a, b), (b, a)))
+    ours, theirs = (dotted(differences(x.config, y.config)) for x, y in ((a, b), (b, a)))
     fields = [name for name in {**ours, **theirs} if name != "name"]
     rows = [(name, str(ours.get(name, "-")), str(theirs.get(name, "-"))) for name in fields]
     return pd.DataFrame(rows, columns=["field", "a", "b"])

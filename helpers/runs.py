@@ -12,7 +12,6 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from helpers.config import ExperimentConfig, change
 from helpers.data.index import InstanceIndex
@@ -23,8 +22,9 @@ from helpers.models.pretrained import weights_source
 from helpers.run_store import VERSIONS, Run, data_digest, hardware, store_dir
 from helpers.training.data import read_splits
 from helpers.training.interrupt import Interrupted
-from helpers.training.loop import Look, OnLog, Watch, train
-from helpers.training.processes import anywhere, gathered, this_process
+from helpers.training.loop import OnLog, Watch, train
+from helpers.training.processes import any_process, gathered, this_process
+from helpers.training.trainer import Trainer
 
 Results = list[dict[str, Any]]  # as COCO has them
 
@@ -62,12 +62,12 @@ def get_or_train(
     here = this_process()
     with here.main_process_first():
         run = _open(config)
-    if anywhere(run.status != "finished"):
+    if any_process(run.status != "finished"):
         if here.is_main_process:
             with locked(run.dir):
                 _note_sitting(run)
-        look = None if preview is None else _look(run, preview)
-        watch = Watch(on_log=on_log, look=look, tensorboard=tensorboard, progress=progress)
+        on_step = None if preview is None else _previewer(run, preview)
+        watch = Watch(on_log=on_log, on_step=on_step, tensorboard=tensorboard, progress=progress)
         train(config, run.dir, watch=watch)
         _evaluate(run, progress)
         here.wait_for_everyone()
@@ -112,17 +112,19 @@ def _note_sitting(run: Run) -> None:
     write_json(run.dir / "environment.json", [*run.environment, sitting])
 
 
-def _look(run: Run, preview: Preview) -> Look:
-    """Predict the previewed pictures, spread evenly over the validation split, and show them."""
+def _previewer(run: Run, preview: Preview) -> Callable[[Trainer], None]:
+    """Predicts the previewed pictures, spread evenly over the validation split, and shows them."""
     index = run.index("val")
     rows = np.linspace(0, len(index) - 1, min(preview.pictures, len(index))).round().astype(int)
     few = index.subset(index.image_ids[rows])
     config = change(run.config, train__workers=0, test__tta=None)
 
-    def show(step: int, model: nn.Module) -> None:
-        preview.show(step, few, predict_index(model, few, config=config, progress=False))
+    def on_step(trainer: Trainer) -> None:
+        if trainer.step % preview.every == 0 or trainer.step == trainer.total:
+            found = predict_index(trainer.predictor(), few, config=config, progress=False)
+            preview.show(trainer.step, few, found)
 
-    return Look(preview.every, show)
+    return on_step
 
 
 def _evaluate(run: Run, progress: bool) -> None:

@@ -1,11 +1,11 @@
-"""The few tensors everything speaks: a picture with its truth, and what a model found in it.
+"""The types all rooms share: a picture with its ground truth, and what a model found in it.
 
 N instances, H x W pixels of the picture, M side of a box-relative mask grid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -30,17 +30,11 @@ class Targets:
         return len(self.labels)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Targets:
-        return Targets(
-            *(
-                t.to(device, non_blocking=non_blocking)
-                for t in (self.boxes, self.labels, self.masks, self.ignore)
-            )
-        )
+        return Targets(*(t.to(device, non_blocking=non_blocking) for t in vars(self).values()))
 
     def pin_memory(self) -> Targets:
         """The same in page-locked memory, which a GPU fetches while it computes."""
-        tensors = (self.boxes, self.labels, self.masks, self.ignore)
-        return Targets(*(t.pin_memory() for t in tensors))
+        return Targets(*(t.pin_memory() for t in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -83,20 +77,10 @@ class Detections:
         if isinstance(keep, int):
             row = range(len(self))[keep]
             keep = slice(row, row + 1)
-        masks = None if self.masks is None else self.masks[keep]
-        return Detections(
-            self.boxes[keep], self.scores[keep], self.labels[keep], self.image_size, masks
-        )
+        return self._with_each(lambda tensor: tensor[keep])
 
     def to(self, device: torch.device | str) -> Detections:
-        masks = None if self.masks is None else self.masks.to(device)
-        return Detections(
-            self.boxes.to(device),
-            self.scores.to(device),
-            self.labels.to(device),
-            self.image_size,
-            masks,
-        )
+        return self._with_each(lambda tensor: tensor.to(device))
 
     def resized(self, image_size: tuple[int, int]) -> Detections:
         """The same detections in a picture of another size; box-relative masks need no change."""
@@ -104,24 +88,26 @@ class Detections:
         scale = self.boxes.new_tensor([width / old_width, height / old_height] * 2)
         return replace(self, boxes=self.boxes * scale, image_size=image_size)
 
+    def _with_each(self, change: Callable[[Tensor], Tensor]) -> Detections:
+        boxes, scores, labels = map(change, (self.boxes, self.scores, self.labels))
+        masks = None if self.masks is None else change(self.masks)
+        return Detections(boxes, scores, labels, self.image_size, masks)
+
     @staticmethod
     def cat(parts: Sequence[Detections]) -> Detections:
         """Detections of one picture from several sources, in the order given.
 
-        Raises ValueError when the parts are none, are of pictures of different sizes, or have masks
-        on different grids, or only some of them have any.
+        Either all have masks, on one grid, or none. Raises ValueError when the parts are none, or
+        are of pictures of different sizes.
         """
         sizes = {part.image_size for part in parts}
         if len(sizes) != 1:
             raise ValueError(f"cat needs detections of one image size, found {sorted(sizes)}")
         masks = [part.masks for part in parts]
-        grids = {None if mask is None else tuple(mask.shape[1:]) for mask in masks}
-        if len(grids) != 1:
-            raise ValueError(f"cat needs masks on one grid or none at all, found {grids}")
         return Detections(
             torch.cat([part.boxes for part in parts]),
             torch.cat([part.scores for part in parts]),
             torch.cat([part.labels for part in parts]),
             parts[0].image_size,
-            None if grids == {None} else torch.cat(masks),
+            None if all(mask is None for mask in masks) else torch.cat(masks),
         )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from helpers.config import ExperimentConfig, Preset, change, is_other_data, preset
-from helpers.config_fields import differences, flat
+from helpers.config_fields import differences, dotted
 
 
 def command_of(config: ExperimentConfig, start: Preset) -> list[str]:
@@ -11,7 +11,7 @@ def command_of(config: ExperimentConfig, start: Preset) -> list[str]:
     base = preset(start)
     if is_other_data(vars(config.data), base.data):
         base = change(base, data__label_space="fine")  # as the command does
-    for name, value in flat(differences(config, base)).items():
+    for name, value in dotted(differences(config, base)).items():
         words += [f"--{name}", *_words(value)]
     return words
 

@@ -1,4 +1,5 @@
-"""The listing is the reading order: a room of the core imports only what stands left of it.
+"""The listing is the reading order: a room of the core imports only what stands left of it, and the
+files of its larger rooms only what stands above them in helpers/README.md.
 
 The rooms around the core import it, and the core never imports them. Every import statement counts,
 also those inside functions. And the command line answers `--help` without the slow packages.
@@ -8,10 +9,13 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import helpers
 from helpers.__main__ import COMMANDS
@@ -37,10 +41,8 @@ def imported(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("helpers."))
-        if isinstance(node, ast.ImportFrom) and node.module == "helpers":
-            yield from (f"helpers.{alias.name}" for alias in node.names)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers."):
-            yield node.module
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "helpers":
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def test_imports_go_to_the_left():
@@ -54,6 +56,18 @@ def test_imports_go_to_the_left():
             if other not in CORE or CORE.index(other) > CORE.index(own):
                 wrong.add((module, other))
     assert not wrong, sorted(wrong)
+
+
+@pytest.mark.parametrize("room", ["data", "models", "training"])
+def test_the_tree_names_every_file_of_a_room_in_the_order_of_their_imports(room: str):
+    tree = (ROOT / "README.md").read_text()
+    names = re.findall(r"(\w+)\.py", re.search(rf"^{room}/.*\n((?:  .*\n)+)", tree, re.M)[1])
+    files = {file.stem: file for file in (ROOT / room).glob("[!_]*.py")}
+    assert sorted(names) == sorted(files)
+    for number, name in enumerate(names):
+        modules = (module.split(".") for module in imported(files[name]))
+        needed = {parts[2] for parts in modules if parts[1] == room}
+        assert needed <= {*names[:number]}, name
 
 
 HELP = f"""

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from helpers.config import Solov2Config, TtaConfig, change, preset
-from helpers.config_fields import flat
+from helpers.config_fields import dotted
 from helpers.run_train import parse
 from helpers.training.data import read_splits
 from tests.command_line import command_of
@@ -138,7 +138,7 @@ def test_help_has_every_field_with_its_comment(capsys, monkeypatch):
     assert stop.value.code == 0
     told = capsys.readouterr().out
     config = change(preset("paper"), test__tta=TtaConfig())
-    names = set(flat(config.to_dict()))
+    names = set(dotted(config.to_dict()))
     assert set(re.findall(r"--((?:\w+\.)*\w+) ", told)) >= names and len(names) > 80
     assert "--val-annotations" in told and "--preset" in told
     text = " ".join(told.replace("│", " ").split())

@@ -16,8 +16,8 @@ import numpy as np
 
 from helpers.data import rle as rles
 from helpers.data.errors import Findings
-from helpers.data.rle import MAX_PIXELS, MAX_SIDE, Box, Rle, whole
-from helpers.files import UserError
+from helpers.data.rle import MAX_PIXELS, MAX_SIDE, Box, Rle
+from helpers.files import UserError, whole_number
 
 BOX_TOLERANCE = 1.0  # px
 AREA_TOLERANCE = 0.05  # relative
@@ -57,7 +57,7 @@ def read_images(
     for position, entry in enumerate(entries, start=1):
         entry = entry if isinstance(entry, dict) else {}
         declared.add(_key(entry.get("id")))
-        number, width, height = (whole(entry.get(key)) for key in ("id", "width", "height"))
+        number, width, height = (whole_number(entry.get(key)) for key in ("id", "width", "height"))
         names = (entry.get(key) for key in NAME_KEYS)
         name = next((n for n in names if isinstance(n, str) and n.strip()), None)
         note = findings.at(f"image number {position}" if number is None else f"image {number}")
@@ -91,7 +91,7 @@ def read_annotations(
     corners: list[bool] = []  # of each box: is it [x1, y1, x2, y2]?
     for position, entry in enumerate(entries, start=1):
         entry = entry if isinstance(entry, dict) else {}
-        number = whole(entry.get("id"))
+        number = whole_number(entry.get("id"))
         if number is None:
             findings.at(f"annotation number {position}")("field", f"id: {_short(entry.get('id'))}")
             continue
@@ -100,14 +100,14 @@ def read_annotations(
             note("id-twice", f"id: {number}")
             continue
         seen.add(number)
-        image = images.get(whole(entry.get("image_id")))
+        image = images.get(whole_number(entry.get("image_id")))
         if not _is_linked(entry, declared, categories, note) or image is None:
             continue
         mask = read_segmentation(entry.get("segmentation"), (image.height, image.width), note)
         corners.append(_check_box(entry.get("bbox"), mask, note))
         if mask is not None:
             _check_area(entry.get("area"), mask[1], note)
-            crowd, category = bool(entry.get("iscrowd")), whole(entry["category_id"])
+            crowd, category = bool(entry.get("iscrowd")), whole_number(entry["category_id"])
             records.append(AnnotationRecord(number, image.id, category, crowd, *mask))
     if sum(corners) * 2 > len(corners):
         findings.add("box-corners", f"field bbox: {sum(corners)} of {len(corners)} boxes")
@@ -178,7 +178,7 @@ def _is_linked(
     wrong = []
     if image is None or _key(image) not in declared:
         wrong.append(("undeclared", f"image_id: {_short(image)}"))
-    if whole(category) not in categories:
+    if whole_number(category) not in categories:
         wrong.append(("undeclared", f"category_id: {_short(category)}"))
     if crowd is not None and crowd not in (0, 1):
         wrong.append(("field", f"iscrowd: {_short(crowd)}"))
@@ -188,7 +188,7 @@ def _is_linked(
 
 
 def _check_box(box: Any, mask: Mask | None, note: Note) -> bool:
-    """Compares a `bbox` with the mask's. Are these numbers its corners, not its corner and size?"""
+    """Note a `bbox` that is not the mask's; returns whether it is that box as [x1, y1, x2, y2]."""
     if box is None:
         return False
     if not isinstance(box, list | tuple) or len(box) != 4 or not all(map(_is_number, box)):
@@ -241,7 +241,7 @@ def _note_crowds(
 
 def _key(value: Any) -> int | str:
     """An id of whatever type, to be looked up: 7.0 is 7, and "7" is another."""
-    number = whole(value)
+    number = whole_number(value)
     return repr(value) if number is None else number
 
 

@@ -24,13 +24,11 @@ from helpers.data.taxonomy import Taxonomy
 if TYPE_CHECKING:
     import pandas as pd
 
-
 OF_IMAGES = ("image_ids", "widths", "heights")
 OF_ANNOTATIONS = ("annotation_ids", "category_ids", "crowd", "areas", "boxes")
-COLUMNS = (
-    *(*OF_IMAGES, "annotation_ids", "image_rows", "category_ids"),
-    *("crowd", "areas", "boxes", "mask_bytes", "mask_ends"),
-)
+OF_MASKS = ("mask_bytes", "mask_ends")
+# In this order, which the digests of stored runs depend on.
+HASHED = (*OF_IMAGES, "annotation_ids", "image_rows", *OF_ANNOTATIONS[1:], *OF_MASKS)
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,7 @@ class InstanceIndex:
         """SHA-256 of everything but the place of the files: equal data, equal digest, anywhere."""
         text = json.dumps([self.taxonomy.to_dict(), self.file_names])
         sha = hashlib.sha256(text.encode())
-        for name in COLUMNS:
+        for name in HASHED:
             sha.update(np.ascontiguousarray(getattr(self, name)).tobytes())
         return sha.hexdigest()
 

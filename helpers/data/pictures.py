@@ -173,7 +173,8 @@ def examine_pictures(paths: Sequence[Path], *, decode: bool) -> list[Header | Da
                 header = _whole_header(path) if decode else read_header(path)
                 row = [*stamp, *header.size, header.orientation, header.frames, int(decode)]
                 known[str(path)] = row
-            return Header((row[2], row[3]), row[4], row[5])
+            height, width, orientation, frames = row[2:6]
+            return Header((height, width), orientation, frames)
         except OSError as error:
             return _unreadable(path, error)
         except DataError as error:

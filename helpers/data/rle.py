@@ -15,7 +15,7 @@ import numpy as np
 import pycocotools.mask as coco_mask
 from numpy.typing import NDArray
 
-from helpers.files import UserError
+from helpers.files import UserError, whole_number
 
 MAX_PIXELS = 2**28  # more than Pillow opens
 MAX_SIDE = 2**20
@@ -142,13 +142,6 @@ def iou(
     return np.asarray(coco_mask.iou(found, true, flags), dtype=np.float64)
 
 
-def whole(value: Any) -> int | None:
-    """The whole number that a value of a JSON file stands for (96.0 is 96), or None."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer):
-        return None
-    return int(value) if abs(value) < 2**62 and value == int(value) else None
-
-
 def _size_of(rle: Mapping[str, Any]) -> tuple[int, int]:
     if not isinstance(rle, Mapping) or "size" not in rle or "counts" not in rle:
         raise UserError(f"an RLE mask needs the keys 'size' and 'counts', found {rle!r:.60}")
@@ -156,7 +149,7 @@ def _size_of(rle: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _checked_size(size: Any) -> tuple[int, int]:
-    sides = [whole(side) for side in size] if isinstance(size, list | tuple) else []
+    sides = [whole_number(side) for side in size] if isinstance(size, list | tuple) else []
     if len(sides) != 2 or not all(side is not None and side >= 1 for side in sides):
         raise UserError(f"RLE size must be [height, width] in pixels, found {size!r:.60}")
     height, width = sides

@@ -58,7 +58,7 @@ def holdout(index: InstanceIndex, count: int, *, seed: int = 0) -> tuple[list[in
     if not 0 <= count <= total:
         raise ValueError(f"cannot hold out {count} of {total} pictures")
     rarest = np.full(total, -1)
-    rarest[picture[::-1]] = strata[::-1]
+    rarest[picture[::-1]] = strata[::-1]  # of several ids of one file the first counts
     # One random order; then taking every (I / count)-th of the strata laid end to end is fair.
     random = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed,))))
     shuffled = random.permutation(total)

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from helpers.data.errors import Findings
-from helpers.data.rle import whole
+from helpers.files import whole_number
 
 LabelSpace = Literal["fine", "super"]
 
@@ -149,7 +149,7 @@ _GROUP_KEYS = ("supercategory", "super-category", "category", "category_name")
 
 def _read_category(entry: Any, note: Callable[[str, str], None]) -> Category | None:
     entry = entry if isinstance(entry, dict) else {}
-    number = whole(entry.get("id"))
+    number = whole_number(entry.get("id"))
     texts = {key: value for key, value in entry.items() if isinstance(value, str) and value.strip()}
     name_key = next((key for key in _NAME_KEYS if key in texts), None)
     if number is None:

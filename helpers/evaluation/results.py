@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from helpers.data.rle import Box, Rle, examine, from_polygons, whole
-from helpers.files import UserError
+from helpers.data.rle import Box, Rle, examine, from_polygons
+from helpers.files import UserError, whole_number
 
 Results = Sequence[Mapping[str, Any]] | Mapping[str, Any]
 FIELDS = ("image_id", "category_id", "segmentation", "bbox", "score")  # of one result
@@ -70,7 +70,7 @@ def _checked(
     if not isinstance(row, Mapping):
         raise UserError(f"found {type(row).__name__}, not an object")
     given = {field: row.get(field) for field in FIELDS}
-    image_id, category_id = whole(given["image_id"]), whole(given["category_id"])
+    image_id, category_id = whole_number(given["image_id"]), whole_number(given["category_id"])
     if image_id not in sizes:
         raise UserError(f"the annotation file has no picture {given['image_id']!r:.40}")
     if category_id not in names:

@@ -8,15 +8,14 @@ from typing import Literal
 import timm
 import torch
 import torch.nn.functional as F
-from timm.data import IMAGENET_DEFAULT_MEAN as IMAGENET_MEAN
-from timm.data import IMAGENET_DEFAULT_STD as IMAGENET_STD
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from helpers.files import UserError
 from helpers.models.deform import deform_stages
 from helpers.models.pretrained import load_imagenet
 
-STRIDES = [4, 8, 16, 32]
+REDUCTIONS = [4, 8, 16, 32]  # strides of c2..c5, by timm's word for them
 CONVS = ("conv1", "conv2", "conv3")  # of a ResNet's bottleneck block
 Norm = Literal["frozen", "eval", "bn", "sync"]
 
@@ -117,7 +116,11 @@ class Backbone(nn.Module):
 
 
 def _units(net: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module, int]]:
-    """(parent, name, module, stage) in order: stage 0 is the stem, 1 what follows up to c2, ..."""
+    """(parent, name, module, stage) in order: stage 0 is the stem, 1 what follows up to c2, ...
+
+    A child of the network belongs to one stage (a ResNet's `layer1`), or holds several (`blocks` of
+    an EfficientNet): then its own children are given.
+    """
     ends = [end.replace(".", "_") for end in net.feature_info.module_name()]  # of c2..c5
     stage = 0
     for name, child in list(net.named_children()):
@@ -147,15 +150,17 @@ def _create(name: str) -> nn.Module:
         )
     except Exception as error:  # timm's errors share no base class
         raise UserError(f"timm cannot make features of {name!r}: {error}") from error
-    if net.feature_info.reduction() != STRIDES:
-        raise UserError(f"backbone {name!r} has no features at strides {STRIDES}: choose a ResNet")
+    if net.feature_info.reduction() != REDUCTIONS:
+        wanted = f"features at strides {REDUCTIONS}"
+        raise UserError(f"backbone {name!r} has no {wanted}: choose a ResNet")
     return net
 
 
 def _input_scale(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of the RGB values, 0..255, that timm's weights of `name` expect."""
     cfg = timm.models.get_pretrained_cfg(name)
-    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if cfg is None else (cfg.mean, cfg.std)
+    mean = IMAGENET_DEFAULT_MEAN if cfg is None else cfg.mean  # of 0..1, as timm counts
+    std = IMAGENET_DEFAULT_STD if cfg is None else cfg.std
     return tuple(255 * x for x in mean), tuple(255 * x for x in std)
 
 

@@ -16,7 +16,7 @@ from torchvision.ops import box_area
 from torchvision.ops import box_iou as iou
 from torchvision.ops import clip_boxes_to_image as clip
 
-__all__ = ["STRIDES", "Anchors", "BoxCoder", "clip", "covered", "flat", "iou", "nonempty"]
+__all__ = ["STRIDES", "Anchors", "BoxCoder", "cat_boxes", "clip", "covered", "iou", "nonempty"]
 
 STRIDES = (4, 8, 16, 32, 64)  # P2..P6
 MAX_LOG_SCALE = math.log(1000.0 / 16.0)  # a regressed side is at most 62.5 times the old one
@@ -34,7 +34,7 @@ def covered(boxes: Tensor, ignore: Tensor) -> Tensor:
     return (sides.prod(dim=-1) >= 0.5 * box_area(boxes)[:, None]).any(dim=1)
 
 
-def flat(boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def cat_boxes(boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Boxes of all images (R, 4), and the number of the image that each is of (R,)."""
     together = torch.cat(list(boxes))
     counts = torch.tensor([len(image) for image in boxes], device=together.device)

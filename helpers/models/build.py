@@ -92,7 +92,7 @@ class RoIHeads(nn.Module):
     ) -> dict[str, Tensor]:
         """Terms of the box branch and the mask head."""
         rois = self.sample(proposals, targets)
-        terms, refined = self.box.losses(features, rois, sizes)
+        refined, terms = self.box.losses(features, rois, sizes)
         if self.config.mask_train_boxes == "predicted":
             rois = self._predicted(rois, refined, sizes)
         limit = self.config.mask_rois or int(self.config.roi_batch * self.config.roi_positive)
@@ -118,7 +118,7 @@ class RoIHeads(nn.Module):
     def add_masks(
         self, features: Sequence[Tensor], detections: Sequence[Detections]
     ) -> list[Detections]:
-        """The same detections with the mask head's answer for their boxes and labels."""
+        """The same detections with the mask head's masks for their boxes and labels."""
         masks = self.mask.predict(features, detections)
         return [replace(image, masks=mask) for image, mask in zip(detections, masks, strict=True)]
 
@@ -128,7 +128,7 @@ class RoIHeads(nn.Module):
         """RoIs at the boxes that came out of the box branch, after its losses.
 
         One stage: the box regressed for each RoI's class, as PointRend trains. A cascade has
-        dropped boxes on the way, so its answers are labelled anew.
+        dropped boxes on the way, so its boxes are labelled anew.
         """
         if len(self.box.stages) > 1:
             return self.box.relabel(boxes, rois, sizes, FIRST_IOU)

@@ -23,7 +23,7 @@ from helpers.models.roi_align import pool_rois
 
 POOL = 7  # cells along a side of a box's features
 FIRST_IOU = 0.5
-CASCADE_IOUS = (FIRST_IOU, 0.6, 0.7)  # of a RoI with an instance, from which on it is one
+CASCADE_IOUS = (FIRST_IOU, 0.6, 0.7)  # at which a stage counts a RoI as foreground
 
 
 class BoxFeatures(nn.Module):
@@ -79,13 +79,14 @@ class BoxStage(nn.Module):
         """
         labels = cat_labels(rois)
         foreground = (labels < self.num_classes).nonzero().squeeze(1)
-        given = self.of_class(deltas[foreground], labels[foreground])
+        predicted = self.of_class(deltas[foreground], labels[foreground])
         objects = [image.foreground(self.num_classes) for image in rois]
-        pairs = [(one.boxes, one.targets.boxes[one.index]) for one in objects]
-        wanted = self.coder.encode(*map(torch.cat, zip(*pairs, strict=True)))
-        moved = box_loss(given, wanted, normaliser=max(len(labels), 1))
+        boxes = torch.cat([image.boxes for image in objects])
+        true_boxes = torch.cat([image.targets.boxes[image.index] for image in objects])
+        wanted = self.coder.encode(boxes, true_boxes)
+        box_term = box_loss(predicted, wanted, normaliser=max(len(labels), 1))
         weight = process_weight(len(labels), logits)
-        return {"cls": weight * class_loss(logits, labels, self.loss), "box_reg": weight * moved}
+        return {"cls": weight * class_loss(logits, labels, self.loss), "box_reg": weight * box_term}
 
     def of_class(self, values: Tensor, labels: Tensor) -> Tensor:
         """(R, K or 1, 4) deltas or boxes -> (R, 4) of each box's label (any of them if agnostic).
@@ -96,8 +97,8 @@ class BoxStage(nn.Module):
         return values[rows, labels.clamp(max=values.shape[1] - 1)]
 
     def refine(self, deltas: Tensor, rois: Sequence[RoIs]) -> list[Tensor]:
-        """Regressed boxes of each RoI's label, per image, not clipped; what is not finite moves
-        nothing."""
+        """Regressed boxes of each RoI's label, per image, not clipped; deltas that are not finite
+        count as 0."""
         own = self.of_class(deltas, cat_labels(rois)).nan_to_num(0.0, 0.0, 0.0)
         refined = self.coder.decode(own, torch.cat([image.boxes for image in rois]))
         return list(refined.split([len(image) for image in rois]))
@@ -105,7 +106,7 @@ class BoxStage(nn.Module):
 
 @dataclass(frozen=True)
 class ScoredBoxes:
-    """What the branch says of one image: scores (R, K) probabilities, boxes (R, K or 1, 4)."""
+    """What the box branch predicts for one image: (R, K) probabilities, boxes (R, K or 1, 4)."""
 
     scores: Tensor
     boxes: Tensor
@@ -118,6 +119,7 @@ class BoxBranch(nn.Module):
         super().__init__()
         self.ious = CASCADE_IOUS if config.architecture == "cascade_rcnn" else CASCADE_IOUS[:1]
         self.num_classes, self.canonical = num_classes, config.roi_canonical
+        # Later stages move their boxes less: larger weights keep their targets near unit variance.
         coders = [BoxCoder((10.0 * k, 10.0 * k, 5.0 * k, 5.0 * k)) for k in (1, 2, 3)]
         self.stages = nn.ModuleList(
             BoxStage(config, loss, num_classes, coder=coder) for coder in coders[: len(self.ious)]
@@ -125,8 +127,8 @@ class BoxBranch(nn.Module):
 
     def losses(
         self, features: Sequence[Tensor], rois: Sequence[RoIs], sizes: Sizes
-    ) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Terms of all stages, and per image the (R, 4) boxes that come out for the RoIs' labels.
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Per image the (R, 4) boxes that come out for the RoIs' labels, and all stages' terms.
 
         rois: the drawn ones of each image, labelled at the first stage's IoU. Every later stage
         takes all boxes of the stage before, without gradient, labelled at its own IoU.
@@ -141,7 +143,7 @@ class BoxBranch(nn.Module):
             for name, term in stage.losses(logits, deltas, rois).items():
                 terms[name + suffix] = term
             refined = stage.refine(deltas.detach(), rois)
-        return terms, refined
+        return refined, terms
 
     def predict(
         self, features: Sequence[Tensor], boxes: Sequence[Tensor], sizes: Sizes
@@ -164,6 +166,7 @@ class BoxBranch(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         pooled = pool_rois(features, boxes, POOL, canonical=self.canonical)
         if pooled.requires_grad:
+            # The stages' losses are summed, but what is below them learns from their mean.
             pooled.register_hook(lambda gradient: gradient / len(self.stages))
         return stage(pooled)
 

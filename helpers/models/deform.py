@@ -1,5 +1,6 @@
-"""Deformable convolution v2 (Zhu 2019): each tap of the kernel moves, and has a weight of its own.
+"""Deformable convolution v2 (DCNv2, Zhu 2019): each tap of the kernel moves and is modulated.
 
+`DeformConv` is the layer, `deform_stages` the surgery that puts it into a pretrained backbone.
 N images, C channels, H x W cells in and P = Ho x Wo cells out, T taps (9 of a 3x3 kernel),
 G groups of the convolution, D groups of channels that share their offsets.
 """
@@ -18,12 +19,13 @@ from helpers.models.points import bilinear_taps, weighted_rows
 
 
 class DeformConv(nn.Module):
-    """Takes the place of a convolution: same shapes, and with `offset` zero the same answer.
+    """Takes the place of a convolution: same shapes, and at first the same output.
 
-    A zero `offset` gives shifts of 0 and tap weights of sigmoid(0) = 1/2, so the weight copied
-    from `conv` is doubled: frozen norms behind it would not forgive half the signal.
-    Offsets are stored as (dy, dx) per tap, tap-major within each of the `groups`; the tap weights
-    follow all offsets. Runs in float32 under any autocast and answers in the input's dtype.
+    The layer `offset` predicts both the shifts and the modulation (DCNv2's mask, one factor for
+    each tap). It starts at zero: no shift, and a modulation of sigmoid(0) = 1/2, for which the
+    weight copied from `conv` is doubled, as the frozen norm behind it expects the full signal.
+    Of the channels of `offset`, shifts come first, as (dy, dx) per tap, tap-major within each of
+    the `groups`, then the modulation. Computes in float32 and returns the input's dtype.
     """
 
     def __init__(self, conv: nn.Conv2d, *, groups: int = 1) -> None:
@@ -49,51 +51,47 @@ class DeformConv(nn.Module):
             full = x.float()
             if self.pads_itself:
                 full = pad_same(full, self.weight.shape[2:], self.stride, self.dilation)
-            moved = self.offset(full)
-            offset, mask = moved.split((2 * self.groups * self.taps, self.groups * self.taps), 1)
+            shifts, modulation = self.offset(full).tensor_split([2 * self.groups * self.taps], 1)
             convolve = self._on_cpu if x.device.type == "cpu" else self._by_torchvision
-            return convolve(full, offset, mask.sigmoid()).to(x.dtype)
+            return convolve(full, shifts, modulation.sigmoid()).to(x.dtype)
 
-    def _by_torchvision(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
+    def _by_torchvision(self, x: Tensor, shifts: Tensor, modulation: Tensor) -> Tensor:
         geometry = (self.stride, self.padding, self.dilation)
-        return deform_conv2d(x, offset, self.weight, self.bias, *geometry, mask)
+        return deform_conv2d(x, shifts, self.weight, self.bias, *geometry, modulation)
 
-    def _on_cpu(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
-        """The same by gathering rows and one matrix product: several times faster on a CPU."""
+    def _on_cpu(self, x: Tensor, shifts: Tensor, modulation: Tensor) -> Tensor:
+        """The same by gathering rows and one matrix product: several times faster on a CPU.
+
+        A row of the table has the channels of one cell that share their offsets, (N H W D, C / D).
+        """
         count, channels, height, width = x.shape
-        out = offset.shape[2:]
-        where = self._positions(offset)
-        row, weight = bilinear_taps(where, height=height, width=width)
-        weight = (
-            weight * mask.view(count, self.groups, self.taps, -1).permute(0, 3, 2, 1)[..., None]
-        )
-        image, group = (
-            torch.arange(n, device=x.device).view(shape)
-            for n, shape in ((count, (-1, 1, 1, 1, 1)), (self.groups, (-1, 1)))
-        )
-        row = (image * height * width + row) * self.groups + group
-        rows = x.permute(0, 2, 3, 1).reshape(-1, channels // self.groups)
-        columns = weighted_rows(rows, row.flatten(0, 3), weight.flatten(0, 3))
-        answer = self._product(columns.view(-1, self.taps, channels))
+        table = x.permute(0, 2, 3, 1).reshape(-1, channels // self.groups)
+        cell, weight = bilinear_taps(self._positions(shifts), height=height, width=width)
+        image = torch.arange(count, device=x.device).view(-1, 1, 1, 1, 1)
+        group = torch.arange(self.groups, device=x.device).view(-1, 1)
+        row = (image * height * width + cell) * self.groups + group  # (N, P, T, D, 4)
+        modulation = modulation.view(count, self.groups, self.taps, -1).permute(0, 3, 2, 1)
+        weight = weight * modulation[..., None]
+        columns = weighted_rows(table, row.flatten(0, 3), weight.flatten(0, 3))
+        output = self._product(columns.view(-1, self.taps, channels))
         if self.bias is not None:
-            answer = answer + self.bias
-        return answer.view(count, *out, -1).permute(0, 3, 1, 2)
+            output = output + self.bias
+        return output.view(count, *shifts.shape[2:], -1).permute(0, 3, 1, 2)
 
-    def _positions(self, offset: Tensor) -> Tensor:
+    def _positions(self, shifts: Tensor) -> Tensor:
         """(N, 2DT, Ho, Wo) -> (N, P, T, D, 2): where each tap reads, x and y in input cells."""
-        count, _, height, width = offset.shape
+        count, _, height, width = shifts.shape
         axes = []
         for axis, length in ((0, height), (1, width)):
-            start = torch.arange(length, device=offset.device) * self.stride[axis]
-            tap = torch.arange(self.weight.shape[2 + axis], device=offset.device)
+            start = torch.arange(length, device=shifts.device) * self.stride[axis]
+            tap = torch.arange(self.weight.shape[2 + axis], device=shifts.device)
             axes.append((start - self.padding[axis])[:, None] + tap * self.dilation[axis])
-        y, x = axes  # (Ho, kernel height), (Wo, kernel width)
+        y, x = axes  # (Ho, kernel height), (Wo, kernel width): where a plain convolution reads
         shape = (height, width, y.shape[1], x.shape[1])
-        base = torch.stack(
-            (y[:, None, :, None].expand(shape), x[None, :, None, :].expand(shape)), dim=-1
-        ).reshape(height * width, self.taps, 1, 2)
-        shifts = offset.view(count, self.groups, self.taps, 2, -1).permute(0, 4, 2, 1, 3)
-        return (base + shifts).flip(-1)
+        y, x = y[:, None, :, None].expand(shape), x[None, :, None, :].expand(shape)
+        unmoved = torch.stack((y, x), dim=-1).reshape(height * width, self.taps, 1, 2)
+        shifts = shifts.view(count, self.groups, self.taps, 2, -1).permute(0, 4, 2, 1, 3)
+        return (unmoved + shifts).flip(-1)
 
     def _product(self, columns: Tensor) -> Tensor:
         """(NP, T, C) gathered taps -> (NP, C out): the convolution's matrix product by group."""
@@ -124,7 +122,7 @@ def deform_stages(net: nn.Module, stages: Sequence[int], *, groups: int = 1) -> 
     """Make the 3x3 convolutions of stages c2..c5 deformable: of a timm ResNet, ResNeXt, ResNeSt, or
     the depthwise ones of an EfficientNet.
 
-    stages: numbers 2..5; the network's answer stays the same. Raises UserError where a stage has no
+    stages: numbers 2..5; the network's output stays the same. Raises UserError where a stage has no
     such convolution, or channels that `groups` does not divide.
     """
     for stage in stages:

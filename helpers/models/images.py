@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from helpers.files import UserError
 
 Sizes = Sequence[tuple[int, int]]  # (height, width) of each image in pixels
-IMAGENET_MEAN = (123.675, 116.28, 103.53)  # RGB, 0..255
+IMAGENET_MEAN = (123.675, 116.28, 103.53)  # R, G, B in 0..255
 IMAGENET_STD = (58.395, 57.12, 57.375)
 DIVISOR = 32  # the coarsest backbone stride, so that every FPN level is exactly half the one before
 
@@ -50,7 +50,7 @@ class Normalise(nn.Module):
         sizes = tuple((image.shape[1], image.shape[2]) for image in images)
         height, width = (_round_up(max(side)) for side in zip(*sizes, strict=True))
         batch = self.mean.new_zeros(len(images), 3, height, width)
-        # convolutions are a fifth faster in this layout, and their answers keep it
+        # convolutions are a fifth faster in this layout, and their outputs keep it
         batch = batch.contiguous(memory_format=torch.channels_last)
         for padded, image, (h, w) in zip(batch, images, sizes, strict=True):
             padded[:, :h, :w] = (image.to(self.mean.device).float() - self.mean) / self.std

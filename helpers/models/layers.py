@@ -12,7 +12,7 @@ HeadNorm = Literal["none", "bn", "sync"]
 def conv_block(
     inputs: int, outputs: int, kernel: int, *, norm: HeadNorm = "none", relu: bool = True
 ) -> nn.Sequential:
-    """Convolution that keeps the map's size, then norm and ReLU as asked; MSRA (He) weights.
+    """Convolution that keeps the map's size, then norm and ReLU if wanted; MSRA (He) weights.
 
     With a norm the convolution has no bias.
     """

@@ -1,7 +1,7 @@
 """The loss terms, all in float32 whatever the precision of the network.
 
-Means are those of one process. The gradients of several processes are averaged, so that an item
-would count more where there are few: `process_weight` makes up for that.
+Means are over the items of one process. As gradients are averaged over the processes, an item would
+count more in a process that has few of them: `process_weight` makes up for that.
 R boxes, K classes (background is class K), P points or mask cells of a RoI.
 """
 
@@ -39,7 +39,7 @@ def class_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
     if config.classes == "ce":
         return F.cross_entropy(logits.float(), labels)
     log_p = logits.float().log_softmax(dim=1).gather(1, labels[:, None]).squeeze(1)
-    loss = (-log_p.expm1()).pow(config.gamma) * -log_p
+    loss = (-log_p.expm1()).pow(config.gamma) * -log_p  # 1 - p without cancellation near p = 1
     if config.alpha is not None:
         loss = loss * loss.new_tensor([*config.alpha, 1.0])[labels]
     return loss.mean()
@@ -93,7 +93,7 @@ def world_size() -> int:
 
 
 def process_mean(count: Tensor) -> Tensor:
-    """Mean of `count` (no gradient) over the processes. All have to ask, in the same order."""
+    """Mean of `count` (no gradient) over the processes. All have to call it, in the same order."""
     if world_size() == 1:
         return count
     total = count.detach().float().clone()
@@ -105,7 +105,7 @@ def process_weight(count: int, like: Tensor) -> Tensor | float:
     """Weight of a mean over this process's `count` items, 1.0 when there is one process.
 
     Averaged over the processes, means with these weights are the mean over the items of all.
-    like: a tensor on the device of the losses. All have to ask, in the same order.
+    like: a tensor on the device of the losses. All have to call it, in the same order.
     """
     if world_size() == 1:
         return 1.0

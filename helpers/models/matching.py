@@ -1,4 +1,4 @@
-"""Which instance a box answers for, and which boxes are drawn for training.
+"""Which instance a box is matched to, and which boxes are sampled for training.
 
 R boxes (anchors or RoIs) of one image, N ground-truth instances, K classes (background is K).
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 from helpers.models.boxes import covered, iou
 from helpers.structures import Targets
 
-POSITIVE, NEGATIVE, BETWEEN = 1, 0, -1
+POSITIVE, NEGATIVE, IGNORED = 1, 0, -1  # states of a box; the ignored ones are in no loss
 
 
 def match(
@@ -23,22 +23,24 @@ def match(
     """Each of the (R, 4) boxes to the instance it overlaps most.
 
     Returns index (R,) int64 of the instance (0 where there is none), and state (R,) int64: POSITIVE
-    at IoU >= high, NEGATIVE below low, BETWEEN else. With `keep_best` the boxes that overlap an
-    instance more than any other box does (all of them on a tie) are positive at any IoU above zero;
-    their index stays that of their own best instance. A negative at least half covered by an ignore
-    box is BETWEEN.
+    at IoU >= high, NEGATIVE below low, IGNORED between them, and where an ignore box covers at
+    least half of a negative.
+
+    keep_best: an instance that no box reaches `high` with would teach nothing, so the boxes that
+    overlap it most (all of them on a tie) are positive at any IoU above zero. Their index is still
+    the instance they overlap most themselves, which may be another one, as in detectron2.
     """
     index = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
     state = torch.full_like(index, NEGATIVE)
     if len(targets) and len(boxes):
         overlaps = iou(targets.boxes, boxes)
         best, index = overlaps.max(dim=0)
-        state[best >= low] = BETWEEN
+        state[best >= low] = IGNORED
         state[best >= high] = POSITIVE
         if keep_best:
             highest = overlaps.amax(dim=1, keepdim=True)
             state[((overlaps == highest) & (overlaps > 0)).any(dim=0)] = POSITIVE
-    state[(state == NEGATIVE) & covered(boxes, targets.ignore)] = BETWEEN
+    state[(state == NEGATIVE) & covered(boxes, targets.ignore)] = IGNORED
     return index, state
 
 
@@ -62,8 +64,8 @@ def _draw(chosen: Tensor, count: int) -> Tensor:
 class RoIs:
     """Boxes of one image with what each should become.
 
-    boxes: (R, 4) px; labels: (R,) int64, K for background; index: (R,) int64, the instance each
-    answers for (0 for background); targets: the truth of the image.
+    boxes: (R, 4) px; labels: (R,) int64, K for background; index: (R,) int64, the instance each is
+    matched to (0 for background); targets: the ground truth of the image.
     """
 
     boxes: Tensor
@@ -80,7 +82,7 @@ class RoIs:
         )
 
     def foreground(self, num_classes: int, limit: int | None = None) -> RoIs:
-        """Those that are an instance; the first `limit` of them."""
+        """Those with an instance, at most the first `limit`."""
         return self[(self.labels < num_classes).nonzero().squeeze(1)[:limit]]
 
 
@@ -90,7 +92,7 @@ def label_boxes(boxes: Tensor, targets: Targets, *, threshold: float, num_classe
     Backgrounds at least half covered by an ignore box are left out.
     """
     rois, state = _labelled(boxes, targets, threshold, num_classes)
-    return rois[state != BETWEEN]
+    return rois[state != IGNORED]
 
 
 def sample_rois(

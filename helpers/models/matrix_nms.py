@@ -19,20 +19,20 @@ def matrix_nms(overlaps: Tensor, labels: Tensor, *, sigma: float = 2.0) -> Tenso
     overlap of i with one better than itself, and f(x) = exp(-sigma x^2).
     """
     same = labels[:, None] == labels[None]
-    worse = torch.where(same, overlaps.float(), 0.0).triu(diagonal=1)
+    overlaps = torch.where(same, overlaps.float(), 0.0).triu(diagonal=1)  # of i < j
     if not len(labels):
-        return worse.new_zeros(0)
-    covered = worse.amax(dim=0)  # c_i
-    ratio = (sigma * (covered[:, None] ** 2 - worse**2)).exp()
-    # a pair that does not meet gives at least 1, and so no reason to decay
+        return overlaps.new_zeros(0)
+    compensation = overlaps.amax(dim=0)  # c_i: a detection that itself decays suppresses less
+    ratio = (sigma * (compensation[:, None] ** 2 - overlaps**2)).exp()
+    # pairs without overlap, and those of i >= j, give at least 1, and so no decay
     return ratio.amin(dim=0).clamp(max=1.0)
 
 
 def mask_overlaps(masks: Tensor) -> Tensor:
     """(N, P) bool -> (N, N) IoU, 0 for empty masks; a few pixels at a time, to bound memory."""
-    shared = torch.zeros(len(masks), len(masks), device=masks.device)
+    intersection = torch.zeros(len(masks), len(masks), device=masks.device)
     for part in masks.split(PIXELS_AT_ONCE, dim=1):
         part = part.float()
-        shared += part @ part.T
-    area = shared.diagonal()
-    return shared / (area[:, None] + area[None] - shared).clamp(min=1.0)
+        intersection += part @ part.T
+    area = intersection.diagonal()
+    return intersection / (area[:, None] + area[None] - intersection).clamp(min=1.0)

@@ -3,10 +3,14 @@
 R RoIs of all images, P points of a RoI, K classes, C channels of the pyramid levels read together,
 S side of the coarse mask, T side of the final one, D width of the point head's layers.
 
-Interpolating at a point and applying a layer's weight may change places, as both are linear. Where
-fewer cells than points are concerned, cells are weighed once and points only read the result: the
-coarse logits always (`PointHead.terms`), fine features when many points are asked
-(`FineFeatures.reader`).
+In the order of reading: where points get their features (`FineFeatures`), the two networks
+(`CoarseHead`, `PointHead`), training and prediction (`PointRendHead`), and the algorithm itself,
+`subdivision`. Training draws its points with `points.draw_training_points`.
+
+What is faster than the textbook: interpolating at a point and applying a layer's weight may change
+places, as both are linear. Where fewer cells than points are concerned, the weight is applied to
+the cells once and the points interpolate the result: always for coarse logits (`CoarseParts`), for
+fine features when there are many points (`FineFeatures.reader`).
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from helpers.config import LossConfig, ModelConfig
-from helpers.models.boxes import flat
+from helpers.models.boxes import cat_boxes
 from helpers.models.layers import init_msra, init_normal, init_xavier
 from helpers.models.losses import mask_loss, process_weight
 from helpers.models.mask_head import mask_targets, of_class
@@ -30,8 +34,8 @@ from helpers.models.points import (
     cell_centres,
     cells_under,
     draw_training_points,
+    for_sampling,
     in_image,
-    summable,
     weighted_rows,
 )
 from helpers.structures import Detections
@@ -69,12 +73,15 @@ class FineFeatures:
             cells_under(boxes / stride, image, table)
             for table, stride in zip(self.tables, self.strides, strict=True)
         ]
+        # 1.25: on a CPU a cell takes about as long as 1.25 points
         if 1.25 * sum(int(one.sum()) for one in cells) > points * len(cells):
             return partial(self.weighted_at, weight)
         parts = weight.split([table.rows.shape[1] for table in self.tables], dim=1)
-        both = zip(self.tables, parts, cells, strict=True)
-        weighed = FineFeatures(tuple(t.weighted(part, own) for t, part, own in both), self.strides)
-        return lambda *where: sum(weighed._samples(*where))
+        weighted = tuple(
+            table.weighted(part, needed)
+            for table, part, needed in zip(self.tables, parts, cells, strict=True)
+        )
+        return lambda *where: sum(FineFeatures(weighted, self.strides)._samples(*where))
 
     def _samples(self, points: Tensor, boxes: Tensor, image: Tensor) -> list[Tensor]:
         pixels = in_image(points, boxes)
@@ -114,11 +121,12 @@ class CoarseHead(nn.Module):
 
 
 @dataclass(frozen=True)
-class CoarseTerms:
-    """What each layer of the point head adds for the coarse logits, and its bias, at every cell.
+class CoarseParts:
+    """The parts `C_i c + b_i` of `PointHead` at every cell of the coarse masks.
 
-    Around each RoI's cells is one without logits, so that the bias counts in full up to the edge.
-    rows: (R * side * side, D) of each layer, the last with D = 1; side: S + 2.
+    Each mask has a border of one cell with logits 0: samples near its edge, which read outside of
+    it, then get the whole bias. rows: (R * side * side, D) of each layer, the last with D = 1;
+    side: S + 2.
     """
 
     rows: tuple[Tensor, ...]
@@ -127,13 +135,19 @@ class CoarseTerms:
     def at(self, points: Tensor) -> list[Tensor]:
         """Box-relative (R, P, 2) points -> of each layer (R * P, D)."""
         table = PointTable(self.rows[0], self.side, self.side)
-        inner = (1 + points * (self.side - 2)) / self.side
-        taps = table.taps(inner, torch.arange(len(points), device=points.device))
+        past_border = (1 + points * (self.side - 2)) / self.side
+        taps = table.taps(past_border, torch.arange(len(points), device=points.device))
         return [weighted_rows(rows, *taps) for rows in self.rows]
 
 
 class PointHead(nn.Module):
-    """The class of single points: an MLP whose every layer also gets the coarse logits."""
+    """The class of single points: an MLP whose every layer also gets the coarse logits.
+
+    Layer i makes relu(F_i h + C_i c + b_i) of the layer before it, h (at first the fine features),
+    and the coarse logits c at the point; the last is without relu. The stored weight is F_i and C_i
+    side by side: one linear layer of h and c concatenated. `F_0 h` and all `C_i c + b_i` are made
+    outside of `forward`.
+    """
 
     def __init__(self, config: ModelConfig, num_classes: int) -> None:
         super().__init__()
@@ -148,33 +162,33 @@ class PointHead(nn.Module):
 
     @property
     def fine_weight(self) -> Tensor:
-        """(D, C): what the first layer makes of fine features."""
+        """(D, C): F_0, which the fine features are multiplied with."""
         return self.fcs[0].weight[:, : -self.predictor.out_features]
 
-    def terms(self, coarse: Tensor, labels: Tensor) -> CoarseTerms:
-        """Of coarse logits (R, K, S, S) and the label (R,) that is asked of each RoI."""
-        kinds = coarse.shape[1]
+    def coarse_parts(self, coarse: Tensor, labels: Tensor) -> CoarseParts:
+        """`C_i c + b_i` of coarse logits (R, K, S, S); of the last layer for each RoI's label."""
+        classes = coarse.shape[1]
         cells = F.pad(coarse, (1, 1, 1, 1)).permute(0, 2, 3, 1)
-        rows = [F.linear(cells, layer.weight[:, -kinds:], layer.bias) for layer in self.fcs]
-        # one row of the predictor per RoI: the other K - 1 answers would be thrown away
-        weight, bias = self.predictor.weight[labels, -kinds:], self.predictor.bias[labels]
+        rows = [F.linear(cells, layer.weight[:, -classes:], layer.bias) for layer in self.fcs]
+        # one row of the predictor per RoI: the other K - 1 logits would be thrown away
+        weight, bias = self.predictor.weight[labels, -classes:], self.predictor.bias[labels]
         last = (cells * weight[:, None, None]).sum(-1) + bias[:, None, None]
         tables = (*rows, last[..., None])
-        return CoarseTerms(tuple(summable(one.flatten(0, 2)) for one in tables), cells.shape[1])
+        return CoarseParts(tuple(for_sampling(one.flatten(0, 2)) for one in tables), cells.shape[1])
 
-    def forward(self, first: Tensor, terms: Sequence[Tensor], labels: Tensor) -> Tensor:
-        """first (R, P, D): `fine_weight` times the fine features; terms: `CoarseTerms` at the same
-        points; labels (R,) -> (R, P) logits of each RoI's label."""
-        device, width, rois = first.device.type, first.shape[-1], first.shape[:2]
+    def forward(self, fine: Tensor, parts: Sequence[Tensor], labels: Tensor) -> Tensor:
+        """fine (R, P, D): F_0 h; parts: `CoarseParts` at the same points; labels (R,) -> (R, P)
+        logits of each RoI's label."""
+        device, width, rois = fine.device.type, fine.shape[-1], fine.shape[:2]
         autocast = torch.is_autocast_enabled(device)
-        kind = torch.get_autocast_dtype(device) if autocast else first.dtype
-        hidden = terms[0].to(kind).add_(first.flatten(0, 1)).relu_()  # in place: half the memory
-        for layer, term in zip(self.fcs[1:], terms[1:-1], strict=True):
-            weight = layer.weight[:, :width].to(kind)
-            hidden = term.to(kind).addmm_(hidden, weight.t()).relu_()
-        weight = self.predictor.weight[labels, None, :width].to(kind)
+        dtype = torch.get_autocast_dtype(device) if autocast else fine.dtype
+        hidden = parts[0].to(dtype).add_(fine.flatten(0, 1)).relu_()  # in place: half the memory
+        for layer, part in zip(self.fcs[1:], parts[1:-1], strict=True):
+            weight = layer.weight[:, :width].to(dtype)
+            hidden = part.to(dtype).addmm_(hidden, weight.t()).relu_()
+        weight = self.predictor.weight[labels, None, :width].to(dtype)
         last = weight @ hidden.unflatten(0, rois).transpose(1, 2)
-        return last.squeeze(1).float() + terms[-1].view(rois)
+        return last.squeeze(1).float() + parts[-1].view(rois)
 
 
 class PointRendHead(nn.Module):
@@ -188,31 +202,32 @@ class PointRendHead(nn.Module):
 
     def losses(self, features: Sequence[Tensor], rois: Sequence[RoIs]) -> dict[str, Tensor]:
         """`mask` of the coarse map, `mask_point` of the drawn points, of foreground RoIs."""
-        boxes, image = flat([one.boxes for one in rois])
+        boxes, image = cat_boxes([one.boxes for one in rois])
         fine = FineFeatures.of(features, self.config.point_levels)
         coarse = self._coarse(fine, boxes, image)
         labels = cat_labels(rois)
-        own = of_class(coarse, labels)
+        masks = of_class(coarse, labels)
         points = draw_training_points(
-            own,
+            masks,
             self.config.train_points,
             oversample=self.config.oversample,
             importance=self.config.importance,
         )
         read = partial(fine.weighted_at, self.point.fine_weight)
-        logits = self._answers(read, coarse, boxes, image, labels)(points)
-        truth = point_targets(rois, in_image(points, boxes))
-        whole = mask_loss(own, mask_targets(rois, self.coarse.side), self.loss.masks, self.loss)
-        point = mask_loss(logits, truth, self.loss.points, self.loss)
+        logits = self._logits_at(read, coarse, boxes, image, labels)(points)
+        coarse_truth = mask_targets(rois, self.coarse.side)
+        coarse_term = mask_loss(masks, coarse_truth, self.loss.masks, self.loss)
+        point_truth = point_targets(rois, in_image(points, boxes))
+        point_term = mask_loss(logits, point_truth, self.loss.points, self.loss)
         weight = process_weight(len(labels), logits)
         return {
-            "mask": self.loss.mask_weight * (weight * whole),
-            "mask_point": self.loss.point_weight * (weight * point),
+            "mask": self.loss.mask_weight * (weight * coarse_term),
+            "mask_point": self.loss.point_weight * (weight * point_term),
         }
 
     def predict(self, features: Sequence[Tensor], detections: Sequence[Detections]) -> list[Tensor]:
         """Per image (n, T, T) float32 probabilities over each box, of the predicted class."""
-        boxes, image = flat([one.boxes for one in detections])
+        boxes, image = cat_boxes([one.boxes for one in detections])
         labels = torch.cat([d.labels for d in detections])
         fine = FineFeatures.of(features, self.config.point_levels)
         with torch.autocast(boxes.device.type, enabled=False):  # small, and counts at every point
@@ -232,7 +247,7 @@ class PointRendHead(nn.Module):
     ) -> Tensor:
         """Coarse logits (R, K, S, S) -> (R, T, T) logits of each label, T = S * 2 ** steps."""
         for _, logits in subdivision(
-            self._answers(read, coarse, boxes, image, labels),
+            self._logits_at(read, coarse, boxes, image, labels),
             like=boxes,
             side=self.coarse.side,
             steps=self.config.subdivision_steps,
@@ -248,28 +263,30 @@ class PointRendHead(nn.Module):
         pooled = fine.at(points, boxes, image).float().transpose(1, 2)
         return self.coarse(pooled.unflatten(2, (side, side)))
 
-    def _answers(
+    def _logits_at(
         self, read: Reader, coarse: Tensor, boxes: Tensor, image: Tensor, labels: Tensor
     ) -> Callable[[Tensor], Tensor]:
-        """From box-relative (R, P, 2) points to the logits (R, P) of these RoIs there."""
-        terms = self.point.terms(coarse, labels)
-        return lambda points: self.point(read(points, boxes, image), terms.at(points), labels)
+        """The function from box-relative (R, P, 2) points to the logits (R, P) of these RoIs."""
+        parts = self.point.coarse_parts(coarse, labels)
+        return lambda points: self.point(read(points, boxes, image), parts.at(points), labels)
 
 
 def subdivision(
-    ask: Callable[[Tensor], Tensor], *, like: Tensor, side: int, steps: int, budget: int
+    evaluate: Callable[[Tensor], Tensor], *, like: Tensor, side: int, steps: int, budget: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Masks from answers at few points (PointRend, section 3.1), grid after grid: the points asked
-    (R, P, 2) and the logits (R, T, T), in the end with T = side * 2 ** steps.
+    """Fine masks from few points (PointRend, section 3.1).
 
-    ask: the logits (R, P) at (R, P, 2) points, x and y in 0..1 of each box; like: (R, ...) on the
-    device wanted. The largest grid of at most `budget` points is asked everywhere. Each further
-    doubling interpolates, and asks again only at the `budget` points nearest to logit 0.
+    The largest grid of at most `budget` points is evaluated everywhere. Each further doubling
+    interpolates, and evaluates only the `budget` points whose logits are nearest to 0.
+
+    evaluate: the logits (R, P) at (R, P, 2) points, x and y in 0..1 of each box; like: (R, ...) on
+    the device wanted. Yields grid after grid the points evaluated (R, P, 2) and the logits
+    (R, T, T), in the end with T = side * 2 ** steps.
     """
     side, steps = first_grid(side, steps, budget)
     count = len(like)
     points = cell_centres(side, like).expand(count, -1, -1)
-    logits = ask(points)
+    logits = evaluate(points)
     yield points, logits.view(count, side, side)
     for _ in range(steps):
         logits = F.interpolate(logits.view(count, 1, side, side), scale_factor=2.0, mode="bilinear")
@@ -277,12 +294,12 @@ def subdivision(
         few = min(budget, side**2)
         uncertain = logits.abs().topk(few, dim=1, largest=False, sorted=False).indices
         points = cell_centres(side, like)[uncertain]
-        logits = logits.scatter(1, uncertain, ask(points))
+        logits = logits.scatter(1, uncertain, evaluate(points))
         yield points, logits.view(count, side, side)
 
 
 def first_grid(side: int, steps: int, budget: int) -> tuple[int, int]:
-    """The side of the grid that is asked everywhere, and the steps that are left."""
+    """The side of the grid that is evaluated everywhere, and the steps that are left."""
     while steps and 4 * side**2 <= budget:
         side, steps = 2 * side, steps - 1
     return side, steps

@@ -1,5 +1,7 @@
-"""Bilinear samples of maps at any points, and where PointRend puts its points.
+"""Bilinear samples of maps at any points, and where PointRend puts its training points.
 
+`PointTable.at` gives what `grid_sample` gives, faster on a CPU: the channels of a cell lie side by
+side, and a sample is a weighted sum of four such rows.
 B maps of C channels and H x W cells, R RoIs, P points each.
 """
 
@@ -16,10 +18,10 @@ CHUNK = 4096  # rows multiplied at once: as many as stay in a CPU's cache
 
 @dataclass(frozen=True)
 class PointTable:
-    """Maps with the channels of a cell in one row, so that a sample reads four whole rows.
+    """Maps with the channels of a cell in one row. Made once, sampled often.
 
-    rows: (B * H * W, C) as `summable` has them. Made once, read often. place: (B * H * W,) where
-    in `rows` each cell is, of a table that has only some of them and a last row for all others.
+    rows: (B * H * W, C), in the type of `for_sampling`. A table of only some cells (`weighted`) has
+    fewer rows, the last one zero: `place` (B * H * W,) is then the row of each cell.
     """
 
     rows: Tensor
@@ -31,12 +33,12 @@ class PointTable:
     def of(maps: Tensor) -> PointTable:
         """(B, C, H, W) -> table."""
         rows = maps.permute(0, 2, 3, 1).flatten(0, 2)
-        return PointTable(summable(rows), *maps.shape[-2:])
+        return PointTable(for_sampling(rows), *maps.shape[-2:])
 
     def weighted(self, weight: Tensor, cells: Tensor) -> PointTable:
-        """A table of weight (D, C) times each row; cells (B * H * W,) bool left out count as 0."""
+        """The table of weight (D, C) times each row, for these cells (B * H * W,) bool alone."""
         chosen = cells.nonzero().squeeze(1)
-        rows = [summable(F.linear(self.rows[part], weight)) for part in chosen.split(CHUNK)]
+        rows = [for_sampling(F.linear(self.rows[part], weight)) for part in chosen.split(CHUNK)]
         rows.append(rows[0].new_zeros(1, len(weight)))
         place = torch.where(cells, cells.cumsum(0) - 1, len(chosen))
         return PointTable(torch.cat(rows), self.height, self.width, place)
@@ -105,8 +107,11 @@ def weighted_rows(rows: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     return F.embedding_bag(index, rows, mode="sum", per_sample_weights=weight.to(rows.dtype))
 
 
-def summable(values: Tensor) -> Tensor:
-    """float32, as gradients are summed in it; bfloat16 stays where a CPU under autocast reads."""
+def for_sampling(values: Tensor) -> Tensor:
+    """In the type that maps are sampled in: float32, as `embedding_bag` sums gradients in it.
+
+    On a CPU under autocast bfloat16 stays where no gradient is wanted: half as much to read.
+    """
     on_cpu = values.device.type == "cpu" and torch.is_autocast_enabled("cpu")
     as_is = on_cpu and values.dtype == torch.bfloat16 and not values.requires_grad
     return values if as_is else values.float()

@@ -94,7 +94,8 @@ def load_start(model: nn.Module, start: str, taxonomy: Taxonomy) -> list[str]:
     head is halfway: its weights for features are taken, those for coarse logits of classes not.
     Raises UserError when the file is absent, damaged, or of another kind.
     """
-    file, left = RELEASED if start == "released" else resolve(start), []
+    file = RELEASED if start == "released" else resolve(start)
+    left: list[str] = []  # as they are
     with opened(file) as content:
         theirs = Taxonomy.from_dict(json.loads(header_of(content, file)["taxonomy"]))
         stored, same = set(content.keys()), theirs.names == taxonomy.names
@@ -103,7 +104,7 @@ def load_start(model: nn.Module, start: str, taxonomy: Taxonomy) -> list[str]:
                 left.append(name)
                 continue
             found = content.get_tensor(name)
-            if POINT_LAYERS in name and own.ndim == 2 and not same:
+            if POINT_LAYERS in name and own.ndim == 2 and not same:  # without the coarse logits
                 own = own[:, : own.shape[1] - taxonomy.num_classes]
                 found = found[:, : found.shape[1] - theirs.num_classes]
             if found.shape == own.shape and (same or not OF_CLASSES.search(name)):

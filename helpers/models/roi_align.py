@@ -18,8 +18,8 @@ import torchvision
 from torch import Tensor
 from torchvision.ops import box_area
 
-from helpers.models.boxes import flat
-from helpers.models.points import summable
+from helpers.models.boxes import cat_boxes
+from helpers.models.points import for_sampling
 
 FINEST, COARSEST = 2, 5  # P2..P5: P6 serves the proposals only
 CANONICAL_LEVEL = 4
@@ -41,9 +41,9 @@ def pool_rois(
     """RoIAlign with exact alignment and adaptive sampling.
 
     features: P2..P5 (further levels are not used); boxes: (R_i, 4) per image in pixels.
-    Returns (R, C, size, size) in the order of the boxes; float32, or bfloat16 as `summable` does.
+    Returns (R, C, size, size) in the order of the boxes; in the type of `for_sampling`.
     """
-    together, image = flat(boxes)
+    together, image = cat_boxes(boxes)
     rois = torch.cat((image[:, None].to(together.dtype), together), dim=1)
     levels = level_of(together, canonical)
     pooled, order = [], []
@@ -55,7 +55,7 @@ def pool_rois(
 
 
 def pool_masks(masks: Tensor, index: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """What a mask head should say: masks (N, H, W) bool, (R,) which of them, (R, 4) boxes.
+    """Targets of a mask head: masks (N, H, W) bool, (R,) which of them, (R, 4) boxes.
 
     Returns (R, size, size) bool: the mean of the mask over a cell is at least one half.
     """
@@ -67,7 +67,7 @@ def pool_masks(masks: Tensor, index: Tensor, boxes: Tensor, size: int) -> Tensor
 
 def _align(feature: Tensor, rois: Tensor, size: int, *, scale: float) -> Tensor:
     align = roi_align if feature.device.type == "cpu" else _by_torchvision
-    return align(summable(feature), rois, size, scale=scale)
+    return align(for_sampling(feature), rois, size, scale=scale)
 
 
 def _by_torchvision(feature: Tensor, rois: Tensor, size: int, *, scale: float) -> Tensor:
@@ -105,11 +105,11 @@ class AxisTaps:
         first = torch.where(drawn, cell, length - 1).amin(2)
         count = (torch.where(drawn, after, -1).amax(2) - first + 1).clamp(min=0).long()
         part = position - cell
-        share = drawn / samples.clamp(min=1)[:, None, None]
+        mean_weight = drawn / samples.clamp(min=1)[:, None, None]
         weight = position.new_zeros(*first.shape, max(1, int(count.max())))
         for place, value in ((cell, 1 - part), (after, part)):
             where = (place - first[..., None]).clamp(min=0).long()
-            weight.scatter_add_(2, where.where(drawn, 0), value * share)
+            weight.scatter_add_(2, where.where(drawn, 0), value * mean_weight)
         return AxisTaps(first.long(), count, weight)
 
 

@@ -75,15 +75,16 @@ class RPN(nn.Module):
         """Proposals for the heads (without gradient), and the terms `rpn_cls` and `rpn_loc`.
 
         Both are sums over the sampled anchors divided by `rpn_batch` * N. They are NaN, and the
-        proposals plain anchors, when an answer of the head is not finite.
+        proposals plain anchors, when an output of the head is not finite.
         """
         anchors = self.anchors(features)
         logits, deltas = zip(*map(self.head, features), strict=True)
         terms = self._terms(torch.cat(anchors), torch.cat(logits, 1), torch.cat(deltas, 1), targets)
         if not torch.stack([torch.isfinite(t).all() for t in (*logits, *deltas)]).all():
-            # An error would end this process alone; the loss tells all of them to skip the step.
+            # An error would end this process alone; a NaN loss makes all of them skip the step.
             terms = {name: term * torch.nan for name, term in terms.items()}
-            logits, deltas = ([torch.zeros_like(t) for t in which] for which in (logits, deltas))
+            logits = [torch.zeros_like(level) for level in logits]
+            deltas = [torch.zeros_like(level) for level in deltas]
         with torch.no_grad():
             return self._select(anchors, logits, deltas, sizes), terms
 

@@ -2,7 +2,7 @@
 
 N images (or instances of one), K classes, E channels of a dynamic kernel, S cells along a side of
 a grid, G cells of all grids (level by level, rows from top to bottom), A pairs of a cell and an
-instance it answers for, H x W pixels of the padded batch.
+instance assigned to it, H x W pixels of the padded batch.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from helpers.models.points import cell_centres
 from helpers.models.solov2_masks import STRIDE, detect, points_nms
 from helpers.structures import Detections, Targets
 
-SIGMA = 0.2  # part of the box, around the centre of mass, whose cells answer
+SIGMA = 0.2  # part of the box, around the centre of mass, whose cells are assigned to it
 PRIOR = 0.01  # probability of any class in any cell before training
 
 
 class SOLOv2(PyramidModel):
-    """Each cell of five grids says what instance is centred there, and with which 1 x 1 convolution
-    its mask is drawn from one map at stride 4.
+    """Each cell of five grids predicts the class of the instance centred there, and the weights of
+    a 1 x 1 convolution that makes the instance's mask from one map at stride 4.
 
     Takes and gives what `Detector` does.
     """
@@ -58,8 +58,8 @@ class SOLOv2(PyramidModel):
             for one in targets
         ]
         return {
-            "cls": self._class_loss(_flat(classes), truth),
-            "mask": self.config.dice_weight * _mask_loss(_flat(kernels), maps, truth),
+            "cls": self._class_loss(_cat_levels(classes), truth),
+            "mask": self.config.dice_weight * _mask_loss(_cat_levels(kernels), maps, truth),
         }
 
     @torch.no_grad()
@@ -72,17 +72,18 @@ class SOLOv2(PyramidModel):
         features = self.features(batch)
         classes, kernels = self.instances(features)
         scores = [points_nms(level.float().sigmoid()) for level in classes]
-        flat, maps, found = _flat(kernels), self.masks(features), []
+        kernels, maps = _cat_levels(kernels), self.masks(features)
+        found = []
         for i, size in enumerate(batch.sizes):
-            height, width = (-(-side // STRIDE) for side in size)
-            given = [level[i] for level in scores], flat[i], maps[i, :, :height, :width]
-            found.append(detect(*given, image_size=size, config=self.config, test=self.test))
+            height, width = (math.ceil(side / STRIDE) for side in size)  # without the padding
+            own = [level[i] for level in scores], kernels[i], maps[i, :, :height, :width]
+            found.append(detect(*own, image_size=size, config=self.config, test=self.test))
         return found
 
     def _class_loss(self, logits: Tensor, truth: Sequence[CellTargets]) -> Tensor:
-        """Focal loss of every cell and class, over the number of cells with an instance plus 1.
+        """Focal loss summed over cells and classes, divided by the cells with an instance plus 1.
 
-        With many processes: their mean is the loss of all cells over that number of all.
+        The count is that of all processes together, so that their mean is the loss of the batch.
         """
         labels = torch.stack([t.labels for t in truth])  # (N, G)
         counted = torch.stack([t.counted for t in truth])
@@ -107,7 +108,7 @@ def _mask_loss(kernels: Tensor, maps: Tensor, truth: Sequence[CellTargets]) -> T
     return process_weight(len(losses), losses) * losses.sum() / max(len(losses), 1)
 
 
-def _flat(levels: Sequence[Tensor]) -> Tensor:
+def _cat_levels(levels: Sequence[Tensor]) -> Tensor:
     """(N, C, S, S) of each level -> (N, C, G)."""
     return torch.cat([level.flatten(2) for level in levels], dim=2)
 
@@ -225,7 +226,7 @@ def cell_targets(
     that its box, shrunk to a fifth around the mask's centre of mass, touches, at most one cell from
     the centre's. Where instances share a cell the later one gives the label; both give a mask.
     Instances without pixels are passed over; cells in the middle of an ignored box count only when
-    they answer for an instance.
+    an instance is assigned to them.
     """
     pairs, device = _pairs(targets, padded, config), targets.boxes.device
     labels = torch.full((sum(grid**2 for grid in config.grids),), num_classes, dtype=torch.int64)

@@ -18,9 +18,9 @@ from helpers.models.matrix_nms import mask_overlaps, matrix_nms
 from helpers.structures import Detections
 
 STRIDE = 4  # of the mask map
-LEVEL_STRIDES = (8, 8, 16, 32, 32)  # a mask of no more cells than that is noise
-THRESHOLD = 0.5
-KERNELS_AT_ONCE = 64
+LEVEL_STRIDES = (8, 8, 16, 32, 32)  # of P2..P6 as cells see them; see `detect`
+THRESHOLD = 0.5  # of a mask's probability
+KERNELS_AT_ONCE = 64  # bounds memory
 
 
 def points_nms(scores: Tensor) -> Tensor:
@@ -42,25 +42,24 @@ def detect(
     """Detections of one picture.
 
     scores: (K, S, S) of each level after points-NMS; kernels: (E, G); features: (E, h, w) without
-    the padding of the batch. Only the best `config.candidates` cells get a mask, a few at a time:
-    memory is one bit-map each, however low the threshold.
+    the padding of the batch. A mask of no more cells than its level's stride is noise and left out.
+    Only the best `config.candidates` cells get a mask, a few at a time: memory is one bit-map each,
+    however low the threshold.
     """
-    cells, labels, found = _candidates(scores, test.score_threshold, config.candidates)
-    chosen = kernels.T[cells].float()
-    masks, maskness = _masks_and_maskness(chosen, features)
-    counts = torch.tensor([level[0].numel() for level in scores], device=cells.device)
-    least = torch.tensor(LEVEL_STRIDES, device=cells.device).repeat_interleave(counts)
-    large = masks.sum(dim=1) > least[cells]
-    found = torch.where(large, found * maskness, 0.0)
-    order = found.argsort(descending=True, stable=True)[: min(config.pre_nms, int(large.sum()))]
-    found, labels = found[order], labels[order]
-    found = found * matrix_nms(mask_overlaps(masks[order]), labels)
-    best = found.argsort(descending=True, stable=True)[: test.max_detections]
-    best = best[found[best] >= config.keep_score]
-    maps = _soft_masks(chosen[order[best]], features)
+    cells, labels, classness = _candidates(scores, test.score_threshold, config.candidates)
+    kernels = kernels.T[cells].float()
+    masks, maskness = _masks_and_maskness(kernels, features)
+    large = masks.sum(dim=1) > _least_areas(scores)[cells]
+    score = torch.where(large, classness * maskness, 0.0)
+    order = score.argsort(descending=True, stable=True)[: min(config.pre_nms, int(large.sum()))]
+    score, labels, kernels = score[order], labels[order], kernels[order]
+    score = score * matrix_nms(mask_overlaps(masks[order]), labels)
+    best = score.argsort(descending=True, stable=True)[: test.max_detections]
+    best = best[score[best] >= config.keep_score]
+    maps = _soft_masks(kernels[best], features)
     boxes = tight_boxes(maps, image_size)
     relative = box_relative(maps, boxes, side=config.mask_size)
-    return Detections(boxes, found[best], labels[best], image_size, relative)
+    return Detections(boxes, score[best], labels[best], image_size, relative)
 
 
 def tight_boxes(maps: Tensor, image_size: tuple[int, int]) -> Tensor:
@@ -91,6 +90,12 @@ def _candidates(
     found = flat[labels, cells]
     best = found.argsort(descending=True, stable=True)[:limit]
     return cells[best], labels[best], found[best]
+
+
+def _least_areas(scores: Sequence[Tensor]) -> Tensor:
+    """(G,) cells of the mask map that a mask of each grid cell has to exceed."""
+    counts = torch.tensor([level[0].numel() for level in scores])
+    return torch.tensor(LEVEL_STRIDES).repeat_interleave(counts).to(scores[0].device)
 
 
 def _masks_and_maskness(kernels: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,7 +33,7 @@ def read_split(
 ) -> InstanceIndex:
     """The index of a split, cut to the config's limit (its first pictures by id).
 
-    taxonomy: classes it must agree with, those of the training split say. Raises DataError as
+    taxonomy: classes it must agree with, such as those of the training split. Raises DataError as
     `read_index` does.
     """
     train = split == "train"
@@ -45,7 +45,7 @@ def read_split(
     return index if limit is None else index.subset(index.image_ids[:limit])
 
 
-@lru_cache(maxsize=2)  # both splits: read once in a process, and what is found in them told once
+@lru_cache(maxsize=2)  # both splits: read once in a process, their warnings logged once
 def _read(
     file: Path, folder: Path, label_space: str, taxonomy: Taxonomy | None, stamp: object
 ) -> InstanceIndex:
@@ -138,7 +138,7 @@ class TrainingBatches:
                 f"use a multiple of {world}"
             )
         full = images >= config.batch_size
-        self._share = config.batch_size // world
+        self._batch_size = config.batch_size // world  # of this process
         self._sampler = EpochSampler(
             images,
             seed=config.seed,
@@ -149,7 +149,7 @@ class TrainingBatches:
         )
         self._loader = make_loader(
             self._dataset,
-            batch_size=self._share,
+            batch_size=self._batch_size,
             sampler=self._sampler,
             workers=config.workers,
             drop_last=full,
@@ -161,6 +161,6 @@ class TrainingBatches:
         epoch, done = divmod(start, self.epoch_steps)
         while True:
             self._dataset.set_epoch(epoch)
-            self._sampler.set_epoch(epoch, start=done * self._share)
+            self._sampler.set_epoch(epoch, start=done * self._batch_size)
             yield from self._loader
             epoch, done = epoch + 1, 0

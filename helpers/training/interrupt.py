@@ -21,7 +21,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Stop:
-    """Whether somebody asked for a stop: a signal handler that only takes note."""
+    """A signal handler that notes that a stop was requested."""
 
     def __init__(self) -> None:
         self.requested = False

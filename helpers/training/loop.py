@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
 from tqdm.auto import tqdm
 
 from helpers.config import ExperimentConfig
@@ -29,8 +28,8 @@ from helpers.training.checkpoint import check_space, load_newest, save
 from helpers.training.data import TrainingBatches, class_table, missing_classes, read_splits
 from helpers.training.interrupt import Interrupted, Stop, stoppable
 from helpers.training.log import Row, StepLog
-from helpers.training.processes import anywhere, this_process
-from helpers.training.progress import Progress, TensorBoard
+from helpers.training.processes import any_process, this_process
+from helpers.training.progress import ProgressBar, TensorBoard
 from helpers.training.schedule import total_steps
 from helpers.training.trainer import NonFiniteError, Trainer
 
@@ -40,28 +39,18 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Look:
-    """Early views of the model: show(step, model) every `every` steps, and after the last.
-
-    The model is the one to predict with; it has to be left as it is found. Nothing changes by it.
-    """
-
-    every: int
-    show: Callable[[int, nn.Module], None]
-
-
-@dataclass(frozen=True)
 class Watch:
     """What is shown of a training; none of it changes what is trained.
 
     on_log: gets each row as it is written, a dict of numbers with the keys step (1 = the first),
     epoch, lr, the losses' names, total, grad_norm, skipped, seconds_data, seconds_step.
+    on_step: gets the trainer after each step, to leave it as it is found.
     tensorboard: write the rows for TensorBoard too, into the run's folder `tensorboard`.
     progress: print the classes, and show a bar, or lines where nobody watches.
     """
 
     on_log: OnLog | None = None
-    look: Look | None = None
+    on_step: Callable[[Trainer], None] | None = None
     tensorboard: bool = False
     progress: bool = True
 
@@ -148,7 +137,7 @@ def fit(
         else:
             for _ in rows:  # the main process keeps the record for all
                 pass
-        if anywhere(stop.requested):
+        if any_process(stop.requested):
             raise Interrupted(
                 f"stopped on request after step {trainer.step} of {trainer.total}; all is stored "
                 f"in {folder}, and the same call goes on from there"
@@ -163,7 +152,7 @@ def _steps(
     stop: Stop,
 ) -> Iterator[Row]:
     """Take one step after another, giving the row of each, up to the last or to a stop."""
-    while trainer.step < trainer.total and not anywhere(stop.requested):
+    while trainer.step < trainer.total and not any_process(stop.requested):
         number, started = trainer.step + 1, time.perf_counter()
         samples = next(batches)
         fetched = time.perf_counter()
@@ -210,12 +199,15 @@ def _record(rows: Iterator[Row], trainer: Trainer, folder: Path, digest: str, wa
         except StorageError:  # where nothing can be written, a checkpoint cannot either
             raise
         except BaseException as error:
+            # A step that did not get into the log is done again, so its weights are not stored.
             if stored < logged == trainer.step and trainer.whole:
                 store()
                 logger.warning(
                     "training ended after step %d of %d (%s); it is stored, and the same call goes "
                     "on from there",
-                    *(logged, trainer.total, type(error).__name__),
+                    logged,
+                    trainer.total,
+                    type(error).__name__,
                 )
             raise
         if stored < trainer.step:  # asked to stop in between
@@ -227,16 +219,12 @@ def _sinks(stack: ExitStack, trainer: Trainer, folder: Path, watch: Watch) -> It
     if watch.tensorboard:
         board = TensorBoard(folder / "tensorboard", after=trainer.step)
         yield stack.enter_context(closing(board))
-    yield stack.enter_context(Progress(trainer.total, done=trainer.step, shown=watch.progress))
+    bar = ProgressBar(trainer.total, done=trainer.step, shown=watch.progress)
+    yield stack.enter_context(bar)
     if watch.on_log is not None:
         yield watch.on_log
-    if watch.look is not None:
-        yield lambda row: _look(watch.look, trainer)
-
-
-def _look(look: Look, trainer: Trainer) -> None:
-    if trainer.step % look.every == 0 or trainer.step == trainer.total:
-        look.show(trainer.step, trainer.predictor())
+    if watch.on_step is not None:
+        yield lambda row: watch.on_step(trainer)
 
 
 def save_batch(path: Path, samples: Sequence[Sample]) -> None:

@@ -70,22 +70,22 @@ class _Facts:
 
     pictures: int
     empty: int  # pictures without an instance
-    short: float  # px, median short side of the pictures
+    short_side: float  # px, median of the pictures
     elongation: float  # long side / short side that one picture in twenty exceeds
     sides: np.ndarray
     ratios: np.ndarray  # height / width of the boxes
     most: int  # instances in the fullest picture
-    mean: float  # instances in a picture
+    mean_instances: float  # in a picture
     counts: np.ndarray  # instances of each class
     names: tuple[str, ...]
     groups: int  # super-categories
 
-    def quarter(self, train: TrainConfig) -> int:
-        """px, side that a quarter of the instances are below at the largest training size."""
+    def small_side(self, train: TrainConfig) -> int:
+        """px, side that a quarter of the instances stay below at the largest training size."""
         return round(float(np.quantile(self.sides, 0.25)) * train.short_side[1])
 
-    def seen(self, train: TrainConfig) -> float:
-        """How often a training shows each picture."""
+    def passes(self, train: TrainConfig) -> float:
+        """How often a training shows each picture: passes over the data."""
         return train.steps * train.batch_size / self.pictures
 
     @staticmethod
@@ -99,12 +99,12 @@ class _Facts:
         return _Facts(
             pictures=len(index),
             empty=int((shown == 0).sum()),
-            short=float(np.median(short)),
+            short_side=float(np.median(short)),
             elongation=float(np.quantile(np.maximum(index.widths, index.heights) / short, 0.95)),
             sides=np.sqrt(width * height) / short[rows],
             ratios=height / width,
             most=int(shown.max()),
-            mean=float(shown.mean()),
+            mean_instances=float(shown.mean()),
             counts=np.bincount(index.labels[kept], minlength=index.taxonomy.num_classes),
             names=index.taxonomy.names,
             groups=index.taxonomy.in_space("super").num_classes,
@@ -158,12 +158,12 @@ def fit_config(
         model__start=start,
         **sizes,
         **anchors,
-        **_many(facts),
+        **_limits(facts),
         train__batch_size=batch,
         train__lr=0.001 * (batch / 4) ** 0.5 * 16 / batch,
         train__steps=steps,
         train__warmup_steps=min(100, steps // 10),
-        train__flip=0.0 if _handed(facts.names) else 0.5,
+        train__flip=0.0 if _names_a_side(facts.names) else 0.5,
         train__repeat_factor=0.05 if len(facts.names) > 1 else 0.0,
         train__keep_empty=0 < facts.empty <= facts.pictures / 2,
         train__workers=max(1, min(8, machine.cores - 1)) if machine.gpu_gib else 1,
@@ -181,7 +181,7 @@ def step_seconds(pixels: float, machine: Machine) -> float:
 def _sizes(facts: _Facts, machine: Machine) -> dict[str, Any]:
     wanted, low, high = (64, 640, 1024) if machine.gpu_gib else (32, 352, 512)
     top = np.clip(wanted / np.quantile(facts.sides, 0.25), low, high)
-    top = max(64, round(min(top, 4 * facts.short) / 32) * 32)
+    top = max(64, round(min(top, 4 * facts.short_side) / 32) * 32)
     longest = int(top * min(max(facts.elongation, 1.5), 3))
     return {
         "train__short_side": (top * 8 // 11, top),
@@ -203,10 +203,10 @@ def _anchors(facts: _Facts, short_side: float) -> dict[str, Any]:
     }
 
 
-def _many(facts: _Facts) -> dict[str, Any]:
+def _limits(facts: _Facts) -> dict[str, Any]:
     """Limits that grow with the number of instances in a picture."""
     detections = int(np.clip(2 * facts.most, 20, 100))
-    rois = int(np.clip(8 * facts.mean, 48, 128)) // 16 * 16
+    rois = int(np.clip(8 * facts.mean_instances, 48, 128)) // 16 * 16
     return {
         "test__max_detections": detections,
         "model__post_nms_test": max(150, 3 * detections),
@@ -216,7 +216,7 @@ def _many(facts: _Facts) -> dict[str, Any]:
     }
 
 
-def _handed(names: tuple[str, ...]) -> bool:
+def _names_a_side(names: tuple[str, ...]) -> bool:
     """Whether a mirrored picture would show another class."""
     return any(re.search(r"(?i)\b(left|right)\b|_(left|right)|(left|right)_", n) for n in names)
 
@@ -232,16 +232,16 @@ def _reasons(
     )
     empty = "trained on: they show what is nothing" if train.keep_empty else "left out"
     return {
-        "data": f"{facts.pictures} pictures, median short side {facts.short:.0f} px; "
+        "data": f"{facts.pictures} pictures, median short side {facts.short_side:.0f} px; "
         f"{facts.counts.sum()} instances of {kinds} class{'es' * (kinds != 1)}, at most "
         f"{facts.most} in a picture",
         "machine": f"{machine}, computing in {train.precision}",
         "sizes": f"short side {train.short_side[0]} to {train.short_side[1]} px, long side at most "
-        f"{train.max_side}: three of four instances are then above {facts.quarter(train)} px",
+        f"{train.max_side}: three of four instances are then above {facts.small_side(train)} px",
         "anchors": f"{sizes} px, height / width {ratios}: around the boxes' own",
         "steps": f"{train.steps} of {train.batch_size} pictures, about "
         f"{train.steps * seconds / 60:.0f} min here when idle: each picture "
-        f"{facts.seen(train):.1f} times",
+        f"{facts.passes(train):.1f} times",
         "detections": f"at most {test.max_detections} in a picture",
         "mirrored": "half of them" if train.flip else "none: class names say left or right",
         "empty": f"{facts.empty} pictures without an instance" + f", {empty}" * (facts.empty > 0),
@@ -253,9 +253,9 @@ def _reasons(
 
 def _warnings(facts: _Facts, config: ExperimentConfig, seconds: float) -> Iterator[str]:
     """What cannot go well as it is."""
-    if facts.quarter(config.train) < 16:
+    if facts.small_side(config.train) < 16:
         yield "instances so small are hard to find: cut the pictures into tiles"
-    if facts.seen(config.train) < 3:
+    if facts.passes(config.train) < 3:
         wanted = 3 * facts.pictures / config.train.batch_size * seconds / 60
         yield f"each picture is seen too seldom: {wanted:.0f} minutes would show each three times"
     few = int(((facts.counts > 0) & (facts.counts < FEW)).sum())

@@ -32,8 +32,8 @@ def this_process() -> PartialState:
     return PartialState(cpu=cpu)
 
 
-def anywhere(flag: bool) -> bool:
-    """Whether `flag` is set in any process. All of them have to ask."""
+def any_process(flag: bool) -> bool:
+    """Whether `flag` is set in any process. All of them have to call it."""
     state = PartialState()
     if state.num_processes == 1:
         return flag

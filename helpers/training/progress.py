@@ -26,7 +26,7 @@ def someone_watches() -> bool:
     return bool(request and request.get("content", {}).get("allow_stdin", False))
 
 
-class Progress:
+class ProgressBar:
     """Shows each row of the log: on a terminal or in a watched notebook as a bar.
 
     Elsewhere (papermill, a job's log file) as a line at every twentieth of the way.
@@ -37,7 +37,7 @@ class Progress:
         self._total, self._lines = total, shown and not watched
         self._bar = tqdm(total=total, initial=done, unit="step", disable=not watched)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *error: object) -> None:

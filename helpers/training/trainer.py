@@ -1,4 +1,7 @@
-"""One optimisation step after another, each a pure function of the state before it."""
+"""The training step, and the exponential moving average (EMA) of the weights.
+
+Every step is a pure function of the state before it: nothing else is random (`seed_step`).
+"""
 
 from __future__ import annotations
 
@@ -43,16 +46,17 @@ class Trainer:
         self.total = total
         self.step = 0
         self.skipped = 0
-        self.whole = True  # False where an error came while weights were changed
+        self.whole = True  # False while weights are being changed: no state to store
         self._bad_in_row = 0
         self.accelerator = accelerator
         self._device = accelerator.device
         self.model = model.to(self._device).train()
         self._statistics = _moving_statistics(self.model)
-        self._average = WeightAverage(self.model, config.ema) if config.ema else None
-        if config.compile:
-            compile_body(self.model)
-        self._losses = accelerator.prepare_model(self.model)
+        self._ema = EMA(self.model, config.ema) if config.ema else None
+        if config.compile:  # the heads, whose shapes vary most, stay as they are
+            self.model.backbone.compile()
+            self.model.fpn.compile()
+        self._parallel = accelerator.prepare_model(self.model)  # gradients averaged over processes
         self._optimizer = build_optimizer(self.model, config)
         cast = autocast_dtype(config.precision, self._device)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=cast is torch.float16)
@@ -67,7 +71,7 @@ class Trainer:
             optimizer=self._optimizer.state_dict(),
             scaler=self._scaler.state_dict(),
             bad_in_row=self._bad_in_row,
-            average={} if self._average is None else self._average.state,
+            average={} if self._ema is None else self._ema.state,
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -78,23 +82,23 @@ class Trainer:
         self.model.load_state_dict(checkpoint.model)
         self._optimizer.load_state_dict(checkpoint.optimizer)
         self._scaler.load_state_dict(checkpoint.scaler)
-        if self._average is not None:
-            self._average.restore(checkpoint.average)
+        if self._ema is not None:
+            self._ema.restore(checkpoint.average)
 
     def predictor(self) -> nn.Module:
         """The model to predict with now: itself, or a copy with the averaged weights."""
-        if self._average is None:
+        if self._ema is None:
             return self.model
         averaged = copy.deepcopy(self.model)
-        averaged.load_state_dict(self._average.state)
+        averaged.load_state_dict(self._ema.state)
         return averaged
 
     def train_step(self, samples: Sequence[Sample]) -> dict[str, float]:
         """One step on `samples`; returns lr, each loss, their `total`, grad_norm and `skipped`.
 
-        A loss or gradient that is not finite changes neither weights nor norm statistics, and is
-        counted. Raises NonFiniteError at the tenth in a row. A step that raises is not counted,
-        and what it changed is undone where that is possible (`whole`).
+        Where a loss or gradient is not finite the step is skipped: it counts, but changes neither
+        weights nor norm statistics. Raises NonFiniteError at the tenth in a row. A step that raises
+        does not count; norm statistics are put back, weights cannot be (`whole`).
         """
         seed_step(self.config.seed, self.step, self.accelerator.process_index)
         lr = learning_rate(self.config, self.step, self.total)
@@ -103,10 +107,10 @@ class Trainer:
         norm = math.nan
         try:
             losses = self._forward(samples)
-            total = torch.stack(list(losses.values())).sum()
-            values = self._mean_of_processes([*losses.values(), total])
+            loss = torch.stack(list(losses.values())).sum()
+            values = self._mean_of_processes([*losses.values(), loss])
             if math.isfinite(values[-1]):
-                norm = self._update(total)
+                norm = self._update(loss)
         finally:
             if math.isnan(norm):
                 for current, former in zip(self._statistics, statistics, strict=True):
@@ -119,13 +123,13 @@ class Trainer:
         images = [s.image.to(self._device, non_blocking=True) for s in samples]
         targets = [s.targets.to(self._device, non_blocking=True) for s in samples]
         with autocast(self.config.precision, self._device):
-            losses = self._losses(images, targets)
+            losses = self._parallel(images, targets)
         return {name: loss.float() for name, loss in losses.items()}
 
-    def _update(self, total: Tensor) -> float:
+    def _update(self, loss: Tensor) -> float:
         """Backward pass and optimiser step; returns the gradient's norm, NaN when not used."""
         self._optimizer.zero_grad()
-        self._scaler.scale(total).backward()
+        self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._optimizer)
         trained = [p for group in self._optimizer.param_groups for p in group["params"]]
         norm = nn.utils.clip_grad_norm_(trained, self.config.clip_norm).item()
@@ -141,8 +145,8 @@ class Trainer:
 
     def _count(self, *, used: bool) -> None:
         """After a step: average the weights; or, when nothing came of it, count it as skipped."""
-        if used and self._average is not None:
-            self._average.update(self.step + 1)
+        if used and self._ema is not None:
+            self._ema.update(self.step + 1)
         self.whole = True
         if not used and self._bad_in_row + 1 >= PATIENCE:
             raise NonFiniteError(
@@ -155,8 +159,8 @@ class Trainer:
         self._bad_in_row = 0 if used else self._bad_in_row + 1
 
 
-class WeightAverage:
-    """An exponential moving average of all parameters and norm statistics of a model.
+class EMA:
+    """Exponential moving average of all parameters and norm statistics of a model.
 
     Update t makes each average a into d a + (1 - d) w with d = min(decay, (1 + t) / (10 + t)), so
     that the first, bad weights are soon forgotten. Counters are copied.
@@ -171,8 +175,8 @@ class WeightAverage:
         """Take in the weights as they are after `step` steps, 1 = the first."""
         decay = min(self._decay, (1 + step) / (10 + step))
         moving = [name for name, value in self.state.items() if value.is_floating_point()]
-        averages, live = ([which[name] for name in moving] for which in (self.state, self._live))
-        get_ema_multi_avg_fn(decay)(averages, live, None)
+        averages = [self.state[name] for name in moving]
+        get_ema_multi_avg_fn(decay)(averages, [self._live[name] for name in moving], None)
         for name in self.state.keys() - set(moving):
             self.state[name].copy_(self._live[name])
 
@@ -186,12 +190,6 @@ def _moving_statistics(model: nn.Module) -> list[Tensor]:
     """What a forward pass changes in `model`: running means and the like of its norms."""
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
     return [values for norm in norms if norm.training for values in norm.buffers()]
-
-
-def compile_body(model: nn.Module) -> None:
-    """Let torch.compile make backbone and FPN faster; the heads, whose shapes vary most, stay."""
-    model.backbone.compile()
-    model.fpn.compile()
 
 
 def seed_step(seed: int, step: int, process: int = 0) -> None:

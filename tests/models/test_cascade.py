@@ -51,7 +51,7 @@ def test_each_stage_labels_the_boxes_of_the_one_before_at_its_own_iou(
         )
     targets = make_targets((10, 10, 30, 30, 1))  # boxes of IoU 1, 0.65, 0.55
     rois = rois_of(targets, [10, 10, 30, 30], [10, 10, 30, 23], [10, 10, 30, 21])
-    terms, boxes = made.losses(features, rois, SIZES)
+    boxes, terms = made.losses(features, rois, SIZES)
     assert seen == [[1, 1, 1], [1, 1, K], [1, K, K]]
     assert set(terms) == {f"{n}_stage{k}" for n in ("cls", "box_reg") for k in range(3)}
     torch.testing.assert_close(boxes[0], rois[0].boxes)
@@ -62,7 +62,7 @@ def test_boxes_emptied_by_a_stage_are_dropped_in_training_only(tiny, features, m
     made.stages[0].deltas.weight.data.zero_()
     made.stages[0].deltas.bias.data = torch.tensor([1e4, 0, 0, 0])  # far out of the picture
     rois = rois_of(make_targets((10, 10, 30, 30, 1)), [10, 10, 30, 30], [0, 0, 9, 9])
-    terms, boxes = made.losses(features, rois, SIZES)
+    boxes, terms = made.losses(features, rois, SIZES)
     assert len(boxes[0]) == 0
     assert all(torch.isfinite(t) for t in terms.values())
     (scored,) = made.predict(features, [rois[0].boxes], SIZES)
@@ -77,12 +77,12 @@ def test_the_gradient_into_the_features_is_divided_by_the_number_of_stages(
     targets = make_targets((10, 10, 30, 30, 1))
     rois = rois_of(targets, [10, 10, 30, 30], [0, 0, 9, 9])
     made = branch(tiny)
-    made.losses(features, rois, SIZES)[0]["cls_stage0"].backward()
+    made.losses(features, rois, SIZES)[1]["cls_stage0"].backward()
     scaled = features[0].grad.clone()
     features[0].grad = None
     alone = branch(tiny)
     alone.stages = alone.stages[:1]
-    alone.losses(features, rois, SIZES)[0]["cls"].backward()
+    alone.losses(features, rois, SIZES)[1]["cls"].backward()
     torch.testing.assert_close(scaled, features[0].grad / 3)
 
 
@@ -92,7 +92,7 @@ def test_one_stage_has_boxes_per_class_and_gives_those_of_the_label(tiny, featur
     made.stages[0].deltas.weight.data.zero_()
     made.stages[0].deltas.bias.data[4 * 1] = 10.0  # class 1 moves by its width
     rois = rois_of(targets, [10, 10, 30, 30], [0, 0, 9, 9])
-    terms, boxes = made.losses(features, rois, SIZES)
+    boxes, terms = made.losses(features, rois, SIZES)
     assert set(terms) == {"cls", "box_reg"}
     assert boxes[0][0].tolist() == [30, 10, 50, 30]
     assert made.predict(features, [rois[0].boxes], SIZES)[0].boxes.shape == (2, K, 4)

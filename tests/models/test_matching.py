@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers.models.matching import (
-    BETWEEN,
+    IGNORED,
     NEGATIVE,
     POSITIVE,
     label_boxes,
@@ -24,7 +24,7 @@ def strips(*widths: int) -> torch.Tensor:
 def test_thresholds_include_their_lower_end(make_targets):
     target = make_targets((0, 0, 10, 10, 1))
     _, state = match(strips(2, 3, 6, 7, 10), target, low=0.3, high=0.7)
-    assert state.tolist() == [NEGATIVE, BETWEEN, BETWEEN, POSITIVE, POSITIVE]
+    assert state.tolist() == [NEGATIVE, IGNORED, IGNORED, POSITIVE, POSITIVE]
 
 
 def test_each_box_answers_for_the_instance_it_overlaps_most(make_targets):
@@ -55,7 +55,7 @@ def test_no_instances_or_no_boxes(make_targets):
     [(50, 50, (4, 12)), (2, 50, (2, 14)), (0, 50, (0, 16)), (50, 0, (4, 0)), (1, 3, (1, 3))],
 )
 def test_sample_counts(positives, negatives, expected):
-    state = torch.tensor([POSITIVE] * positives + [NEGATIVE] * negatives + [BETWEEN] * 7)
+    state = torch.tensor([POSITIVE] * positives + [NEGATIVE] * negatives + [IGNORED] * 7)
     chosen = sample(state, size=16, positive=0.25)
     assert tuple(map(len, chosen)) == expected
     assert (state[chosen[0]] == POSITIVE).all()

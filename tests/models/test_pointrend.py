@@ -180,5 +180,5 @@ def test_maps_in_bfloat16(config, points):
 def test_gradients_of_points_are_summed_in_float32(config):
     coarse = torch.randn(4, 3, 7, 7, requires_grad=True)
     with autocast("bf16", torch.device("cpu")):
-        terms = make_head(config).point.terms(coarse, torch.arange(4) % 3)
-    assert {rows.dtype for rows in terms.rows} == {torch.float32}
+        parts = make_head(config).point.coarse_parts(coarse, torch.arange(4) % 3)
+    assert {rows.dtype for rows in parts.rows} == {torch.float32}

@@ -13,7 +13,7 @@ import torch
 from helpers.files import StorageError, UserError
 from helpers.training.checkpoint import Checkpoint, load_newest, save
 from helpers.training.log import StepLog, read_log
-from helpers.training.progress import Progress, TensorBoard
+from helpers.training.progress import ProgressBar, TensorBoard
 
 ROW = {"step": 0, "epoch": 0.1, "lr": 0.02, "loss_a": 1.0, "total": 1.25, "grad_norm": 3.0}
 ROW |= {"skipped": 0, "seconds_data": 0.1, "seconds_step": 0.4}
@@ -93,7 +93,7 @@ def test_a_log_keeps_its_columns_whatever_times_another_version_takes(tmp_path):
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_bar_for_who_watches_and_lines_for_a_file(capsys, monkeypatch, terminal):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    with Progress(40, done=3) as progress:
+    with ProgressBar(40, done=3) as progress:
         for step in range(4, 41):
             progress({**ROW, "step": step})
     found = capsys.readouterr()
