@@ -98,7 +98,8 @@ def test_own_data_are_fitted_unless_a_preset_is_named(tmp_path):
         parse([*own, "--preset", "quick", "--minutes", "5"])
 
 
-def test_own_data_are_given_whole():
+def test_own_data_are_given_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path))  # no scenes are made
     wanted = "add --annotations, --val-annotations, --val-images .*helpers split FILE"
     with pytest.raises(ValueError, match=wanted):
         parse(["--images", "x"])
