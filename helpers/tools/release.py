@@ -38,8 +38,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--photographs", nargs=2, type=Path, action="append", default=[])
     args = parser.parse_args(words)
     run = find_run(args.run)
-    # the data under the names that `scenes make --preset released` gives them; float32 at test
-    config = replace(run.config, data=preset("released").data, test=preset("released").test)
+    # the data under the names that `scenes make --preset released` gives them
+    config = replace(run.config, data=preset("released").data)
     RELEASED.parent.mkdir(parents=True, exist_ok=True)
     store(RELEASED, model=run.model(), config=config, taxonomy=run.taxonomy)
     card = _training(run) | _on_scenes(run)
