@@ -8,7 +8,7 @@ import pytest
 
 from helpers.files import ROOT
 from helpers.ladder.measure import check
-from helpers.ladder.reference import Reference, references
+from helpers.ladder.reference import Reference, matches_file, references
 from helpers.ladder.rungs import rung, rungs
 
 STORED = [r for preset in ("quick", "laptop", "bench", "paper") for r in references(preset)]
@@ -32,6 +32,7 @@ def test_all_numbers_agree(reference):
 def test_every_entry_is_a_rung_as_it_is_today(reference):
     for entry in reference.entries():
         assert rung(reference.preset, entry.rung, seed=entry.seed).is_of(entry), entry.rung
+        assert (reference.folder / matches_file(entry.predictions)).exists()
 
 
 def test_they_are_small():
