@@ -18,7 +18,7 @@ from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import evaluate
 from helpers.files import UserError, locked, make_folder, write_json
 from helpers.inference.predict import predict_index
-from helpers.models.pretrained import weights_source
+from helpers.models.pretrained import start_file, weights_source
 from helpers.run_store import VERSIONS, Run, data_digest, hardware, store_dir
 from helpers.training.data import read_splits
 from helpers.training.interrupt import Interrupted
@@ -80,7 +80,10 @@ def _open(config: ExperimentConfig) -> Run:
         raise UserError(
             f"{config.name!r} cannot name a run: use letters, digits, dots, dashes, underscores"
         )
-    run = Run(store_dir() / f"{config.name}-{config.hash()}")
+    name = f"{config.name}-{config.hash()}"
+    if config.model.start is not None:  # from other weights it is another run
+        name += f"-{data_digest(start_file(config.model.start)) or ''}"[:5]
+    run = Run(store_dir() / name)
     if not (run.dir / "config.json").exists():
         _create(run, config)
     if run.config != config:

@@ -184,6 +184,16 @@ def test_a_busy_run_is_refused_by_name(world):
     assert row["status"] == "interrupted" and row["steps"] == 1
 
 
+def test_a_run_that_starts_from_other_weights_is_another_run(world, tmp_path):
+    file = tmp_path / "start.safetensors"
+    config = change(world[1], name="begun", model__start=str(file))
+    for content in (b"first", b"second", b"first"):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match="start"):  # no weights at all
+            get_or_train(config, progress=False)
+    assert len([run for run in list_runs() if run.name.startswith("begun-")]) == 2
+
+
 def test_what_stands_in_the_way_of_a_new_run(world, tmp_path, monkeypatch):
     """Another process that makes it just now, another config in its folder, an unusable name."""
     config = change(world[1], name="made")

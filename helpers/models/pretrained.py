@@ -86,15 +86,20 @@ def package_weights(file: Path, name: str) -> dict[str, Tensor]:
     return dict(zip(ours, theirs.values(), strict=True))
 
 
+def start_file(start: str) -> Path:
+    """The file that `model.start` names: "released", or a path."""
+    return RELEASED if start == "released" else resolve(start)
+
+
 def load_start(model: nn.Module, start: str, taxonomy: Taxonomy) -> list[str]:
     """Take over a stored model's layers where they fit; returns the names of those that do not.
 
-    start: "released", or a file that `inference.released.store` wrote; taxonomy: what `model` is to
+    start: see `start_file`; `inference.released.store` wrote it. taxonomy: what `model` is to
     learn. Layers of the classes are taken only when the file's classes are these. PointRend's point
     head is halfway: its weights for features are taken, those for coarse logits of classes not.
     Raises UserError when the file is absent, damaged, or of another kind.
     """
-    file = RELEASED if start == "released" else resolve(start)
+    file = start_file(start)
     left: list[str] = []  # as they are
     with opened(file) as content:
         theirs = Taxonomy.from_dict(json.loads(header_of(content, file)["taxonomy"]))
