@@ -33,7 +33,7 @@ from helpers.files import UserError, outputs_dir, replace_file
 from helpers.inference.calibration import calibration_of
 from helpers.inference.ensemble import EnsembleConfig, Fusion, model_weights
 from helpers.inference.predict import to_results
-from helpers.inference.predictor import checked_device
+from helpers.inference.predictor import SHOWN_SCORE, checked_device
 from helpers.inference.released import Released
 from helpers.inference.stored import StoredPredictions, predict_missing
 from helpers.inference.tta import require_two_stages
@@ -68,7 +68,9 @@ def drawn(stored: StoredPredictions, picture: Path) -> Path:
         {c["id"]: c["name"] for c in stored.about["categories"]},
     )
     size = (image["height"], image["width"])
-    results = [r for r in stored.results(image["id"]) if r["score"] >= 0.5]  # the rest take memory
+    results = [
+        r for r in stored.results(image["id"]) if r["score"] >= SHOWN_SCORE
+    ]  # the rest take memory
     found = Overlay.of_results(results, names, size).best()
     panel = Panel(np.asarray(read_picture(picture)), overlay=found)
     _, content = grid([panel], columns=1, alt=picture.name, cell=11.0).encoded()

@@ -166,8 +166,8 @@ def find_run(name: str) -> Run:
     raise UserError(f"{problem} {name!r}; there are: {known}")
 
 
-def data_digest(name: str) -> str | None:
-    """SHA-256 of an annotation file as a config names it; None for one that is gone."""
+def data_digest(name: str | Path) -> str | None:
+    """SHA-256 of a file as a config names it; None for one that is gone."""
     path = resolve(name)
     return sha256(path) if path.exists() else None
 

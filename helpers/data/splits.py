@@ -92,7 +92,7 @@ def write_holdout(annotations: Path, folder: Path, *, count: int, seed: int = 0)
             )
     make_folder(folder)
     for file, content in parts.items():
-        replace_file(file, lambda stream, content=content: stream.write(content) and None)
+        replace_file(file, lambda stream, content=content: stream.write(content))
     return {file: len(of_file) for file, of_file in ids.items()}
 
 

@@ -83,7 +83,7 @@ def paired_difference(
     a, b = (match(coco, results, preset, kind) for results in (results_a, results_b))
     weights = _draws(a, samples, seed)
     ends = _ends(_scores(b, weights) - _scores(a, weights))
-    return Difference(_overall(b) - _overall(a), *ends, _per_image(coco, a, b))
+    return Difference(mean_precision(b) - mean_precision(a), *ends, _per_image(coco, a, b))
 
 
 def mean_difference(
@@ -116,7 +116,7 @@ class Drawn:
 
 def drawn_scores(found: Sequence[ClassMatches], *, samples: int = 1000) -> Drawn:
     """AP of what `match` found, of all images and on every draw."""
-    return Drawn(_overall(found), _scores(found, _draws(found, samples)))
+    return Drawn(mean_precision(found), _scores(found, _draws(found, samples)))
 
 
 def mean_of_drawn(pairs: Sequence[tuple[Drawn, Drawn]]) -> Interval:
@@ -239,7 +239,8 @@ def _scores(matched: Sequence[ClassMatches], weights: NDArray[np.int64]) -> NDAr
     return np.divide(total, classes, out=np.full(len(weights), np.nan), where=classes > 0)
 
 
-def _overall(matched: Sequence[ClassMatches]) -> float:
+def mean_precision(matched: Sequence[ClassMatches]) -> float:
+    """AP (0..1) of all images, as `evaluate` gives it."""
     ones = np.ones((1, len(matched[0].positives)), np.int64)
     return float(_scores(matched, ones)[0])
 
@@ -267,8 +268,8 @@ def _per_image(
             "image_id": [image["id"] for image in images],
             "file_name": [image["file_name"] for image in images],
             "instances": sum(one.positives for one in a),
-            "a": [_overall([one.of_image(n) for one in a]) for n in range(len(images))],
-            "b": [_overall([one.of_image(n) for one in b]) for n in range(len(images))],
+            "a": [mean_precision([one.of_image(n) for one in a]) for n in range(len(images))],
+            "b": [mean_precision([one.of_image(n) for one in b]) for n in range(len(images))],
         }
     )
     table["difference"] = table["b"] - table["a"]

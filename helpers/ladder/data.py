@@ -11,7 +11,7 @@ from PIL import Image
 from helpers.config import Preset
 from helpers.correction.files import correct_dataset
 from helpers.files import UserError, make_folder, read_json, resolve, write_json
-from helpers.ladder.scales import Masks, scale
+from helpers.ladder.scales import scale, scene_masks
 from helpers.scenes.config import SceneConfig, scene_preset
 from helpers.scenes.make import make_scenes
 from helpers.scenes.render import compose_view, render_image
@@ -57,18 +57,18 @@ def prepare(preset: Preset, *, jobs: int | None = None) -> None:
             )
         return
     make_scenes(config, folder=resolve(masks.folder), jobs=jobs)
-    noisy, corrected = _made(masks)
+    made = scene_masks(masks.folder, masks.name)  # of all pictures
     correct_dataset(
-        resolve(noisy),
-        resolve(corrected).parent,
+        resolve(made.noisy),
+        resolve(made.corrected).parent,
         images=resolve(masks.train_images),
         pictures=True,
         jobs=jobs,
     )
     if masks.one_in > 1:
-        mix(masks.true, noisy, masks.noisy, one_in=masks.one_in)
-        mix(masks.true, corrected, masks.corrected, one_in=masks.one_in)
-        mix(masks.val, f"{masks.folder}/coco/val.json", masks.val_noisy, one_in=masks.one_in)
+        mix(masks.true, made.noisy, masks.noisy, one_in=masks.one_in)
+        mix(masks.true, made.corrected, masks.corrected, one_in=masks.one_in)
+        mix(masks.val, made.val_noisy, masks.val_noisy, one_in=masks.one_in)
     others = replace(config, name=f"{config.name}-held-out", seed=HELD_OUT_SEED, noise="none")
     others = replace(others, train=0, val=min(config.val, HELD_OUT))
     make_scenes(others, folder=resolve(f"{masks.folder}-held-out"), jobs=jobs)
@@ -87,12 +87,6 @@ def mix(exact: str, other: str, target: str, *, one_in: int) -> None:
     write_json(resolve(target), coco | {"annotations": sorted(rows, key=lambda a: a["image_id"])})
 
 
-def _made(masks: Masks) -> tuple[str, str]:
-    """Noisy and corrected masks of all training pictures."""
-    folder = masks.folder
-    return f"{folder}/coco/train.json", f"{folder}-corrected/coco/train.json"
-
-
 def commands(preset: Preset) -> list[str]:
     """What `prepare` does with scenes, as commands to type; for real data what has to be typed."""
     masks, config = scale(preset).masks, scenes(preset)
@@ -106,8 +100,8 @@ def commands(preset: Preset) -> list[str]:
     changed = [(n, getattr(config, n)) for n in ("name", "size", "train", "val", "test", "noise")]
     options = [f" --{n} {value}" for n, value in changed if value != getattr(usual, n)]
     make = f"python -m helpers scenes make --preset {usual.name}{''.join(options)}"
-    noisy, corrected = _made(masks)
-    correct = f"correct-masks {noisy} {Path(corrected).parent}"
+    made = scene_masks(masks.folder, masks.name)
+    correct = f"correct-masks {made.noisy} {Path(made.corrected).parent}"
     return [make, f"python -m helpers {correct} --images {masks.train_images} --pictures"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import KINDS, Preset, evaluate
-from helpers.evaluation.bootstrap import drawn_scores
+from helpers.evaluation.bootstrap import mean_precision
 from helpers.files import UserError, outputs_dir, read_json, sha256
 from helpers.inference.stored import StoredPredictions, predict_missing
 from helpers.ladder.data import held_out
@@ -215,7 +215,7 @@ def check(reference: Reference, *, subsets: bool = True) -> Iterator[tuple[Entry
     for entry in reference.entries():
         wrong = []
         for kind in KINDS:
-            again = drawn_scores(reference.matches(entry.predictions, kind), samples=1).mean
+            again = mean_precision(reference.matches(entry.predictions, kind))
             stored = entry.scores.metrics[kind]["AP"]
             wrong += differing(again, stored, f"AP of the matches of {kind}")
         if entry.seed in WHOLE:

@@ -135,7 +135,8 @@ class Reference:
     def keep(self, name: str, results: Sequence[Mapping[str, Any]], preset: str, seed: int) -> None:
         """Store what a run predicted on the validation pictures: how it matches the truth, and for
         `WHOLE` seeds all of it."""
-        found = {kind: match(self.truth(), results, preset, kind) for kind in KINDS}
+        truth = self.truth()
+        found = {kind: match(truth, results, preset, kind) for kind in KINDS}
         packed = {kind: [one.pack() for one in classes] for kind, classes in found.items()}
         self.write(matches_file(name), packed)
         if seed in WHOLE:
@@ -153,7 +154,7 @@ class Reference:
         """Store JSON, packed; equal content gives equal bytes."""
         packed = lzma.compress(json.dumps(content, separators=(",", ":")).encode(), preset=9)
         make_folder(self.folder)
-        replace_file(self.folder / name, lambda file: file.write(packed) and None)
+        replace_file(self.folder / name, lambda file: file.write(packed))
 
     def read(self, name: str) -> Any:
         """What `write` stored. Raises UserError when it is damaged."""

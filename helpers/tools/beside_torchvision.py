@@ -187,24 +187,31 @@ def run_all(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
     for seed in args.seeds:
         base = change(fitted, train__seed=seed)
         for model in args.models or MODELS:
-            changes, budget = MODELS[model]
+            changes, _ = MODELS[model]
             file = folder / f"{model.replace(', ', '-').replace(' ', '_')}-{seed}.json"
             if not file.exists():
-                steps, seconds = args.steps, None
-                if budget is not None:
-                    kind, other = budget
-                    if (other, seed) not in files:
-                        raise UserError(f"{model!r} gets the {kind} of {other!r}: name that before")
-                    measured = read_json(files[other, seed])
-                    seconds = measured["seconds"] if kind == "time" else None
-                    steps = measured["row"]["steps"] if kind == "steps" else steps
-                config = change(base, name=model, train__steps=steps, **changes)
-                config = change(config, train__warmup_steps=min(100, steps // 10))
+                steps, seconds = _allowed(model, args.steps, seed, files)
+                length = {"train__steps": steps, "train__warmup_steps": min(100, steps // 10)}
+                config = change(base, name=model, **length, **changes)
                 with ProcessPoolExecutor(1, get_context("spawn")) as alone:
                     alone.submit(measure, config, file, seconds).result()
             files[model, seed] = file
             print(table([file]).to_string(index=False), flush=True)
     return files
+
+
+def _allowed(
+    model: str, steps: int, seed: int, files: Mapping[tuple[str, int], Path]
+) -> tuple[int, float | None]:
+    """Steps that a model may make, or the CPU seconds that it may take instead."""
+    _, budget = MODELS[model]
+    if budget is None:
+        return steps, None
+    kind, other = budget
+    if (other, seed) not in files:
+        raise UserError(f"{model!r} gets the {kind} of {other!r}: name that before")
+    measured = read_json(files[other, seed])
+    return (steps, measured["seconds"]) if kind == "time" else (measured["row"]["steps"], None)
 
 
 def table(files: Iterable[Path]) -> pd.DataFrame:

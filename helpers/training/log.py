@@ -27,7 +27,7 @@ class StepLog:
         kept = [row for row in rows if int(row.split(",")[0]) <= last_step]
         self._columns = header.split(",") if kept else []
         text = "".join(f"{line}\n" for line in ([header, *kept] if kept else []))
-        replace_file(path, lambda file: file.write(text.encode()) and None)
+        replace_file(path, lambda file: file.write(text.encode()))
         self._path = path
         self._file = path.open("a", newline="")
         self.close = self._file.close
