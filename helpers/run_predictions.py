@@ -68,9 +68,8 @@ def drawn(stored: StoredPredictions, picture: Path) -> Path:
         {c["id"]: c["name"] for c in stored.about["categories"]},
     )
     size = (image["height"], image["width"])
-    results = [
-        r for r in stored.results(image["id"]) if r["score"] >= SHOWN_SCORE
-    ]  # the rest take memory
+    every = stored.results(image["id"])
+    results = [r for r in every if r["score"] >= SHOWN_SCORE]  # masks of the others take memory
     found = Overlay.of_results(results, names, size).best()
     panel = Panel(np.asarray(read_picture(picture)), overlay=found)
     _, content = grid([panel], columns=1, alt=picture.name, cell=11.0).encoded()
