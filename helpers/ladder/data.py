@@ -22,10 +22,11 @@ HELD_OUT = 150  # of them at most: some 700 things
 
 def scenes(preset: Preset) -> SceneConfig | None:
     """The noisy set of scenes a preset trains on; None for `paper`, whose data are real."""
+    large = replace(scene_preset("quick"), size=480, train=1600, val=400, noise="antialias")
     sets = {
         "quick": replace(scene_preset("quick"), noise="statistical"),
-        "laptop": replace(scene_preset("quick"), size=480, train=1600, val=400, noise="antialias"),
-        "bench": replace(scene_preset("small"), noise="antialias", test=0),
+        "laptop": large,
+        "bench": large,
     }
     if preset not in sets:
         return None
@@ -96,7 +97,7 @@ def commands(preset: Preset) -> list[str]:
             f"python -m helpers split {masks.folder}",
             f"python -m helpers correct-masks {source} {target}",
         ]
-    usual = scene_preset("small" if preset == "bench" else "quick")
+    usual = scene_preset("quick")
     changed = [(n, getattr(config, n)) for n in ("name", "size", "train", "val", "test", "noise")]
     options = [f" --{n} {value}" for n, value in changed if value != getattr(usual, n)]
     make = f"python -m helpers scenes make --preset {usual.name}{''.join(options)}"

@@ -57,7 +57,9 @@ class DeformConv(nn.Module):
 
     def _by_torchvision(self, x: Tensor, shifts: Tensor, modulation: Tensor) -> Tensor:
         geometry = (self.stride, self.padding, self.dilation)
-        return deform_conv2d(x, shifts, self.weight, self.bias, *geometry, modulation)
+        # torchvision's backward fails on the strides of a 1x1 in channels-last
+        weight = self.weight.clone(memory_format=torch.contiguous_format)
+        return deform_conv2d(x, shifts, weight, self.bias, *geometry, modulation)
 
     def _on_cpu(self, x: Tensor, shifts: Tensor, modulation: Tensor) -> Tensor:
         """The same by gathering rows and one matrix product: several times faster on a CPU.

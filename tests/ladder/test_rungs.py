@@ -120,7 +120,7 @@ def test_smaller_presets_keep_the_papers_proportions_and_say_who_stands_in():
     assert rows["mst"].trained.test.short_side == low
     assert "here" in rows["x101"].label
     assert "here" not in keyed("paper")["x101"].label
-    assert keyed("bench")["s101"].label == "ResNeSt-101 (here resnest50d, norm bn)"
+    assert keyed("bench")["s101"].label == "ResNeSt-101 (here tf_efficientnet_lite2)"
     assert "box_head 4conv1fc" in keyed("paper")["s101"].label
 
 
