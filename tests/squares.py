@@ -66,7 +66,7 @@ def members() -> Members:
 
 def stored(folder: Path) -> Reference:
     """Its ladder: the ensemble, and two rungs of table 2 that are what A and B see."""
-    reference, together = Reference.of("quick", MACHINE, folder), members()
+    reference, together = Reference.of("bench", MACHINE, folder), members()
     reference.write("truth.json.xz", truth())
     names = [f"{key}-0.json.xz" for key in MEMBERS]
     for name, member in zip(names, soft(), strict=True):
@@ -87,7 +87,7 @@ def add(
     extra: dict[str, Any] | None = None,
 ) -> None:
     """Put a row in that is what those members see."""
-    row, results = rung("quick", key, seed=seed), members().results(letters)
+    row, results = rung("bench", key, seed=seed), members().results(letters)
     reference.add(_entry(reference, row, results, extra or {}))
 
 

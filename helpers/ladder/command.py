@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `ladder`."""
-    parser.add_argument("--preset", choices=("quick", "laptop", "bench", "paper"), default="quick")
+    parser.add_argument("--preset", choices=("bench", "paper"), default="bench")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N-1")
     parser.add_argument("--only", nargs="+", metavar="KEY", help="these rows; see --list")
     parser.add_argument(

@@ -22,15 +22,11 @@ HELD_OUT = 150  # of them at most: some 700 things
 
 def scenes(preset: Preset) -> SceneConfig | None:
     """The noisy set of scenes a preset trains on; None for `paper`, whose data are real."""
-    large = replace(scene_preset("quick"), size=480, train=1600, val=400, noise="antialias")
-    sets = {
-        "quick": replace(scene_preset("quick"), noise="statistical"),
-        "laptop": large,
-        "bench": large,
-    }
-    if preset not in sets:
+    if preset == "paper":
         return None
-    return replace(sets[preset], name=Path(scale(preset).masks.folder).name)
+    name = Path(scale(preset).masks.folder).name
+    usual = scene_preset("quick")
+    return replace(usual, name=name, size=480, train=1600, val=400, noise="antialias")
 
 
 def held_out(preset: Preset) -> tuple[str, str] | None:

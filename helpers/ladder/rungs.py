@@ -1,6 +1,6 @@
 """Every row of the paper's tables as a config.
 
-    rungs("quick")            the rows, each with label, table, the paper's number, and its config
+    rungs("bench")            the rows, each with label, table, the paper's number, and its config
     command(rung)             what to type to measure one
 
 Rows that are the same training share one run, which is called after the first of them. Table 2 has
@@ -149,7 +149,6 @@ def _changes(sizes: Scale) -> dict[str, Changes]:
     plain = _masks(sizes, sizes.masks.noisy) | _sides(sizes.single, sizes.single)
     plain |= {"model__mask_head": "conv"}
     pointrend = {"model__mask_head": "pointrend", "model__mask_train_boxes": "predicted"}
-    pointrend |= sizes.pointrend
     backbones = {
         short: plain | {"model__backbone": sizes.backbones[name]} | _recipe(sizes, name)
         for short, name in BACKBONES.items()

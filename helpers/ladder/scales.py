@@ -1,8 +1,7 @@
 """What the presets make of the steps in the paper's tables.
 
-`paper` has the paper's numbers. `bench`, `laptop` and `quick` make the same steps with what one GPU
-or a few CPU cores can train: smaller backbones of the same family stand in, picture sizes keep
-their proportions (1200 to 1500 becomes 160 to 200).
+`paper` has the paper's numbers. `bench` makes the same steps with what one GPU trains in minutes:
+small backbones stand in, picture sizes keep their proportions (1200 to 1500 becomes 320 to 400).
 """
 
 from __future__ import annotations
@@ -26,28 +25,6 @@ from helpers.config import (
 from helpers.files import resolve
 
 Changes = dict[str, Any]
-# The stored rows of `quick` began with random weights, in small pictures and 28 x 28 masks.
-FROM_SCRATCH: Changes = {
-    "model__pretrained": False,
-    "model__norm": "bn",
-    "model__anchor_sizes": (10.0, 20.0, 40.0, 80.0, 160.0),
-    "model__pre_nms_test": 200,
-    "model__post_nms_test": 100,
-    "model__mask_head": "conv",
-    "model__coarse_dim": 1024,
-    "model__point_dim": 256,
-    "model__train_points": 196,
-    "model__subdivision_steps": 5,
-    "model__subdivision_points": 3136,
-    "train__backbone_lr_factor": 1.0,
-    "train__colour": 0.1,
-    "train__short_side": (144, 176),
-    "test__short_side": 160,
-    "test__max_side": 176,
-}
-SMALL_SOLOV2 = Solov2Config(
-    head_channels=64, head_convs=2, mask_channels=32, kernel_channels=64, mask_size=56
-).scaled(0.2)
 
 
 @dataclass(frozen=True)
@@ -90,7 +67,6 @@ class Scale:
     multi: tuple[int, int]  # multi-scale training
     solo: tuple[int, int]  # the same for SOLOv2
     solov2: Changes
-    pointrend: Changes = field(default_factory=dict)
     resnest: Changes = field(default_factory=dict)  # ResNeSt's own recipe beside the backbone
     cascade_proposals: int = 2000
     blur: float = 1.0  # px, of the aggressive augmentation
@@ -119,19 +95,9 @@ def scene_masks(folder: str, name: str, *, one_in: int = 1) -> Masks:
     )
 
 
-# Naive decoding mislabels 1.4 % of the mask area of a scene of 480 px, some 0.4 % of one of 1200 px,
-# the size of 3D-FUTURE. So one picture in four has such labels, the others exact ones.
-SCENES = scene_masks("outputs/scenes/ladder", "scenes, 480 px, blended id-maps", one_in=4)
-LITE = {
-    "ResNet-50": "tf_efficientnet_lite0",
-    "ResNeXt-101": "tf_efficientnet_lite1",
-    "ResNeSt-101": "tf_efficientnet_lite2",
-}
-
-
 def scale(name: Preset) -> Scale:
     """The preset's sizes and backbones. Raises ValueError for a preset that does not exist."""
-    made = {"quick": _quick, "laptop": _laptop, "bench": _bench, "paper": _paper}
+    made = {"bench": _bench, "paper": _paper}
     if name not in made:
         raise ValueError(f"the ladder has no size {name!r}: choose one of {', '.join(made)}")
     return made[name]()
@@ -164,68 +130,13 @@ def _alpha_of(data: DataConfig) -> tuple[float, ...]:
     return tuple(round(float(a), 3) for a in focal_alpha(counts.tolist()))
 
 
-def _quick() -> Scale:
-    base = change(
-        preset("quick"),
-        **FROM_SCRATCH,
-        train__steps=450,
-        train__workers=0,
-        train__max_side=213,
-        train__checkpoint_every=100,
-        test__max_detections=15,  # three times the things of a picture; predictions stay small
-    )
-    return Scale(
-        base=base,
-        masks=scene_masks("outputs/scenes/noisy", "scenes, 320 px"),
-        backbones={
-            "ResNet-50": "resnet10t",
-            "ResNet-101": "resnet18",
-            "ResNeXt-101": "seresnext26t_32x4d",
-            "ResNeSt-101": "resnest14d",
-            "ResNeSt-200": "resnest26d",
-        },
-        single=160,
-        multi=(160, 200),
-        solo=(160, 213),
-        pointrend={
-            "model__coarse_dim": 256,
-            "model__point_dim": 64,
-            "model__train_points": 98,
-            "model__subdivision_steps": 3,  # 7 -> 56
-            "model__subdivision_points": 784,
-        },
-        cascade_proposals=200,
-        solov2={"model__solov2": replace(SMALL_SOLOV2, grids=(16, 14, 10, 6, 4))},
-    )
-
-
-def _laptop() -> Scale:
-    """Some 15 minutes a training on one CPU core; two at a time share two cores."""
-    base = change(
-        preset("quick"),
-        model__frozen_stages=2,
-        train__steps=1600,
-        train__workers=0,
-        test__short_side=256,
-        test__max_side=320,
-        test__max_detections=10,  # twice the things of a picture; predictions stay small
-    )
-    return Scale(
-        base=base,
-        masks=SCENES,
-        backbones=LITE,
-        single=256,
-        multi=(256, 320),
-        solo=(256, 341),
-        cascade_proposals=200,
-        solov2={"model__solov2": replace(SMALL_SOLOV2, grids=(24, 20, 14, 8, 6))},
-        deformable=(4, 5),  # c3 of an EfficientNet has no 3x3 convolutions
-    )
-
-
 def _bench() -> Scale:
-    """Minutes on one GPU, all rows in a quarter of an hour where it works on several at once: the
-    data of `laptop` in larger pictures and batches, with wider heads."""
+    """One to four minutes a training on an H200 that works on many at once; twenty to forty on a
+    CPU core.
+
+    Naive decoding mislabels 1.4 % of the mask area of a scene of 480 px, some 0.4 % of one of 1200
+    px, the size of 3D-FUTURE. So one picture in four has such labels, the others exact ones.
+    """
     base = change(
         preset("quick"),
         model=replace(
@@ -239,7 +150,7 @@ def _bench() -> Scale:
         train__checkpoint_every=250,
         test__short_side=320,
         test__max_side=400,
-        test__max_detections=10,
+        test__max_detections=10,  # twice the things of a picture; predictions stay small
     )
     solov2 = Solov2Config(
         grids=(32, 28, 20, 12, 8),
@@ -251,8 +162,12 @@ def _bench() -> Scale:
     )
     return Scale(
         base=base,
-        masks=SCENES,
-        backbones=LITE,
+        masks=scene_masks("outputs/scenes/ladder", "scenes, 480 px, blended id-maps", one_in=4),
+        backbones={
+            "ResNet-50": "tf_efficientnet_lite0",
+            "ResNeXt-101": "tf_efficientnet_lite1",
+            "ResNeSt-101": "tf_efficientnet_lite2",
+        },
         single=320,
         multi=(320, 400),
         solo=(320, 427),

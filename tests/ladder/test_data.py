@@ -16,14 +16,14 @@ from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
 
 
-@pytest.mark.parametrize("preset", ["quick", "bench", "paper"])
+@pytest.mark.parametrize("preset", ["bench", "paper"])
 def test_the_data_are_made_by_commands_that_exist(preset):
     for line in data.commands(preset):
         words = line.split()[3:]
         assert command_line(words).parse_args(words).command == words[0]
 
 
-@pytest.mark.parametrize("preset", ["quick", "laptop", "bench"])
+@pytest.mark.parametrize("preset", ["bench"])
 def test_the_command_makes_the_very_scenes_that_the_ladder_makes(preset):
     words = data.commands(preset)[0].split()[3:]
     args = command_line(words).parse_args(words)
@@ -43,16 +43,16 @@ def test_real_data_that_are_not_there_are_asked_for_by_command(tmp_path, monkeyp
 
 def test_a_scene_that_is_not_on_disk_is_rendered_as_it_would_be_stored(tmp_path, monkeypatch):
     monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path))
-    config = SceneConfig(name="noisy", size=64, train=0, val=2, noise="statistical")
+    config = SceneConfig(name="ladder", size=64, train=0, val=2, noise="statistical")
     monkeypatch.setattr(data, "scenes", lambda preset: config)
-    rendered = data.validation_picture("quick", "0000001.jpg")
+    rendered = data.validation_picture("bench", "0000001.jpg")
     folder = make_scenes(config, jobs=1, progress=False)
-    assert (folder / "val" / "image") == tmp_path / "scenes" / "noisy" / "val" / "image"
-    stored = data.validation_picture("quick", "0000001.jpg")
+    assert (folder / "val" / "image") == tmp_path / "scenes" / "ladder" / "val" / "image"
+    stored = data.validation_picture("bench", "0000001.jpg")
     with Image.open(folder / "val" / "image" / "0000001.jpg") as picture:
         np.testing.assert_array_equal(stored, np.asarray(picture))
     assert np.abs(rendered.astype(int) - stored).mean() < 6  # what JPEG takes away
-    assert scale("quick").masks.val_images == "outputs/scenes/noisy/val/image"
+    assert scale("bench").masks.val_images == "outputs/scenes/ladder/val/image"
 
 
 def test_one_picture_in_so_many_has_the_other_masks(tmp_path, monkeypatch):

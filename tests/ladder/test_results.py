@@ -17,10 +17,10 @@ def test_a_gain_is_of_all_machines_and_seeds_that_have_both_rows(tmp_path):
     squares.add(reference, "x101", "A", seed=1)
     squares.add(reference, "s101", "D", seed=1)
     squares.add(reference, "s101", "C", seed=2)
-    other = Reference.of("quick", "another", tmp_path)
+    other = Reference.of("bench", "another", tmp_path)
     other.write("truth.json.xz", squares.truth())
     squares.add(other, "x101", "A")
-    together = results.gain("quick", "x101", "s101", folder=tmp_path, samples=200)
+    together = results.gain("bench", "x101", "s101", folder=tmp_path, samples=200)
     a, b, d = (squares.members().results(letter) for letter in "ABD")
     pairs = [(squares.truth(), b, a), (squares.truth(), a, d)]
     sure = mean_difference(pairs, preset=squares.PRESET, samples=200)
@@ -29,12 +29,15 @@ def test_a_gain_is_of_all_machines_and_seeds_that_have_both_rows(tmp_path):
     assert (together.low, together.high) == (sure.low, sure.high)
     assert together.low < together.mean < together.high
     assert str(together).endswith(", 2 pairs")
-    assert results.gain("quick", "s101", "dcn", folder=tmp_path) is None
+    assert results.gain("bench", "s101", "dcn", folder=tmp_path) is None
     squares.add(reference, "s101", "B")  # measured anew in the same process
-    again = results.gain("quick", "x101", "s101", folder=tmp_path, samples=200)
+    again = results.gain("bench", "x101", "s101", folder=tmp_path, samples=200)
     assert again.mean == pytest.approx((0 + 34 / 101 - 1) / 2)
 
 
 def test_the_classes_that_are_scored_are_named():
-    assert results.measured_on("quick") == "scenes, 320 px, 7 super-categories, preset quick"
+    assert (
+        results.measured_on("bench")
+        == "scenes, 480 px, blended id-maps, 7 super-categories, preset bench"
+    )
     assert results.measured_on("paper") == "3D-FUTURE, 34 classes, preset paper"

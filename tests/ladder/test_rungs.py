@@ -23,7 +23,7 @@ from helpers.ladder import rungs as ladder
 from helpers.ladder.reference import STACKED, Entry, Reference, pack_results, unpack_results
 from helpers.run_store import Run
 
-PRESETS = ("quick", "laptop", "bench", "paper")
+PRESETS = ("bench", "paper")
 
 
 def changes(row: ladder.Rung) -> str:
@@ -114,7 +114,7 @@ def test_training_masks_are_noisy_up_to_focal_and_corrected_from_then_on(preset)
 
 
 def test_smaller_presets_keep_the_papers_proportions_and_say_who_stands_in():
-    rows = keyed("quick")
+    rows = keyed("bench")
     low, high = rows["mst"].trained.train.short_side
     assert high / low == pytest.approx(1500 / 1200)
     assert rows["mst"].trained.test.short_side == low
@@ -125,15 +125,15 @@ def test_smaller_presets_keep_the_papers_proportions_and_say_who_stands_in():
 
 
 def test_the_command_of_a_row_is_one_the_command_line_knows():
-    row = ladder.rung("quick", "dcn")
+    row = ladder.rung("bench", "dcn")
     args = command_line(["ladder"]).parse_args(ladder.command(row).split()[3:])
-    assert (args.preset, args.only) == ("quick", ["dcn"])
+    assert (args.preset, args.only) == ("bench", ["dcn"])
     again = command_line(["ladder"]).parse_args(
-        ladder.command(ladder.rung("quick", "dcn", seed=2)).split()[3:]
+        ladder.command(ladder.rung("bench", "dcn", seed=2)).split()[3:]
     )
     assert again.seeds == 3  # 0 to 2
     with pytest.raises(ValueError, match="choose among mask_rcnn_r50"):
-        ladder.rung("quick", "dcnv3")
+        ladder.rung("bench", "dcnv3")
 
 
 RESULT = {
@@ -151,15 +151,15 @@ def entry(rung: str = "dcn", seed: int = 0, ap: float = 0.5) -> Entry:
     return Entry(
         rung=rung,
         seed=seed,
-        run="quick-dcn-12345678",
+        run="bench-dcn-12345678",
         data="scenes",
         steps=7,
         minutes=1.5,
         hardware="2 CPU cores (x86_64)",
         versions={},
-        config=ladder.rung("quick", rung, seed=seed).settings(),
+        config=ladder.rung("bench", rung, seed=seed).settings(),
         sha256={},
-        predictions="quick-dcn-12345678.json.xz",
+        predictions="bench-dcn-12345678.json.xz",
         evaluation=Evaluation(TestConfig.preset, metrics, (), 1, 1, 1).to_dict(),
         sizes={"APs": 0.125, "APm": None, "APl": 0.5},
     )
@@ -178,20 +178,20 @@ def test_packed_results_come_back_as_they_were():
 
 
 def test_an_entry_replaces_only_its_own_rung_and_seed(tmp_path):
-    reference = Reference.of("quick", "2 CPU cores (x86_64)", tmp_path)
-    assert reference.path.name == "quick-2-cpu-cores-x86-64.json"
+    reference = Reference.of("bench", "2 CPU cores (x86_64)", tmp_path)
+    assert reference.path.name == "bench-2-cpu-cores-x86-64.json"
     assert reference.entries() == []
     for one in (entry(), entry(seed=1), entry("focal"), entry(ap=0.75)):
         reference.add(one)
     found = {(e.rung, e.seed): e.scores.metrics["segm"]["AP"] for e in reference.entries()}
     assert found == {("dcn", 0): 0.75, ("dcn", 1): 0.5, ("focal", 0): 0.5}
-    other = Reference.of("quick", "NVIDIA H200", tmp_path)
+    other = Reference.of("bench", "NVIDIA H200", tmp_path)
     other.add(entry())
     assert len(reference.entries()) == 3
 
 
 def test_equal_content_is_stored_in_equal_bytes(tmp_path):
-    reference = Reference.of("quick", "cpu", tmp_path)
+    reference = Reference.of("bench", "cpu", tmp_path)
     for name in ("a.json.xz", "b.json.xz"):
         reference.write(name, [1.5, "a"])
     assert reference.read("a.json.xz") == [1.5, "a"]
@@ -204,31 +204,31 @@ def test_equal_content_is_stored_in_equal_bytes(tmp_path):
 
 def test_results_are_a_table_in_per_cent_in_the_papers_order(tmp_path):
     for one in (entry("focal", seed=1), entry("dcn"), entry("focal", ap=0.25)):
-        Reference.of("quick", one.hardware, tmp_path).add(one)
-    table = measured.results("quick", tmp_path)
+        Reference.of("bench", one.hardware, tmp_path).add(one)
+    table = measured.results("bench", tmp_path)
     assert table[["rung", "seed"]].values.tolist() == [["dcn", 0], ["focal", 0], ["focal", 1]]
     assert table["mask AP"].tolist() == [50, 25, 50]
     assert table["APs scaled"].tolist() == [12.5] * 3
     assert table["APl"].isna().all()
-    nothing = measured.results("quick", tmp_path / "none")
+    nothing = measured.results("bench", tmp_path / "none")
     assert nothing.empty
     assert {"rung", "mask AP", "APl"} <= set(nothing.columns)
 
 
 def test_entries_of_a_former_config_are_left_out(tmp_path):
-    reference = Reference.of("quick", "cpu", tmp_path)
+    reference = Reference.of("bench", "cpu", tmp_path)
     now, former = entry("dcn"), entry("focal")
     loss = {**former.config["loss"], "alpha": [1.0]}  # class weights may be unknown here
     reference.add(replace(now, rung="focal", config={**former.config, "loss": loss}))
     train = {**now.config["train"], "steps": now.config["train"]["steps"] - 1}
     reference.add(replace(now, config={**now.config, "train": train}))
-    assert [e.rung for _, e in measured.stored("quick", tmp_path)] == ["focal"]
-    assert measured.results("quick", tmp_path)["rung"].tolist() == ["focal"]
+    assert [e.rung for _, e in measured.stored("bench", tmp_path)] == ["focal"]
+    assert measured.results("bench", tmp_path)["rung"].tolist() == ["focal"]
     assert len(reference.entries()) == 2
 
 
 def test_an_ensemble_is_known_by_its_members(tmp_path):
-    row = ladder.rung("quick", "ensemble")
+    row = ladder.rung("bench", "ensemble")
     one = replace(entry("ensemble"), config=row.settings())
     assert row.is_of(one)
     other = {**one.config, "member_d": one.config["member_a"]}
@@ -236,7 +236,7 @@ def test_an_ensemble_is_known_by_its_members(tmp_path):
 
 
 def test_a_truth_is_kept_under_the_rows_scored_against_it(tmp_path):
-    reference = Reference.of("quick", "cpu", tmp_path)
+    reference = Reference.of("bench", "cpu", tmp_path)
     reference.keep_truth({"images": (1,)}, rung="dcn", seed=0)
     reference.add(entry("dcn"))
     reference.keep_truth({"images": [2]}, rung="dcn", seed=0)  # its only row is measured anew
@@ -250,25 +250,25 @@ def test_two_machines_are_not_two_seeds(tmp_path, monkeypatch):
     results = measured.results
     monkeypatch.setattr(measured, "results", lambda preset: results(preset, tmp_path))
     for hardware in ("cpu", "gpu"):
-        Reference.of("quick", hardware, tmp_path).add(replace(entry(), hardware=hardware))
-    [line] = [x for x in ladder_command.listing("quick").splitlines() if x.startswith("dcn ")]
+        Reference.of("bench", hardware, tmp_path).add(replace(entry(), hardware=hardware))
+    [line] = [x for x in ladder_command.listing("bench").splitlines() if x.startswith("dcn ")]
     assert line.split()[1:4] == ["72.76", "50.0", "1"]
 
 
 def test_rungs_that_another_process_is_at_come_last(monkeypatch, capsys):
-    rows, tried = ladder.rungs("quick")[:3], []
+    rows, tried = ladder.rungs("bench")[:3], []
 
     def measure(row):
         tried.append(row.key)
         if tried == ["mask_rcnn_r50"]:
-            raise RunBusyError("run quick-mask_rcnn_r50 is being worked on by process 1")
+            raise RunBusyError("run bench-mask_rcnn_r50 is being worked on by process 1")
         return entry(row.key)
 
     monkeypatch.setattr(ladder_measure, "measure", measure)
     ladder_command.measure_all(rows)
     keys = [row.key for row in rows]
     assert tried == [*keys, keys[0]]
-    assert "later: run quick-mask_rcnn_r50 is being worked on" in capsys.readouterr().out
+    assert "later: run bench-mask_rcnn_r50 is being worked on" in capsys.readouterr().out
 
 
 def test_rows_that_are_stored_are_not_measured_again(monkeypatch, capsys):
