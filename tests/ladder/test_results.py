@@ -30,6 +30,10 @@ def test_a_gain_is_of_all_machines_and_seeds_that_have_both_rows(tmp_path):
     assert together.low < together.mean < together.high
     assert str(together).endswith(", 2 pairs")
     assert results.gain("bench", "s101", "dcn", folder=tmp_path) is None
+    squares.add(other, "dcn", "D", seed=2)  # its row before is on the first machine alone
+    across = results.gain("bench", "s101", "dcn", folder=tmp_path, samples=200)
+    c, d = (squares.members().scores(letter)["mask AP"] for letter in "CD")
+    assert (across.pairs, across.mean) == (1, pytest.approx(d - c))
     squares.add(reference, "s101", "B")  # measured anew in the same process
     again = results.gain("bench", "x101", "s101", folder=tmp_path, samples=200)
     assert again.mean == pytest.approx((0 + 34 / 101 - 1) / 2)
