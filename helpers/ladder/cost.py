@@ -30,25 +30,26 @@ from helpers.training.loop import prepare
 from helpers.training.schedule import total_steps
 
 KINDS = ("step", "picture")
-ROUNDS = 5
+ROUNDS = 3
 
 
 def measure_costs(preset: Preset) -> Path:
     """Time every row that has a model of its own; writes costs.json beside the reference.
 
-    Milliseconds, the median of some rounds after one to warm up: `step`, one training step, and
-    `picture`, one picture of the training set with the row's views. An ensemble's are the sums of
-    its members'.
+    Milliseconds, the median of some rounds, each time after one to warm up: `step`, one training
+    step, and `picture`, one picture of the training set with the row's views. An ensemble's are the
+    sums of its members'.
     """
-    works = {row.key: _works(row) for row in rungs(preset) if row.key != "ensemble"}
+    models = [row for row in rungs(preset) if row.key != "ensemble"]
     spent = defaultdict(list)
-    for _ in range(ROUNDS + 1):
-        for key, both in works.items():
-            for kind, work in zip(KINDS, both, strict=True):
-                spent[key, kind].append(_milliseconds(work))
+    for _ in range(ROUNDS):
+        for row in models:
+            for kind, work in zip(KINDS, _works(row), strict=True):
+                work()
+                spent[row.key, kind].append(_milliseconds(work))
     rows: dict[str, dict[str, float]] = {
-        key: {kind: round(float(np.median(spent[key, kind][1:])), 1) for kind in KINDS}
-        for key in works
+        row.key: {kind: round(float(np.median(spent[row.key, kind])), 1) for kind in KINDS}
+        for row in models
     }
     rows["ensemble"] = {k: round(sum(rows[one][k] for one in MEMBERS), 1) for k in KINDS}
     path = Reference.of(preset, hardware()).folder / "costs.json"

@@ -92,16 +92,18 @@ def gain(
     folder: Path = REFERENCE,
     samples: int = 1000,
 ) -> Gain | None:
-    """AP of the row `after` less that of `before`, mean over all seeds that have both on one machine,
-    or else on two; None when there is none. The interval is of seeds and pictures together
-    (`mean_difference`)."""
+    """AP of the row `after` less that of `before`, mean over all (machine, seed) that have both, and
+    seeds that have them on two machines alone; None when there is none. The interval is of seeds
+    and pictures together (`mean_difference`)."""
     found = {(e.seed, e.rung, file): e for file, e in stored(preset, folder)}
     pairs = []
     for seed in sorted({seed for seed, _, _ in found}):
         old, new = (
             [file for s, key, file in found if (s, key) == (seed, row)] for row in (before, after)
         )
-        both = [(file, file) for file in new if file in old] or list(zip(old, new))[:1]
+        both = [(file, file) for file in new if file in old]
+        if old and new and not both:
+            both = [(old[0], new[0])]
         for one, other in both:
             entries = (found[seed, before, one], one), (found[seed, after, other], other)
             pairs.append(tuple(_drawn(file, e, kind=kind, samples=samples) for e, file in entries))
