@@ -7,7 +7,7 @@ Beside each lies a folder of the same name:
     <run>.json.xz        what the run predicted on them, enough to compute its numbers again
     member_<x>-<seed>.json.xz  what an ensemble needs of a member: boxes, scores, soft masks
 
-Soft masks keep 16 levels of probability, two points a byte; boxes and scores a few decimals; a
+Soft masks keep four levels of probability, two points a byte; boxes and scores a few decimals; a
 picture its most confident detections.
 """
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 REFERENCE = ROOT / "data" / "reference"
 WHOLE = (0,)  # seeds whose predictions are stored with their masks
-LEVELS = 15  # soft masks are stored as 0..15
+LEVELS = 3  # soft masks are stored as 0..3: one half lies between
 KEPT = 15  # detections a picture of a member, at every preset
 STACKED = 200  # masks on one picture of stored results
 COLUMNS = ("image_id", "category_id", "score", "bbox")  # of stored results, and their masks

@@ -92,7 +92,7 @@ def gain(
     folder: Path = REFERENCE,
     samples: int = 1000,
 ) -> Gain | None:
-    """AP of the row `after` less that of `before`, mean over all (machine, seed) that have both, and
+    """AP of the row `after` less that of `before`, mean over (machine, seed) that have both, and
     seeds that have them on two machines alone; None when there is none. The interval is of seeds
     and pictures together (`mean_difference`)."""
     found = {(e.seed, e.rung, file): e for file, e in stored(preset, folder)}

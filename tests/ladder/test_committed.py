@@ -21,7 +21,7 @@ def reference(request: pytest.FixtureRequest) -> Reference:
 
 
 def test_the_first_numbers_agree(reference):
-    assert [wrong for _, wrong in islice(check(reference, subsets=False), 2)] == [[], []]
+    assert not any(wrong for _, wrong in islice(check(reference, subsets=False), 2))
 
 
 @pytest.mark.slow
