@@ -37,8 +37,8 @@ def measure_costs(preset: Preset) -> Path:
     """Time every row that has a model of its own; writes costs.json beside the reference.
 
     Milliseconds, the median of some rounds, each time after one to warm up: `step`, one training
-    step, and `picture`, one picture of the training set with the row's views. An ensemble's are the
-    sums of its members'.
+    step of the row's run, and `picture`, one picture of the training set with the row's views. An
+    ensemble's are the sums of its members'.
     """
     models = [row for row in rungs(preset) if row.key != "ensemble"]
     spent = defaultdict(list)
@@ -46,9 +46,12 @@ def measure_costs(preset: Preset) -> Path:
         for row in models:
             for kind, work in zip(KINDS, _works(row), strict=True):
                 work()
-                spent[row.key, kind].append(_milliseconds(work))
+                spent[row.run_name if kind == "step" else row.key].append(_milliseconds(work))
     rows: dict[str, dict[str, float]] = {
-        row.key: {kind: round(float(np.median(spent[row.key, kind])), 1) for kind in KINDS}
+        row.key: {
+            kind: round(float(np.median(spent[name])), 1)
+            for kind, name in zip(KINDS, (row.run_name, row.key), strict=True)
+        }
         for row in models
     }
     rows["ensemble"] = {k: round(sum(rows[one][k] for one in MEMBERS), 1) for k in KINDS}

@@ -210,7 +210,7 @@ def check(reference: Reference, *, subsets: bool = True) -> Iterator[tuple[Entry
     """Each entry with what does not agree, recomputed from the files beside the reference: AP from
     the matches, and for `WHOLE` seeds all numbers from the predictions.
 
-    subsets: also fuse every subset of an ensemble's members anew (half a minute on a laptop).
+    subsets: also fuse every subset of an ensemble's members anew (ten minutes).
     """
     for entry in reference.entries():
         wrong = []
