@@ -61,12 +61,13 @@ def test_a_drawn_image_counts_as_often_as_it_was_drawn(truth, results, seed):
 
 
 def test_the_interval_of_stored_predictions_stays_what_it_was():
-    """A row of the ladder in data/reference; numbers of an evaluator that was written by hand."""
-    reference = references("quick")[0]
-    results = reference.results(reference.find("dcn"))
-    found = interval(reference.truth(), results, preset="future3d")
-    stored = (0.06773898211784889, 0.050850313181154516, 0.09030884671774973)
-    assert (found.mean, found.low, found.high) == pytest.approx(stored, abs=1e-9)
+    """A row of the ladder in data/reference: the AP that is stored, and ends as first drawn."""
+    reference = next(one for one in references("bench") if one.find("dcn"))
+    entry = reference.find("dcn")
+    found = interval(reference.truth(), reference.results(entry), preset="future3d")
+    ends = (0.43382551795195745, 0.4749516131767511)
+    assert found.mean == pytest.approx(entry.scores.metrics["segm"]["AP"], abs=1e-9)
+    assert (found.low, found.high) == pytest.approx(ends, abs=1e-9)
 
 
 def test_equal_lists_differ_by_nothing_at_all(truth, results):

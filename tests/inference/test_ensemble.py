@@ -88,10 +88,10 @@ def members() -> list[Detections]:
 class TestFuse:
     def test_the_committed_ensemble_comes_out_again(self):
         """Stored members of the ladder fused anew: the masks pixel by pixel."""
-        reference = next(r for r in references("quick") if r.find("ensemble"))
+        reference = next(r for r in references("bench") if r.find("ensemble"))
         entry = reference.find("ensemble")
         members, stored = Members.stored(reference, entry), reference.results(entry)
-        for image in members.truth["images"][::16]:
+        for image in members.truth["images"][::80]:
             fused = members.together(LETTERS, image["id"])
             expected = [row for row in stored if row["image_id"] == image["id"]]
             results = to_results(fused, image["id"], members.taxonomy)
