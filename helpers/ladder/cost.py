@@ -43,14 +43,14 @@ def measure_costs(preset: Preset) -> Path:
     models = [row for row in rungs(preset) if row.key != "ensemble"]
     spent = defaultdict(list)
     for _ in range(ROUNDS):
-        for row in models:
-            for kind, work in zip(KINDS, _works(row), strict=True):
+        for row in {row.config: row for row in models}.values():  # equal rows once
+            for name, work in zip((row.run_name, row.config), _works(row), strict=True):
                 work()
-                spent[row.run_name if kind == "step" else row.key].append(_milliseconds(work))
+                spent[name].append(_milliseconds(work))
     rows: dict[str, dict[str, float]] = {
         row.key: {
             kind: round(float(np.median(spent[name])), 1)
-            for kind, name in zip(KINDS, (row.run_name, row.key), strict=True)
+            for kind, name in zip(KINDS, (row.run_name, row.config), strict=True)
         }
         for row in models
     }

@@ -22,11 +22,11 @@ HELD_OUT = 150  # of them at most: some 700 things
 
 def scenes(preset: Preset) -> SceneConfig | None:
     """The noisy set of scenes a preset trains on; None for `paper`, whose data are real."""
-    if preset == "paper":
+    masks = scale(preset).masks
+    if masks.true is None:
         return None
-    name = Path(scale(preset).masks.folder).name
-    usual = scene_preset("quick")
-    return replace(usual, name=name, size=480, train=1600, val=400, noise="antialias")
+    usual = replace(scene_preset("quick"), name=Path(masks.folder).name)
+    return replace(usual, size=480, train=1600, val=400, noise="antialias")
 
 
 def held_out(preset: Preset) -> tuple[str, str] | None:

@@ -57,8 +57,8 @@ class DeformConv(nn.Module):
 
     def _by_torchvision(self, x: Tensor, shifts: Tensor, modulation: Tensor) -> Tensor:
         geometry = (self.stride, self.padding, self.dilation)
-        # torchvision's backward fails on the strides of a 1x1 in channels-last
-        weight = self.weight.clone(memory_format=torch.contiguous_format)
+        # a view in plain strides: torchvision's backward fails on those of a 1x1 in channels-last
+        weight = self.weight.flatten(1).view_as(self.weight)
         return deform_conv2d(x, shifts, weight, self.bias, *geometry, modulation)
 
     def _on_cpu(self, x: Tensor, shifts: Tensor, modulation: Tensor) -> Tensor:
