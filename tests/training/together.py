@@ -68,3 +68,4 @@ if __name__ == "__main__":
         runs(Path(sys.argv[2]))
     else:
         toy(Path(sys.argv[2]), rank)
+    this_process().destroy_process_group()  # its threads may abort a process that just ends
