@@ -39,7 +39,7 @@ _SMALL = {  # what the two presets for a CPU share: EfficientNet-Lite0 and narro
 _QUICK = {
     "name": "quick",
     "data": {"label_space": "super"},
-    "model": _SMALL,
+    "model": _SMALL | {"architecture": "cascade_rcnn"},  # finds tables and chairs
     "train": {
         "steps": 1000,
         "epochs": None,

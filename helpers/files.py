@@ -45,7 +45,7 @@ def data_dir() -> Path:
 
 def outputs_dir() -> Path:
     """Folder of all that is made: `$HELPERS_OUTPUTS`, else `outputs/` of the project."""
-    return Path(os.environ.get("HELPERS_OUTPUTS", ROOT / "outputs")).expanduser().resolve()
+    return Path(os.environ.get("HELPERS_OUTPUTS") or ROOT / "outputs").expanduser().resolve()
 
 
 def resolve(path: str | Path) -> Path:

@@ -36,11 +36,17 @@ def main(words: Sequence[str]) -> int:
     config = parse(words, tell=print)
     from helpers.run_command import summary
     from helpers.runs import get_or_train  # torch is slow to import: help does without
+    from helpers.training.interrupt import Interrupted
     from helpers.training.processes import this_process
 
-    done = get_or_train(config, tensorboard=_head().parse_known_args(words)[0].tensorboard)
+    try:
+        done = get_or_train(config, tensorboard=_head().parse_known_args(words)[0].tensorboard)
+    except Interrupted:  # in all processes at once; one that ends within its group may abort
+        this_process().destroy_process_group()
+        raise
     if this_process().is_main_process:
         print(f"{done.dir}\n{summary(done)}")
+    this_process().destroy_process_group()
     return 0
 
 

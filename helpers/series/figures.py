@@ -48,8 +48,10 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
     logged rows with the raw total faint behind it.
 
     `log`: the table of `training.log.read_log`; every column it does not name itself is a loss.
+    Those of a cascade's stages are drawn as their sum.
     """
-    parts = [c for c in log.columns if c not in NOT_LOSSES and not c.startswith("seconds_")]
+    named = [c for c in log.columns if c not in NOT_LOSSES and not c.startswith("seconds_")]
+    parts = log[named].T.groupby(lambda name: name.split("_stage")[0], sort=False).sum().T
     with matplotlib.rc_context(STYLE):
         figure = Picture((9.2, 3.3), alt=f"{title}: loss over {len(log)} logged steps")
         total, detail = figure.subplots(1, 2)
@@ -58,7 +60,7 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
         total.set(title=title, xlabel="step", ylabel="total loss")
         for part, dash in zip(parts, cycle(DASHES)):
             label = part.removeprefix("loss_").replace("_", " ")
-            detail.plot(log["step"], _smooth(log[part], window), label=label, linestyle=dash)
+            detail.plot(log["step"], _smooth(parts[part], window), label=label, linestyle=dash)
         detail.set(title="its parts", xlabel="step")
         detail.legend()
         for axes in (total, detail):
