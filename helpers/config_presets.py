@@ -99,7 +99,7 @@ _RELEASED = {
 _OWN = {
     "name": "own",
     "data": {"label_space": "fine"},
-    "model": _RELEASED["model"],
+    "model": _RELEASED["model"] | {"architecture": "cascade_rcnn"},
     "train": _QUICK["train"] | {"short_side": (256, 352), "max_side": 512, "checkpoint_every": 100},
     "test": {"short_side": 352, "max_side": 512, "preset": "coco"},
 }

@@ -240,7 +240,7 @@ def _reasons(
         f"{train.max_side}: three of four instances are then above {facts.small_side(train)} px",
         "anchors": f"{sizes} px, height / width {ratios}: around the boxes' own",
         "steps": f"{train.steps} of {train.batch_size} pictures, about "
-        f"{train.steps * seconds / 60:.0f} min here when idle: each picture "
+        f"{train.steps * seconds / 60:.1f} min here when idle: each picture "
         f"{facts.passes(train):.1f} times",
         "detections": f"at most {test.max_detections} in a picture",
         "mirrored": "half of them" if train.flip else "none: class names say left or right",
