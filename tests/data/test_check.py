@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from datafiles import Document, annotation, document, picture, write
@@ -13,6 +14,7 @@ from test_layouts import build
 
 from helpers.__main__ import main
 from helpers.config import preset
+from helpers.data import splits
 from helpers.data.coco import read_index
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
@@ -107,6 +109,20 @@ def test_D59_same_pictures_in_two_splits_are_told_whatever_their_names(
     shutil.copy(tmp_path / "train/image/two.png", tmp_path / "val/image/two.png")
     assert main(["check", str(tmp_path)]) == 0
     assert "(2): same picture in two splits" in capsys.readouterr().out
+
+
+def test_files_of_one_size_are_hashed_once_each_and_others_never(
+    tmp_path: Path, monkeypatch
+) -> None:
+    hashed: list[Path] = []
+    for split, unlike in (("train", "of a size of its own"), ("val", "unlike")):
+        (tmp_path / split).mkdir()
+        for name in (*"abcdef", unlike):
+            (tmp_path / split / name[0]).write_text(name)
+    one, other = (SimpleNamespace(paths=sorted((tmp_path / s).iterdir())) for s in ("train", "val"))
+    monkeypatch.setattr(splits, "sha256", lambda path: hashed.append(path) or path.read_text())
+    assert [(a.name, b.name) for a, b in same_pictures(one, other)] == [(c, c) for c in "abcdef"]
+    assert sorted(hashed) == one.paths[:6] + other.paths[:6]
 
 
 @pytest.fixture
