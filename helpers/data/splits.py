@@ -45,16 +45,13 @@ def compare_classes(first: InstanceIndex, second: InstanceIndex, findings: Findi
 
 
 def holdout(index: InstanceIndex, count: int, *, seed: int = 0) -> tuple[list[int], list[int]]:
-    """Split off `count` pictures at random: (ids that stay, ids held out), both sorted.
+    """Split off `count` of the pictures at random: (ids that stay, ids held out), both sorted.
 
     All image ids of one file go together. Stratified by each picture's rarest category, so that
-    rare ones are held out in proportion. Depends on the annotations and the seed alone. ValueError
-    when there are fewer pictures.
+    rare ones are held out in proportion. Depends on the annotations and the seed alone.
     """
     picture, strata = _pictures(index), _rarest_category(index)
     total = picture.max(initial=-1) + 1
-    if not 0 <= count <= total:
-        raise ValueError(f"cannot hold out {count} of {total} pictures")
     rarest = np.full(total, -1)
     rarest[picture[::-1]] = strata[::-1]  # of several ids of one file the first counts
     # One random order; then taking every (I / count)-th of the strata laid end to end is fair.
