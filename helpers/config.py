@@ -74,7 +74,7 @@ class Solov2Config(Section):
         (384.0, 2048.0),
     )
     head_channels: Count = 512  # of the towers for classes and kernels
-    head_convs: WholeNumber = 4  # of each tower
+    head_convs: Count = 4  # of each tower
     mask_channels: Count = 128  # inside the mask branch
     kernel_channels: Count = 256  # of the mask branch's output, and so of each dynamic kernel
     deformable: bool = False  # all convolutions of towers and mask branch; the released X101: yes
