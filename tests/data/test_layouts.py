@@ -114,9 +114,10 @@ def test_what_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture
         find_dataset(tmp_path / "photos")
     with pytest.raises(DataError, match="no such file or folder"):
         find_dataset(tmp_path / "nowhere")
-    picture(4, 4).save(tmp_path / "a.png")
-    assert main(["check", str(tmp_path / "a.png")]) == 1
-    assert "This is a picture" in capsys.readouterr().out
+    for name in ("a.png", "a.gif"):
+        picture(4, 4).save(tmp_path / name)
+        assert main(["check", str(tmp_path / name)]) == 1
+        assert "This is a picture" in capsys.readouterr().out
 
 
 def labelme(folder: Path) -> Path:
