@@ -80,7 +80,7 @@ def make_sample(index: InstanceIndex, row: int, drawn: Draw, *, max_side: int) -
     box and label. Raises DataError when the picture cannot be read.
     """
     size = index.image_size(row)
-    picture = read_picture(index.image_path(row), size)
+    picture = read_picture(index.paths[row], size)
     new = resized_size(size, drawn.short_side, max_side)
     image = blurred(to_tensor(jitter(picture, drawn), new, flip=drawn.flip), drawn.blur)
     targets = make_targets(index.instances(row), size, new, flip=drawn.flip)

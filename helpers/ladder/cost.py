@@ -105,7 +105,7 @@ def _works(row: Rung) -> tuple[Callable[[], Any], Callable[[], Any]]:
     samples, looked = batches(0), replace(config, test=row.config.test)
     model = build_model(config.model, config.loss, looked.test, index.taxonomy.num_classes)
     model = model.to(trainer.accelerator.device).eval()
-    with Image.open(index.image_path(0)) as file:
+    with Image.open(index.paths[0]) as file:
         image = file.convert("RGB")
     return lambda: trainer.train_step(next(samples)), lambda: predict_image(model, image, looked)
 

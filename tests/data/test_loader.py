@@ -246,7 +246,7 @@ def test_D45_any_number_of_workers_yields_the_same(many: InstanceIndex, workers:
 
 
 def test_D33_a_broken_picture_stops_the_loader_by_name(many: InstanceIndex) -> None:
-    path = many.image_path(4)
+    path = many.paths[4]
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(DataError, match=path.name) as caught:
         list(make_loader(training(many), batch_size=2, workers=1))
