@@ -74,7 +74,7 @@ class Solov2Config(Section):
         (384.0, 2048.0),
     )
     head_channels: Count = 512  # of the towers for classes and kernels
-    head_convs: WholeNumber = 4  # of each tower
+    head_convs: Count = 4  # of each tower
     mask_channels: Count = 128  # inside the mask branch
     kernel_channels: Count = 256  # of the mask branch's output, and so of each dynamic kernel
     deformable: bool = False  # all convolutions of towers and mask branch; the released X101: yes
@@ -132,7 +132,7 @@ class ModelConfig(Section):
     class_agnostic_boxes: bool = False  # a cascade is always agnostic
     mask_head: Literal["conv", "pointrend"] = "conv"  # one grid a RoI, or refined points
     mask_head_convs: WholeNumber = 4  # of the conv head
-    mask_head_dim: Count = 256  # channels of the conv head
+    mask_head_dim: Count = 256  # channels of the conv head, or of PointRend's coarse convolutions
     mask_size: Count = 28  # side of the conv head's masks
     mask_rois: Count | None = None  # most foreground RoIs of a picture in the mask loss
     mask_train_boxes: Literal["proposals", "predicted"] = "proposals"  # masks are trained in these

@@ -16,7 +16,6 @@ pandas, numba) is imported where it is needed: lists and help do without.
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from helpers.config import ExperimentConfig, TestConfig, from_dict
 from helpers.data.index import InstanceIndex
+from helpers.data.parallel import available_cores
 from helpers.data.taxonomy import Taxonomy
 from helpers.evaluation.average_precision import Evaluation
 from helpers.files import UserError, is_locked, outputs_dir, read_json, resolve, sha256
@@ -180,5 +180,4 @@ def hardware() -> str:
     torch = sys.modules.get("torch")
     if torch and torch.cuda.is_available():
         return torch.cuda.get_device_name(0)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} CPU cores ({platform.machine()})"
+    return f"{available_cores()} CPU cores ({platform.machine()})"

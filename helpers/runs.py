@@ -140,9 +140,9 @@ def _evaluate(run: Run, progress: bool) -> None:
     with locked(run.dir) if here.is_main_process else nullcontext():
         try:
             mine = index.subset(index.image_ids[here.process_index :: here.num_processes])
-            model = run.model().to(here.device)
             shown = progress and here.is_main_process
-            found = gathered(predict_index(model, mine, config=config, progress=shown))
+            how = {"config": config, "device": here.device, "progress": shown}
+            found = gathered(predict_index(run.model(), mine, **how))
             if found is None:
                 return
             results = sorted(found, key=lambda result: result["image_id"])

@@ -86,7 +86,7 @@ class Detections:
         """The same detections in a picture of another size; box-relative masks need no change."""
         (height, width), (old_height, old_width) = image_size, self.image_size
         scale = self.boxes.new_tensor([width / old_width, height / old_height] * 2)
-        return replace(self, boxes=self.boxes * scale, image_size=image_size)
+        return Detections(self.boxes * scale, self.scores, self.labels, image_size, self.masks)
 
     def _with_each(self, change: Callable[[Tensor], Tensor]) -> Detections:
         boxes, scores, labels = map(change, (self.boxes, self.scores, self.labels))

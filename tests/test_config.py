@@ -93,6 +93,7 @@ def test_other_data_are_learnt_with_all_their_classes_unless_asked_otherwise():
         ({"model__mask_size": 27}, r"model\.mask_size is 27: give an even number"),
         ({"loss__gamma": 0.5}, r"loss\.gamma is 0\.5: .* at least 1, .* the gradient is NaN"),
         ({"model__solov2": {"focal_gamma": 0.5}}, r"solov2\.focal_gamma is 0\.5: .* NaN"),
+        ({"model__solov2": {"head_convs": 0}}, r"solov2\.head_convs is 0: .* 1 or more"),
         ({"model__solov2": {"grid": ()}}, r"model\.solov2 has no field 'grid'"),
         ({"test__tta": {"sizes": (9, 9)}}, r"tta\.sizes is \(9, 9\): give different"),
         ({"train__milestones": (32, 40)}, r"train\.milestones is 32\.0: .* between 0 and 1"),

@@ -279,6 +279,20 @@ def test_a_run_is_evaluated_on_its_own_data_and_on_others(world, finished, tmp_p
     assert "blue" in capsys.readouterr().err
 
 
+def test_other_data_are_predicted_where_a_gpu_would_be_used(world, finished, monkeypatch):
+    devices = []
+
+    def predict(*args, config, device=None):
+        devices.append(device)
+        return []
+
+    monkeypatch.setattr("helpers.inference.predictor.default_device", lambda: "the GPU")
+    monkeypatch.setattr("helpers.inference.predict.predict_index", predict)
+    other = ["--annotations", f"{world[0]}/train.json", "--images", f"{world[0]}/train"]
+    assert main(["evaluate", "--run", "whole", *other]) == 0
+    assert devices == ["the GPU"]
+
+
 def test_training_from_the_command_line(world, capsys):
     folder, _ = world
     config = change(world[1], name="typed", train__steps=1)

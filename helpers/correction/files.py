@@ -134,7 +134,7 @@ def _tasks(index: InstanceIndex, folder: Path, results: Path, look: bool) -> lis
         masks = [(n, k, mask) for n, k, mask, crowd in rows if not crowd]
         if masks:
             idmap = folder.resolve().parent / "idmap" / f"{Path(index.file_names[row]).stem}.png"
-            picture = index.image_path(row) if look else None
+            picture = index.paths[row] if look else None
             idmap = idmap if idmap.is_file() else None
             size, result = index.image_size(row), results / f"{number}.json"
             tasks.append(_Task(result, number, size, idmap, picture, masks))

@@ -19,6 +19,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 from torchvision.tv_tensors import BoundingBoxes
 
+from helpers.config import TrainConfig
 from helpers.structures import Targets
 
 Size = tuple[int, int]
@@ -48,31 +49,23 @@ class Draw:
     photo: Photo | None = None
 
 
-def draw(
-    key: tuple[int, int, int],
-    *,
-    short_side: tuple[int, int],
-    flip: float,
-    colour: float,
-    blur: float = 0.0,
-    rotate: float = 0.0,
-    photo: float = 0.0,
-) -> Draw:
-    """Decide by `key` = (seed, epoch, picture) and nothing else.
+def draw(key: tuple[int, int, int], config: TrainConfig) -> Draw:
+    """Decide by `key` = (seed, epoch, picture) and what `config` allows, nothing else.
 
     short_side: drawn uniformly from both ends included; flip: probability; colour c: brightness,
     contrast and saturation each change with probability 1/2, by a factor from [1 - c, 1 + c];
     blur: with probability 1/2, of a sigma from [0, blur] px; rotate: an angle from [-r, r] degrees;
     photo: strength of what `photo.photographed` does.
     """
-    random = generator(*key)
-    short = int(random.integers(short_side[0], short_side[1] + 1))
-    flips = bool(random.random() < flip)
+    random, colour = generator(*key), config.colour
+    short = int(random.integers(config.short_side[0], config.short_side[1] + 1))
+    flips = bool(random.random() < config.flip)
     chances, values = random.random(3), random.uniform(1 - colour, 1 + colour, 3)
     factors = np.where(chances < 0.5, values, 1.0).tolist()
-    sigma = blur * random.random() if random.random() < 0.5 else 0.0
-    angle = rotate * random.uniform(-1, 1)
-    return Draw(short, flips, *factors, sigma, angle, Photo(photo, (*key, 1)) if photo else None)
+    sigma = config.blur * random.random() if random.random() < 0.5 else 0.0
+    angle = config.rotate * random.uniform(-1, 1)
+    photo = Photo(config.photo, (*key, 1)) if config.photo else None
+    return Draw(short, flips, *factors, sigma, angle, photo)
 
 
 def generator(*key: int) -> np.random.Generator:

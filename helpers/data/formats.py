@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from helpers.data.pictures import is_picture
+
 _AT_MOST = 20  # files of a kind that are looked into
 _HEAD = 200_000  # bytes of a file that are looked at
 
@@ -73,7 +75,7 @@ _FORMATS = (
 
 def advice(path: Path) -> str:
     """What a file or folder that is not COCO is, and how to make COCO of it; "" when unknown."""
-    if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"):
+    if is_picture(path):
         return _PICTURE
     for pattern, words, text in _FORMATS:
         try:

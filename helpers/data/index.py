@@ -95,10 +95,6 @@ class InstanceIndex:
     def _starts(self) -> NDArray[np.int64]:
         return np.searchsorted(self.image_rows, np.arange(len(self) + 1))
 
-    def image_path(self, row: int) -> Path:
-        """File of picture number `row`."""
-        return self.paths[row]
-
     def image_size(self, row: int) -> tuple[int, int]:
         """(height, width) of picture number `row` in pixels."""
         return int(self.heights[row]), int(self.widths[row])

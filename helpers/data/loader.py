@@ -10,7 +10,6 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
+from helpers.config import TrainConfig
 from helpers.data.augment import (
     Draw,
     blurred,
@@ -41,44 +41,16 @@ _SHARED_MEMORY = re.compile("shared memory|Bus error|No space left on device")
 
 
 class InstanceDataset(Dataset[Sample]):
-    """Pictures of an index, resized (bilinear, antialiased, on uint8; in training and test alike).
+    """Pictures of an index to train on, with the changes that `augment.draw` draws each epoch.
 
-    train: draw size, flip and colour per picture and epoch; else one size and no change.
-    short_side: in pixels, or the range it is drawn from, both ends included; max_side bounds the
-    other side. flip: probability; colour, blur (px of the resized picture), rotate, photo:
-    see `augment.draw`. keep_empty: keep pictures without an instance (crowds do not count); by
-    default all are kept but in training.
-
-    Targets lie in the frame of the resized picture: boxes are the scaled boxes of the masks, masks
-    are resized by nearest neighbour. Crowds become `ignore` boxes; an instance without a pixel
-    left is dropped with its box and label.
+    Those without an instance (crowds do not count) are left out unless `config.keep_empty`.
     """
 
-    def __init__(
-        self,
-        index: InstanceIndex,
-        *,
-        train: bool,
-        short_side: tuple[int, int] | int,
-        max_side: int,
-        flip: float = 0.0,
-        colour: float = 0.0,
-        blur: float = 0.0,
-        rotate: float = 0.0,
-        photo: float = 0.0,
-        seed: int = 0,
-        keep_empty: bool | None = None,
-    ) -> None:
-        sides = (short_side, short_side) if isinstance(short_side, int) else short_side
-        self.index, self.train, self.seed, self.max_side = index, train, seed, max_side
-        self._draw = partial(
-            draw, short_side=sides, flip=flip, colour=colour, blur=blur, rotate=rotate, photo=photo
-        )
-        self._plain = Draw(sides[0])
+    def __init__(self, index: InstanceIndex, config: TrainConfig) -> None:
+        self.index, self.config = index, config
         filled = np.zeros(len(index), dtype=bool)
         filled[index.image_rows[~index.crowd]] = True
-        keep = not train if keep_empty is None else keep_empty
-        self.rows = np.flatnonzero(filled | keep)
+        self.rows = np.flatnonzero(filled | config.keep_empty)
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers see it change
 
     def __len__(self) -> int:
@@ -95,17 +67,20 @@ class InstanceDataset(Dataset[Sample]):
     def __getitem__(self, position: int) -> Sample:
         """Sample number `position`. Raises DataError when its picture cannot be read."""
         row = int(self.rows[position])
-        drawn = self._draw((self.seed, self.epoch, row)) if self.train else self._plain
-        return make_sample(self.index, row, drawn, max_side=self.max_side)
+        drawn = draw((self.config.seed, self.epoch, row), self.config)
+        return make_sample(self.index, row, drawn, max_side=self.config.max_side)
 
 
 def make_sample(index: InstanceIndex, row: int, drawn: Draw, *, max_side: int) -> Sample:
     """Picture number `row` and its targets after the changes `drawn`: the same ones, any time.
 
-    Raises DataError when the picture cannot be read.
+    Resized bilinearly, antialiased, on uint8, in training and test alike. Targets lie in the frame
+    of the resized picture: boxes are the scaled boxes of the masks, masks are resized by nearest
+    neighbour. Crowds become `ignore` boxes; an instance without a pixel left is dropped with its
+    box and label. Raises DataError when the picture cannot be read.
     """
     size = index.image_size(row)
-    picture = read_picture(index.image_path(row), size)
+    picture = read_picture(index.paths[row], size)
     new = resized_size(size, drawn.short_side, max_side)
     image = blurred(to_tensor(jitter(picture, drawn), new, flip=drawn.flip), drawn.blur)
     targets = make_targets(index.instances(row), size, new, flip=drawn.flip)
@@ -151,9 +126,9 @@ def collate(samples: Sequence[Sample]) -> list[Sample]:
 class EpochSampler(Sampler[int]):
     """The positions one process visits in one epoch, in an order of (seed, epoch) alone.
 
-    Process `rank` of `world` takes every world-th position. When shuffling, the order is filled up
-    from its own beginning so that all processes make equally many steps, or with `drop_last` cut
-    to the same end; else nothing is repeated.
+    Process `rank` of `world` takes every world-th position. The order is filled up from its own
+    beginning so that all processes make equally many steps, or with `drop_last` cut to the same
+    end.
 
     repeats: visits of each position in an epoch, (length,) float of 1 or more: the whole part of
     it, or one more in as many epochs as the fraction says. All epochs are equally long.
@@ -163,15 +138,13 @@ class EpochSampler(Sampler[int]):
         self,
         length: int,
         *,
-        seed: int = 0,
-        shuffle: bool = True,
-        rank: int = 0,
-        world: int = 1,
-        drop_last: bool = False,
-        repeats: NDArray[np.float64] | None = None,
+        seed: int,
+        rank: int,
+        world: int,
+        drop_last: bool,
+        repeats: NDArray[np.float64] | None,
     ) -> None:
-        self.repeats = repeats
-        self.length, self.seed, self.shuffle = length, seed, shuffle
+        self.length, self.seed, self.repeats = length, seed, repeats
         self.rank, self.world, self.drop_last = rank, world, drop_last
         self.set_epoch(0)
 
@@ -186,8 +159,6 @@ class EpochSampler(Sampler[int]):
         return max(0, len(self._positions()) - self.start)
 
     def _positions(self) -> NDArray[np.int64]:
-        if not self.shuffle:
-            return np.arange(self.rank, self.length, self.world)
         order = self._order()
         missing = 0 if self.drop_last else self.world - 1
         even = np.resize(order, (len(order) + missing) // self.world * self.world)

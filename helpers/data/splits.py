@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,11 @@ from helpers.files import UserError, make_folder, replace_file, sha256
 
 def same_pictures(first: InstanceIndex, second: InstanceIndex) -> list[tuple[Path, Path]]:
     """Pairs of equal files (by SHA-256) of two indexes; files of unique size are not even read."""
-    by_size: dict[int, list[Path]] = defaultdict(list)
-    for path in first.paths:
-        by_size[path.stat().st_size].append(path)
-    candidates = [(path, by_size.get(path.stat().st_size, [])) for path in second.paths]
-    by_hash = {sha256(path): path for _, equals in candidates for path in equals}
-    pairs = ((by_hash.get(sha256(path)), path) for path, equals in candidates if equals)
+    theirs = {path.stat().st_size for path in second.paths}
+    known = [path for path in first.paths if path.stat().st_size in theirs]
+    by_hash, sizes = {sha256(path): path for path in known}, {p.stat().st_size for p in known}
+    likely = (path for path in second.paths if path.stat().st_size in sizes)
+    pairs = ((by_hash.get(sha256(path)), path) for path in likely)
     return [(left, right) for left, right in pairs if left is not None]
 
 
@@ -47,16 +45,13 @@ def compare_classes(first: InstanceIndex, second: InstanceIndex, findings: Findi
 
 
 def holdout(index: InstanceIndex, count: int, *, seed: int = 0) -> tuple[list[int], list[int]]:
-    """Split off `count` pictures at random: (ids that stay, ids held out), both sorted.
+    """Split off `count` of the pictures at random: (ids that stay, ids held out), both sorted.
 
     All image ids of one file go together. Stratified by each picture's rarest category, so that
-    rare ones are held out in proportion. Depends on the annotations and the seed alone. ValueError
-    when there are fewer pictures.
+    rare ones are held out in proportion. Depends on the annotations and the seed alone.
     """
     picture, strata = _pictures(index), _rarest_category(index)
     total = picture.max(initial=-1) + 1
-    if not 0 <= count <= total:
-        raise ValueError(f"cannot hold out {count} of {total} pictures")
     rarest = np.full(total, -1)
     rarest[picture[::-1]] = strata[::-1]  # of several ids of one file the first counts
     # One random order; then taking every (I / count)-th of the strata laid end to end is fair.

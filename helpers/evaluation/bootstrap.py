@@ -71,7 +71,6 @@ def paired_difference(
     preset: str,
     kind: Kind = "segm",
     samples: int = 1000,
-    seed: int = 0,
 ) -> Difference:
     """AP of `results_b` less that of `results_a`, both scored on the same drawn images each time.
 
@@ -80,26 +79,24 @@ def paired_difference(
     scored, for a truth without anything to find, and for less than one sample.
     """
     coco = plain_truth(truth)
-    a, b = (match(coco, results, preset, kind) for results in (results_a, results_b))
-    weights = _draws(a, samples, seed)
-    ends = _ends(_scores(b, weights) - _scores(a, weights))
-    return Difference(mean_precision(b) - mean_precision(a), *ends, _per_image(coco, a, b))
+    found = [match(coco, results, preset, kind) for results in (results_a, results_b)]
+    a, b = (drawn_scores(one, samples=samples) for one in found)
+    return Difference(**vars(mean_of_drawn([(a, b)])), per_image=_per_image(coco, *found))
 
 
 def mean_difference(
     pairs: Sequence[tuple[Truth, Results, Results]],
     *,
     preset: str,
-    kind: Kind = "segm",
     samples: int = 1000,
 ) -> Interval:
-    """Mean over `pairs` (truth, results a, results b) of AP of b less that of a.
+    """Mean over `pairs` (truth, results a, results b) of mask AP of b less that of a.
 
     Pairs are repetitions of one comparison: other seeds of the training. Errors as for
     `paired_difference`, and UserError without a pair.
     """
     drawn = [
-        tuple(drawn_scores(match(truth, one, preset, kind), samples=samples) for one in (a, b))
+        tuple(drawn_scores(match(truth, one, preset, "segm"), samples=samples) for one in (a, b))
         for truth, a, b in pairs
     ]
     return mean_of_drawn(drawn)
@@ -245,12 +242,12 @@ def mean_precision(matched: Sequence[ClassMatches]) -> float:
     return float(_scores(matched, ones)[0])
 
 
-def _draws(matched: Sequence[ClassMatches], samples: int, seed: int = 0) -> NDArray[np.int64]:
+def _draws(matched: Sequence[ClassMatches], samples: int) -> NDArray[np.int64]:
     """(S, I) how often each image is drawn, with replacement, as many as there are."""
     if samples < 1:
         raise UserError(f"{samples} samples make no interval: draw one or more, say 1000")
     images = len(matched[0].positives)
-    return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), samples)
+    return np.random.default_rng(0).multinomial(images, np.full(images, 1 / images), samples)
 
 
 def _ends(scores: NDArray[np.float64]) -> tuple[float, float]:

@@ -46,7 +46,7 @@ class Pictures(Dataset[Views]):
 
     def __getitem__(self, row: int) -> Views:
         size = self.index.image_size(row)
-        image = read_picture(self.index.image_path(row), size)
+        image = read_picture(self.index.paths[row], size)
         return Views(int(self.index.image_ids[row]), size, resized_images(image, self.test))
 
 

@@ -64,10 +64,6 @@ class Prediction(Detections):
         """Class name of each instance."""
         return tuple(self.taxonomy.names[label] for label in self.labels.tolist())
 
-    def resized(self, image_size: tuple[int, int]) -> Detections:
-        """Detections in a picture of another size, without this picture."""
-        return self.detections.resized(image_size)
-
     def draw(self, *, score: float = SHOWN_SCORE, limit: int = SHOWN) -> Picture:
         """The picture with the `limit` best instances of at least `score`."""
         from helpers.drawing import Panel, grid  # drawing is only for those who look

@@ -4,6 +4,7 @@
     about.json          what was predicted with what, the pictures and the categories
     pictures/<id>.json  one picture each, renamed into place when it is whole: a picture is done
                         when its file is there
+    shares/<n>-of-<m>/  locked by the process that predicts this share of the pictures
     predictions.json    COCO results of all pictures, made when the last is done
 
 A picture's file is {"results": COCO results} and, on demand, "soft": size, boxes, scores, labels

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -26,18 +25,6 @@ AGREEMENT = 0.65  # IoU from which boxes of one class in different views are the
 # CACHED_PIXELS in half precision; the rest is computed again. (256 channels from stride 4 on are 85
 # bytes a pixel in float32.)
 EXACT_PIXELS, CACHED_PIXELS = 2_000_000, 20_000_000
-
-
-@runtime_checkable
-class TwoStage(Protocol):
-    """A model whose second half can be asked about boxes that it has not found itself."""
-
-    def normalise(self, images: Sequence[Tensor]): ...
-    def features(self, batch) -> list[Tensor]: ...
-    def find(self, images: Sequence[Tensor]) -> tuple[list[Tensor], list[Detections]]: ...
-    def add_masks(
-        self, features: Sequence[Tensor], detections: Sequence[Detections]
-    ) -> list[Detections]: ...
 
 
 @dataclass(frozen=True)
@@ -58,7 +45,7 @@ def views_of(config: TtaConfig) -> tuple[View, ...]:
 
 
 def predict_augmented(
-    model: TwoStage, images: Sequence[Tensor], size: tuple[int, int], test: TestConfig
+    model: nn.Module, images: Sequence[Tensor], size: tuple[int, int], test: TestConfig
 ) -> Detections:
     """Detections of one picture of `size` (height, width), in its frame, over all views.
 
@@ -79,7 +66,7 @@ def predict_augmented(
 
 def require_two_stages(model: nn.Module) -> None:
     """Raises UserError for a model without a second stage, such as SOLOv2."""
-    if not isinstance(model, TwoStage):
+    if not hasattr(model, "add_masks"):
         raise UserError(
             f"{type(model).__name__} has no second stage to average over: predict without --tta "
             "(test.tta)"
@@ -89,13 +76,14 @@ def require_two_stages(model: nn.Module) -> None:
 class AugmentedPicture:
     """One picture of `size` (height, width), seen in one view after the other.
 
-    images: the picture by short side, uint8 RGB (3, h, w), on the model's device. `views` and
-    `found` grow with every `look`; found holds detections without masks, in the picture's frame.
-    One view's work is in memory at a time, besides the features that are kept (see above).
+    model: with the verbs `find` and `add_masks`, and `normalise` and `features`, of a two-stage
+    detector. images: the picture by short side, uint8 RGB (3, h, w), on the model's device. `views`
+    and `found` grow with every `look`; found holds detections without masks, in the picture's
+    frame. One view's work is in memory at a time, besides the features that are kept (see above).
     """
 
     def __init__(
-        self, model: TwoStage, images: Mapping[int, Tensor], size: tuple[int, int]
+        self, model: nn.Module, images: Mapping[int, Tensor], size: tuple[int, int]
     ) -> None:
         self.model, self.images, self.size = model, images, size
         self.views: list[View] = []

@@ -19,8 +19,10 @@ import torch
 from PIL import Image
 
 from helpers.config import Preset, change
-from helpers.files import make_folder, read_json, write_json
+from helpers.files import make_folder, read_json, resolve, write_json
 from helpers.inference.predict import predict_image
+from helpers.inference.tta import views_of
+from helpers.ladder.data import held_out
 from helpers.ladder.reference import Reference
 from helpers.ladder.rungs import MEMBERS, Rung, rungs
 from helpers.models.build import build_model
@@ -69,18 +71,29 @@ def costs(reference: Reference) -> pd.DataFrame:
 
 
 def expected_hours(rows: Sequence[Rung]) -> float:
-    """How long the rows will take here, one after the other, by what `measure_costs` timed: each
-    run's training steps once, and the validation pictures of every row."""
+    """How long the rows will take here, one after the other, by what `measure_costs` timed.
+
+    Each run takes its training steps and one view of each validation picture. A row with more
+    views looks at the pictures once more, and so does a member of the ensemble, which looks at the
+    held-out pictures, too.
+    """
     preset = rows[0].preset
     reference = Reference.of(preset, hardware())
     if costs(reference).empty:
         measure_costs(preset)
     spent, data, total = costs(reference), rows[0].trained.data, 0.0
-    pictures = {split: len(read_split(data, split)) for split in ("train", "val")}
-    for row in {row.run_name: row for row in rows if row.key != "ensemble"}.values():
-        train = row.trained.train
-        steps = total_steps(train, pictures["train"] // train.batch_size)
-        total += steps * spent["step"][row.key] + pictures["val"] * spent["picture"][row.key]
+    train, val = (len(read_split(data, split)) for split in ("train", "val"))
+    others = held_out(preset)
+    more = 0 if others is None else len(read_json(resolve(others[0]))["images"])
+    trained = [row for row in rows if row.key != "ensemble"]
+    for row in {row.run_name: row for row in trained}.values():
+        tta, section = row.config.test.tta, row.trained.train
+        steps = total_steps(section, train // section.batch_size)
+        one_view = spent["picture"][row.key] / (1 if tta is None else len(views_of(tta)))
+        total += steps * spent["step"][row.key] + val * one_view
+    again = [row for row in trained if row.config.test.tta is not None or row.key in MEMBERS]
+    for row in {row.config: row for row in again}.values():
+        total += (val + more * (row.key in MEMBERS)) * spent["picture"][row.key]
     return total / 3.6e6
 
 
@@ -92,7 +105,7 @@ def _works(row: Rung) -> tuple[Callable[[], Any], Callable[[], Any]]:
     samples, looked = batches(0), replace(config, test=row.config.test)
     model = build_model(config.model, config.loss, looked.test, index.taxonomy.num_classes)
     model = model.to(trainer.accelerator.device).eval()
-    with Image.open(index.image_path(0)) as file:
+    with Image.open(index.paths[0]) as file:
         image = file.convert("RGB")
     return lambda: trainer.train_step(next(samples)), lambda: predict_image(model, image, looked)
 

@@ -113,7 +113,7 @@ class ScoredBoxes:
 
 
 class BoxBranch(nn.Module):
-    """One stage with boxes per class, or three class-agnostic ones at IoU 0.5, 0.6, 0.7."""
+    """One stage, or the three of a cascade at IoU 0.5, 0.6, 0.7, whose boxes are class-agnostic."""
 
     def __init__(self, config: ModelConfig, loss: LossConfig, num_classes: int) -> None:
         super().__init__()

@@ -98,6 +98,7 @@ def _weights(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
 def load_detectron2(model: nn.Module, path: str | Path, *, inputs: InputFormat = MSRA) -> None:
     """Fill every weight of `model` from a detectron2 .pkl or .pth.
 
+    `inputs` is the file's format: MSRA, RESNEXT (detectron2's X101), RESNEST (the ResNeSt fork's).
     The model keeps taking RGB: the stem's channels are flipped and the deviations folded into it,
     the means go to `model.normalise`. Absent norm statistics are 0 and 1. Weights that stride in
     the 1x1 convolution (MSRA) need a model built with `stride_in_1x1`: nothing in the file tells.

@@ -38,9 +38,9 @@ def weights_source(config: ModelConfig) -> str:
         return f"those of {Path(config.start).name} where they fit"
     if not config.pretrained:
         return "random numbers"
-    package = PACKAGES.get(config.backbone)
-    file = None if package is None else _file_of(package)
+    file = _file_of(config.backbone)
     if file is not None:
+        package = PACKAGES[config.backbone]
         return f"{package} {metadata.version(package)} ({file.name})"
     return f"timm {metadata.version('timm')} ({config.backbone})"
 
@@ -51,8 +51,7 @@ def load_imagenet(net: nn.Module, name: str) -> None:
     Raises UserError when the package's file is damaged, or when there is no package and timm cannot
     fetch the weights.
     """
-    package = PACKAGES.get(name)
-    file = None if package is None else _file_of(package)
+    file = _file_of(name)
     weights = _from_timm(name) if file is None else package_weights(file, name)
     net.load_state_dict({key: weights[key] for key in net.state_dict()})  # without a classifier
 
@@ -140,9 +139,9 @@ def header_of(content: safe_open, file: Path) -> dict[str, str]:
     return header
 
 
-def _file_of(package: str) -> Path | None:
-    """The one .pth file of an installed package; the package itself is not imported."""
-    found = util.find_spec(package.replace("-", "_"))
+def _file_of(name: str) -> Path | None:
+    """The one .pth file of the installed package for timm's model `name`; it is not imported."""
+    found = util.find_spec(PACKAGES[name].replace("-", "_")) if name in PACKAGES else None
     if found is None:
         return None
     files = sorted(Path(found.submodule_search_locations[0]).rglob("*.pth"))

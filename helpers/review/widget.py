@@ -138,7 +138,7 @@ class ReviewWidget(anywidget.AnyWidget):
         comparison = self._comparisons[item.split]
         index, scene, picture = comparison.index, scene_of(comparison, item), b""
         try:
-            picture = picture_bytes(index.image_path(item.row), index.image_size(item.row))
+            picture = picture_bytes(index.paths[item.row], index.image_size(item.row))
         except (DataError, OSError) as error:
             scene["problem"] = str(error)
         return scene, picture
@@ -263,7 +263,7 @@ def _closeups(comparison: Comparison, item: Item, word: str) -> list[Panel]:
     """The item before and after, outlined, with a little room; grey where there is no picture."""
     size = comparison.index.image_size(item.row)
     try:
-        picture = read_picture(comparison.index.image_path(item.row), size)
+        picture = read_picture(comparison.index.paths[item.row], size)
     except DataError:
         picture = Image.new("RGB", size[::-1], GREY)
     boxes = np.array([mask.box for mask in (item.before, item.after) if mask])

@@ -10,9 +10,8 @@ import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
 from helpers.drawing_style import CYCLE, INK, STYLE, Picture, shade, short_names
+from helpers.training.log import is_loss
 
-# Columns of a training log that are not parts of the loss, beside the times.
-NOT_LOSSES = {"step", "epoch", "lr", "total", "grad_norm", "skipped"}
 # Line styles, so that lines can be told apart without colour, too.
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 
@@ -47,11 +46,11 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
     """Training losses over steps: the total, then its parts, each a moving average over `window`
     logged rows with the raw total faint behind it.
 
-    `log`: the table of `training.log.read_log`; every column it does not name itself is a loss.
-    Those of a cascade's stages are drawn as their sum.
+    `log`: the table of `training.log.read_log`. The losses of a cascade's stages are drawn as
+    their sum.
     """
-    named = [c for c in log.columns if c not in NOT_LOSSES and not c.startswith("seconds_")]
-    parts = log[named].T.groupby(lambda name: name.split("_stage")[0], sort=False).sum().T
+    losses = log[[column for column in log if is_loss(column)]]
+    parts = losses.T.groupby(lambda name: name.split("_stage")[0], sort=False).sum().T
     with matplotlib.rc_context(STYLE):
         figure = Picture((9.2, 3.3), alt=f"{title}: loss over {len(log)} logged steps")
         total, detail = figure.subplots(1, 2)
@@ -59,7 +58,7 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
         total.plot(log["step"], _smooth(log["total"], window), color=CYCLE[0])
         total.set(title=title, xlabel="step", ylabel="total loss")
         for part, dash in zip(parts, cycle(DASHES)):
-            label = part.removeprefix("loss_").replace("_", " ")
+            label = part.replace("_", " ")
             detail.plot(log["step"], _smooth(parts[part], window), label=label, linestyle=dash)
         detail.set(title="its parts", xlabel="step")
         detail.legend()

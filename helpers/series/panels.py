@@ -21,7 +21,7 @@ def picture(index: InstanceIndex, row: int) -> np.ndarray:
     there is no such number."""
     if not 0 <= row < len(index):
         raise DataError(f"no picture {row}: the {len(index)} of this split are counted from 0")
-    return np.asarray(read_picture(index.image_path(row), index.image_size(row)))
+    return np.asarray(read_picture(index.paths[row], index.image_size(row)))
 
 
 def truth(index: InstanceIndex, row: int) -> Overlay:

@@ -116,19 +116,7 @@ class TrainingBatches:
     def __init__(
         self, index: InstanceIndex, config: TrainConfig, *, rank: int = 0, world: int = 1
     ) -> None:
-        self._dataset = InstanceDataset(
-            index,
-            train=True,
-            short_side=config.short_side,
-            max_side=config.max_side,
-            flip=config.flip,
-            colour=config.colour,
-            blur=config.blur,
-            rotate=config.rotate,
-            photo=config.photo,
-            seed=config.seed,
-            keep_empty=config.keep_empty,
-        )
+        self._dataset = InstanceDataset(index, config)
         images = len(self._dataset)
         if images == 0:
             raise UserError("the training set has no picture with an instance: check its file")

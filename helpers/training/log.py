@@ -13,6 +13,7 @@ import pandas as pd
 from helpers.files import StorageError, UserError, replace_file
 
 Row = dict[str, float]
+NOT_LOSSES = ("step", "epoch", "lr", "total", "grad_norm", "skipped")  # nor are times
 
 
 class StepLog:
@@ -56,6 +57,11 @@ class StepLog:
     def sync(self) -> None:
         """Bring all rows to the disk: called before a checkpoint that counts on them."""
         os.fsync(self._file.fileno())
+
+
+def is_loss(column: str) -> bool:
+    """Whether a column of the log is a part of the loss; `total` is the sum of them."""
+    return column not in NOT_LOSSES and not column.startswith("seconds_")
 
 
 def read_log(path: Path) -> pd.DataFrame:

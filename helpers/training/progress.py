@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from helpers.files import UserError
-from helpers.training.log import Row
+from helpers.training.log import Row, is_loss
 
 LINES = 20  # in a whole run that nobody watches
 
@@ -82,10 +82,9 @@ def _tag(name: str) -> str:
     """TensorBoard groups by what stands before the slash."""
     if name.startswith("seconds_"):
         return name.replace("_", "/", 1)
-    return name if name in ("lr", "grad_norm", "skipped") else f"loss/{name}"
+    return f"loss/{name}" if name == "total" or is_loss(name) else name
 
 
 def _summary(row: Row) -> str:
-    names = list(row)[list(row).index("lr") + 1 : list(row).index("total")]
-    parts = " ".join(f"{name} {row[name]:.3g}" for name in names)
+    parts = " ".join(f"{name} {value:.3g}" for name, value in row.items() if is_loss(name))
     return f"loss {row['total']:.3g} ({parts}), lr {row['lr']:.2g}"

@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from helpers.config import TrainConfig
 from helpers.data.augment import (
     FILL,
     Draw,
@@ -46,7 +47,7 @@ def test_resized_size(
 
 def test_D42_draws_cover_their_ranges_and_repeat() -> None:
     options = {"short_side": (12, 15), "flip": 0.3, "colour": 0.1}
-    drawn = [draw((0, 1, row), **options) for row in range(2000)]
+    drawn = [draw((0, 1, row), TrainConfig(**options)) for row in range(2000)]
     assert {d.short_side for d in drawn} == {12, 13, 14, 15}
     assert np.mean([d.flip for d in drawn]) == pytest.approx(0.3, abs=0.05)
     for name in ("brightness", "contrast", "saturation"):
@@ -54,7 +55,8 @@ def test_D42_draws_cover_their_ranges_and_repeat() -> None:
         changed = factors[factors != 1]
         assert len(changed) / len(factors) == pytest.approx(0.5, abs=0.05)
         assert 0.9 <= changed.min() < 0.91 and 1.09 < changed.max() <= 1.1
-    strong = [draw((0, 1, row), **options, blur=2.0, rotate=10.0) for row in range(2000)]
+    more = TrainConfig(**options, blur=2.0, rotate=10.0)
+    strong = [draw((0, 1, row), more) for row in range(2000)]
     plain = [Draw(**{**vars(d), "blur": 0.0, "angle": 0.0}) for d in strong]
     assert plain == drawn  # they change no other draw
     sigmas, angles = np.array([d.blur for d in strong]), np.array([d.angle for d in strong])

@@ -48,7 +48,7 @@ def test_every_layout_is_found_from_its_folder_and_from_its_file(
     pair = (tmp_path / annotations, tmp_path / images)
     assert find_dataset(tmp_path) == {"train": pair}
     assert find_dataset(pair[0]) == {"all": pair}
-    assert read_index(pair[0]).image_path(0) == pair[1] / "one.png"
+    assert read_index(pair[0]).paths[0] == pair[1] / "one.png"
     val = [name.replace("train", "valid") for name in (annotations, images)]
     build(tmp_path, *val)
     assert find_dataset(tmp_path)["val"] == (tmp_path / val[0], tmp_path / val[1])
@@ -114,9 +114,10 @@ def test_what_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture
         find_dataset(tmp_path / "photos")
     with pytest.raises(DataError, match="no such file or folder"):
         find_dataset(tmp_path / "nowhere")
-    picture(4, 4).save(tmp_path / "a.png")
-    assert main(["check", str(tmp_path / "a.png")]) == 1
-    assert "This is a picture" in capsys.readouterr().out
+    for name in ("a.png", "a.gif"):
+        picture(4, 4).save(tmp_path / name)
+        assert main(["check", str(tmp_path / name)]) == 1
+        assert "This is a picture" in capsys.readouterr().out
 
 
 def labelme(folder: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ import torch
 from datafiles import Document, annotation, picture, uncompressed, write
 from PIL import Image
 
+from helpers.config import TrainConfig
 from helpers.data import rle as rles
+from helpers.data.augment import Draw
 from helpers.data.coco import read_index
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
@@ -20,6 +23,7 @@ from helpers.data.loader import (
     InstanceDataset,
     collate,
     make_loader,
+    make_sample,
     make_targets,
     repeat_factors,
 )
@@ -27,14 +31,18 @@ from helpers.models.images import DIVISOR, Normalise
 from helpers.structures import Sample
 
 
-def plain(index: InstanceIndex, short: int = 16, longest: int = 100) -> InstanceDataset:
-    return InstanceDataset(index, train=False, short_side=short, max_side=longest)
+def plain(index: InstanceIndex, row: int = 0, short: int = 16, longest: int = 100) -> Sample:
+    return make_sample(index, row, Draw(short), max_side=longest)
 
 
-def training(index: InstanceIndex, *, seed: int = 0, colour: float = 0.3) -> InstanceDataset:
-    return InstanceDataset(
-        index, train=True, short_side=(12, 40), max_side=60, flip=0.5, colour=colour, seed=seed
-    )
+def training(index: InstanceIndex, **changes: Any) -> InstanceDataset:
+    options = {"short_side": (12, 40), "max_side": 60, "colour": 0.3} | changes
+    return InstanceDataset(index, TrainConfig(**options))
+
+
+def sampler_of(length: int, *, seed: int, **given: Any) -> EpochSampler:
+    options = {"rank": 0, "world": 1, "drop_last": False, "repeats": None} | given
+    return EpochSampler(length, seed=seed, **options)
 
 
 def equal(first: Sample, second: Sample) -> bool:
@@ -71,7 +79,7 @@ def many(tmp_path: Path) -> InstanceIndex:
 
 
 def test_sample_at_its_own_size_is_the_file(index: InstanceIndex, tmp_path: Path) -> None:
-    sample = plain(index)[0]
+    sample = plain(index)
     assert np.array_equal(
         sample.image.permute(1, 2, 0), np.asarray(Image.open(tmp_path / "one.png"))
     )
@@ -90,7 +98,7 @@ def test_D38_red_arrives_as_red(tmp_path: Path) -> None:
     def red(doc: Document, folder: Path) -> None:
         Image.new("RGB", (24, 16), (255, 0, 0)).save(folder / "one.png")
 
-    sample = plain(read_index(write(tmp_path, red)), short=32)[0]
+    sample = plain(read_index(write(tmp_path, red)), short=32)
     assert [int(channel.float().mean()) for channel in sample.image] == [255, 0, 0]
 
 
@@ -102,9 +110,8 @@ def test_D28_D29_pictures_with_nothing_and_with_crowds_only(tmp_path: Path) -> N
         doc["annotations"].append(annotation(20, 3, 7, (1, 2, 3, 4)) | {"iscrowd": 1})
 
     index = read_index(write(tmp_path, change))
-    kept = plain(index, short=20)
-    assert len(kept) == 3 and len(training(index)) == 1
-    nothing, crowd = kept[1].targets, kept[2].targets
+    assert len(training(index, keep_empty=True)) == 3 and len(training(index)) == 1
+    nothing, crowd = (plain(index, row, short=20).targets for row in (1, 2))
     assert nothing.boxes.shape == (0, 4) and nothing.masks.shape == (0, 25, 20)
     assert nothing.labels.dtype == torch.int64 and nothing.masks.dtype == torch.bool
     assert len(crowd) == 0 and crowd.ignore.tolist() == [[2.5, 5.0, 10.0, 15.0]]
@@ -147,7 +154,7 @@ def test_D40_picture_and_masks_are_flipped_together(tmp_path: Path) -> None:
         Image.fromarray(values).save(folder / "one.png")
 
     index = read_index(write(tmp_path, mark))
-    dataset = InstanceDataset(index, train=True, short_side=16, max_side=99, flip=0.5)
+    dataset = training(index, short_side=(16, 16), colour=0.0)
     seen = set()
     for epoch in range(12):
         dataset.set_epoch(epoch)
@@ -214,7 +221,7 @@ def test_D44_vanished_instances_leave_together(tmp_path: Path, kept: int) -> Non
         small = annotation(5, 1, 7, (3, 3, 1, 1))
         doc["annotations"] = [small, *doc["annotations"][: 2 if kept else 0]]
 
-    targets = plain(read_index(write(tmp_path, change)), short=4)[0].targets
+    targets = plain(read_index(write(tmp_path, change)), short=4).targets
     assert targets.boxes.shape == (kept, 4) and targets.masks.shape == (kept, 4, 6)
     assert targets.labels.tolist() == [0, 1][:kept] and targets.masks.any(dim=(1, 2)).all()
 
@@ -225,7 +232,7 @@ def test_D45_any_number_of_workers_yields_the_same(many: InstanceIndex, workers:
     epochs: dict[int, list[list[Sample]]] = {0: [], workers: []}
     for count in epochs:
         dataset = training(many, seed=3)
-        sampler = EpochSampler(len(dataset), seed=3)
+        sampler = sampler_of(len(dataset), seed=3)
         loader = make_loader(dataset, batch_size=4, sampler=sampler, workers=count)
         for epoch in (0, 1):
             dataset.set_epoch(epoch)
@@ -239,10 +246,10 @@ def test_D45_any_number_of_workers_yields_the_same(many: InstanceIndex, workers:
 
 
 def test_D33_a_broken_picture_stops_the_loader_by_name(many: InstanceIndex) -> None:
-    path = many.image_path(4)
+    path = many.paths[4]
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(DataError, match=path.name) as caught:
-        list(make_loader(plain(many), batch_size=2, workers=1))
+        list(make_loader(training(many), batch_size=2, workers=1))
     assert "Traceback" not in str(caught.value)  # of the worker
 
 
@@ -250,7 +257,7 @@ def test_too_little_shared_memory_is_told(many: InstanceIndex, monkeypatch) -> N
     def full(tensor: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("unable to allocate shared memory(shm): No space left on device (28)")
 
-    loader = make_loader(plain(many), batch_size=1, workers=1)
+    loader = make_loader(training(many), batch_size=1, workers=1)
     monkeypatch.setattr(torch.Tensor, "share_memory_", full)  # the forked worker has it, too
     with pytest.raises(DataError, match=r"--shm-size.*workers to 0"):
         list(loader)
@@ -259,8 +266,8 @@ def test_too_little_shared_memory_is_told(many: InstanceIndex, monkeypatch) -> N
 @pytest.mark.parametrize("world", [1, 2, 3])
 @pytest.mark.parametrize("repeats", [None, np.array([1.0, 3.3, 1.0, 2.2, 1.0])])
 def test_sampler_shares_an_epoch_and_goes_on_in_its_middle(world: int, repeats) -> None:
-    parts = [EpochSampler(5, seed=1, rank=r, world=world, repeats=repeats) for r in range(world)]
-    alone, orders = EpochSampler(5, seed=1, repeats=repeats), set()
+    parts = [sampler_of(5, seed=1, rank=r, world=world, repeats=repeats) for r in range(world)]
+    alone, orders = sampler_of(5, seed=1, repeats=repeats), set()
     for epoch in (0, 1, 7):
         for sampler in (*parts, alone):
             sampler.set_epoch(epoch)
@@ -273,13 +280,11 @@ def test_sampler_shares_an_epoch_and_goes_on_in_its_middle(world: int, repeats) 
             assert list(part) == share[1:]
         orders.add(tuple(whole))
     assert len(orders) > 1
-    ordered = [EpochSampler(10, shuffle=False, rank=r, world=world) for r in range(world)]
-    assert sorted(chain.from_iterable(ordered)) == list(range(10))
 
 
 def test_repeats_are_met_on_average_in_epochs_of_one_length() -> None:
     repeats = np.array([1.0, 1.0, 1.25, 2.5, 4.0, 1.0, 1.75])
-    sampler, counts = EpochSampler(7, seed=2, repeats=repeats), []
+    sampler, counts = sampler_of(7, seed=2, repeats=repeats), []
     for epoch in range(600):
         sampler.set_epoch(epoch)
         counts.append(np.bincount(list(sampler), minlength=7))
@@ -307,8 +312,8 @@ def test_repeat_factors_follow_the_rarest_class(tmp_path: Path) -> None:
 
 
 def test_D43_padding_is_no_foreground_and_moves_no_box(tmp_path: Path) -> None:
-    dataset = plain(of_sizes(tmp_path, [(40, 70), (64, 33), (31, 32)]), short=48, longest=96)
-    samples = collate([dataset[n] for n in range(3)])
+    index = of_sizes(tmp_path, [(40, 70), (64, 33), (31, 32)])
+    samples = collate([plain(index, row, short=48, longest=96) for row in range(3)])
     batch = Normalise()([sample.image for sample in samples])
     assert batch.tensor.shape[2] % DIVISOR == batch.tensor.shape[3] % DIVISOR == 0
     for sample, padded, (height, width) in zip(samples, batch.tensor, batch.sizes, strict=True):

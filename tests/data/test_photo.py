@@ -8,6 +8,7 @@ import torch
 from datafiles import picture
 from torch import Tensor
 
+from helpers.config import TrainConfig
 from helpers.data.augment import Draw, draw, to_tensor
 from helpers.data.photo import LEAST_LEFT, Photo, cropped, photographed
 from helpers.structures import Targets
@@ -28,7 +29,8 @@ def scene() -> tuple[Tensor, Targets]:
 def test_the_strength_draws_a_photo_and_changes_no_other_draw() -> None:
     options = {"short_side": (12, 15), "flip": 0.3, "colour": 0.1, "blur": 2.0, "rotate": 10.0}
     for row in range(20):
-        plain, strong = (draw((0, 1, row), **options, photo=photo) for photo in (0.0, 0.6))
+        configs = (TrainConfig(**options, photo=photo) for photo in (0.0, 0.6))
+        plain, strong = (draw((0, 1, row), config) for config in configs)
         assert plain.photo is None and strong.photo == Photo(0.6, (0, 1, row, 1))
         assert Draw(**{**vars(strong), "photo": None}) == plain
 

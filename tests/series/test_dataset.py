@@ -79,7 +79,7 @@ def folder(tmp_path: Path, small_index: InstanceIndex) -> Path:
 
 def test_a_split_is_found_in_its_label_space_or_the_folder_is_read_whole(folder, small_index):
     found = open_split(folder, "train")
-    assert found.digest == small_index.digest and found.image_path(0).exists()
+    assert found.digest == small_index.digest and found.paths[0].exists()
     assert open_split(folder, label_space="super").taxonomy.names == ("Cabinet", "Bed", "Lighting")
     whole = folder.parent / "whole"
     shutil.copytree(folder / "train" / "image", whole)

@@ -9,7 +9,7 @@ import pytest
 from helpers.series import figures
 
 SHARES = pd.DataFrame({"P2": [0.5, 0.25], "P3": [0.5, 0.75]}, index=[100, 200])
-LOG = pd.DataFrame({"step": [1, 2], "lr": 0.1, "loss_mask": [3.0, 2], "total": [4.0, 3]})
+LOG = pd.DataFrame({"step": [1, 2], "lr": 0.1, "mask": [3.0, 2], "total": [4.0, 3]})
 FIGURES = {
     "stacked": lambda: figures.stacked_shares(SHARES, title="t", ylabel="y"),
     "loss": lambda: figures.loss_curves(LOG, title="t"),
@@ -25,7 +25,7 @@ def test_figures_render_and_leave_nothing_behind_in_pyplot(name):
 
 
 def test_losses_of_a_log_and_their_moving_average():
-    log = LOG.assign(epoch=1, skipped=0, grad_norm=9.0, seconds_step=0.1, loss_box=1.0)
+    log = LOG.assign(epoch=1, skipped=0, grad_norm=9.0, seconds_step=0.1, box_reg=1.0)
     total, parts = figures.loss_curves(log, title="t", window=2).axes
-    assert [line.get_label() for line in parts.lines] == ["mask", "box"]
+    assert [line.get_label() for line in parts.lines] == ["mask", "box reg"]
     assert total.lines[1].get_ydata().tolist() == [4, 3.5]

@@ -121,8 +121,11 @@ def test_tensorboard_gets_each_row_and_forgets_what_is_done_again(tmp_path, monk
         sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer)
     )
     with closing(TensorBoard(tmp_path, after=5)) as board:
-        board({"step": 6, "epoch": 0.1, "lr": 0.5, "loss_a": 1.0, "seconds_step": 2.0})
-    wanted = [("lr", 0.5, 6), ("loss/loss_a", 1.0, 6), ("seconds/step", 2.0, 6)]
+        board(
+            {"step": 6, "epoch": 0.1, "lr": 0.5, "loss_a": 1.0, "total": 1.0, "seconds_step": 2.0}
+        )
+    losses = [("loss/loss_a", 1.0, 6), ("loss/total", 1.0, 6)]
+    wanted = [("lr", 0.5, 6), *losses, ("seconds/step", 2.0, 6)]
     assert board._writer.asked == [6, *wanted, "closed"]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UserError, match="pip install tensorboard"):

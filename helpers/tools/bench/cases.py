@@ -16,7 +16,7 @@ from torch import nn
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.ops import deform_conv2d, roi_align
 
-from helpers.config import TtaConfig, change, preset
+from helpers.config import TrainConfig, TtaConfig, change, preset
 from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.data.loader import InstanceDataset
@@ -171,8 +171,7 @@ def _sample() -> Iterator[Case]:
         Image.fromarray(_pixels()).save(Path(folder) / "1.jpg", quality=92)
         (Path(folder) / "truth.json").write_text(json.dumps(truth))
         index = read_index(Path(folder) / "truth.json", Path(folder))
-        sizes = {"short_side": (1350, 1350), "max_side": 1500}
-        dataset = InstanceDataset(index, train=True, flip=0.5, **sizes)
+        dataset = InstanceDataset(index, TrainConfig(short_side=(1350, 1350), colour=0.0))
         yield Case("a training sample, 1200 px to 1350 px, 5 masks", lambda: dataset[0])
 
 

@@ -80,10 +80,9 @@ def _peak(work: Work) -> float | None:
     """Megabytes of resident memory above the start at the worst moment of `work`; None where the
     system does not tell, as outside of Linux."""
     gc.collect()
+    # glibc keeps what was freed, and new work in it would seem to need nothing
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if (
-        trim is not None
-    ):  # glibc keeps what was freed, and new work in it would seem to need nothing
+    if trim is not None:
         trim(0)
     try:
         Path("/proc/self/clear_refs").write_text("5")  # the highest starts from now again
