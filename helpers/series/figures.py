@@ -52,7 +52,7 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
     losses = log[[column for column in log if is_loss(column)]]
     parts = losses.T.groupby(lambda name: name.split("_stage")[0], sort=False).sum().T
     with matplotlib.rc_context(STYLE):
-        figure = Picture((9.2, 3.3), alt=f"{title}: loss over {len(log)} logged steps")
+        figure = Picture((10.2, 3.3), alt=f"{title}: loss over {len(log)} logged steps")
         total, detail = figure.subplots(1, 2)
         total.plot(log["step"], log["total"], color=CYCLE[0], alpha=0.25, linewidth=0.8)
         total.plot(log["step"], _smooth(log["total"], window), color=CYCLE[0])
@@ -61,7 +61,7 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
             label = part.replace("_", " ")
             detail.plot(log["step"], _smooth(parts[part], window), label=label, linestyle=dash)
         detail.set(title="its parts", xlabel="step")
-        detail.legend()
+        detail.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         for axes in (total, detail):
             axes.set_ylim(bottom=0)
     return figure
