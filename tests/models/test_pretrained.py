@@ -109,7 +109,12 @@ def test_frozen_stages_of_an_efficientnet_are_its_first():
     assert frozen and all(name.startswith(("conv_stem", "blocks.0", "blocks.1")) for name in frozen)
 
 
-SMALL = change(preset("own"), model__pretrained=False, model__backbone="resnet10t")
+SMALL = change(
+    preset("own"),
+    model__pretrained=False,
+    model__backbone="resnet10t",
+    model__architecture="mask_rcnn",
+)
 OTHERS = Taxonomy((Category(1, "cat", "cat"), Category(2, "dog", "dog")))
 RENAMED = Taxonomy(tuple(Category(c.id, f"no {c.name}", "") for c in FUTURE3D.categories))
 
