@@ -50,7 +50,7 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
     their sum.
     """
     losses = log[[column for column in log if is_loss(column)]]
-    parts = losses.T.groupby(lambda name: name.split("_stage")[0], sort=False).sum().T
+    parts = losses.T.groupby(lambda name: name.split("_stage")[0], sort=False).sum(min_count=1).T
     with matplotlib.rc_context(STYLE):
         figure = Picture((10.2, 3.3), alt=f"{title}: loss over {len(log)} logged steps")
         total, detail = figure.subplots(1, 2)

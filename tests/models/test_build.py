@@ -170,7 +170,7 @@ def test_a_few_steps_lower_the_loss(variant, tiny, make_model, make_targets):
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", [name for name in VARIANTS if "solov2" not in name])
 def test_two_scenes_are_learnt_by_heart(variant, make_targets):
-    config = replace(preset("quick").model, **VARIANTS[variant])
+    config = replace(preset("quick").model, **({"architecture": "mask_rcnn"} | VARIANTS[variant]))
     images, targets = two_scenes(make_targets)
     torch.manual_seed(0)
     model = build_model(config, LossConfig(), TestConfig(), 3)

@@ -32,6 +32,7 @@ TOGETHER = Path(__file__).with_name("together.py")
 SIDE = 64  # px, of the rectangles
 TRAIN, VAL = 11, 5  # odd numbers: nothing is shared evenly
 SETTING = {
+    "model__architecture": "mask_rcnn",
     "model__backbone": "resnet10t",
     "model__pretrained": False,
     "model__norm": "eval",
