@@ -167,10 +167,14 @@ def test_a_few_steps_lower_the_loss(variant, tiny, make_model, make_targets):
     assert sum(totals[-2:]) < 0.85 * sum(totals[:2])
 
 
+# no weights from elsewhere, and one box stage unless the variant says otherwise
+SCRATCH = {"architecture": "mask_rcnn", "backbone": "resnet10t", "pretrained": False, "norm": "bn"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", [name for name in VARIANTS if "solov2" not in name])
 def test_two_scenes_are_learnt_by_heart(variant, make_targets):
-    config = replace(preset("quick").model, **({"architecture": "mask_rcnn"} | VARIANTS[variant]))
+    config = replace(preset("quick").model, **(SCRATCH | VARIANTS[variant]))
     images, targets = two_scenes(make_targets)
     torch.manual_seed(0)
     model = build_model(config, LossConfig(), TestConfig(), 3)
