@@ -69,8 +69,7 @@ def _from_run(args: argparse.Namespace) -> Scored:
 
         space = found.config.data.label_space
         index = _read(args, space, check_images=True, taxonomy=found.taxonomy)
-        how = {"config": found.config, "device": default_device()}
-        results = predict_index(found.model(), index, **how)
+        results = predict_index(found.model(), index, config=found.config, device=default_device())
         source = str(args.annotations)
     classes = ", ".join(index.taxonomy.names)
     return index, results, f"{found.name} on {source}: {len(index)} pictures; classes {classes}"

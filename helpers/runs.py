@@ -141,8 +141,9 @@ def _evaluate(run: Run, progress: bool) -> None:
         try:
             mine = index.subset(index.image_ids[here.process_index :: here.num_processes])
             shown = progress and here.is_main_process
-            how = {"config": config, "device": here.device, "progress": shown}
-            found = gathered(predict_index(run.model(), mine, **how))
+            found = gathered(
+                predict_index(run.model(), mine, config=config, device=here.device, progress=shown)
+            )
             if found is None:
                 return
             results = sorted(found, key=lambda result: result["image_id"])

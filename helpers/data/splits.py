@@ -23,8 +23,8 @@ from helpers.files import UserError, make_folder, replace_file, sha256
 def same_pictures(first: InstanceIndex, second: InstanceIndex) -> list[tuple[Path, Path]]:
     """Pairs of equal files (by SHA-256) of two indexes; files of unique size are not even read."""
     theirs = {path.stat().st_size for path in second.paths}
-    known = [path for path in first.paths if path.stat().st_size in theirs]
-    by_hash, sizes = {sha256(path): path for path in known}, {p.stat().st_size for p in known}
+    known = {path: size for path in first.paths if (size := path.stat().st_size) in theirs}
+    by_hash, sizes = {sha256(path): path for path in known}, set(known.values())
     likely = (path for path in second.paths if path.stat().st_size in sizes)
     pairs = ((by_hash.get(sha256(path)), path) for path in likely)
     return [(left, right) for left, right in pairs if left is not None]
