@@ -65,11 +65,10 @@ def _from_run(args: argparse.Namespace) -> Scored:
         source = f"its own validation split, {found.config.data.val_annotations}"
     else:
         from helpers.inference.predict import predict_index  # torch is slow to import
-        from helpers.inference.predictor import default_device
 
         space = found.config.data.label_space
         index = _read(args, space, check_images=True, taxonomy=found.taxonomy)
-        results = predict_index(found.model(), index, config=found.config, device=default_device())
+        results = predict_index(found.model(), index, config=found.config)
         source = str(args.annotations)
     classes = ", ".join(index.taxonomy.names)
     return index, results, f"{found.name} on {source}: {len(index)} pictures; classes {classes}"

@@ -121,10 +121,12 @@ def _previewer(run: Run, preview: Preview) -> Callable[[Trainer], None]:
     rows = np.linspace(0, len(index) - 1, min(preview.pictures, len(index))).round().astype(int)
     few = index.subset(index.image_ids[rows])
     config = change(run.config, train__workers=0, test__tta=None)
+    here = this_process().device
 
     def on_step(trainer: Trainer) -> None:
         if trainer.step % preview.every == 0 or trainer.step == trainer.total:
-            found = predict_index(trainer.predictor(), few, config=config, progress=False)
+            model = trainer.predictor()
+            found = predict_index(model, few, config=config, device=here, progress=False)
             preview.show(trainer.step, few, found)
 
     return on_step

@@ -280,17 +280,10 @@ def test_a_run_is_evaluated_on_its_own_data_and_on_others(world, finished, tmp_p
 
 
 def test_other_data_are_predicted_where_a_gpu_would_be_used(world, finished, monkeypatch):
-    devices = []
-
-    def predict(*args, config, device=None):
-        devices.append(device)
-        return []
-
-    monkeypatch.setattr("helpers.inference.predictor.default_device", lambda: "the GPU")
-    monkeypatch.setattr("helpers.inference.predict.predict_index", predict)
+    monkeypatch.setattr("helpers.inference.predict.default_device", lambda: "asked")
     other = ["--annotations", f"{world[0]}/train.json", "--images", f"{world[0]}/train"]
-    assert main(["evaluate", "--run", "whole", *other]) == 0
-    assert devices == ["the GPU"]
+    with pytest.raises(RuntimeError, match="device string: asked"):
+        main(["evaluate", "--run", "whole", *other])
 
 
 def test_training_from_the_command_line(world, capsys):

@@ -62,8 +62,9 @@ def predict_index(
 
     Pictures are resized and computed as `config.test` says; masks and boxes come back in
     the original size, with the ids of the index. Detections without a single pixel are dropped.
-    The model works one picture at a time on `device` (default: where it is), in evaluation mode,
-    and is left in the mode it was in. Raises DataError when a picture can not be read.
+    The model is moved to `device` (default: a GPU when there is one), works one picture at a time
+    in evaluation mode, and is left in the mode it was in. Raises DataError when a picture can not
+    be read.
     """
     found = detect_index(model, index, config=config, device=device, progress=progress)
     return [
@@ -82,8 +83,7 @@ def detect_index(
     progress: bool = True,
 ) -> Iterator[tuple[int, Detections]]:
     """As `predict_index`, one picture after the other: its id, its detections on the CPU."""
-    if device is not None:
-        model.to(device)
+    model.to(device or default_device())
     loader = WorkerLoader(
         Pictures(index, config.test),
         batch_size=None,
@@ -92,6 +92,11 @@ def detect_index(
     with _evaluating(model):
         for picture in tqdm(loader, desc="predict", unit="picture", disable=not progress):
             yield picture.image_id, _predict(model, picture.images, picture.size, config.test)
+
+
+def default_device() -> torch.device:
+    """A GPU when there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def predict_image(model: nn.Module, image: Image.Image, config: ExperimentConfig) -> Detections:

@@ -21,7 +21,7 @@ from helpers.data.pictures import read_picture, to_rgb
 from helpers.data.taxonomy import Taxonomy
 from helpers.files import UserError
 from helpers.inference.paste import paste_masks
-from helpers.inference.predict import predict_image
+from helpers.inference.predict import default_device, predict_image
 from helpers.structures import Detections
 
 if TYPE_CHECKING:
@@ -153,11 +153,6 @@ def read_any(picture: str | Path | Image.Image | NDArray[Any]) -> Image.Image:
         return to_rgb(image)
     except (ValueError, OSError) as error:
         raise UserError(f"the picture can not be read: {error}") from error
-
-
-def default_device() -> torch.device:
-    """A GPU when there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def checked_device(device: torch.device | str) -> torch.device:

@@ -131,7 +131,7 @@ def measure(config: ExperimentConfig, file: Path, seconds: float | None) -> None
     trainer, batches = _prepared(config, train)
     spent = _timed(trainer, batches, config.train.steps)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    results = predict_index(trainer.model, val, config=config, progress=False)
+    results = predict_index(trainer.model, val, config=config, device="cpu", progress=False)
     write_json(_predictions(file), results)
     evaluation = evaluate(val, results, preset="coco")
     scores = evaluation.metrics

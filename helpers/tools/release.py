@@ -24,7 +24,6 @@ from helpers.evaluation.average_precision import Evaluation, evaluate, percent
 from helpers.evaluation.bootstrap import interval
 from helpers.files import write_json
 from helpers.inference.predict import predict_index
-from helpers.inference.predictor import default_device
 from helpers.inference.released import RELEASED, Released, store
 from helpers.run_store import Run, find_run
 
@@ -110,7 +109,7 @@ def _on_scenes(run: Run) -> dict[str, Any]:
     fine = run.index("val")
     groups, kinds = fine.in_space("super"), {c.id: c for c in fine.taxonomy.categories}
     started = time.perf_counter()
-    results = predict_index(Released().model(), fine, config=run.config, device=default_device())
+    results = predict_index(Released().model(), fine, config=run.config)
     seconds = (time.perf_counter() - started) / len(fine)
     number = {c.name: c.id for c in groups.taxonomy.classes}
     grouped = [r | {"category_id": number[kinds[r["category_id"]].supercategory]} for r in results]
@@ -135,7 +134,7 @@ def _on_photographs(sources: Sequence[Sequence[Path]]) -> dict[str, Any]:
     theirs = {c.id: number.get(c.supercategory) for c in released.taxonomy.categories}
     truth: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
     truth["categories"] = [{"id": n, "name": name} for name, n in number.items()]
-    results, config, device = [], released.config, default_device()
+    results = []
     for file, images in sources:
         index = read_index(file, images)
         coco = index.to_coco()
@@ -145,7 +144,7 @@ def _on_photographs(sources: Sequence[Sequence[Path]]) -> dict[str, Any]:
         truth["images"] += [image for image in coco["images"] if image["id"] in shown]
         truth["annotations"] += [a | {"category_id": mine[a["category_id"]]} for a in own]
         pictures = replace(index.subset(shown), taxonomy=released.taxonomy)
-        found = predict_index(released.model(), pictures, config=config, device=device)
+        found = predict_index(released.model(), pictures, config=released.config)
         own = ((r, theirs[r["category_id"]]) for r in found)
         results += [r | {"category_id": group} for r, group in own if group]
     evaluation = evaluate(truth, results, preset="coco")
