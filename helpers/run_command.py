@@ -57,10 +57,10 @@ def summary(run: Run) -> str:
 def compare(a: Run, b: Run, *, samples: int = 1000) -> str:
     """Two finished runs side by side on their validation split, scored under a's preset, as text.
 
-    What differs in the configs, the scores, b less a in mask and boundary AP with their intervals
-    from `samples` draws of the pictures, and the pictures that differ most. Raises UserError when
-    one is not finished or when they were validated on different data, classes or pictures, and
-    DataError when the data are not there any more.
+    What differs in the configs, the scores, and b less a in mask and boundary AP with their
+    intervals from `samples` draws of the pictures. Raises UserError when one is not finished or
+    when they were validated on different data, classes or pictures, and DataError when the data are
+    not there any more.
     """
     from helpers.evaluation.bootstrap import paired_difference
     from helpers.evaluation.tables import comparison_table
@@ -68,6 +68,7 @@ def compare(a: Run, b: Run, *, samples: int = 1000) -> str:
     found = [run.predictions() for run in (a, b)]
     _check_alike(a, b)
     index, preset, data = a.index("val"), a.evaluation.preset, a.config.data
+    changed = config_changes(a, b)
     scores = comparison_table({run.name: _scores(run, preset) for run in (a, b)})
     masks, outlines = (
         paired_difference(index, *found, preset=preset, kind=kind, samples=samples)
@@ -78,7 +79,7 @@ a: {a.name}, {_spent(a)}
 b: {b.name}, {_spent(b)}
 
 config, where it differs
-{_lines(config_changes(a, b), "nowhere: the same config under two names")}
+{changed.to_string(index=False) if len(changed) else "nowhere: the same config under two names"}
 
 scores in per cent on {len(index)} pictures of {data.name} ({data.label_space} classes)
 {scores.to_string(na_rep="-")}
@@ -86,26 +87,7 @@ scores in per cent on {len(index)} pictures of {data.name} ({data.label_space} c
 b less a; in brackets where 95 % of {samples} draws of the pictures lie
 mask AP      {_verdict(masks)}
 boundary AP  {_verdict(outlines)}
-One training each: what another seed would change is not in these intervals.
-
-pictures that differ most (mask AP of the picture alone)
-{_lines(most_different(masks), "none: all score alike")}"""
-
-
-def most_different(masks: Difference, count: int = 5) -> pd.DataFrame:
-    """The images that b gains most on and those it loses most on, at most `count` of each.
-
-    Columns: file_name, instances, and AP of each image alone for a, b and their difference in per
-    cent; images on which both score alike are left out.
-    """
-    import pandas as pd
-
-    table = masks.per_image.drop(columns="image_id")
-    gained, lost = table[table["difference"] > 0], table[table["difference"] < 0]
-    shown = pd.concat([gained.head(count), lost.tail(count)], ignore_index=True)
-    columns = ["a", "b", "difference"]
-    shown[columns] = (100 * shown[columns]).round(1)
-    return shown
+One training each: what another seed would change is not in these intervals."""
 
 
 def config_changes(a: Run, b: Run) -> pd.DataFrame:
@@ -152,10 +134,6 @@ def _validated_on(run: Run) -> dict[str, object]:
 def _verdict(difference: Difference) -> str:
     clear = difference.low > 0 or difference.high < 0
     return f"{difference}: {'0 lies outside' if clear else '0 lies within, no difference shown'}"
-
-
-def _lines(table: pd.DataFrame, otherwise: str) -> str:
-    return otherwise if table.empty else table.to_string(index=False, na_rep="-")
 
 
 def _spent(run: Run) -> str:

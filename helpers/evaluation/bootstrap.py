@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.evaluation.average_precision import Kind, Preset, Truth, plain_truth, run_library
@@ -40,16 +39,8 @@ class Interval:
         return f"{100 * self.mean:.1f} ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 
-@dataclass(frozen=True, eq=False)
 class Difference(Interval):
-    """AP of b less AP of a. Distinguishable from noise where the interval does not hold 0.
-
-    per_image: one row an image, where b gains most first: image_id, file_name, instances, a, b (AP
-    of the image alone, 0 to 1, over the classes it shows), difference. NaN where there is nothing
-    to find.
-    """
-
-    per_image: pd.DataFrame
+    """AP of b less AP of a. Distinguishable from noise where the interval does not hold 0."""
 
     def __str__(self) -> str:
         return f"{100 * self.mean:+.1f} ({100 * self.low:+.1f} to {100 * self.high:+.1f})"
@@ -81,7 +72,7 @@ def paired_difference(
     coco = plain_truth(truth)
     found = [match(coco, results, preset, kind) for results in (results_a, results_b)]
     a, b = (drawn_scores(one, samples=samples) for one in found)
-    return Difference(**vars(mean_of_drawn([(a, b)])), per_image=_per_image(coco, *found))
+    return Difference(**vars(mean_of_drawn([(a, b)])))
 
 
 def mean_difference(
@@ -182,13 +173,6 @@ class ClassMatches:
         hits, ignored = (values[name] >> bits & 1 for name in ("hits", "ignored"))
         return ClassMatches((hits - ignored).astype(np.int8), values["images"], values["positives"])
 
-    def of_image(self, image: int) -> ClassMatches:
-        """Those of one image, which is the only one then."""
-        mine = self.images == image
-        return ClassMatches(
-            self.outcomes[:, mine], np.zeros(mine.sum(), np.int64), self.positives[[image]]
-        )
-
 
 def match(truth: Truth, results: Results, preset: str, kind: Kind) -> list[ClassMatches]:
     """The matches of each class: pycocotools' rules on the overlaps that the library measured."""
@@ -254,20 +238,3 @@ def _ends(scores: NDArray[np.float64]) -> tuple[float, float]:
     """Samples without a single instance, which only tiny data sets have, say nothing."""
     low, high = np.nanpercentile(scores, _ENDS)
     return float(low), float(high)
-
-
-def _per_image(
-    coco: Mapping[str, Any], a: Sequence[ClassMatches], b: Sequence[ClassMatches]
-) -> pd.DataFrame:
-    images = sorted(coco["images"], key=lambda image: image["id"])
-    table = pd.DataFrame(
-        {
-            "image_id": [image["id"] for image in images],
-            "file_name": [image["file_name"] for image in images],
-            "instances": sum(one.positives for one in a),
-            "a": [mean_precision([one.of_image(n) for one in a]) for n in range(len(images))],
-            "b": [mean_precision([one.of_image(n) for one in b]) for n in range(len(images))],
-        }
-    )
-    table["difference"] = table["b"] - table["a"]
-    return table.sort_values("difference", ascending=False, kind="stable", ignore_index=True)

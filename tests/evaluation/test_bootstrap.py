@@ -1,6 +1,5 @@
 """Resampled scores against the evaluator on images written out as often as they were drawn."""
 
-import numpy as np
 import pytest
 
 from helpers.evaluation import bootstrap
@@ -73,23 +72,6 @@ def test_the_interval_of_stored_predictions_stays_what_it_was():
 def test_equal_lists_differ_by_nothing_at_all(truth, results):
     same = paired_difference(truth, results, list(reversed(results)), preset="coco", samples=50)
     assert (same.mean, same.low, same.high) == (0, 0, 0)
-    assert set(same.per_image["difference"].dropna()) == {0}
-
-
-def test_the_table_holds_the_score_of_each_image_alone(truth, results):
-    loss = paired_difference(truth, results, [], preset="coco", samples=50)
-    assert loss.low < loss.mean < loss.high < 0
-    table = loss.per_image
-    assert table["difference"].dropna().is_monotonic_decreasing
-    assert sorted(table["image_id"]) == [image["id"] for image in truth["images"]]
-    for row in table.itertuples():
-        alone = truth | {
-            "images": [image for image in truth["images"] if image["id"] == row.image_id],
-            "annotations": [a for a in truth["annotations"] if a["image_id"] == row.image_id],
-        }
-        score = score_of(alone, [r for r in results if r["image_id"] == row.image_id])
-        assert row.a == pytest.approx(score, abs=1e-9, nan_ok=True)
-        assert np.isnan(row.b) == np.isnan(row.a) == (row.instances == 0)
 
 
 def test_equal_arguments_give_equal_numbers_and_pairs_share_the_drawn_images(truth, results):
