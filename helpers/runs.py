@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
+from accelerate.utils import gather_object
 
 from helpers.config import ExperimentConfig, change
 from helpers.data.index import InstanceIndex
@@ -23,7 +24,7 @@ from helpers.run_store import VERSIONS, Run, data_digest, hardware, store_dir
 from helpers.training.data import read_splits
 from helpers.training.interrupt import Interrupted
 from helpers.training.loop import OnLog, Watch, train
-from helpers.training.processes import any_process, gathered, this_process
+from helpers.training.processes import any_process, this_process
 from helpers.training.trainer import Trainer
 
 Results = list[dict[str, Any]]  # as COCO has them
@@ -143,10 +144,10 @@ def _evaluate(run: Run, progress: bool) -> None:
         try:
             mine = index.subset(index.image_ids[here.process_index :: here.num_processes])
             shown = progress and here.is_main_process
-            found = gathered(
+            found = gather_object(
                 predict_index(run.model(), mine, config=config, device=here.device, progress=shown)
             )
-            if found is None:
+            if not here.is_main_process:
                 return
             results = sorted(found, key=lambda result: result["image_id"])
             evaluation = evaluate(index, results, preset=config.test.preset)

@@ -92,19 +92,8 @@ class Backbone(nn.Module):
             self.net.set_grad_checkpointing(True)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) normalised, sides divisible by 32 -> c2..c5, finest first.
-
-        Raises UserError when a batch norm in training would see one value per channel.
-        """
-        try:
-            return self.net(images)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
-                raise
-            raise UserError(
-                "batch norm cannot train on a single value of a channel: give each process two or "
-                'more pictures (train__batch_size), or set model__norm="frozen" or "eval"'
-            ) from error
+        """(N, 3, H, W) normalised, sides divisible by 32 -> c2..c5, finest first."""
+        return self.net(images)
 
     def train(self, mode: bool = True) -> Backbone:
         super().train(mode)

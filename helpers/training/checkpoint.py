@@ -7,17 +7,14 @@ process) alone, and so does the order of the pictures.
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from torch import nn
 
-from helpers.config import TrainConfig
-from helpers.files import TEMPORARY, StorageError, UserError, replace_file
+from helpers.files import TEMPORARY, StorageError, replace_file
 
 KEPT = 2  # the newest and the one before it
 logger = logging.getLogger(__name__)
@@ -58,19 +55,6 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     for old in [*_all(folder)[:-KEPT], *folder.glob(f"*{TEMPORARY}")]:
         old.unlink(missing_ok=True)
     return path
-
-
-def check_space(folder: Path, model: nn.Module, config: TrainConfig) -> None:
-    """Raises UserError when the disk of `folder` has no room for the checkpoints to come."""
-    weights = sum(value.nbytes for value in model.state_dict().values())
-    copies = 1 + {"sgd": 1, "adamw": 2}[config.optimizer] + bool(config.ema)
-    files = max(1, KEPT + 1 - len(_all(folder)))  # the oldest goes when the newest is written
-    needed, free = files * copies * weights, shutil.disk_usage(folder).free
-    if free < needed:
-        raise UserError(
-            f"{folder} has {free / 1e9:.2f} GB left and {files} checkpoints take "
-            f"{needed / 1e9:.2f} GB: free some space, or set HELPERS_OUTPUTS to another disk"
-        )
 
 
 def load_newest(folder: Path) -> Checkpoint | None:

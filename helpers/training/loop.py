@@ -13,25 +13,24 @@ from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from tqdm.auto import tqdm
 
 from helpers.config import ExperimentConfig
 from helpers.data.index import InstanceIndex
-from helpers.files import StorageError, UserError, locked, make_folder, replace_file
+from helpers.files import StorageError, UserError, locked, make_folder
 from helpers.models.build import build_model
 from helpers.models.pretrained import load_start, weights_source
 from helpers.structures import Sample
-from helpers.training.checkpoint import check_space, load_newest, save
+from helpers.training.checkpoint import load_newest, save
 from helpers.training.data import TrainingBatches, class_table, missing_classes, read_splits
 from helpers.training.interrupt import Interrupted, Stop, stoppable
 from helpers.training.log import Row, StepLog
 from helpers.training.processes import any_process, this_process
 from helpers.training.progress import ProgressBar, TensorBoard
 from helpers.training.schedule import total_steps
-from helpers.training.trainer import NonFiniteError, Trainer
+from helpers.training.trainer import Trainer
 
 Batches = Callable[[int], Iterator[Sequence[Sample]]]  # from a first step on, all batches
 OnLog = Callable[[Row], None]
@@ -114,9 +113,8 @@ def fit(
     digest: names the training data; epoch_steps: steps in one pass over them.
     Asked to stop (Ctrl-C, Interrupt Kernel, SIGTERM; in any process), it finishes the step, stores
     a checkpoint and raises Interrupted. Whatever else ends it leaves a checkpoint of the last whole
-    step and is raised; NonFiniteError, and UserError for a batch the model refuses, name a file
-    with that batch. UserError when the disk has no room for the checkpoints, or the training data
-    changed; StorageError, RunBusyError.
+    step and is raised: NonFiniteError, UserError for a batch the model refuses or when the training
+    data changed, StorageError, RunBusyError.
     """
     main = trainer.accelerator.is_main_process
     with locked(folder) if main else nullcontext(), stoppable() as stop:
@@ -131,7 +129,7 @@ def fit(
             trainer.restore(newest)
         if trainer.step == trainer.total:
             return
-        rows = _steps(trainer, batches(trainer.step), epoch_steps, folder, stop)
+        rows = _steps(trainer, batches(trainer.step), epoch_steps, stop)
         if main:
             _record(rows, trainer, folder, digest, watch)
         else:
@@ -148,20 +146,14 @@ def _steps(
     trainer: Trainer,
     batches: Iterator[Sequence[Sample]],
     epoch_steps: float,
-    folder: Path,
     stop: Stop,
 ) -> Iterator[Row]:
     """Take one step after another, giving the row of each, up to the last or to a stop."""
     while trainer.step < trainer.total and not any_process(stop.requested):
-        number, started = trainer.step + 1, time.perf_counter()
+        started = time.perf_counter()
         samples = next(batches)
         fetched = time.perf_counter()
-        try:
-            values = trainer.train_step(samples)
-        except (NonFiniteError, UserError) as error:
-            name = f"bad_batch_step_{number:08d}_{trainer.accelerator.process_index}.npz"
-            save_batch(folder / name, samples)
-            raise type(error)(f"{error}; the batch is in {folder / name}") from error
+        values = trainer.train_step(samples)
         done = time.perf_counter()
         yield {
             "step": trainer.step,
@@ -176,7 +168,6 @@ def _record(rows: Iterator[Row], trainer: Trainer, folder: Path, digest: str, wa
     """Keep log and checkpoints, and show what is asked for, while the steps are taken."""
     checkpoints = folder / "checkpoints"
     make_folder(checkpoints)
-    check_space(checkpoints, trainer.model, trainer.config)
     logged = stored = trainer.step
     with ExitStack() as stack:
         log = stack.enter_context(closing(StepLog(folder / "log.csv", last_step=trainer.step)))
@@ -225,16 +216,3 @@ def _sinks(stack: ExitStack, trainer: Trainer, folder: Path, watch: Watch) -> It
         yield watch.on_log
     if watch.on_step is not None:
         yield lambda row: watch.on_step(trainer)
-
-
-def save_batch(path: Path, samples: Sequence[Sample]) -> None:
-    """Write the batch that a model could not digest as arrays for `numpy.load`.
-
-    image_ids (N,); for each picture n: image_n (3, H, W) uint8 RGB, boxes_n (M, 4) xyxy px,
-    labels_n (M,), masks_n (M, H, W) bool, ignore_n (C, 4). Raises StorageError.
-    """
-    arrays = {"image_ids": np.array([sample.image_id for sample in samples])}
-    for number, sample in enumerate(samples):
-        tensors = {"image": sample.image, **vars(sample.targets)}
-        arrays |= {f"{name}_{number}": tensor.numpy() for name, tensor in tensors.items()}
-    replace_file(path, lambda file: np.savez_compressed(file, **arrays))

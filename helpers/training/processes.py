@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from itertools import chain
-from typing import TypeVar
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
 
 from helpers.files import UserError
-
-Row = TypeVar("Row")
 
 
 def this_process() -> PartialState:
@@ -40,13 +36,3 @@ def any_process(flag: bool) -> bool:
     votes = torch.tensor(float(flag), device=state.device)
     torch.distributed.all_reduce(votes)
     return votes.item() > 0
-
-
-def gathered(rows: list[Row]) -> list[Row] | None:
-    """The rows of all processes, those of the first one first; None but in the main process."""
-    state = PartialState()
-    if state.num_processes == 1:
-        return rows
-    parts: list | None = [None] * state.num_processes if state.is_main_process else None
-    torch.distributed.gather_object(rows, parts)
-    return None if parts is None else list(chain.from_iterable(parts))

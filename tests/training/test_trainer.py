@@ -3,13 +3,11 @@
 import dataclasses
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from helpers.config import TrainConfig, preset
-from helpers.files import UserError
 from helpers.training.log import read_log
 from helpers.training.optimizer import build_optimizer, set_learning_rate
 from helpers.training.schedule import learning_rate, total_steps
@@ -86,27 +84,11 @@ def test_a_non_finite_step_is_counted_and_changes_nothing(toy, tmp_path):
 
 def test_ten_non_finite_steps_in_a_row_end_the_run_also_across_a_resume(toy, tmp_path):
     poison = (0, *range(2, 12))
-    told = r"at 10 steps in a row, up to step 12.*bad_batch_step_00000012_0\.npz"
+    told = "at 10 steps in a row, up to step 12"
     for seen in (poison, range(12)):  # the second call begins with what was the twelfth step
         with pytest.raises(NonFiniteError, match=told):
             toy.train_toy(tmp_path, toy.make_trainer(poison=seen))
         assert len(read_log(tmp_path / "log.csv")) == 11
-    [path] = tmp_path.glob("*.npz")
-    stored = np.load(path, allow_pickle=False)
-    for number, sample in enumerate(toy.samples_of(11)):
-        assert np.array_equal(stored[f"image_{number}"], sample.image)
-        assert np.array_equal(stored[f"masks_{number}"], sample.targets.masks)
-
-
-def test_a_batch_the_model_refuses_is_kept(toy, tmp_path, monkeypatch):
-    def refuse(*args):
-        raise UserError("the training has diverged")
-
-    monkeypatch.setattr(toy.ToyModel, "forward", refuse)
-    with pytest.raises(UserError, match=r"has diverged; the batch is in .*00000001_0\.npz"):
-        toy.train_toy(tmp_path)
-    [path] = tmp_path.glob("*.npz")
-    assert np.load(path, allow_pickle=False)["image_ids"].tolist() == [1, 1]
 
 
 def test_averaged_weights_follow_the_formula(toy):
