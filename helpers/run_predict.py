@@ -73,8 +73,4 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", help="e.g. cpu or cuda:1; default: a GPU of its own, else cpu")
     add = parser.add_argument_group("several runs").add_argument
     add("--weights", type=float, nargs="+", metavar="W", help="trust in each of them")
-    add("--held-out", metavar="NAME", help="learn score calibration and weights from predictions "
-        "of other pictures: the folder of that name beside each run's")  # fmt: skip
-    add("--truth", type=Path, help="annotations of the held-out pictures")
-    add("--preset", choices=("coco", "future3d"), default="coco", help="of their mAP")
     return parser

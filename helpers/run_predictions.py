@@ -27,11 +27,9 @@ from helpers.data.index import InstanceIndex
 from helpers.data.layouts import find_split, picture_list
 from helpers.data.pictures import is_picture, read_picture
 from helpers.data.taxonomy import Category, Taxonomy
-from helpers.evaluation.average_precision import evaluate
-from helpers.evaluation.result_files import match_pictures, matched_results, results_file
+from helpers.evaluation.result_files import match_pictures
 from helpers.files import UserError, outputs_dir, replace_file
-from helpers.inference.calibration import calibration_of
-from helpers.inference.ensemble import EnsembleConfig, Fusion, model_weights
+from helpers.inference.ensemble import EnsembleConfig, fuse
 from helpers.inference.predict import to_results
 from helpers.inference.predictor import SHOWN_SCORE, checked_device
 from helpers.inference.released import Released
@@ -175,11 +173,13 @@ def _fused(members: Sequence[Member], args: argparse.Namespace) -> StoredPredict
     ids_of = [_matched(base, member) for member in members]
     if len({member.folder.resolve() for member in members}) < len(members):
         raise UserError("a model is named twice: it would only outvote the others")
-    fusion = _fusion(members, args)
+    weights = args.weights or [1.0] * len(members)
+    if len(weights) != len(members) or not all(0 < weight < math.inf for weight in weights):
+        raise UserError(f"--weights: give {len(members)} numbers over 0, one for each run")
     about = {
         "run": "ensemble",
         "members": [[m.name, m.about.get("weights")] for m in members],
-        "fusion": asdict(fusion),
+        "fusion": {"weights": weights} | asdict(EnsembleConfig()),
         "soft": args.soft,
         "ids": base.about.get("ids", "file"),
         **{key: base.about[key] for key in ("label_space", "images", "categories")},
@@ -197,7 +197,7 @@ def _fused(members: Sequence[Member], args: argparse.Namespace) -> StoredPredict
         taxonomy = Taxonomy(tuple(Category(**row) for row in rows))
         for image_id in tqdm(missing, desc="fuse", unit="picture"):
             pairs = zip(members, ids_of, strict=True)
-            fused = fusion([m.stored.detections(ids[image_id]) for m, ids in pairs])
+            fused = fuse([m.stored.detections(ids[image_id]) for m, ids in pairs], weights)
             results = to_results(fused, image_id, taxonomy)
             stored.add(image_id, results, soft=fused if args.soft else None)
     return stored
@@ -233,37 +233,6 @@ def _matched(base: Member, member: Member) -> dict[int, int]:
         raise UserError(
             f"{both} are of different pictures: {error}. Predict the same data with both"
         ) from None
-
-
-def _fusion(members: Sequence[Member], args: argparse.Namespace) -> Fusion:
-    """What the options ask for; calibrations and weights from held-out pictures, or none and those
-    given or all alike."""
-    if (args.held_out is None) != (args.truth is None):
-        raise UserError("--held-out and --truth go together: the pictures, and what is there")
-    weights = tuple(args.weights or [1.0] * len(members))
-    if len(weights) != len(members) or not all(0 < weight < math.inf for weight in weights):
-        raise UserError(f"--weights: give {len(members)} numbers over 0, one for each run")
-    if args.held_out is None:
-        return Fusion(weights, (None,) * len(members), EnsembleConfig())
-    space = members[0].about["label_space"]
-    index = read_index(args.truth, None, label_space=space, check_images=False)
-    truth = index.to_coco()
-    results = [_held_out(member, truth, args.held_out) for member in members]
-    if not args.weights:
-        scored = [evaluate(truth, r, preset=args.preset, kinds=("segm",)) for r in results]
-        weights = model_weights([one.metrics["segm"]["AP"] for one in scored])
-    return Fusion(weights, tuple(calibration_of(truth, found) for found in results))
-
-
-def _held_out(member: Member, truth: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """The member's results on the held-out pictures, which must not be those to fuse."""
-    stored = StoredPredictions(member.folder.parent / name)
-    if stored.about["images"] == member.about["images"]:
-        raise UserError(
-            f"{stored.folder} holds the pictures to be fused: calibrate on others, or the result "
-            "is no honest measurement"
-        )
-    return matched_results(results_file(stored.folder), truth)[0]
 
 
 def _index(

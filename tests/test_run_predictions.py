@@ -257,7 +257,6 @@ def test_shards_together_make_the_whole(runs, capsys, names):
         (["toy", "toy"], "named twice"),
         (["toy", "wide", "--weights", "1"], "give 2 numbers over 0"),
         (["toy", "wide", "--weights", "1", "nan"], "give 2 numbers over 0"),
-        (["toy", "wide", "--held-out", "x"], "--held-out and --truth go together"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_made(runs, capsys, words, message):
@@ -328,26 +327,3 @@ class TestSeveralRuns:
         assert predict("wide", "--soft", "--output", tmp_path / "b", "--shard", "1/2") == 0
         assert predict("toy", tmp_path / "b") == 2
         assert "lacks 1 of 3 pictures" in capsys.readouterr().err
-
-    def test_calibration_and_weights_are_learnt_on_held_out_pictures(self, runs, tmp_path, capsys):
-        fold = tmp_path / "fold"
-        fold.mkdir()
-        document = json.loads((tmp_path / "truth.json").read_text())
-        for image in document["images"]:
-            name = f"x{image['file_name']}"
-            (fold / name).write_bytes((tmp_path / image["file_name"]).read_bytes())
-            image["file_name"] = name
-        truth = fold / "fold.json"
-        truth.write_text(json.dumps(document))
-        for name in runs:
-            assert predict(name, truth) == 0
-        assert predict("toy", "wide", "--held-out", "fold", "--truth", truth) == 0
-        fusion = made("ensemble-*").about["fusion"]
-        assert fusion["weights"] == [1.0, 0.6]
-        assert all(curve["scores"] for curve in fusion["calibrations"])
-        assert fusion["config"]["min_score"] == 1e-9  # calibrated scores are small: all take part
-        other = tmp_path / "truth.json"
-        assert predict("toy", "wide", "--held-out", "fold", "--truth", other) == 2
-        assert "is not of the pictures of the annotation file" in capsys.readouterr().err
-        assert predict("toy", "wide", "--held-out", "val-soft", "--truth", other) == 2
-        assert "calibrate on others" in capsys.readouterr().err

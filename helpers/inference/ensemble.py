@@ -47,15 +47,10 @@ class EnsembleConfig:
     mask_size: int = 112  # side of the fused masks, at least; no less than the members' own
 
 
-# Calibrated scores of a weak model are small, and members are cut to their best already: all take
-# part, as in the baselines, but for a score that was rounded to 0, which has no weight in a mean.
-CALIBRATED = EnsembleConfig(min_score=1e-9)
-
-
 def fuse(
     members: Sequence[Detections],
-    *,
     weights: Sequence[float] | None = None,
+    *,
     config: EnsembleConfig | None = None,
 ) -> Detections:
     """One set of detections, best first, from those of m models of the same picture.
@@ -90,25 +85,10 @@ def ranked(detections: Detections) -> Detections:
     return detections[detections.scores.argsort(descending=True, stable=True)]
 
 
-@dataclass(frozen=True)
-class Fusion:
-    """`fuse` with what is known of m models: how much each is trusted, and what its scores mean,
-    None where they stay as they are."""
-
-    weights: tuple[float, ...]
-    calibrations: tuple[Isotonic | None, ...]
-    config: EnsembleConfig = CALIBRATED
-
-    def __call__(self, found: Sequence[Detections]) -> Detections:
-        """One set of detections, best first, from those of the m models of the same picture."""
-        return fuse(self.calibrated(found), weights=self.weights, config=self.config)
-
-    def calibrated(self, found: Sequence[Detections]) -> list[Detections]:
-        """The models' detections with calibrated scores, best first."""
-        pairs = zip(found, self.calibrations, strict=True)
-        return [
-            one if c is None else ranked(replace(one, scores=c(one.scores))) for one, c in pairs
-        ]
+def calibrated(found: Sequence[Detections], curves: Sequence[Isotonic | None]) -> list[Detections]:
+    """Each model's detections with scores by its curve (None: as they are), best first."""
+    pairs = zip(found, curves, strict=True)
+    return [one if c is None else ranked(replace(one, scores=c(one.scores))) for one, c in pairs]
 
 
 def model_weights(precision: Sequence[float]) -> tuple[float, ...]:

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.average_precision import evaluate
 from helpers.inference.calibration import Isotonic, calibration_of
-from helpers.inference.ensemble import Fusion, model_weights, union_nms, weighted_soft_nms
+from helpers.inference.ensemble import (
+    EnsembleConfig,
+    calibrated,
+    fuse,
+    model_weights,
+    union_nms,
+    weighted_soft_nms,
+)
 from helpers.inference.predict import to_results
 from helpers.ladder.reference import Entry, Reference, Soft, unpack_soft
 from helpers.structures import Detections
@@ -23,6 +31,9 @@ from helpers.structures import Detections
 LETTERS = "ABCD"
 Learnt = Mapping[str, Sequence[Any]]  # of all members: calibrations, weights, precision
 Together = Callable[[Sequence[Detections], Sequence[float]], Detections]
+# Calibrated scores of a weak model are small, and members are cut to their best already: all take
+# part, as in the baselines, but for a score that was rounded to 0, which has no weight in a mean.
+FUSED: Together = partial(fuse, config=EnsembleConfig(min_score=1e-9))
 BASELINES: Mapping[str, Together] = {
     "union + NMS": lambda found, weights: union_nms(found),
     "weighted soft-NMS": weighted_soft_nms,
@@ -90,31 +101,24 @@ class Members:
 
     def found(self, letters: str, image_id: int) -> list[Detections]:
         """Detections of each of these members in a picture, calibrated."""
-        return self._fusion(letters).calibrated(self._soft(letters, image_id))
+        return calibrated(self._soft(letters, image_id), [self.learnt[x][0] for x in letters])
 
-    def together(self, letters: str, image_id: int, method: Together | None = None) -> Detections:
+    def together(self, letters: str, image_id: int, method: Together = FUSED) -> Detections:
         """One set of detections from those members, fused or by another method."""
-        fusion = self._fusion(letters)
-        if method is None:
-            return fusion(self._soft(letters, image_id))
-        return method(self.found(letters, image_id), fusion.weights)
+        return method(self.found(letters, image_id), [self.learnt[x][1] for x in letters])
 
-    def results(self, letters: str, method: Together | None = None) -> list[dict[str, Any]]:
+    def results(self, letters: str, method: Together = FUSED) -> list[dict[str, Any]]:
         """COCO results of those members together on all pictures."""
         taxonomy, ids = self.taxonomy, [image["id"] for image in self.truth["images"]]
         found = ((n, self.together(letters, n, method)) for n in ids)
         return [result for n, one in found for result in to_results(one, n, taxonomy)]
 
-    def scores(self, letters: str, method: Together | None = None) -> dict[str, float]:
+    def scores(self, letters: str, method: Together = FUSED) -> dict[str, float]:
         """Mask AP, AP50, AP75 and boundary AP (0..1) of those members together."""
         results, kinds = self.results(letters, method), ("segm", "boundary")
         metrics = evaluate(self.truth, results, preset=self.preset, kinds=kinds).metrics
         masks = {f"mask {name}": metrics["segm"][name] for name in ("AP", "AP50", "AP75")}
         return masks | {"boundary AP": metrics["boundary"]["AP"]}
-
-    def _fusion(self, letters: str) -> Fusion:
-        curves, weights = zip(*(self.learnt[letter] for letter in letters), strict=True)
-        return Fusion(weights, curves)
 
     def _soft(self, letters: str, image_id: int) -> list[Detections]:
         return [self.soft[letter][image_id] for letter in letters]
