@@ -9,11 +9,7 @@ from __future__ import annotations
 
 import base64
 import colorsys
-import functools
 import io
-import logging
-import unicodedata
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 
@@ -21,7 +17,7 @@ import matplotlib
 from matplotlib.backend_bases import RendererBase
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
 from PIL import Image
 
@@ -62,9 +58,10 @@ STYLE = {
 }
 # Where the first alternative alone does not say what the thing is.
 SHORT_NAMES = {"Three-Seat / Multi-person sofa": "Three-Seat Sofa"}
+# Those of these that are installed draw the letters that the usual font lacks.
+WIDE = ("Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Micro Hei")
+FALLBACK = [name for name in WIDE if name in fontManager.get_font_names()]
 POWER = "$\\mathdefault{"  # how matplotlib begins the labels of a logarithmic axis
-
-log = logging.getLogger(__name__)
 
 
 class Picture(Figure):
@@ -83,20 +80,15 @@ class Picture(Figure):
         self.photograph = photograph
 
     def draw(self, renderer: RendererBase) -> None:
-        """Draw all of it; `$` starts no formula, and letters come from a font that has them."""
+        """Draw all of it; `$` starts no formula, and foreign letters come from `FALLBACK`."""
         for axes in self.axes:
             if axes.axison:  # makes the labels of ticks, which else come while it is drawn
                 axes.get_xticklabels(which="both")
                 axes.get_yticklabels(which="both")
-        texts = self.findobj(Text)
-        foreign = {c for text in texts for c in text.get_text() if not c.isascii()}
-        fonts = sorted({font for c in foreign if (font := _font_for(c))})
-        for text in texts:
+        for text in self.findobj(Text):
             text.set_parse_math(text.get_text().startswith(POWER))
-            text.set_fontfamily(list(dict.fromkeys([*text.get_fontfamily(), *fonts])))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from")  # `_font_for` says it once
-            super().draw(renderer)
+            text.set_fontfamily(list(dict.fromkeys([*text.get_fontfamily(), *FALLBACK])))
+        super().draw(renderer)
 
     def encoded(self) -> tuple[str, bytes]:
         """Mime type and bytes of the picture as a notebook stores it."""
@@ -149,29 +141,6 @@ def instance_colours(count: int) -> list[str]:
         to_hex(colorsys.hsv_to_rgb((i * golden) % 1.0, 0.62 if i % 2 else 0.78, 0.86))
         for i in range(count)
     ]
-
-
-@functools.cache
-def _font_for(character: str) -> str | None:
-    """The installed font to draw a character with that the usual one lacks; None if none is needed,
-    or none has it, which is said once for each script."""
-    fonts = sorted(fontManager.ttflist, key=lambda font: (font.style != "normal", font.name))
-    # The font of last resort has a box with the name of the script for every character.
-    known = ((font.name, font.fname) for font in fonts if "LastResort" not in font.fname)
-    for name, file in (("", findfont(FontProperties())), *known):
-        if get_font(file).get_char_index(ord(character)):
-            return name or None
-    _warn_without_font(unicodedata.name(character, "unnamed").split()[0])
-    return None
-
-
-@functools.cache
-def _warn_without_font(script: str) -> None:
-    log.warning(
-        "no installed font has %s characters, which are drawn as boxes: install one that does, as "
-        "Noto Sans (for Chinese, Japanese, Korean: Noto Sans CJK), and start anew",
-        script,
-    )
 
 
 def short_name(name: str, *, length: int = 26) -> str:
