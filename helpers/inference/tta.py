@@ -21,10 +21,6 @@ from helpers.files import UserError
 from helpers.structures import Detections
 
 AGREEMENT = 0.65  # IoU from which boxes of one class in different views are the same thing
-# Features wait for the second pass: up to EXACT_PIXELS of all views as they are, then up to
-# CACHED_PIXELS in half precision; the rest is computed again. (256 channels from stride 4 on are 85
-# bytes a pixel in float32.)
-EXACT_PIXELS, CACHED_PIXELS = 2_000_000, 20_000_000
 
 
 @dataclass(frozen=True)
@@ -76,10 +72,10 @@ def require_two_stages(model: nn.Module) -> None:
 class AugmentedPicture:
     """One picture of `size` (height, width), seen in one view after the other.
 
-    model: with the verbs `find` and `add_masks`, and `normalise` and `features`, of a two-stage
-    detector. images: the picture by short side, uint8 RGB (3, h, w), on the model's device. `views`
-    and `found` grow with every `look`; found holds detections without masks, in the picture's
-    frame. One view's work is in memory at a time, besides the features that are kept (see above).
+    model: with the verbs `find` and `add_masks` of a two-stage detector. images: the picture by
+    short side, uint8 RGB (3, h, w), on the model's device. `views` and `found` grow with every
+    `look`; found holds detections without masks, in the picture's frame. The features of every view
+    stay in memory for the second pass: 85 bytes a pixel with 256 channels from stride 4 on.
     """
 
     def __init__(
@@ -88,17 +84,12 @@ class AugmentedPicture:
         self.model, self.images, self.size = model, images, size
         self.views: list[View] = []
         self.found: list[Detections] = []
-        self._features: list[list[Tensor] | None] = []
-        self._pixels = 0
+        self._features: list[list[Tensor]] = []
 
     def look(self, view: View) -> Detections:
         """First pass: what is found in one more view, in the frame of the picture."""
-        image = self._image(view)
-        features, [found] = self.model.find([image])
-        self._pixels += image[0].numel()
-        if self._pixels > EXACT_PIXELS:
-            features = [_halved(level) for level in features]
-        self._features.append(features if self._pixels <= CACHED_PIXELS else None)
+        features, [found] = self.model.find([self._image(view)])
+        self._features.append(features)
         self.views.append(view)
         self.found.append((mirrored(found) if view.flip else found).resized(self.size))
         return self.found[-1]
@@ -111,14 +102,10 @@ class AugmentedPicture:
     def masks_in(self, number: int, detections: Detections) -> Tensor:
         """Second pass in one view: (K, M, M), not mirrored any more."""
         view, features = self.views[number], self._features[number]
-        image = self._image(view)
-        if features is None:
-            features = self.model.features(self.model.normalise([image]))
-        restored = [level.float() if level.dtype == torch.half else level for level in features]
-        asked = detections.resized((image.shape[1], image.shape[2]))
+        asked = detections.resized(tuple(self.images[view.short_side].shape[1:]))
         if not view.flip:
-            return self.model.add_masks(restored, [asked])[0].masks
-        return self.model.add_masks(restored, [mirrored(asked)])[0].masks.flip(2)
+            return self.model.add_masks(features, [asked])[0].masks
+        return self.model.add_masks(features, [mirrored(asked)])[0].masks.flip(2)
 
     def _image(self, view: View) -> Tensor:
         image = self.images[view.short_side]
@@ -161,9 +148,3 @@ def _averaged(
         scores = (best.scores + scores) / 2
     merged = replace(best, boxes=boxes, scores=scores)
     return merged[scores.argsort(descending=True, stable=True)]
-
-
-def _halved(level: Tensor) -> Tensor:
-    """float32 in half precision (11 bits), unless a value is too large for that."""
-    half = level.half() if level.dtype == torch.float32 else level
-    return half if torch.isfinite(half).all() else level

@@ -8,8 +8,6 @@ from PIL import ImageOps
 from torch import nn
 
 from helpers.config import TestConfig, TtaConfig, change, preset
-from helpers.inference import tta
-from helpers.inference.paste import paste_masks
 from helpers.inference.predict import predict_image, resized_images
 from helpers.inference.tta import AugmentedPicture, View, merge, mirrored, views_of
 from helpers.structures import Detections
@@ -150,30 +148,6 @@ def test_second_pass_asks_each_view_about_the_same_place():
         torch.testing.assert_close(
             masks[0, 0], torch.tensor([9.5, 13.5, 17.5, 21.5]), atol=0.6, rtol=0
         )
-
-
-@pytest.mark.parametrize(("exact", "cached"), [(0, 10**9), (10**9, 0), (0, 64 * 96)])
-def test_bounds_of_memory_change_nothing_that_can_be_seen(exact, cached, monkeypatch):
-    model, picture = tiny_model("pointrend"), noise_picture()
-    config = change(PLAIN, test__tta=TWO)
-    free = predict_image(model, picture, config)
-    monkeypatch.setattr(tta, "EXACT_PIXELS", exact)
-    monkeypatch.setattr(tta, "CACHED_PIXELS", cached)
-    bounded = predict_image(model, picture, config)
-    torch.testing.assert_close(bounded.boxes, free.boxes)
-    torch.testing.assert_close(bounded.masks, free.masks, atol=5e-3, rtol=0)
-    changed = paste_masks(bounded) != paste_masks(free)
-    assert changed.float().mean() < 1e-3
-
-
-def test_features_of_few_views_are_kept_and_in_half_precision_where_that_is_enough(monkeypatch):
-    monkeypatch.setattr(tta, "EXACT_PIXELS", 64 * 96)
-    monkeypatch.setattr(tta, "CACHED_PIXELS", 2 * 64 * 96)
-    images = resized_images(noise_picture(), change(PLAIN, test__tta=TWO).test)
-    kept = look_at(tiny_model(), images)._features
-    kinds = [features and features[0].dtype for features in kept]
-    assert kinds == [torch.float32, torch.float16, None, None]
-    assert tta._halved(torch.tensor([1e5, 1.0])).dtype == torch.float32  # too large for half
 
 
 def test_a_model_without_a_second_stage_is_refused():
