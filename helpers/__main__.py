@@ -10,7 +10,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "run": ("helpers.series.command", "make the scenes, run the notebooks, write the report"),
     "doctor": ("helpers.tools.doctor", "check this machine and say how to fix what is missing"),
-    "scenes": ("helpers.scenes.command", "make, measure or show generated scenes"),
+    "scenes": ("helpers.scenes.command", "make generated scenes"),
     "correct-masks": ("helpers.correction.command", "correct wrong pixel labels of a data set"),
     "apply-decisions": ("helpers.review.command", "put accepted masks of a review into a file"),
     "check": ("helpers.data.check", "validate a data set and say what will be done about it"),

@@ -20,7 +20,6 @@ from helpers.data.parallel import available_cores, work_on
 from helpers.files import UserError, locked, make_folder, outputs_dir, read_json, write_json
 from helpers.scenes import write
 from helpers.scenes.config import SceneConfig
-from helpers.scenes.statistics import scene_statistics
 
 PACKAGES = ("numpy", "scipy", "numba", "pillow")  # whose versions are noted
 GENERATOR = 1  # raised whenever the same config gives other bytes than before
@@ -58,7 +57,6 @@ def make_scenes(
                 meta = identity | {
                     "python": platform.python_version(),
                     "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-                    "statistics": scene_statistics(folder),
                     "sha256": hashes,
                 }
                 write_json(folder / "meta.json", meta)

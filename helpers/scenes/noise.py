@@ -24,8 +24,6 @@ from helpers.scenes.random import Stream
 HIT = 0.8  # share of the instances that have any defects
 BACKGROUND = (64, 64, 64)  # colour of "no object" in an id-map picture
 
-NoiseLog = dict[int, dict[str, int]]  # instance id -> cause -> changed pixels
-
 
 @dataclass(frozen=True)
 class _Window:
@@ -51,29 +49,24 @@ class _Window:
 
 def corrupt(
     ids: np.ndarray, stream: Stream, level: float, *, labels: Sequence[int]
-) -> tuple[dict[int, np.ndarray], NoiseLog]:
-    """Noisy masks of instances of an exact id-map, and what was done to each.
+) -> dict[int, np.ndarray]:
+    """Noisy masks of instances of an exact id-map: {id: (H, W) bool}, which may overlap.
 
     ids: (H, W) integers, 0 = background; labels: the ids to treat. `level` 0.5 is realistic (mask
     IoU about 0.97), 1 and 2 are stress tests, 0 changes nothing. Each instance is hit with
-    probability HIT, and then by each cause with its own rate.
-
-    Returns {id: (H, W) bool}, masks that may overlap each other, and {id: {cause: changed pixels}},
-    where every pixel that differs from the truth is counted once, under the cause that set it
-    last: the counts of an instance sum to the area of (noisy xor truth). A mask that would vanish
-    stays as it was.
+    probability HIT, and then by each cause with its own rate. A mask that would vanish stays as it
+    was.
     """
-    masks, log = {}, {}
+    masks = {}
     for label in labels:
         masks[label] = ids == label
-        log[label] = {}
         if level > 0 and stream.random() < HIT and masks[label].any():
-            log[label] = _corrupt_one(masks[label], ids, stream, level)
-    return masks, log
+            _corrupt_one(masks[label], ids, stream, level)
+    return masks
 
 
-def _corrupt_one(mask: np.ndarray, ids: np.ndarray, stream: Stream, level: float) -> dict[str, int]:
-    """Corrupts the mask in place; returns the pixels changed per cause."""
+def _corrupt_one(mask: np.ndarray, ids: np.ndarray, stream: Stream, level: float) -> None:
+    """Corrupts the mask in place."""
     scale = ids.shape[0] / REFERENCE_SIZE
     margin = int(40 * scale) + 4
     box = ndimage.find_objects(mask.astype(np.int8))[0]
@@ -82,17 +75,12 @@ def _corrupt_one(mask: np.ndarray, ids: np.ndarray, stream: Stream, level: float
     inside, outside = (ndimage.distance_transform_edt(m) for m in (truth, ~truth))
     others = (ids[window] > 0) & ~truth
     w = _Window(stream, level, scale, truth, others, outside, inside - outside)
-    noisy, cause = truth.copy(), np.zeros(truth.shape, np.uint8)
-    for number, (_, rate, defect) in enumerate(CAUSES, start=1):
+    noisy = truth.copy()
+    for rate, defect in CAUSES:
         if stream.random() < rate:
-            after = defect(w, noisy.copy())
-            cause[after != noisy] = number
-            noisy = after
-    if not noisy.any():
-        return {}
-    mask[window] = noisy
-    counts = np.bincount(cause[noisy != truth], minlength=len(CAUSES) + 1)[1:]
-    return {name: int(n) for (name, _, _), n in zip(CAUSES, counts, strict=True) if n}
+            noisy = defect(w, noisy)
+    if noisy.any():
+        mask[window] = noisy
 
 
 # The defects. Each takes the window and a mask it may change, and returns the changed mask.
@@ -166,13 +154,13 @@ def _leak(w: _Window, mask: np.ndarray) -> np.ndarray:
 
 
 Defect = Callable[[_Window, np.ndarray], np.ndarray]
-CAUSES: tuple[tuple[str, float, Defect], ...] = (  # name, rate, function
-    ("border", 0.9, _border),
-    ("hole", 0.45, _hole),
-    ("island", 0.4, _island),
-    ("speckle", 0.5, _speckle),
-    ("streak", 0.2, _streak),
-    ("leak", 0.5, _leak),
+CAUSES: tuple[tuple[float, Defect], ...] = (  # rate, function
+    (0.9, _border),
+    (0.45, _hole),
+    (0.4, _island),
+    (0.5, _speckle),
+    (0.2, _streak),
+    (0.5, _leak),
 )
 
 

@@ -3,7 +3,7 @@
 `write_scene` makes one picture with its id-map and leaves a record of its annotations in the
 hidden work folder; `write_annotations` joins all records, in index order, into the annotation
 files: the dialect of the 3D-FUTURE release with its quirks (`GT/`), plain COCO (`coco/`), and with
-noise the exact masks (`true/`) and what was changed (`noise_log.json`).
+noise the exact masks (`true/`).
 
 The bytes depend on the config, the split and the index alone. Pictures are JPEG, quality 90,
 without chroma subsampling (thin coloured legs keep their borders); id-maps are colour PNGs.
@@ -56,7 +56,7 @@ def write_scene(config: SceneConfig, split: str, index: int, folder: Path) -> No
     """Renders one scene and writes its picture, its id-map and, last of all, its record."""
     view = render.compose_view(config, split, index)
     image, ids = render.render_image(view, config.size, config.quality)
-    picture, masks, log = _annotate(config, split, index, view, ids)
+    picture, masks = _annotate(config, split, index, view, ids)
     name = image_name(index)
     files = {
         f"{split}/image/{name}.jpg": _encoded(image, "JPEG"),
@@ -67,7 +67,6 @@ def write_scene(config: SceneConfig, split: str, index: int, folder: Path) -> No
             "category_id": int(view.category_ids[label - 1]),
             "annotation": describe_mask(mask),
             "true": describe_mask(ids == label),
-            "changed": log.get(label, {}),
         }
         for label, mask in masks.items()
     ]
@@ -102,8 +101,8 @@ def describe_mask(mask: np.ndarray) -> Json:
 
 def _annotate(
     config: SceneConfig, split: str, index: int, view: render.View, ids: np.ndarray
-) -> tuple[np.ndarray, Masks, noise.NoiseLog]:
-    """The id-map picture (H, W, 3) uint8, the masks of the annotated pieces, changed pixels."""
+) -> tuple[np.ndarray, Masks]:
+    """The id-map picture (H, W, 3) uint8 and the masks of the annotated pieces."""
     draw = stream(config.seed, "annotation", split, index)
     colours = noise.object_colours(len(view.category_ids), draw)
     labels = visible_labels(ids, config)
@@ -113,16 +112,14 @@ def _annotate(
         picture = noise.antialias_colours(fine, colours, ANTIALIAS_FACTOR)
         decoded = noise.nearest_labels(picture, colours)
         # A piece that vanished keeps its exact mask.
-        masks = {k: decoded == k if (decoded == k).any() else exact[k] for k in labels}
-        changed = {k: int((masks[k] ^ exact[k]).sum()) for k in labels}
-        return picture, masks, {k: {"antialias": n} for k, n in changed.items() if n}
+        return picture, {k: decoded == k if (decoded == k).any() else exact[k] for k in labels}
     if config.noise == "statistical":
-        masks, log = noise.corrupt(ids, draw, config.noise_level, labels=labels)
+        masks = noise.corrupt(ids, draw, config.noise_level, labels=labels)
         painted = np.where(np.isin(ids, labels), 0, ids)
         for label in sorted(labels, key=lambda k: (-int(masks[k].sum()), k)):
             painted[masks[label]] = label  # the smaller instance lies on top
-        return colours[painted], masks, log
-    return colours[ids], exact, {}
+        return colours[painted], masks
+    return colours[ids], exact
 
 
 # The annotation files of all pictures.
@@ -136,7 +133,6 @@ def write_annotations(config: SceneConfig, folder: Path) -> dict[str, str]:
     are null; its test file has neither categories nor annotations, as in the challenge.
     """
     hashes: dict[str, str] = {}
-    log = {}
     for split, count in splits(config).items():
         records = [read_json(record_path(folder, split, index)) for index in range(count)]
         for record in records:
@@ -147,9 +143,6 @@ def write_annotations(config: SceneConfig, folder: Path) -> dict[str, str]:
             for number, (i, one) in enumerate(found, 1)
         ]
         _write_split(config, folder, split, rows)
-        log[split] = {str(ids["id"]): one["changed"] for ids, one in rows}
-    if config.noise != "none":
-        write_json(folder / "noise_log.json", log)
     return hashes
 
 

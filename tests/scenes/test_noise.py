@@ -1,4 +1,4 @@
-"""Annotation noise: the log is exact, the level scales it, decoding blends gives third labels."""
+"""Annotation noise: the level scales it, decoding blends gives third labels."""
 
 from __future__ import annotations
 
@@ -19,26 +19,15 @@ def two_pieces(size: int = 300) -> np.ndarray:
     return ids
 
 
-def test_the_log_counts_every_changed_pixel_once():
-    ids, seen = two_pieces(), set()
-    for seed in range(30):
-        masks, log = noise.corrupt(ids, stream(seed), 1.0, labels=[1, 2, 5])
-        assert sorted(masks) == sorted(log) == [1, 2, 5]
-        for label, mask in masks.items():
-            assert mask.any()
-            assert sum(log[label].values()) == (mask ^ (ids == label)).sum()
-            seen |= set(log[label])
-    assert seen == {name for name, _, _ in noise.CAUSES}
-
-
 def test_level_zero_changes_nothing_and_higher_levels_change_more():
     ids = two_pieces(600)
-    assert noise.corrupt(ids, stream(0), 0.0, labels=[1, 5])[1] == {1: {}, 5: {}}
+    for label, mask in noise.corrupt(ids, stream(0), 0.0, labels=[1, 5]).items():
+        assert np.array_equal(mask, ids == label)
 
     def mean_iou(level: float) -> float:
         found = []
         for seed in range(8):
-            masks, _ = noise.corrupt(ids, stream(seed), level, labels=[1, 2])
+            masks = noise.corrupt(ids, stream(seed), level, labels=[1, 2])
             for label, mask in masks.items():
                 truth = ids == label
                 found.append((mask & truth).sum() / (mask | truth).sum())
@@ -57,9 +46,7 @@ def test_corners_one_pixel_and_full_masks_survive(place: tuple[int, int, int, in
     top, left, bottom, right = place
     ids[top:bottom, left:right] = 1
     for seed in range(10):
-        masks, log = noise.corrupt(ids, stream(seed), 2.0, labels=[1])
-        assert masks[1].any()
-        assert sum(log[1].values()) == (masks[1] ^ (ids == 1)).sum()
+        assert noise.corrupt(ids, stream(seed), 2.0, labels=[1])[1].any()
 
 
 def test_colours_are_distinct_and_decode_to_the_exact_map():
