@@ -99,7 +99,6 @@ def chosen(args: argparse.Namespace, seed: int) -> list[Rung]:
 
 def listing(preset: Preset) -> str:
     """The rows, the paper's numbers beside what is measured (mean over seeds), and the data."""
-    from helpers.ladder.data import commands
     from helpers.ladder.results import results
     from helpers.ladder.rungs import rungs
     from helpers.ladder.scales import scale
@@ -115,8 +114,8 @@ def listing(preset: Preset) -> str:
         lines.append(f"{row.key:<16} {paper:>6} {ours:>6} {seeds:>5}  {row.table}: {row.label}")
     data, one_in = rungs(preset)[0].config.data.name, scale(preset).masks.one_in
     data += f" in one picture of {one_in}, exact masks in the others" if one_in > 1 else ""
-    lines.append(f"mask AP in per cent: the paper's on 3D-FUTURE, ours on {data}; data made by")
-    return "\n".join([*lines, *commands(preset)])
+    lines.append(f"mask AP in per cent: the paper's on 3D-FUTURE, ours on {data}")
+    return "\n".join(lines)
 
 
 def line(entry: Entry) -> str:

@@ -48,9 +48,11 @@ def prepare(preset: Preset, *, jobs: int | None = None) -> None:
     if config is None:
         missing = [path for path in (masks.noisy, masks.corrected) if not resolve(path).exists()]
         if missing:
+            corrected = Path(masks.corrected).parent
             raise UserError(
                 f"missing: {' and '.join(missing)}; put the data set under {masks.folder} (see "
-                f"data/README.md) and type `{'`, then `'.join(commands(preset))}`"
+                f"data/README.md) and type `python -m helpers split {masks.folder}`, then `python "
+                f"-m helpers correct-masks {masks.noisy} {corrected}`"
             )
         return
     make_scenes(config, folder=resolve(masks.folder), jobs=jobs)
@@ -82,24 +84,6 @@ def mix(exact: str, other: str, target: str, *, one_in: int) -> None:
     rows += [a for a in noisy["annotations"] if a["image_id"] in chosen]
     make_folder(resolve(target).parent)
     write_json(resolve(target), coco | {"annotations": sorted(rows, key=lambda a: a["image_id"])})
-
-
-def commands(preset: Preset) -> list[str]:
-    """What `prepare` does with scenes, as commands to type; for real data what has to be typed."""
-    masks, config = scale(preset).masks, scenes(preset)
-    if config is None:
-        source, target = masks.noisy, Path(masks.corrected).parent
-        return [
-            f"python -m helpers split {masks.folder}",
-            f"python -m helpers correct-masks {source} {target}",
-        ]
-    usual = scene_preset("quick")
-    changed = [(n, getattr(config, n)) for n in ("name", "size", "train", "val", "test", "noise")]
-    options = [f" --{n} {value}" for n, value in changed if value != getattr(usual, n)]
-    make = f"python -m helpers scenes make --preset {usual.name}{''.join(options)}"
-    made = scene_masks(masks.folder, masks.name)
-    correct = f"correct-masks {made.noisy} {Path(made.corrected).parent}"
-    return [make, f"python -m helpers {correct} --images {masks.train_images} --pictures"]
 
 
 def validation_picture(preset: Preset, file_name: str) -> np.ndarray:

@@ -102,8 +102,7 @@ class ReviewQueue:
             raise UserError(f"no order {order!r}: choose one of {', '.join(ORDERS)}")
         self.order = order
         if order not in self._values:
-            values = ORDERS[order](self.items).tolist()
-            self._values[order] = dict(zip((i.key for i in self.items), values, strict=True))
+            self._values[order] = {item.key: float(ORDERS[order](item)) for item in self.items}
         self.filter(self.filters)
 
     def filter(self, filters: Filters) -> None:

@@ -1,4 +1,4 @@
-"""detectron2 itself: its model of our architecture, its answers as ours, a data set known to it.
+"""detectron2 itself: its model of our architecture, its answers as ours.
 
 Optional: only the comparison needs it. All that is used here is the same in release 0.6 and in
 the main branch after it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from helpers.config import ModelConfig
-from helpers.data.index import InstanceIndex
 from helpers.models.checkpoints import IGNORED, MSRA, read_detectron2
 from helpers.structures import Detections
 
@@ -128,23 +126,3 @@ def reference_detections(model: nn.Module, image: Tensor) -> Detections:
     return Detections(
         found.pred_boxes.tensor, found.scores, found.pred_classes, tuple(image.shape[1:]), masks
     )
-
-
-def register_split(name: str, index: InstanceIndex, annotations: Path) -> list[dict[str, Any]]:
-    """Make a data set known to detectron2 by `name`, and return its records as it reads them.
-
-    annotations: where the index is written as plain COCO, with the whole paths of its pictures.
-    Records have the order of the index. A data set that had the name is forgotten.
-    """
-    from detectron2.data import DatasetCatalog, MetadataCatalog
-    from detectron2.data.datasets import register_coco_instances
-
-    for catalog in (DatasetCatalog, MetadataCatalog):
-        if name in catalog.list():
-            catalog.remove(name)
-    truth = index.to_coco()
-    for image, path in zip(truth["images"], index.paths, strict=True):
-        image["file_name"] = str(path.resolve())
-    annotations.write_text(json.dumps(truth))
-    register_coco_instances(name, {}, str(annotations), str(annotations.parent))
-    return DatasetCatalog.get(name)

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
 import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
 from helpers import files
 from helpers.data.parallel import available_cores
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PACKAGE = "spr-net-notebooks"
 GIB = 2**30
@@ -40,25 +35,10 @@ class Finding:
     repair: str = ""
 
 
-class Findings(tuple[Finding, ...]):
-    """All rows, in order; `.ok` when nothing needs a repair."""
-
-    @property
-    def ok(self) -> bool:
-        return all(row.ok for row in self)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per finding, columns as in `Finding`."""
-        pd = importlib.import_module("pandas")  # late: the check must work where it is missing
-        columns = [field.name for field in fields(Finding)]
-        return pd.DataFrame([astuple(row) for row in self], columns=columns)
-
-
-def check_environment() -> Findings:
+def check_environment() -> list[Finding]:
     """Look at Python, packages, kernel, cores, memory, GPU, disk and folders; changes nothing."""
-    return Findings(
-        [_python(), *_packages(), _operators(), _kernel(), _cores(), _memory(), _gpu(), *_folders()]
-    )
+    machine = (_kernel(), _cores(), _memory(), _gpu(), *_folders())
+    return [_python(), *_packages(), _operators(), *machine]
 
 
 def _python() -> Finding:
@@ -159,20 +139,17 @@ def _folders() -> Iterator[Finding]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+    """No options."""
 
 
 def run(args: argparse.Namespace) -> int:
     findings = check_environment()
-    if args.json:
-        print(json.dumps([asdict(row) for row in findings], indent=1))
-        return 0 if findings.ok else 1
     print(f"     {'NAME':<20} {'WANTED':<30} FOUND")
     for row in findings:
         print(f"{'ok ' if row.ok else 'FIX'}  {row.name:<20} {row.wanted:<30} {row.found}")
-    for row in findings:
-        if not row.ok:
-            print(f"\n{row.name}: {row.found}\n  fix it with: {row.repair}")
-    if findings.ok:
+    wrong = [row for row in findings if not row.ok]
+    for row in wrong:
+        print(f"\n{row.name}: {row.found}\n  fix it with: {row.repair}")
+    if not wrong:
         print("\nall is well")
-    return 0 if findings.ok else 1
+    return min(len(wrong), 1)

@@ -1,4 +1,4 @@
-"""The data of a ladder: made by commands that exist, and shown without being on disk."""
+"""The data of a ladder: asked for where they are not there, and shown without being on disk."""
 
 from __future__ import annotations
 
@@ -8,28 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.__main__ import parser as command_line
 from helpers.files import UserError
 from helpers.ladder import data
 from helpers.ladder.scales import scale
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
-
-
-@pytest.mark.parametrize("preset", ["bench", "paper"])
-def test_the_data_are_made_by_commands_that_exist(preset):
-    for line in data.commands(preset):
-        words = line.split()[3:]
-        assert command_line(words).parse_args(words).command == words[0]
-
-
-@pytest.mark.parametrize("preset", ["bench"])
-def test_the_command_makes_the_very_scenes_that_the_ladder_makes(preset):
-    words = data.commands(preset)[0].split()[3:]
-    args = command_line(words).parse_args(words)
-    from helpers.scenes.command import _config
-
-    assert _config(args) == data.scenes(preset)
 
 
 def test_real_data_that_are_not_there_are_asked_for_by_command(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.files import UserError
-from helpers.review.scores import ap_losses, defect_score
+from helpers.review.scores import defect_score
 from helpers.review.sources import (
     Comparison,
     Item,
@@ -146,29 +146,3 @@ def test_defects_by_hand():
     assert defects(bump) == pytest.approx(1 / 76)
     assert defects(crumb) == pytest.approx(4 / 80)
     assert defects(hole) == pytest.approx(4 / (76 + 8))
-
-
-def pair(iou: float, *, score: float = 1.0, kind: str = "pair", category: int = 1) -> Item:
-    """An item of an IoU (in per cent) without real masks."""
-    nothing = rle.encode(np.ones((1, 1)))
-    before = Mask(1, category, nothing, (0, 0, 1, 1), round(100 * iou))
-    after = Mask(1, category, nothing, (0, 0, 1, 1), 100, score)
-    before, after = None if kind == "extra" else before, None if kind == "missed" else after
-    return Item("", "", 0, 0, "", before, after, kept=round(100 * iou))
-
-
-def test_ap_loss_by_hand():
-    # Two instances of one class: one missed costs half; the other is perfect.
-    assert ap_losses([pair(1.0), pair(0, kind="missed")]).tolist() == [0, 0.5]
-    # A false alarm above one hit: precision at the hit would be 1 instead of 1/2.
-    losses = ap_losses([pair(1.0, score=0.5), pair(0, score=0.9, kind="extra")])
-    assert losses == pytest.approx([0, 0.5])
-    # Below the hit it costs nothing.
-    assert ap_losses([pair(1.0, score=0.9), pair(0, score=0.5, kind="extra")]).tolist() == [0, 0]
-    # IoU 0.72 is a hit at 0.50 .. 0.70, five of ten thresholds; two classes halve it.
-    losses = ap_losses([pair(0.72), pair(1.0, category=2)])
-    assert losses == pytest.approx([0.25, 0])
-    # One missed of ten costs a tenth of what the only one of its class does.
-    common = [pair(1.0) for _ in range(9)] + [pair(0, kind="missed")]
-    losses = ap_losses([*common, pair(0, kind="missed", category=2)])
-    assert losses[-1] == pytest.approx(10 * losses[-2])

@@ -16,7 +16,7 @@ from PIL import Image
 from helpers.data import rle
 from helpers.files import UserError
 from helpers.review.store import DecisionStore
-from helpers.review.widget import ReviewWidget, picture_bytes
+from helpers.review.widget import ReviewWidget
 from tests.review import review_data
 
 
@@ -104,24 +104,6 @@ def test_several_splits_are_one_review(tmp_path: Path):
     assert widget.scene["picture"] == "val/2" and widget.status["total"] == 5
     with pytest.raises(UserError, match="one comparison a split"):
         ReviewWidget([parts[0], parts[0]], tmp_path / "d.jsonl")
-
-
-@pytest.mark.parametrize("kind", ["png", "cmyk", "turned", "bmp"])
-def test_pictures_of_any_kind_are_shown_right(tmp_path: Path, kind: str):
-    review_data.write_files(tmp_path)
-    path = tmp_path / "1.jpg"
-    rgb = Image.open(path).convert("RGB")
-    if kind == "turned":
-        exif = Image.Exif()
-        exif[0x0112] = 6
-        rgb.transpose(Image.Transpose.ROTATE_90).save(path, "JPEG", exif=exif)
-    elif kind == "cmyk":
-        rgb.convert("CMYK").save(path, "JPEG")
-    else:
-        rgb.save(path, kind.upper())
-    shown = Image.open(io.BytesIO(picture_bytes(path, (60, 90))))
-    assert (shown.format, shown.size, shown.mode) == ("JPEG", (90, 60), "RGB")
-    assert np.abs(np.asarray(shown, int) - np.asarray(rgb, int)).mean() < 40
 
 
 def test_the_bundle_has_a_live_view_and_a_picture(widget: ReviewWidget):
