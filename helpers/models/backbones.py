@@ -34,7 +34,7 @@ class FrozenBatchNorm(nn.Module):
             self.register_buffer(name, getattr(norm, name).detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        if not torch.is_grad_enabled():
+        if not x.requires_grad:  # in prediction, and in training up to the last frozen stage
             mean, var = self.running_mean, self.running_var
             return self.act(F.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps))
         # Multiply and add keeps nothing for the backward pass; F.batch_norm would keep x.
