@@ -20,7 +20,7 @@ from helpers.data.parallel import available_cores
 from helpers.files import UserError
 from helpers.models.boxes import STRIDES
 
-CORE_SECONDS = 2.6  # for a million pixels of a training step, on one core of a common CPU
+CORE_SECONDS = 6.0, 2.6  # for a million pixels of a training step: a core without bf16, with it
 GPU_SECONDS = 0.25  # for a training step on a GPU, loading included: an H200 takes 0.07 to 0.16
 CELLS = np.array(STRIDES)  # px a cell, P2..P6
 EPOCHS = 100  # passes over the pictures after which more steps teach little
@@ -175,7 +175,8 @@ def fit_config(
 
 def step_seconds(pixels: float, machine: Machine) -> float:
     """Seconds of a training step on this many pixels: a rule of thumb, for an idle machine."""
-    return GPU_SECONDS if machine.gpu_gib else CORE_SECONDS * pixels / 1e6 / min(machine.cores, 8)
+    a_core = CORE_SECONDS[machine.bf16] * pixels / 1e6
+    return GPU_SECONDS if machine.gpu_gib else a_core / min(machine.cores, 8)
 
 
 def _sizes(facts: _Facts, machine: Machine) -> dict[str, Any]:
