@@ -141,6 +141,8 @@ def _bench() -> Scale:
         preset("quick"),
         model=replace(
             preset("released").model,
+            architecture="mask_rcnn",
+            box_head_dim=384,
             frozen_stages=2,
             anchor_sizes=(20.0, 40.0, 80.0, 160.0, 320.0),
         ),
