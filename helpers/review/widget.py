@@ -173,12 +173,15 @@ class ReviewWidget(anywidget.AnyWidget):
         return {**data, **bundle}, metadata
 
     def contact_sheet(self, count: int = ON_SHEET) -> bytes:
-        """PNG of the first items of the queue, before and after close up, with their verdicts."""
-        items = self.queue.visible[:count]
+        """PNG of the first items of the queue, before and after close up, with their verdicts.
+
+        Those that only one side has are shown last: there is nothing to compare.
+        """
+        items = sorted(self.queue.visible, key=lambda item: item.iou == 0)[:count]
         names = next(iter(self._comparisons.values()))
         title = (
-            f"{names.before.name} | {names.after.name}: the first {len(items)} of "
-            f"{len(self.queue)} by {self.queue.order}; {self.queue.progress()}"
+            f"{names.before.name} | {names.after.name}: {len(items)} of "
+            f"{len(self.queue)}, by {self.queue.order}; {self.queue.progress()}"
         )
         panels = []
         for item in items:

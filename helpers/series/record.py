@@ -52,6 +52,8 @@ def record(executed: Path, target: Path) -> None:
     if [cell.source for cell in done.cells] != [cell.source for cell in ours.cells]:
         raise UserError(f"{executed} was made of other cells: python -m helpers run {target.stem}")
     for cell, source in zip(ours.cells, done.cells, strict=True):
+        for key in RUNNER_KEYS:
+            cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             _take(cell, source, target.stem)
     ours.metadata.pop("widgets", None)
@@ -66,9 +68,8 @@ def _take(cell: NotebookNode, source: NotebookNode, name: str) -> None:
         raise UserError(f"{name}: a cell failed or was not run, so nothing is recorded")
     cell.execution_count = source.execution_count
     cell.outputs = [o for o in source.outputs if WIDGET not in o.get("data", {})]
-    for key in RUNNER_KEYS:
-        cell.metadata.pop(key, None)
-        for output in cell.outputs:
+    for output in cell.outputs:
+        for key in RUNNER_KEYS:
             output.get("metadata", {}).pop(key, None)
 
 

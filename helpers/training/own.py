@@ -232,11 +232,12 @@ def _reasons(
         for both in (config.model.anchor_sizes, config.model.anchor_ratios)
     )
     empty = "trained on: they show what is nothing" if train.keep_empty else "left out"
+    bits = {"auto": "16 bits" if machine.gpu_gib else "float32"}.get(train.precision, "bf16")
     return {
         "data": f"{facts.pictures} pictures, median short side {facts.short_side:.0f} px; "
         f"{facts.counts.sum()} instances of {kinds} class{'es' * (kinds != 1)}, at most "
         f"{facts.most} in a picture",
-        "machine": f"{machine}, computing in {train.precision}",
+        "machine": f"{machine}, computing in {bits}",
         "sizes": f"short side {train.short_side[0]} to {train.short_side[1]} px, long side at most "
         f"{train.max_side}: three of four instances are then above {facts.small_side(train)} px",
         "anchors": f"{sizes} px, height / width {ratios}: around the boxes' own",
