@@ -16,7 +16,7 @@ test: $(READY)     ## the test suite
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
-test-browser: browser  ## the widget in a real browser; make test-browser ARGS=--series runs all notebooks
+test-browser: browser  ## the widget in a real browser
 	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 browser: $(READY)  ## what the browser tests need, installed where it is missing

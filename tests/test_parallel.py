@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from helpers.data.parallel import WorkerError, available_cores, work_on
+from helpers.data.parallel import WorkerError, work_on
 
 
 def square(number: int) -> int:
@@ -36,7 +36,3 @@ def test_an_error_of_a_task_goes_on(jobs: int):
 def test_a_killed_worker_is_told_in_a_sentence():
     with pytest.raises(WorkerError, match="fewer jobs"), work_on(kill_oneself, [1, 2], 2) as done:
         list(done)
-
-
-def test_there_is_a_core():
-    assert available_cores() >= 1

@@ -145,14 +145,6 @@ class TestOneRun:
         with pytest.raises(argparse.ArgumentTypeError, match="no shard"):
             parse_shard(text)
 
-    def test_pictures_may_follow_options(self, toy, tmp_path):
-        document = json.loads((tmp_path / "truth.json").read_text())
-        bare = tmp_path / "bare.json"
-        bare.write_text(json.dumps({"images": document["images"]}))
-        assert predict("toy", "--output", tmp_path / "own", "--soft", bare) == 0
-        assert results(tmp_path / "own") == expected(toy)
-        assert StoredPredictions(tmp_path / "own").about["ids"] == "file"
-
     def test_a_folder_of_pictures_alone_turned_ones_too(self, toy, tmp_path, capsys, caplog):
         pictures = tmp_path / "pictures"
         pictures.mkdir()
@@ -170,31 +162,6 @@ class TestOneRun:
         assert {row["id"]: row["file_name"] for row in about["images"]} == {1: "A.png", 2: "b.png"}
         sizes = [(r["image_id"], *r["segmentation"]["size"]) for r in results(tmp_path / "own")]
         assert sizes == [(1, 90, 120), (1, 90, 120), (2, 200, 100), (2, 200, 100)]
-
-    def test_a_single_picture(self, toy, tmp_path):
-        assert predict("toy", tmp_path / "31.png") == 0
-        assert made().folder.name == "31"
-        rows = [{**row, "image_id": 31} for row in results(made())]
-        assert rows == [row for row in expected(toy) if row["image_id"] == 31]
-
-    def test_a_data_set_folder_and_its_splits(self, toy, tmp_path, capsys):
-        (tmp_path / "truth.json").rename(tmp_path / "val.json")
-        assert predict("toy", tmp_path) == 0
-        assert made().folder.name == f"{tmp_path.name}-val"
-        assert predict("toy", tmp_path, "--split", "test") == 2
-        assert "no split 'test': choose one of val" in capsys.readouterr().err
-
-    @pytest.mark.parametrize("broken", [None, b"", b"half"])
-    def test_broken_pictures_are_found_before_the_first_prediction(
-        self, toy, tmp_path, capsys, broken
-    ):
-        data = (tmp_path / "7.png").read_bytes()
-        (tmp_path / "7.png").unlink()
-        if broken is not None:
-            (tmp_path / "7.png").write_bytes(data[: len(data) // 2] if broken else b"")
-        assert predict("toy", tmp_path / "truth.json") == 2
-        assert "7.png" in capsys.readouterr().err
-        assert not list(files.outputs_dir().glob("predictions/*/*/pictures/*"))
 
     def test_other_weights_or_pictures_are_not_mixed_in(self, runs, tmp_path, capsys):
         assert predict("toy") == 0
@@ -313,15 +280,6 @@ class TestSeveralRuns:
         assert predict("toy", tmp_path / "b") == 2
         assert words in capsys.readouterr().err
         assert not list(files.outputs_dir().glob("predictions/*"))
-
-    def test_ids_that_contradict_the_names_are_refused(self, runs, tmp_path, capsys):
-        assert predict("wide", "--soft", "--output", tmp_path / "b") == 0
-        images = StoredPredictions(tmp_path / "b").about["images"]
-        names = [row["file_name"] for row in images]
-        moved = zip(images, [*names[1:], names[0]], strict=True)
-        store(tmp_path / "b", images=[{**row, "file_name": name} for row, name in moved])
-        assert predict("toy", tmp_path / "b") == 2
-        assert "has id 7 here, [8] there" in capsys.readouterr().err
 
     def test_unfinished_predictions_are_refused(self, runs, tmp_path, capsys):
         assert predict("wide", "--soft", "--output", tmp_path / "b", "--shard", "1/2") == 0

@@ -12,12 +12,10 @@ from helpers.__main__ import main
 from helpers.config import change, preset
 from helpers.data.errors import DataError
 from helpers.files import RunBusyError, StorageError, UserError, locked
-from helpers.inference.predict import predict_index
 from helpers.run_command import runs_table
 from helpers.run_store import find_run, list_runs
 from helpers.runs import Preview, get_or_train
 from helpers.training.checkpoint import load_newest
-from helpers.training.interrupt import Interrupted
 from tests.command_line import command_of
 from tests.training import rectangles
 
@@ -93,20 +91,6 @@ def test_a_finished_run_has_it_all(world, finished):
     assert "torch" in run.environment[0]["versions"]
 
 
-def test_a_preview_changes_nothing(world, finished):
-    seen = []
-
-    def show(step, index, results):
-        seen.append((step, index.image_ids.tolist(), len(results)))
-        torch.rand(3)
-
-    config = change(world[1], name="previewed")
-    run = get_or_train(config, progress=False, preview=Preview(show, every=3, pictures=2))
-    assert [one[:2] for one in seen] == [(3, [10, 11]), (4, [10, 11])]
-    assert same_weights(run, finished[0])
-    assert seen[-1][2] == len(run.predictions()) == len(finished[0].predictions())
-
-
 def test_averaged_weights_are_previewed_and_evaluated(world):
     seen = []
     config = change(world[1], name="averaged", train__ema=0.9)
@@ -116,27 +100,6 @@ def test_averaged_weights_are_previewed_and_evaluated(world):
     assert all(torch.equal(v, model[k]) for k, v in newest.average.items())
     assert any(not torch.equal(v, newest.model[k]) for k, v in newest.average.items())
     assert [one[2] for one in seen] == [run.predictions()]
-
-
-def test_an_interrupted_evaluation_says_what_is_left(world, monkeypatch):
-    config = change(world[1], name="unjudged", train__steps=1)
-
-    def interrupted(*args, **options):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="training is done"):
-        patch.setattr("helpers.runs.predict_index", interrupted)
-        get_or_train(config, progress=False)
-    assert find_run("unjudged").status == "interrupted"
-    assert get_or_train(config, progress=False).status == "finished"
-
-
-def test_its_model_predicts_what_it_predicted(finished):
-    run, _ = finished
-    model = run.model()
-    assert not model.training
-    again = predict_index(model, run.index("val"), config=run.config, progress=False)
-    assert again and again == run.predictions()
 
 
 def test_a_finished_run_is_returned_at_once(world, finished):
@@ -277,13 +240,6 @@ def test_a_run_is_evaluated_on_its_own_data_and_on_others(world, finished, tmp_p
     words = ["--annotations", str(path), "--images", f"{world[0]}/train"]
     assert main(["evaluate", "--run", "whole", *words]) == 2
     assert "blue" in capsys.readouterr().err
-
-
-def test_other_data_are_predicted_where_a_gpu_would_be_used(world, finished, monkeypatch):
-    monkeypatch.setattr("helpers.inference.predict.default_device", lambda: "asked")
-    other = ["--annotations", f"{world[0]}/train.json", "--images", f"{world[0]}/train"]
-    with pytest.raises(RuntimeError, match="device string: asked"):
-        main(["evaluate", "--run", "whole", *other])
 
 
 def test_training_from_the_command_line(world, capsys):

@@ -12,12 +12,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
 from helpers.files import outputs_dir
@@ -44,10 +42,6 @@ SETTINGS = {
 STARTS = 300  # seconds that Lab has to answer; a busy machine needs minutes
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--series", action="store_true", help="run every notebook of the series too")
-
-
 @dataclass(frozen=True)
 class Lab:
     """A running server: its address with token, where its notebooks lie, where they write to."""
@@ -61,38 +55,13 @@ class Lab:
     def address(self, notebook: str) -> str:
         return f"{self.url}/lab/tree/{notebook}.ipynb?token={self.token}&reset"
 
-    def write(self, name: str, cell: str) -> None:
-        """A notebook of one code cell, to be opened by its name."""
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip())])
-        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
-        notebook.metadata["kernelspec"] = kernel
-        nbformat.write(notebook, self.notebooks / f"{name}.ipynb")
-
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab whose notebooks write to a temporary folder, nobody's decisions among it."""
     base = tmp_path_factory.mktemp("lab")
-    with running_lab(base, base / "outputs") as lab:
-        yield lab
-
-
-@pytest.fixture(scope="session")
-def series_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab on the outputs at hand, so that finished scenes and runs are not made again."""
-    with running_lab(tmp_path_factory.mktemp("series"), outputs_dir()) as lab:
-        yield lab
-
-
-@contextmanager
-def running_lab(base: Path, outputs: Path) -> Iterator[Lab]:
-    """A server over a copy of the notebooks, its own settings and state all in `base`.
-
-    On a `base` that an earlier server left behind it goes on with what is there.
-    """
-    notebooks = base / "notebooks"
-    if not notebooks.exists():
-        _furnish(base, notebooks)
+    notebooks, outputs = base / "notebooks", base / "outputs"
+    _furnish(base, notebooks)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -18,12 +18,6 @@ from tests.browser.review_page import ROOT, Review
 pytestmark = pytest.mark.browser
 
 FOCUSED = "(root) => document.activeElement === document.querySelector(root)"
-COLOUR = """([root, x, y]) => {  // the mean of 5 x 5 px
-  const canvas = document.querySelector(`${root} canvas`);
-  const { data } = canvas.getContext('2d').getImageData(x - 2, y - 2, 5, 5);
-  return [0, 1, 2].map((part) => data.filter((_, n) => n % 4 === part)
-    .reduce((sum, value) => sum + value / 25, 0));
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -91,20 +85,6 @@ def test_a_note_is_written_and_its_letters_are_no_keys(review: Review) -> None:
     lines = review.wait_for_lines(before + 1)
     review.wait_for("5 / 63, 4 decided")
     assert [line["note"] for line in lines[before:]] == ["a ragged arm"]
-
-
-def test_the_wheel_zooms_at_the_cursor(review: Review) -> None:
-    box = review.part("canvas").first.bounding_box()
-    place = [round(box["width"] * 0.7), round(box["height"] * 0.3)]
-    review.page.mouse.move(box["x"] + place[0], box["y"] + place[1])
-    review.page.keyboard.down("h")  # outlines keep their width in any zoom
-    before = review.pictures()
-    colour = review.page.evaluate(COLOUR, [ROOT, *place])
-    review.page.mouse.wheel(0, -100)
-    review.changed_pictures(before)
-    assert review.page.evaluate(COLOUR, [ROOT, *place]) == pytest.approx(colour, abs=25)
-    review.page.keyboard.up("h")
-    review.press("z", "z")
 
 
 def test_wheel_and_drag_move_both_pictures_and_not_the_notebook(review: Review) -> None:

@@ -51,14 +51,6 @@ def test_the_palette_is_found_in_the_picture_and_thin_objects_by_their_masks():
     assert tuple(exact_palette(thin, [thin[..., 0] == 250])[1]) == RED
 
 
-def test_exact_pictures_decode_exactly():
-    labels = np.random.default_rng(0).integers(0, 4, (30, 20))
-    found, blends = decode_colours(COLOURS[labels], COLOURS)
-    assert np.array_equal(found, labels) and blends == 0
-    found, blends = decode_colours(np.full((4, 5, 3), 64, np.uint8), COLOURS[:1])
-    assert not found.any() and blends == 0
-
-
 def test_masks_of_a_naive_decoding_are_corrected_by_their_picture():
     fine = fine_map()
     picture, (truth, clear) = antialias_colours(fine, COLOURS, 4), majority(fine)

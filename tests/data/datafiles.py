@@ -32,6 +32,26 @@ def annotation(number: int, image: int, category: int, box: tuple[int, ...]) -> 
     }
 
 
+def coco(
+    file: Path,
+    sizes: dict[int, tuple[int, int]],
+    rows: list[tuple[int, int, tuple[int, ...]]],
+    kinds: list[Document],
+    *,
+    crowds: tuple[int, ...] = (),
+) -> Path:
+    """Write rectangles (image, category, [x, y, w, h]) on pictures <id>.png of (height, width)."""
+    content = {"images": [], "annotations": [], "categories": kinds}
+    for number, (height, width) in sizes.items():
+        image = {"id": number, "height": height, "width": width, "file_name": f"{number}.png"}
+        content["images"].append(image)
+    for number, row in enumerate(rows, start=1):
+        one = annotation(number, *row) | {"iscrowd": int(number in crowds)}
+        content["annotations"].append(one)
+    file.write_text(json.dumps(content))
+    return file
+
+
 def document() -> Document:
     """Two pictures, three rectangles, two categories with a gap in their ids."""
     return {

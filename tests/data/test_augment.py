@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from datafiles import picture
-from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
@@ -86,13 +85,6 @@ def test_no_draw_changes_nothing() -> None:
     assert torch.equal(tensor.permute(1, 2, 0).flip(1), torch.from_numpy(np.array(source)))
 
 
-def test_shrinking_is_antialiased() -> None:
-    stripes = np.zeros((64, 64, 3), dtype=np.uint8)
-    stripes[:, ::4] = 255  # plain bilinear sampling of every fourth pixel would miss them
-    small = to_tensor(Image.fromarray(stripes), (16, 16))[0, :, 2:-2].float()
-    assert (small - 255 / 4).abs().max() < 15
-
-
 def targets_of(masks: Tensor, *, ignore: list[list[float]] | None = None) -> Targets:
     count = len(masks)
     crowds = torch.tensor(ignore or [], dtype=torch.float32).reshape(-1, 4)
@@ -107,21 +99,6 @@ def rectangles(height: int, width: int, *boxes: tuple[int, int, int, int]) -> Te
     return masks
 
 
-def slowly_rotated(mask: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
-    """(turned mask, where the nearest pixel is beyond doubt), one pixel at a time."""
-    height, width = mask.shape
-    turned, sure = np.zeros_like(mask), np.zeros_like(mask)
-    sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
-    for row in range(height):
-        for column in range(width):
-            x, y = column + 0.5 - width / 2, row + 0.5 - height / 2
-            u, v = cosine * x - sine * y + width / 2, sine * x + cosine * y + height / 2
-            sure[row, column] = min(u % 1, 1 - u % 1, v % 1, 1 - v % 1) > 1e-3
-            if 0 <= u < width and 0 <= v < height:
-                turned[row, column] = mask[int(v), int(u)]
-    return turned, sure
-
-
 @pytest.mark.parametrize("sigma", [0.6, 1.0, 2.5])
 def test_blur_is_a_gaussian(sigma: float) -> None:
     source = to_tensor(picture(40, 31), (40, 31))
@@ -129,28 +106,6 @@ def test_blur_is_a_gaussian(sigma: float) -> None:
         source.double().numpy(), sigma, axes=(1, 2), mode="mirror", radius=math.ceil(3 * sigma)
     )
     assert np.abs(blurred(source, sigma).double().numpy() - expected).max() <= 1
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 50), (2, 3)])
-def test_blur_of_a_picture_smaller_than_it(size: tuple[int, int]) -> None:
-    source = to_tensor(picture(*size), size)
-    assert blurred(source, 5.0).shape == source.shape
-    assert torch.equal(blurred(source, 0.0), source)
-
-
-@pytest.mark.parametrize("size", [(24, 24), (17, 30)])
-@pytest.mark.parametrize("angle", [-90.0, -20.0, 3.0, 7.7, 45.0])
-def test_masks_turn_to_the_nearest_pixel(size: tuple[int, int], angle: float) -> None:
-    masks = rectangles(*size, (4, 3, 15, 12), (9, 9, 12, 17))
-    image = to_tensor(picture(*size), size)
-    _, turned = rotated(image, targets_of(masks), angle)
-    for mask, found in zip(masks.numpy(), turned.masks.numpy(), strict=True):
-        expected, sure = slowly_rotated(mask, angle)
-        assert np.array_equal(found[sure], expected[sure])
-        assert sure.mean() > 0.9 or angle % 90 == 0
-    for mask, box in zip(turned.masks, turned.boxes, strict=True):
-        ys, xs = mask.nonzero(as_tuple=True)
-        assert box.tolist() == [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
 
 
 def test_picture_and_masks_turn_together_and_corners_are_filled() -> None:

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from datafiles import Document, annotation, document, picture, write
@@ -14,7 +13,6 @@ from test_layouts import build
 
 from helpers.__main__ import main
 from helpers.config import preset
-from helpers.data import splits
 from helpers.data.coco import read_index
 from helpers.data.errors import DataError
 from helpers.data.index import InstanceIndex
@@ -60,16 +58,6 @@ def test_D2_D3_D11_what_kind_of_file_it_is(tmp_path: Path, capsys) -> None:
     assert "cut short" in capsys.readouterr().out
 
 
-def test_crowds_are_counted_apart(tmp_path: Path, capsys) -> None:
-    def brush(doc: Document, folder: Path) -> None:
-        doc["annotations"][1]["iscrowd"] = 1
-
-    assert main(["check", str(write(tmp_path, brush))]) == 0
-    text = capsys.readouterr().out
-    assert "2 instances" in text and "1 crowd regions, 1 of 2 categories used" in text
-    assert "category 7 'table', 1 of 1 annotations" in text and "CVAT" in text
-
-
 @pytest.mark.parametrize(
     ("change", "status", "told"),
     [
@@ -109,20 +97,6 @@ def test_D59_same_pictures_in_two_splits_are_told_whatever_their_names(
     shutil.copy(tmp_path / "train/image/two.png", tmp_path / "val/image/two.png")
     assert main(["check", str(tmp_path)]) == 0
     assert "(2): same picture in two splits" in capsys.readouterr().out
-
-
-def test_files_of_one_size_are_hashed_once_each_and_others_never(
-    tmp_path: Path, monkeypatch
-) -> None:
-    hashed: list[Path] = []
-    for split, unlike in (("train", "of a size of its own"), ("val", "unlike")):
-        (tmp_path / split).mkdir()
-        for name in (*"abcdef", unlike):
-            (tmp_path / split / name[0]).write_text(name)
-    one, other = (SimpleNamespace(paths=sorted((tmp_path / s).iterdir())) for s in ("train", "val"))
-    monkeypatch.setattr(splits, "sha256", lambda path: hashed.append(path) or path.read_text())
-    assert [(a.name, b.name) for a, b in same_pictures(one, other)] == [(c, c) for c in "abcdef"]
-    assert sorted(hashed) == one.paths[:6] + other.paths[:6]
 
 
 @pytest.fixture

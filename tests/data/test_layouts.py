@@ -4,8 +4,8 @@ recognised, and stray files stop nothing."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from datafiles import document, picture, write
@@ -120,80 +120,56 @@ def test_what_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture
         assert "This is a picture" in capsys.readouterr().out
 
 
-def labelme(folder: Path) -> Path:
-    content = {"version": "5", "shapes": [{"points": []}], "imagePath": "p1.jpg"}
-    (folder / "p1.json").write_text(json.dumps(content))
-    return folder / "p1.json"
-
-
-def via(folder: Path) -> Path:
-    regions = [{"shape_attributes": {"name": "polygon"}, "region_attributes": {}}]
-    content = {"p1.jpg123": {"filename": "p1.jpg", "regions": regions}}
-    (folder / "via_region_data.json").write_text(json.dumps(content))
-    return folder / "via_region_data.json"
-
-
-def label_studio(folder: Path) -> Path:
-    result = [{"from_name": "label", "to_name": "image", "type": "brushlabels"}]
-    (folder / "export.json").write_text(json.dumps([{"annotations": [{"result": result}]}]))
-    return folder / "export.json"
-
-
-def cvat(folder: Path) -> Path:
-    (folder / "annotations.xml").write_text('<annotations>\n<image id="0" name="p1.jpg"/>')
-    return folder / "annotations.xml"
-
-
-def voc(folder: Path) -> Path:
-    (folder / "SegmentationObject").mkdir()
-    picture(4, 4).save(folder / "SegmentationObject/p1.png")
-    (folder / "Annotations").mkdir()
-    (folder / "Annotations/p1.xml").write_text("<annotation>\n<object>")
-    return folder / "Annotations/p1.xml"
-
-
-def yolo(folder: Path) -> Path:
-    (folder / "train/labels").mkdir(parents=True)
-    (folder / "train/labels/p1.txt").write_text("0 0.1 0.1 0.4 0.1 0.4 0.4\n")
-    (folder / "data.yaml").write_text("names: [chair]\n")
-    return folder / "data.yaml"
-
-
-def heic(folder: Path) -> Path:
-    (folder / "IMG_1.HEIC").write_bytes(b"ftypheic")
-    return folder
-
-
-def masks(folder: Path) -> Path:
-    (folder / "masks").mkdir()
-    picture(4, 4).save(folder / "masks/p1.png")
-    return folder
-
-
-FORMATS: dict[Callable[[Path], Path], tuple[str, str]] = {
-    labelme: ("labelme", "labelme2coco '"),
-    via: ("VIA", "Export Annotations (COCO format)"),
-    label_studio: ("Label Studio", "label-studio-converter export"),
-    cvat: ("CVAT", "datum convert -if cvat"),
-    voc: ("Pascal VOC", "datum convert -if voc"),
-    yolo: ("YOLO", "DetectionDataset.from_yolo"),
-    masks: ("PNG", "pycocotools.mask.encode"),
-    heic: ("HEIC", "mogrify -format jpg"),
+VIA_REGION = {"shape_attributes": {"name": "polygon"}, "region_attributes": {}}
+LABEL_STUDIO = {"from_name": "label", "to_name": "image", "type": "brushlabels"}
+# what lies beside a picture (None: another picture), and what the answer names
+FORMATS: dict[str, tuple[dict[str, Any], str]] = {
+    "labelme": (
+        {"p1.json": {"version": "5", "shapes": [], "imagePath": "p1.jpg"}},
+        "labelme2coco '",
+    ),
+    "VIA": (
+        {"via_region_data.json": {"p1.jpg1": {"filename": "p1.jpg", "regions": [VIA_REGION]}}},
+        "Export Annotations (COCO format)",
+    ),
+    "Label Studio": (
+        {"export.json": [{"annotations": [{"result": [LABEL_STUDIO]}]}]},
+        "label-studio-converter export",
+    ),
+    "CVAT": ({"a.xml": '<annotations>\n<image id="0" name="p1.jpg"/>'}, "datum convert -if cvat"),
+    "Pascal VOC": (
+        {"Annotations/p1.xml": "<annotation>\n<object>", "SegmentationObject/p1.png": None},
+        "datum convert -if voc",
+    ),
+    "YOLO": (
+        {"data.yaml": "names: [chair]\n", "train/labels/p1.txt": "0 0.1 0.1 0.4 0.1 0.4 0.4\n"},
+        "DetectionDataset.from_yolo",
+    ),
+    "PNG": ({"masks/p1.png": None}, "pycocotools.mask.encode"),
+    "HEIC": ({"IMG_1.HEIC": "ftypheic"}, "mogrify -format jpg"),
 }
 
 
-@pytest.mark.parametrize("make", FORMATS, ids=lambda make: make.__name__)
-def test_other_formats_are_named_with_what_converts_them(tmp_path: Path, make) -> None:
+@pytest.mark.parametrize("name", FORMATS)
+def test_other_formats_are_named_with_what_converts_them(tmp_path: Path, name: str) -> None:
+    files, cure = FORMATS[name]
     picture(16, 24).save(tmp_path / "p1.jpg")
-    file = make(tmp_path)
-    for read in (find_dataset, read_index, lambda path: read_index(file)):
+    for file, content in files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        if content is None:
+            picture(4, 4).save(tmp_path / file)
+        else:
+            text = content if isinstance(content, str) else json.dumps(content)
+            (tmp_path / file).write_text(text)
+    first = tmp_path if name in ("PNG", "HEIC") else tmp_path / next(iter(files))
+    for read in (find_dataset, read_index, lambda path: read_index(first)):
         with pytest.raises(DataError) as raised:
             read(tmp_path)
-        assert all(text in str(raised.value) for text in FORMATS[make])
+        assert name in str(raised.value) and cure in str(raised.value)
 
 
 def test_a_damaged_coco_file_is_not_taken_for_another_format(tmp_path: Path) -> None:
-    masks(tmp_path)
+    (tmp_path / "masks").mkdir()
     file = write(tmp_path)
     file.write_text(file.read_text()[:-50])
     with pytest.raises(DataError, match="Download or export it again"):

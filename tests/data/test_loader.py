@@ -21,13 +21,11 @@ from helpers.data.index import InstanceIndex
 from helpers.data.loader import (
     EpochSampler,
     InstanceDataset,
-    collate,
     make_loader,
     make_sample,
     make_targets,
     repeat_factors,
 )
-from helpers.models.images import DIVISOR, Normalise
 from helpers.structures import Sample
 
 
@@ -94,14 +92,6 @@ def test_sample_at_its_own_size_is_the_file(index: InstanceIndex, tmp_path: Path
     assert targets.ignore.shape == (0, 4)
 
 
-def test_D38_red_arrives_as_red(tmp_path: Path) -> None:
-    def red(doc: Document, folder: Path) -> None:
-        Image.new("RGB", (24, 16), (255, 0, 0)).save(folder / "one.png")
-
-    sample = plain(read_index(write(tmp_path, red)), short=32)
-    assert [int(channel.float().mean()) for channel in sample.image] == [255, 0, 0]
-
-
 def test_D28_D29_pictures_with_nothing_and_with_crowds_only(tmp_path: Path) -> None:
     def change(doc: Document, folder: Path) -> None:
         doc["annotations"].pop()
@@ -132,19 +122,6 @@ def test_D21_D22_holes_and_overlaps_survive_flip_and_resize(tmp_path: Path) -> N
     targets = make_targets(index.instances(0), (16, 24), (32, 48), flip=True)
     assert np.array_equal(targets.masks[0], ring[:, ::-1].repeat(2, axis=0).repeat(2, axis=1))
     assert int(targets.masks[1].sum()) == 4 * 140  # whole, though the ring covers some of it
-
-
-@pytest.mark.parametrize("size", [(16, 24), (15, 23), (33, 47), (9, 11)])
-def test_D40_flipping_twice_is_nothing(index: InstanceIndex, size: tuple[int, int]) -> None:
-    straight = make_targets(index.instances(0), (16, 24), size)
-    flipped = make_targets(index.instances(0), (16, 24), size, flip=True)
-    if size == (16, 24):
-        assert torch.equal(flipped.masks, straight.masks.flip(2))
-        xs = flipped.masks[0].any(0).nonzero()
-        assert flipped.boxes[0, [0, 2]].tolist() == [xs.min(), xs.max() + 1]
-    left, top, right, bottom = straight.boxes.unbind(1)
-    twice = torch.stack([size[1] - right, top, size[1] - left, bottom], dim=1)
-    assert torch.allclose(flipped.boxes, twice, atol=1e-4)
 
 
 def test_D40_picture_and_masks_are_flipped_together(tmp_path: Path) -> None:
@@ -180,22 +157,6 @@ def test_D41_box_crops_resize_like_whole_masks(index: InstanceIndex, size: tuple
         ys, xs = mask.nonzero(as_tuple=True)
         tight = torch.stack([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
         assert (tight - box).abs().max() <= 1
-
-
-def test_D41_masks_survive_the_way_to_1500_and_back(tmp_path: Path) -> None:
-    yy, xx = np.mgrid[:1200, :1200]
-    disc = (yy - 500) ** 2 + (xx - 700) ** 2 < 40**2
-
-    def change(doc: Document, folder: Path) -> None:
-        doc["images"][0].update(width=1200, height=1200)
-        doc["annotations"] = [annotation(11, 1, 3, (0, 0, 1, 1))]
-        doc["annotations"][0].update(segmentation=rles.encode(disc), bbox=None, area=None)
-
-    index = read_index(write(tmp_path, change), check_images=False)
-    for side in (1200, 1350, 1500):
-        (mask,) = make_targets(index.instances(0), (1200, 1200), (side, side)).masks.numpy()
-        back = nearest(mask, (1200, 1200))
-        assert (back & disc).sum() / (back | disc).sum() > 0.98
 
 
 def test_D42_samples_depend_on_seed_and_epoch_alone_and_colour_on_neither_mask(
@@ -282,17 +243,6 @@ def test_sampler_shares_an_epoch_and_goes_on_in_its_middle(world: int, repeats) 
     assert len(orders) > 1
 
 
-def test_repeats_are_met_on_average_in_epochs_of_one_length() -> None:
-    repeats = np.array([1.0, 1.0, 1.25, 2.5, 4.0, 1.0, 1.75])
-    sampler, counts = sampler_of(7, seed=2, repeats=repeats), []
-    for epoch in range(600):
-        sampler.set_epoch(epoch)
-        counts.append(np.bincount(list(sampler), minlength=7))
-    assert set(np.sum(counts, axis=1)) == {13}  # 12.5, rounded up
-    assert np.min(counts) >= 1 and (np.abs(counts - repeats * 13 / 12.5) < 1 + 1e-9).all()
-    assert np.abs(np.mean(counts, axis=0) - repeats * 13 / 12.5).max() < 0.08
-
-
 def test_repeat_factors_follow_the_rarest_class(tmp_path: Path) -> None:
     def change(doc: Document, folder: Path) -> None:
         size = {"width": 24, "height": 16, "file_name": "one.png"}
@@ -309,17 +259,3 @@ def test_repeat_factors_follow_the_rarest_class(tmp_path: Path) -> None:
     half = repeat_factors(index, rows[:20], threshold=0.25)  # there, 2 of 20 show it
     assert half[9] == pytest.approx((0.25 / 0.1) ** 0.5)
     assert repeat_factors(index, rows, threshold=0.0) is None
-
-
-def test_D43_padding_is_no_foreground_and_moves_no_box(tmp_path: Path) -> None:
-    index = of_sizes(tmp_path, [(40, 70), (64, 33), (31, 32)])
-    samples = collate([plain(index, row, short=48, longest=96) for row in range(3)])
-    batch = Normalise()([sample.image for sample in samples])
-    assert batch.tensor.shape[2] % DIVISOR == batch.tensor.shape[3] % DIVISOR == 0
-    for sample, padded, (height, width) in zip(samples, batch.tensor, batch.sizes, strict=True):
-        assert sample.image.shape[1:] == (height, width) == sample.targets.masks.shape[1:]
-        assert (padded[:, height:] == 0).all() and (padded[:, :, width:] == 0).all()
-        alone = Normalise()([sample.image]).tensor[0, :, :height, :width]
-        torch.testing.assert_close(padded[:, :height, :width], alone)
-        assert sample.targets.boxes[0, 2:].tolist() == [width, height]  # up to the padding
-        assert sample.targets.masks[0, -1, -1]

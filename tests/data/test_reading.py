@@ -10,7 +10,6 @@ import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from datafiles import (
     Change,
@@ -109,64 +108,45 @@ ERRORS: list[tuple[str, Change, str | None, str]] = [
     ("D2-no-categories", drop("categories"), None, "'categories'"),
     ("D3-not-json", raw("hello"), None, "not a JSON file"),
     ("D3-truncated", raw('{"images": [{"id": 1, "wid'), None, "cut short"),
-    ("D3-nested-too-deep", raw("[" * 100_000), None, "not a JSON file"),
     ("D3-list", raw("[]"), None, "found a list"),
     ("D3-no-images", drop("images"), None, "'images'"),
     ("D3-no-annotations", drop("annotations"), None, "'annotations'"),
     ("D3-images-object", lambda d, f: d.update(images={}), None, "found dict"),
-    ("D3-categories-null", lambda d, f: d.update(categories=None), None, "'categories'"),
     ("D3-image-is-text", insert("images", "x"), "field", "image number 3"),
-    ("D3-annotation-is-null", insert("annotations", None), "field", "annotation number 4"),
-    ("D3-category-unnamed", insert("categories", {"id": 9}), "field", "category number 3"),
     ("D3-width-missing", drop("images", 0, "width"), "field", "width: None"),
-    ("D3-height-text", image(height="16"), "field", "height: '16'"),
-    ("D3-width-fraction", image(width=24.5), "field", "width: 24.5"),
     ("D3-size-absurd", image(width=10**5, height=10**5), "field", "too large"),
     ("D3-no-file-name", drop("images", 0, "file_name"), "field", "file_name: None"),
     ("D3-image-id-text", text_id, "field", "id: 'a'"),
     ("D4-image-id-twice", lambda d, f: d["images"].append(d["images"][0]), "id-twice", "image 1"),
     ("D4-annotation-id-twice", put(id=12), "id-twice", "annotation 12"),
     ("D5-unknown-image", put(image_id=99), "undeclared", "annotation 11 (image 99)"),
-    ("D5-no-image-id", drop("annotations", 0, "image_id"), "undeclared", "image_id: None"),
     ("D5-unknown-category", put(category_id=99), "undeclared", "category_id: 99"),
-    ("D5-category-id-text", put(category_id="x"), "undeclared", "category_id: 'x'"),
     ("D5-category-twice", insert("categories", {"id": 3, "name": "x"}), "id-twice", "'chair' and"),
     ("D13-nan", put(segmentation=[[1, 1, NAN, 5, 9, 9]]), "mask", "annotation 11 (image 1)"),
-    ("D13-infinite", put(segmentation=[[1, 1, -INF, 5, 9, 9]]), "mask", "not within"),
     ("D14-odd", put(segmentation=[[1, 1, 5, 1, 5, 5, 1]]), "mask", "7 coordinates"),
     ("D14-flat", put(segmentation=[1, 1, 5, 1, 5, 5]), "mask-form", "into a list, [ring]"),
     ("D14-text", put(segmentation="1 1 5 1 5 5"), "mask-form", "flat rings"),
-    ("D14-null-inside", put(segmentation=[[1, 1, None, 1, 5, 5]]), "mask", "flat list of numbers"),
     ("points", put(segmentation=POINTS), "mask-form", "for point in ring"),
-    ("points-of-three", put(segmentation=POINTS[:3]), "mask-form", "for point in ring"),
-    ("ring-of-points", put(segmentation=[POINTS[:4]]), "mask-form", "for point in ring"),
-    ("points-with-visibility", put(segmentation=[[2, 3, 1]] * 4), "mask-form", "for point in ring"),
     ("shares", put(segmentation=[[0.1, 0.1, 0.5, 0.1, 0.5, 0.5]]), "mask", "(0 to 1)"),
-    ("point-objects", put(segmentation=[{"x": 1, "y": 2}] * 3), "mask-form", "p['x']"),
     ("ring-of-objects", put(segmentation=[[{"x": 1, "y": 2}] * 4]), "mask-form", "p['x']"),
     ("columns", put(segmentation={"x": [1, 5, 5], "y": [1, 1, 5]}), "mask", "'counts'"),
     ("D16-boxes-only", put_all(segmentation=[]), "mask-missing", "boxes only"),
     ("D20-size-swapped", rle([384], (24, 16)), "mask", "(swapped), picture [16, 24]"),
-    ("D20-other-size", rle([100], (10, 10)), "mask", "[10, 10], picture [16, 24]"),
     ("D20-short", rle([100, 20]), "mask", "sum to 120"),
     ("D20-garbage-text", rle("~~~~"), "mask", "characters outside"),
-    ("D25-box-text", put(bbox=["2", 3, 8, 5]), "field", "bbox"),
     ("D25-box-nan", put(bbox=[2, 3, NAN, 5]), "field", "four finite numbers"),
     ("D26-corners", xyxy, "box-corners", "[x, y, width, height]"),
     ("D28-crowd-2", put(iscrowd=2), "field", "iscrowd: 2"),
-    ("D28-crowd-text", put(iscrowd="0"), "field", "iscrowd: '0'"),
     ("D30-no-annotations", lambda d, f: d.update(annotations=[]), None, "no annotations"),
     ("D30-crowds-only", put_all(iscrowd=1), "crowd-only", "set iscrowd to 0"),
     ("D32-missing", lambda d, f: (f / "one.png").unlink(), "file-missing", "'one.png'"),
     ("D32-one-deeper", move("one.png", "deeper/one.png"), "file-missing", "it is in"),
     ("D32-other-extension", move("one.png", "one.JPG"), "file-missing", "one.JPG is there"),
-    ("D32-other-case", move("one.png", "ONE.png"), "file-missing", "ONE.png is there"),
     ("D33-zero-bytes", file_bytes(b""), "file-unreadable", "the file is empty"),
     ("D33-no-picture", file_bytes(b"<html>404</html>"), "file-unreadable", "one.png"),
     ("D34-other-size", save((10, 10)), "size-differs", "file 10x10, declared 24x16"),
     ("D34-swapped", save((24, 16)), "size-differs", "swapped"),
     ("D39-escapes", image(file_name="../../etc/passwd"), "file-missing", "passwd"),
-    ("D39-windows", image(file_name="..\\..\\x.png"), "file-missing", "x.png"),
 ]
 
 
@@ -180,10 +160,6 @@ def test_error(tmp_path: Path, change: Change, kind: str | None, fact: str) -> N
     assert "data.json" in str(raised.value) and fact in str(raised.value)
     kinds = {f.kind for f in raised.value.findings if f.is_error or f.kind == kind}
     assert kinds == ({kind} if kind else set())  # and no error that another one caused
-
-
-def same_names(doc: Document, folder: Path) -> None:
-    doc["categories"] = [{"id": 3, "name": "a"}, {"id": 7, "name": "a"}]
 
 
 def placeholder(doc: Document, folder: Path) -> None:
@@ -229,28 +205,15 @@ TWISTED = [[2, 3, 10, 8, 10, 3, 2, 8]]
 
 # (case, damage, kind of warning, how often, instances left)
 WARNINGS: list[tuple[str, Change, str, int, int]] = [
-    ("D5-category-name-twice", same_names, "categories", 1, 3),
     ("D7-placeholder", placeholder, "categories", 1, 3),
-    (
-        "D15-ring-of-two",
-        put(segmentation=[[1, 1, 2, 2], rectangle(2, 3, 8, 5)]),
-        "polygon",
-        1,
-        3,
-    ),
     ("D15-no-ring-left", put(segmentation=[[1, 1, 2, 2]]), "mask-missing", 1, 2),
-    ("D16-empty", put(segmentation=[]), "mask-missing", 1, 2),
     ("D16-missing", drop("annotations", 0, "segmentation"), "mask-missing", 1, 2),
-    ("D17-collinear", put(segmentation=[[1, 1, 5, 5, 9, 9]]), "mask-missing", 1, 2),
     ("D17-empty-rle", rle([384]), "mask-missing", 1, 2),
     ("D18-left", put(segmentation=[rectangle(-4, 3, 14, 5)]), "polygon", 1, 3),
-    ("D18-far", put(segmentation=[rectangle(2, 3, 200, 200)]), "polygon", 1, 3),
     ("D18-wholly-outside", put(segmentation=[rectangle(50, 50, 9, 9)]), "mask-missing", 1, 2),
     ("D19-crosses-itself", put(segmentation=TWISTED), "mask-differs", 1, 3),
     ("D25-box-differs", put(bbox=[2, 3, 12, 5]), "mask-differs", 1, 3),
-    ("D25-box-empty", put(bbox=[2, 3, 0, 5]), "mask-differs", 1, 3),
     ("D27-area", put(area=43), "mask-differs", 1, 3),
-    ("D27-all-areas", put_all(area="forty"), "mask-differs", 3, 3),
     ("D35-tag-contradicts", turned, "orientation", 1, 3),
     ("D36-animated", gif, "frames", 1, 3),
     ("class-of-crowds", lambda d, f: d["annotations"][1].update(iscrowd=1), "crowd-only", 1, 3),
@@ -377,20 +340,6 @@ def test_D8_D11_classes_demanded_are_matched_by_id_and_name(tmp_path: Path) -> N
     with pytest.raises(DataError, match="category 7 'table' is not among them") as raised:
         read_index(write(tmp_path), taxonomy=Taxonomy((Category(3, "chair", "seat"),)))
     assert len(raised.value.findings) == 1  # its annotations are not called undeclared, too
-
-
-def test_D12_every_form_gives_the_same_raster() -> None:
-    mask = np.zeros((16, 24), dtype=bool)
-    mask[3:8, 2:10], mask[10:14, 12:20] = True, True
-    packed, counts = rles.encode(mask), uncompressed(mask)
-    for form in (
-        [rectangle(2, 3, 8, 5), rectangle(12, 10, 8, 4)],
-        dict(packed),
-        {"size": [16, 24], "counts": packed["counts"].encode()},
-        {"size": [16, 24], "counts": counts},
-        {"size": [16, 24], "counts": [0, 0, *counts, 0]},
-    ):
-        assert read_mask(form) == (packed, 72, (2, 3, 18, 11))
 
 
 def read_mask(segmentation: Any) -> tuple[Any, ...] | None:

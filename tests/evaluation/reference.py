@@ -106,8 +106,7 @@ def pycocotools_scores(
         coco = COCO()
         coco.dataset = truth
         coco.createIndex()
-        evaluator = _Evaluator(coco, coco.loadRes(results), "bbox" if kind == "bbox" else "segm")
-        evaluator.boundary = kind == "boundary"
+        evaluator = COCOeval(coco, coco.loadRes(results), kind)
         small, large = rules.small_below, rules.large_above
         evaluator.params.maxDets = list(rules.max_detections)
         evaluator.params.areaRng = [[0, 1e10], [0, small], [small, large], [large, 1e10]]
@@ -121,31 +120,6 @@ def pycocotools_scores(
     parts += [recall[:, :, area, 2] for area in (1, 2, 3)]
     by_class = [_mean(precision[:, :, k, 0]) for k in range(precision.shape[2])]
     return [_mean(part) for part in parts], by_class
-
-
-class _Evaluator(COCOeval):
-    """pycocotools, with boundary IoU where asked: the lesser of mask IoU and that of the bands."""
-
-    boundary = False
-
-    def computeIoU(self, image, category):
-        ious = super().computeIoU(image, category)
-        if not self.boundary or not len(ious):
-            return ious
-        found = sorted(self._dts[image, category], key=lambda row: -row["score"])[: len(ious)]
-        for g, truth in enumerate(self._gts[image, category]):
-            for d, row in enumerate(found):
-                one, other = _band(row["segmentation"]), _band(truth["segmentation"])
-                of_bands = (one & other).sum() / max((one | other).sum(), 1)
-                ious[d, g] = ious[d, g] if truth["iscrowd"] else min(ious[d, g], of_bands)
-        return ious
-
-
-def _band(segmentation: dict) -> np.ndarray:
-    """Pixels nearer to the outside of the mask, or of the picture, than 2 % of its diagonal."""
-    mask = rle.decode(segmentation)
-    steps = max(1, round(0.02 * np.hypot(*mask.shape)))
-    return mask & ~ndimage.binary_erosion(mask, np.ones((3, 3)), iterations=steps)
 
 
 def _mean(values: np.ndarray) -> float:

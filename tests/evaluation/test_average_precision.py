@@ -1,13 +1,12 @@
 """Scores against pycocotools, against plain loops, and in the cases that evaluators get wrong."""
 
-import copy
 import logging
 
 import numpy as np
 import pytest
 
 from helpers.data import rle
-from helpers.evaluation.average_precision import PRESETS, Evaluation, evaluate
+from helpers.evaluation.average_precision import Evaluation, evaluate
 from helpers.evaluation.tables import class_table, comparison_table
 from helpers.files import UserError
 
@@ -47,7 +46,7 @@ def square_truth() -> dict:
     }
 
 
-@pytest.mark.parametrize("kind", ["segm", "boundary", "bbox"])
+@pytest.mark.parametrize("kind", ["segm", "bbox"])
 @pytest.mark.parametrize("preset", ["coco", "future3d"])
 def test_equals_pycocotools(truth, results, preset, kind):
     expected, by_class = pycocotools_scores(truth, results, kind, preset)
@@ -56,21 +55,6 @@ def test_equals_pycocotools(truth, results, preset, kind):
     np.testing.assert_allclose(list(found.metrics[kind].values()), expected, rtol=0, atol=1e-9)
     classes = [row.metrics[kind]["AP"] for row in found.classes]
     np.testing.assert_allclose(classes, by_class, rtol=0, atol=1e-9)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_equals_pycocotools_on_small_sets_of_every_sort(seed):
-    """Tied scores, masks twice in truth and results, no crowds, more than the limit, no large."""
-    kind = ("segm", "boundary")[seed % 3 > 0]
-    truth = make_truth(images=6, size=(40, 50 + seed), seed=seed, crowds=seed % 2 == 0)
-    truth["annotations"] += truth["annotations"][::4]
-    results = perturb(truth, seed=seed + 10, copies=4)
-    results = [row | {"score": round(row["score"], 1)} for row in (*results, *results[::3])]
-    results.sort(key=lambda row: (-row["score"], row["segmentation"]["counts"], row["bbox"]))
-    for preset in PRESETS:
-        expected, _ = pycocotools_scores(truth, results, kind, preset)
-        found = evaluate(truth, results, preset=preset, kinds=(kind,)).metrics[kind]
-        np.testing.assert_allclose(list(found.values()), expected, rtol=0, atol=1e-9)
 
 
 def test_truth_against_itself_is_one_and_nothing_is_zero(truth):
@@ -88,15 +72,6 @@ def test_nothing_to_find_is_nan(annotations):
         evaluation = evaluate(truth, found)
         assert np.isnan([scores["AP"] for scores in evaluation.metrics.values()]).all()
         assert evaluation.instances == 0
-
-
-def test_size_of_a_detection_is_that_of_its_mask():
-    """A thin L is small though its box is not: it is a false alarm among the small ones."""
-    mask = np.zeros((60, 80), bool)
-    mask[:60, 0:2], mask[58:, :80] = True, True
-    result = one_square(segmentation=rle.encode(mask), bbox=[0, 0, 80, 60])
-    scores = evaluate(square_truth(), [result, one_square(score=0.5)]).metrics["segm"]
-    assert scores["APs"] == pytest.approx(0.5)  # the L is ranked first
 
 
 def test_classes_without_truth_or_detections():
@@ -127,27 +102,6 @@ def test_equal_scores_do_not_depend_on_the_order(truth, results):
     orders = (random.permutation(len(tied)) for _ in range(3))
     scores = {str(evaluate(truth, [tied[i] for i in o], kinds=kinds).to_dict()) for o in orders}
     assert len(scores) == 1
-
-
-def test_ids_do_not_matter():
-    """Annotation ids of 0 or used twice, image ids too large for a float."""
-    truth = make_truth(images=8, size=(60, 70), seed=1)
-    results = perturb(truth, seed=2)
-    expected = evaluate(truth, results).to_dict()
-    for row in truth["annotations"]:
-        row["id"] = 0
-    for row in (*truth["images"], *truth["annotations"], *results):
-        field = "id" if "file_name" in row else "image_id"
-        row[field] += 2**60
-    assert evaluate(truth, results).to_dict() == expected
-
-
-def test_inputs_are_left_as_they_are(truth, results):
-    before = copy.deepcopy((truth, results))
-    evaluation = evaluate(truth, results, preset="future3d")
-    assert (truth, results) == before
-    assert evaluation.instances == len(truth["annotations"])  # this preset scores crowds, too
-    assert evaluation.detections == len(results) == sum(c.detections for c in evaluation.classes)
 
 
 def test_boxes_alone_can_be_scored_and_unknown_presets_not():

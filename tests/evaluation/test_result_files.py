@@ -121,20 +121,6 @@ def test_pictures_are_matched_by_file_name(theirs, ours, expected, invented):
     assert match_pictures(images(theirs), images(ours), invented=invented) == expected
 
 
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [
-        (images({10: "bath.jpg", 20: "attic.jpg"}), r"attic.jpg has id 10 here, \[20\] there"),
-        (images({10: "attic.jpg"}), "bath.jpg is not there"),
-        (images(IMAGES, width=31), "attic.jpg has another size"),
-        (images({1: "bath.jpg", 2: "bath.jpg", 3: "attic.jpg"}), "bath.jpg is there 2 times"),
-    ],
-)
-def test_pictures_that_are_others_are_told(other, message):
-    with pytest.raises(UserError, match=message):
-        match_pictures(images(IMAGES), other, invented=False)
-
-
 @pytest.mark.parametrize("ids", ["file", "invented"])
 def test_other_pictures_and_other_classes_are_refused(ids, truth, results, file, tmp_path, capsys):
     elsewhere = [image | {"file_name": f"{image['id']}.jpg"} for image in truth["images"]]
@@ -145,14 +131,6 @@ def test_other_pictures_and_other_classes_are_refused(ids, truth, results, file,
     classes = predicted(tmp_path / "classes", truth | {"categories": named}, results, ids=ids)
     error = refusal(capsys, "evaluate", "--annotations", file, "--results", classes)
     assert "3 kind 4" in error and "3 kind 3" in error
-
-
-def test_pictures_without_predictions_are_told(truth, results, file, tmp_path, capsys):
-    some = {**truth, "images": truth["images"][1:]}
-    rows = [row for row in results if row["image_id"] != 100]
-    folder = predicted(tmp_path / "p", some, rows)
-    _, matched = scores_of(capsys, "--annotations", file, "--results", folder)
-    assert "5 predicted" in matched and "rooms/kitchen.jpg" in matched
 
 
 def test_a_bare_list_is_matched_by_id(truth, results, file, tmp_path, capsys):
@@ -167,16 +145,6 @@ def test_a_bare_list_is_matched_by_id(truth, results, file, tmp_path, capsys):
     assert "category_id 77 is none of the file's: 0 kind 0" in refusal(capsys, *command)
     command = ["evaluate", "--results", path, "--submission", tmp_path / "entry.zip"]
     assert "add --annotations" in refusal(capsys, *command)
-
-
-def test_a_folder_of_a_data_set_is_read_as_its_file(truth, results, tmp_path, capsys):
-    (tmp_path / "set" / "valid").mkdir(parents=True)
-    (tmp_path / "set" / "valid" / "_annotations.coco.json").write_text(json.dumps(truth))
-    (tmp_path / "results.json").write_text(json.dumps(results))
-    words = ("--results", tmp_path / "results.json", "--annotations", tmp_path / "set")
-    found, _ = scores_of(capsys, *words)
-    assert found == evaluate(truth, results).to_dict()
-    assert "choose one of val" in refusal(capsys, "evaluate", *words, "--split", "test")
 
 
 @pytest.mark.parametrize(

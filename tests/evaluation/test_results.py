@@ -68,29 +68,16 @@ def test_polygons_are_masks_and_a_missing_box_is_that_of_the_mask(truth, results
     assert (row["bbox"], row["area"]) == ([20.0, 10.0, 10.0, 20.0], 200)
 
 
-def test_masks_that_are_not_asked_for_are_not_looked_at(truth, results):
-    broken = [row | {"segmentation": "none"} for row in results]
-    assert len(check_results(broken, truth, masks=False)) == len(results)
-    with pytest.raises(UserError, match="segmentation"):
-        check_results(broken, truth)
-
-
 BAD = {
     "unknown image": ({"image_id": 5}, "no picture 5"),
-    "image as text": ({"image_id": "100"}, "no picture '100'"),
-    "image missing": ({"image_id": None}, "no picture None"),
     "unknown category": ({"category_id": 99}, "category_id 99 .*3 kind 3"),
     "truth value": ({"category_id": True}, "category_id True"),
-    "half": ({"category_id": 3.5}, "category_id 3.5"),
     "no score": ({"score": None}, "score is None"),
     "nan": ({"score": float("nan")}, "score is nan"),
-    "above 1": ({"score": 1.5}, "score is 1.5"),
-    "score as text": ({"score": "0.9"}, "score is '0.9'"),
     "huge": ({"score": 10**400}, "score is 1000"),
     "no mask": ({"segmentation": None}, "segmentation is missing"),
     "swapped": ({"segmentation": {"size": [50, 40], "counts": [2000]}}, r"image is \[40, 50\]"),
     "too short": ({"segmentation": {"size": [40, 50], "counts": [1000]}}, "1000"),
-    "box of three": ({"bbox": [1, 2, 3]}, "bbox"),
     "infinite": ({"bbox": [1, 2, float("inf"), 3]}, "bbox"),
     "negative": ({"bbox": [1, 2, -3, 3]}, "bbox"),
 }

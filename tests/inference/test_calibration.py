@@ -1,25 +1,14 @@
 """Calibrations: what they learn, what they must not change, and which results are right."""
 
 import numpy as np
-import pytest
 import torch
 
 from helpers.data.rle import encode
 from helpers.inference.calibration import (
-    Isotonic,
     calibration_of,
     fit_isotonic,
     right_or_wrong,
 )
-
-
-def test_isotonic_finds_the_true_probability():
-    random = np.random.default_rng(0)
-    scores = random.uniform(0, 1, 40_000)
-    hits = random.random(40_000) < scores**2  # over-confident scores
-    points = torch.tensor([0.2, 0.5, 0.8, 0.95])
-    found = fit_isotonic(scores, hits)(points).numpy()
-    np.testing.assert_allclose(found, points.numpy() ** 2, atol=0.03)
 
 
 def test_the_ranking_stays_even_where_the_truth_does_not_rise():
@@ -31,20 +20,6 @@ def test_the_ranking_stays_even_where_the_truth_does_not_rise():
     ranked = calibration(torch.linspace(0, 1, 1001))
     assert (ranked.diff() > 0).all()
     assert 0 <= ranked.min() <= ranked.max() <= 1
-
-
-def test_bins_of_equal_scores_are_one_point():
-    scores = np.array([0.5] * 60 + [0.9] * 20)
-    hits = np.array([True, False] * 30 + [True] * 20)
-    calibration = fit_isotonic(scores, hits)
-    assert len(calibration.scores) == 2
-    assert calibration.values == pytest.approx((0.5, 1.0))
-
-
-def test_isotonic_by_hand():
-    found = Isotonic((0.5, 1.0), (0.2, 0.6))(torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0])).tolist()
-    lines, raw = [0.0, 0.1, 0.2, 0.4, 0.6], [0.0, 0.25, 0.5, 0.75, 1.0]
-    assert found == pytest.approx([0.99 * v + 0.01 * r for v, r in zip(lines, raw, strict=True)])
 
 
 def rectangle(x1: int, y1: int, x2: int, y2: int) -> dict:

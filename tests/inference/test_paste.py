@@ -66,44 +66,6 @@ def test_run_lengths_equal_full_size_planes(side, kind):
     assert set_somewhere > 10
 
 
-def test_planes_follow_the_formula():
-    """Sample at pixel centres, cell centres at (k + 1/2) / M of the box, zeros around."""
-    mask = torch.rand(5, 5, generator=torch.Generator().manual_seed(3))
-    box, size = (2.3, -1.2, 17.9, 11.4), (12, 20)
-    plane = paste_masks(detections([box], mask[None], size))[0]
-    padded = functional.pad(mask, (1, 1, 1, 1)).double()
-    for y in range(size[0]):
-        for x in range(size[1]):
-            u = (x + 0.5 - box[0]) / (box[2] - box[0]) * 5 + 0.5
-            v = (y + 0.5 - box[1]) / (box[3] - box[1]) * 5 + 0.5
-            value = 0.0
-            if 0 <= u < 6 and 0 <= v < 6:
-                (i, p), (j, q) = divmod(u, 1), divmod(v, 1)
-                corners = padded[int(j) : int(j) + 2, int(i) : int(i) + 2]
-                value = (
-                    torch.tensor([1 - q, q]).double() @ corners @ torch.tensor([1 - p, p]).double()
-                )
-            assert bool(plane[y, x]) == bool(value >= 0.5), (x, y)
-
-
-@pytest.mark.parametrize(
-    "box",
-    [
-        (5, 5, 5, 9),
-        (9, 5, 5, 9),
-        (float("nan"), 0, 5, 5),
-        (0, 0, float("inf"), 5),
-        (-50, 0, -40, 9),
-        (4.6, 4.6, 5.4, 5.4),
-    ],
-    ids=["no-width", "mirrored", "nan", "infinite", "outside", "between-pixel-centres"],
-)
-def test_boxes_without_pixels(box):
-    found = detections([box], torch.ones(1, 28, 28), (10, 12))
-    assert not paste_masks(found).any()
-    assert coco_mask.area(to_rle(found)[0]) == 0
-
-
 def test_no_detections():
     found = detections([], torch.zeros(0, 28, 28), (10, 12))
     assert to_rle(found) == []

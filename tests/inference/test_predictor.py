@@ -51,16 +51,6 @@ def test_path_picture_and_array_are_one(predictor, tmp_path):
         np.testing.assert_array_equal(answer.image, PIXELS)
 
 
-def test_turned_pictures_are_set_upright(tmp_path):
-    turned = PICTURE.transpose(Image.Transpose.ROTATE_90)
-    exif = turned.getexif()
-    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
-    turned.save(tmp_path / "phone.png", exif=exif)
-    with Image.open(tmp_path / "phone.png") as opened:
-        for form in (tmp_path / "phone.png", opened):
-            np.testing.assert_array_equal(np.asarray(read_any(form)), PIXELS)
-
-
 @pytest.mark.parametrize(
     ("array", "expected"),
     [

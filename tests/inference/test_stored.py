@@ -63,22 +63,6 @@ def test_a_killed_process_leaves_whole_pictures_and_no_lock(stored):
     assert stored.done() == {*survived, len(survived)}
 
 
-def _write_the_same(stored, number):
-    for image_id in range(60):
-        stored.add(image_id % 3, [result(image_id)] * (200 + 100 * number))
-
-
-def test_processes_that_write_the_same_pictures_leave_them_whole(stored):
-    context = multiprocessing.get_context("fork")
-    writers = [context.Process(target=_write_the_same, args=(stored, n)) for n in range(3)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert [writer.exitcode for writer in writers] == [0, 0, 0]
-    assert all(len(stored.results(i)) in (200, 300, 400) for i in range(3))
-
-
 def test_one_process_has_a_share_at_a_time(stored):
     busy = pytest.raises(RunBusyError, match="shares/1-of-2 is being worked on")
     with stored.share(1, 2), stored.share(2, 2), busy, stored.share(1, 2):
@@ -112,13 +96,6 @@ def test_other_predictions_are_not_mixed_in(stored, change):
     assert StoredPredictions.open(stored.folder, {**ABOUT, "ids": "file"}).done() == {5}
     with pytest.raises(UserError, match=f"with other {', '.join(change)}: give another folder"):
         StoredPredictions.open(stored.folder, {**ABOUT, **change})
-
-
-@pytest.mark.parametrize("damaged", [b"", b'{"run": "a", "ima', b"[]"])
-def test_a_damaged_about_is_named(stored, damaged):
-    (stored.folder / "about.json").write_bytes(damaged)
-    with pytest.raises(UserError, match=r"p/about\.json is damaged"):
-        StoredPredictions.open(stored.folder, ABOUT)
 
 
 def test_what_is_not_ours_is_left_alone(tmp_path):

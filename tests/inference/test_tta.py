@@ -9,7 +9,7 @@ from torch import nn
 
 from helpers.config import TestConfig, TtaConfig, change, preset
 from helpers.inference.predict import predict_image, resized_images
-from helpers.inference.tta import AugmentedPicture, View, merge, mirrored, views_of
+from helpers.inference.tta import AugmentedPicture, merge, mirrored, views_of
 from helpers.structures import Detections
 
 from .tiny import TEST, VARIANTS, noise_picture, tiny_model
@@ -111,43 +111,6 @@ def test_masks_are_the_mean_over_the_views():
     answer = predict_image(model, picture, config)
     torch.testing.assert_close(answer.masks, expected)
     assert not torch.allclose(expected, next(look.masks(merged)), atol=1e-3)
-
-
-def test_second_pass_asks_each_view_about_the_same_place():
-    """A model whose masks say where they were asked: grid columns hold the picture's x."""
-
-    class Ruler(nn.Module):
-        def normalise(self, images):
-            return images
-
-        def features(self, batch):
-            return list(batch)
-
-        def find(self, images):
-            size = tuple(images[0].shape[1:])
-            box = found((8, 8, 24, 32, 0.9, 0), size=SIZE).resized(size)
-            turned = images[0][0, 0, 0] > images[0][0, 0, -1]
-            return self.features(images), [mirrored(box) if turned else box]
-
-        def add_masks(self, features, detections):
-            [image], [asked] = features, detections
-            x1, _, x2, _ = asked.boxes[0].round().int().tolist()
-            columns = nn.functional.interpolate(
-                image[None, :1, :1, x1:x2].float(), size=(4, 4), mode="bilinear", antialias=True
-            )
-            return [replace(asked, masks=columns[0])]
-
-    ramp = torch.arange(96, dtype=torch.uint8).expand(3, 64, 96)
-    double = ramp.repeat_interleave(2, 1).repeat_interleave(2, 2)
-    look = AugmentedPicture(Ruler(), {64: ramp, 128: double}, SIZE)
-    for view in (View(64, False), View(64, True), View(128, False), View(128, True)):
-        look.look(view)
-    merged = merge(look.found, mode="max", test=TestConfig())
-    assert merged.boxes.tolist() == [[8, 8, 24, 32]]
-    for masks in look.masks(merged):
-        torch.testing.assert_close(
-            masks[0, 0], torch.tensor([9.5, 13.5, 17.5, 21.5]), atol=0.6, rtol=0
-        )
 
 
 def test_a_model_without_a_second_stage_is_refused():

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from helpers.__main__ import main
 from helpers.__main__ import parser as command_line
-from helpers.config import TestConfig, change
+from helpers.config import TestConfig
 from helpers.data import rle
 from helpers.evaluation.average_precision import Evaluation
 from helpers.files import RunBusyError, UserError
 from helpers.ladder import command as ladder_command
-from helpers.ladder import cost, data
+from helpers.ladder import data
 from helpers.ladder import measure as ladder_measure
 from helpers.ladder import results as measured
 from helpers.ladder import rungs as ladder
 from helpers.ladder.reference import STACKED, Entry, Reference, pack_results, unpack_results
-from helpers.run_store import Run
 
 PRESETS = ("bench", "paper")
-
-
-def changes(row: ladder.Rung) -> str:
-    """Its settings but for the seed."""
-    own = {"name": "x", "train__seed": 0}
-    trained = replace(row, config=change(row.config, **own))
-    return str(trained.settings()) if row.key != "ensemble" else ""
 
 
 def keyed(preset: str) -> dict[str, ladder.Rung]:
@@ -49,22 +38,6 @@ def test_rows_of_one_training_share_a_run_and_no_others_do(preset):
         map(sorted, same)
     )
     assert all(row.trained.test.tta is None for row in rows.values())
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_table_1_compares_28_x_28_with_pointrend(preset):
-    rows = [row for row in ladder.rungs(preset) if row.table == "table1"]
-    heads = {row.label.partition(",")[0]: row.config.model.mask_head for row in rows}
-    assert heads == {"Mask R-CNN": "conv", "PointRend": "pointrend"}
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_another_seed_is_another_run_of_the_same_changes(preset):
-    first, second = keyed(preset), {r.key: r for r in ladder.rungs(preset, seed=1)}
-    assert first.keys() == second.keys()
-    for key, row in first.items():
-        assert row.run_name != second[key].run_name
-        assert changes(row) == changes(second[key])
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -102,27 +75,6 @@ def test_the_papers_rows_have_the_papers_numbers():
     assert solo.model.solov2.deformable
     assert rows["x101"].trained.train.short_side == (1200, 1200)
     assert "masks_true" not in rows  # nobody has them for real photographs
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_training_masks_are_noisy_up_to_focal_and_corrected_from_then_on(preset):
-    rows = keyed(preset)
-    noisy = {rows[key].trained.data.train_annotations for key in ("x101", "s101", "dcn", "focal")}
-    clean = {rows[k].trained.data.train_annotations for k in ("correction", "mst", "member_a")}
-    assert len(noisy) == len(clean) == 1
-    assert noisy.isdisjoint(clean)
-    assert len({row.trained.data.val_annotations for row in rows.values()}) == 1
-
-
-def test_smaller_presets_keep_the_papers_proportions_and_say_who_stands_in():
-    rows = keyed("bench")
-    low, high = rows["mst"].trained.train.short_side
-    assert high / low == pytest.approx(1500 / 1200)
-    assert rows["mst"].trained.test.short_side == low
-    assert "here" in rows["x101"].label
-    assert "here" not in keyed("paper")["x101"].label
-    assert keyed("bench")["s101"].label == "ResNeSt-101 (here tf_efficientnet_lite2)"
-    assert "box_head 4conv1fc" in keyed("paper")["s101"].label
 
 
 def test_the_command_of_a_row_is_one_the_command_line_knows():
@@ -191,18 +143,6 @@ def test_an_entry_replaces_only_its_own_rung_and_seed(tmp_path):
     assert len(reference.entries()) == 3
 
 
-def test_equal_content_is_stored_in_equal_bytes(tmp_path):
-    reference = Reference.of("bench", "cpu", tmp_path)
-    for name in ("a.json.xz", "b.json.xz"):
-        reference.write(name, [1.5, "a"])
-    assert reference.read("a.json.xz") == [1.5, "a"]
-    first, second = ((reference.folder / f"{name}.json.xz").read_bytes() for name in "ab")
-    assert first == second
-    (reference.folder / "a.json.xz").write_bytes(first[:-4])
-    with pytest.raises(UserError, match="is damaged"):
-        reference.read("a.json.xz")
-
-
 def test_results_are_a_table_in_per_cent_in_the_papers_order(tmp_path):
     for one in (entry("focal", seed=1), entry("dcn"), entry("focal", ap=0.25)):
         Reference.of("bench", one.hardware, tmp_path).add(one)
@@ -226,14 +166,6 @@ def test_entries_of_a_former_config_are_left_out(tmp_path):
     assert [e.rung for _, e in measured.stored("bench", tmp_path)] == ["focal"]
     assert measured.results("bench", tmp_path)["rung"].tolist() == ["focal"]
     assert len(reference.entries()) == 2
-
-
-def test_an_ensemble_is_known_by_its_members(tmp_path):
-    row = ladder.rung("bench", "ensemble")
-    one = replace(entry("ensemble"), config=row.settings())
-    assert row.is_of(one)
-    other = {**one.config, "member_d": one.config["member_a"]}
-    assert not row.is_of(replace(one, config=other))
 
 
 def test_a_truth_is_kept_under_the_rows_scored_against_it(tmp_path):
@@ -282,55 +214,3 @@ def test_rows_that_are_stored_are_not_measured_again(monkeypatch, capsys):
     assert [row.key for row in done] == ["focal"]
     assert "1 rows to measure, about 1.5 hours" in capsys.readouterr().out
     assert main(["ladder", "--only", "dcn", "fokal"]) == 2
-
-
-@pytest.mark.parametrize(
-    ("keys", "pictures"),
-    [
-        (["mst"], 40),
-        (["mst", "tta"], 40 + 8 * 40),
-        (["mst", "tta", "member_c"], 40 + 8 * (40 + 15)),  # of one run, looked at in two ways
-        (["member_c", "ensemble"], 40 + 8 * (40 + 15)),
-        (["dcn", "focal", "member_d"], 2 * 40 + 40 + (40 + 15)),
-    ],
-)
-def test_the_expected_time_counts_steps_by_run_and_pictures_by_look(
-    keys, pictures, monkeypatch, tmp_path
-):
-    """40 pictures, 15 held out: a view of one takes an hour, or a step takes one."""
-    held = tmp_path / "held-out.json"
-    held.write_text(json.dumps({"images": [{}] * 15}))
-    rows = [row for row in ladder.rungs("bench") if row.key in keys]
-    views = {row.key: 1 if row.config.test.tta is None else 8 for row in rows}
-    hours = pd.DataFrame({"step": 0.0, "picture": 3.6e6 * pd.Series(views)})
-    monkeypatch.setattr(cost, "costs", lambda reference: hours)
-    monkeypatch.setattr(cost, "read_split", lambda data, split: range(40))
-    monkeypatch.setattr(cost, "held_out", lambda preset: (str(held), ""))
-    assert cost.expected_hours(rows) == pytest.approx(pictures)
-    hours["step"], hours["picture"] = 3.6e6, 0.0
-    runs = {row.run_name for row in rows if row.key != "ensemble"}
-    assert cost.expected_hours(rows) == 300 * len(runs)
-
-
-def test_other_weights_are_other_predictions(tmp_path):
-    folder = tmp_path / "run-1" / "checkpoints"
-    folder.mkdir(parents=True)
-    run = Run(folder.parent)
-    with pytest.raises(UserError, match="run-1 has no checkpoint"):
-        ladder_measure.newest_weights(run)
-    (folder / "step_00000100.pt").write_bytes(b"old")
-    (folder / "step_00000450.pt").write_bytes(b"new")
-    assert ladder_measure.newest_weights(run) == hashlib.sha256(b"new").hexdigest()
-
-
-def test_all_hardware_is_named_once(tmp_path):
-    runs = [Run(tmp_path / name) for name in "ab"]
-    for run, kinds in zip(runs, (["cpu", "gpu", "cpu"], ["cpu"]), strict=True):
-        run.dir.mkdir()
-        (run.dir / "environment.json").write_text(json.dumps([{"hardware": k} for k in kinds]))
-    assert measured.trained_on(runs) == "cpu + gpu"
-
-
-def test_the_list_shows_every_row():
-    text = ladder_command.listing("paper")
-    assert all(f"\n{row.key} " in text for row in ladder.rungs("paper"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 import torch
 
 from helpers.config import LossConfig, ModelConfig, Solov2Config, TestConfig
-from helpers.inference.paste import paste_masks
 from helpers.models.build import Detector, build_model
 from helpers.structures import Targets
 
@@ -98,15 +97,3 @@ def gradients_reach(model: torch.nn.Module) -> bool:
     """Every trained weight has a gradient, and a finite one."""
     trained = [p for p in model.parameters() if p.requires_grad]
     return all(p.grad is not None and torch.isfinite(p.grad).all() for p in trained)
-
-
-def is_learnt(model, images: Sequence[torch.Tensor], targets: Sequence[Targets]) -> bool:
-    """The best detections of each picture are its instances, with masks of an IoU above 0.8."""
-    for found, target in zip(model.eval().predict(images), targets, strict=True):
-        best = found[: len(target)]
-        common = torch.einsum("ahw,bhw->ab", paste_masks(best).float(), target.masks.float())
-        areas = paste_masks(best).sum((1, 2))[:, None] + target.masks.sum((1, 2))
-        same = (common / (areas - common) > 0.8) & (best.labels[:, None] == target.labels)
-        if len(best) < len(target) or not same.any(0).all():
-            return False
-    return True

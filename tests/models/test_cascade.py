@@ -33,30 +33,6 @@ def rois_of(targets, *boxes):
     return [label_boxes(given, targets, threshold=0.5, num_classes=K)]
 
 
-def test_each_stage_labels_the_boxes_of_the_one_before_at_its_own_iou(
-    tiny, features, make_targets, monkeypatch
-):
-    made = branch(tiny)
-    for stage in made.stages:  # deltas of zero: the boxes stay where they are
-        stage.deltas.weight.data.zero_()
-    seen = []
-    for stage in made.stages:
-        plain = stage.losses
-        monkeypatch.setattr(
-            stage,
-            "losses",
-            lambda logits, deltas, rois, plain=plain: (
-                seen.append(rois[0].labels.tolist()) or plain(logits, deltas, rois)
-            ),
-        )
-    targets = make_targets((10, 10, 30, 30, 1))  # boxes of IoU 1, 0.65, 0.55
-    rois = rois_of(targets, [10, 10, 30, 30], [10, 10, 30, 23], [10, 10, 30, 21])
-    boxes, terms = made.losses(features, rois, SIZES)
-    assert seen == [[1, 1, 1], [1, 1, K], [1, K, K]]
-    assert set(terms) == {f"{n}_stage{k}" for n in ("cls", "box_reg") for k in range(3)}
-    torch.testing.assert_close(boxes[0], rois[0].boxes)
-
-
 def test_boxes_emptied_by_a_stage_are_dropped_in_training_only(tiny, features, make_targets):
     made = branch(tiny)
     made.stages[0].deltas.weight.data.zero_()

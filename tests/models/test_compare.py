@@ -38,14 +38,6 @@ def test_the_worst_of_each_is_told():
     assert apart["mask_iou"] == pytest.approx(0.5, abs=0.01)
 
 
-def test_another_class_or_place_is_no_pair():
-    assert agreement(found(), found(labels=torch.tensor([0, 0, 1])))["paired"] == 2
-    for other in (found(boxes=found().boxes + 100), found()[:0]):
-        none = agreement(found(), other)
-        assert none["paired"] == 0
-        assert none["box"] != none["box"]
-
-
 def test_an_unknown_golden_file_names_those_there_are():
     with pytest.raises(UserError, match="there are cascade_r50, maskrcnn_r50, pointrend_r50"):
         compare.golden_table("resnet")

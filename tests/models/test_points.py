@@ -59,28 +59,3 @@ def test_no_rois_give_no_samples_and_need_no_points():
     assert table.at(torch.zeros(0, 5, 2), torch.zeros(0).long()).shape == (0, 5, 3)
     none = draw_training_points(torch.zeros(0, 7, 7), 9, oversample=3, importance=0.75)
     assert none.shape == (0, 9, 2)
-
-
-def test_three_quarters_of_the_points_are_the_least_certain_of_the_candidates():
-    torch.manual_seed(0)
-    logits = torch.linspace(-6, 6, 8).expand(5, 8, 8).contiguous()  # the edge is at x = 1/2
-    points = draw_training_points(logits, 196, oversample=3, importance=0.75)
-    assert points.shape == (5, 196, 2)
-    assert 0 <= points.min() <= points.max() <= 1
-    distance = (points[..., 0] - 0.5).abs()
-    # samples fade to 0 in the outer half of the border cells, which draws points as well
-    inner = ((points > 1 / 16) & (points < 15 / 16)).all(dim=-1)
-    assert distance[:, :147][inner[:, :147]].max() < 0.2
-    assert inner[:, :147].float().mean() > 0.6
-    assert distance[:, 147:].max() > 0.4  # the rest is uniform
-    assert abs(distance[:, 147:].mean() - 0.25) < 0.05
-
-
-def test_uncertainty_is_that_of_the_interpolated_logit():
-    """Between +6 and -6 the interpolated logit is 0, although no cell of the map is uncertain."""
-    torch.manual_seed(0)
-    logits = torch.tensor([[[6.0, 6, -6, -6]] * 4])
-    points = draw_training_points(logits, 40, oversample=3, importance=1.0)
-    inner = ((points > 1 / 8) & (points < 7 / 8)).all(dim=-1)
-    assert inner.sum() > 15
-    assert (points[inner][:, 0] - 0.5).abs().max() < 0.25

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchvision
 
-from helpers.models.roi_align import level_of, pool_masks, pool_rois, roi_align
+from helpers.models.roi_align import pool_masks, pool_rois, roi_align
 
 STRIDE = 4
 
@@ -50,15 +50,6 @@ def test_random_boxes_give_what_torchvision_gives(height, width, size, whole):
 def test_boxes_at_the_limits(box):
     torch.manual_seed(0)
     compare(torch.randn(1, 3, 12, 12), torch.tensor([[0.0, *box]]), 7)
-
-
-@pytest.mark.parametrize(
-    ("side", "level"), [(1, 2), (111.9, 2), (112, 3), (224, 4), (447.9, 4), (448, 5), (0, 2)]
-)
-def test_level_of_a_square_box(side, level):
-    box = torch.tensor([[10.0, 10, 10 + side, 10 + side]])
-    assert level_of(box).tolist() == [level]
-    assert level_of(2 * box, canonical=448.0).tolist() == [level]
 
 
 def pyramid(size: int = 512) -> list[torch.Tensor]:

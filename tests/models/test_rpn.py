@@ -52,11 +52,3 @@ def test_negatives_under_an_ignore_box_are_not_drawn(rpn, features, make_targets
         positives, negatives, wanted = rpn._sample(anchors, target)
         assert (len(positives), len(negatives), len(wanted)) == (0, 32, 0)
         assert not covered(anchors[negatives], target.ignore).any()
-
-
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_diverged_answers_give_no_finite_loss(rpn, features, make_targets, value):
-    rpn.head.deltas.bias.data[0] = value  # few anchors, and no positive one among them
-    proposals, terms = rpn.losses(features, SIZES, [make_targets(), make_targets()])
-    assert all(term.isnan() for term in terms.values())
-    assert all(len(image.boxes) and image.boxes.isfinite().all() for image in proposals)

@@ -15,7 +15,7 @@ from helpers.__main__ import main
 from helpers.data import rle
 from helpers.data.coco import read_index
 from helpers.files import UserError
-from helpers.review.export import Applied, apply_decisions, export_coco, export_csv
+from helpers.review.export import Applied, apply_decisions, export_csv
 from helpers.review.sources import Comparison, Source, annotations_of, predictions_of
 from helpers.review.store import DecisionStore
 from tests.review import review_data
@@ -97,18 +97,6 @@ def test_of_two_decisions_on_one_mask_the_last_counts(decided: DecisionStore, tm
     decided.put(alone.items()[0].key, "accept")  # taken out, where it was replaced before
     applied = applied_to(tmp_path)
     assert (applied.replaced, applied.removed, len(applied.left_out)) == (0, 2, 1)
-
-
-def test_any_encoding_of_the_same_masks_will_do(decided: DecisionStore, tmp_path: Path):
-    documents = review_data.before(), review_data.after()
-    for document in documents:
-        for entry in document["annotations"]:
-            runs = rle.runs(entry["segmentation"]).tolist()
-            entry["segmentation"] = {"size": list(review_data.SIZE), "counts": runs}
-    applied = applied_to(tmp_path, *documents)
-    assert applied.left_out == () and applied.replaced == 1
-    written = json.loads(export_coco(applied, tmp_path / "new.json").read_text())
-    assert written["annotations"][1] == documents[0]["annotations"][1]
 
 
 def test_predictions_can_be_accepted(tmp_path: Path):

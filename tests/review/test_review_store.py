@@ -96,16 +96,6 @@ def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path):
     assert set(store.decisions) == {KEYS[1]}
 
 
-@pytest.mark.parametrize("content", [b"5\n", b"\xff\xfe\n", b'{"key": 3}\n'])
-def test_foreign_lines_are_passed_over(tmp_path: Path, content: bytes):
-    store = DecisionStore(tmp_path / "d.jsonl")
-    store.put(KEYS[0], "accept")
-    with store.path.open("ab") as file:
-        file.write(content)
-    again = DecisionStore(store.path)
-    assert set(again.decisions) == {KEYS[0]} and again.damaged == 1
-
-
 def test_a_wrong_verdict_is_refused_before_anything_is_written(tmp_path: Path):
     store = DecisionStore(tmp_path / "d.jsonl")
     with pytest.raises(UserError):

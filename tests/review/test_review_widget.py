@@ -7,9 +7,7 @@ import io
 import json
 from pathlib import Path
 
-import nbformat
 import numpy as np
-import papermill
 import pytest
 from PIL import Image
 
@@ -112,40 +110,3 @@ def test_the_bundle_has_a_live_view_and_a_picture(widget: ReviewWidget):
     sheet = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
     assert sheet.width > 600 and len(sheet.convert("RGB").getcolors(10**6)) > 20
     assert bundle["text/plain"] == "review of masks: 0 of 5 decided"
-
-
-def test_class_names_of_any_kind_are_shown_and_told_apart(tmp_path: Path):
-    documents = review_data.before(), review_data.after()
-    long = "a long name of a class that goes on and on, "
-    for document in documents:
-        names = ["$a_b^{$", "<b>x</b>", f"{long}one", f"{long}two"]
-        document["categories"] = [{"id": n, "name": name} for n, name in enumerate(names, 1)]
-        for entry in document["annotations"]:
-            entry["category_id"] = 1 + entry["id"] % 4
-    widget = ReviewWidget([review_data.comparison(tmp_path, *documents)], tmp_path / "d.jsonl")
-    shown = set()
-    for place in range(5):
-        widget.handle({"do": "go", "position": place})
-        shown.add(widget.scene["category"])
-    assert {"$a_b^{$", "<b>x</b>"} < shown and len(shown) == 4
-    assert max(map(len, shown)) <= 40 and widget.contact_sheet()
-
-
-@pytest.mark.slow
-def test_papermill_keeps_the_picture_and_no_blank_view(tmp_path: Path):
-    cell = (
-        "from pathlib import Path\nfrom tests.review import review_data\n"
-        "from helpers.review.widget import ReviewWidget\n"
-        f"folder = Path({str(tmp_path)!r})\n"
-        "ReviewWidget([review_data.comparison(folder)], folder / 'd.jsonl')"
-    )
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, tmp_path / "in.ipynb")
-    root = Path(__file__).resolve().parents[2]
-    done = papermill.execute_notebook(
-        tmp_path / "in.ipynb", tmp_path / "out.ipynb", cwd=root, progress_bar=False
-    )
-    [output] = done.cells[0].outputs
-    assert set(output["data"]) == {"image/png", "text/plain"}
-    assert "widgets" not in done.metadata

@@ -22,12 +22,3 @@ def test_figures_render_and_leave_nothing_behind_in_pyplot(name):
     mime, content = FIGURES[name]().encoded()
     assert mime in ("image/png", "image/jpeg") and len(content) > 2000
     assert matplotlib.pyplot.get_fignums() == []
-
-
-def test_losses_of_a_log_and_their_moving_average():
-    log = LOG.assign(epoch=1, skipped=0, grad_norm=9.0, seconds_step=0.1, box_reg=1.0)
-    log = log.assign(cls_stage0=2.0, cls_stage1=3.0)
-    total, parts = figures.loss_curves(log, title="t", window=2).axes
-    assert [line.get_label() for line in parts.lines] == ["mask", "box reg", "cls"]
-    assert set(parts.lines[2].get_ydata()) == {5.0}  # a cascade's stages are one line, their sum
-    assert total.lines[1].get_ydata().tolist() == [4, 3.5]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import types
-from pathlib import Path
 
 import IPython
 import IPython.display
 import pytest
-from PIL import Image
 
-from helpers.data.coco import read_index
 from helpers.series.live import LiveCurve, someone_watches
 
 
@@ -66,29 +62,3 @@ def test_an_interrupt_leaves_no_picture(watched):
             curve(row(step))
         raise KeyboardInterrupt
     assert ["image/png" in bundle for bundle in Display.shown] == [True, False]
-
-
-def test_it_is_not_drawn_more_often_than_asked(watched):
-    curve = LiveCurve("quick", seconds=60)
-    for step in range(1, 6):
-        curve(row(step))
-    assert len(Display.shown) == 1
-
-
-def test_early_predictions_take_one_place(watched, tmp_path: Path):
-    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
-    content = {
-        "images": [{"id": 1, "width": 8, "height": 8, "file_name": "1.png"}],
-        "annotations": [
-            {"id": 1, "image_id": 1, "category_id": 3, "segmentation": [[0, 0, 4, 0, 4, 4, 0, 4]]}
-        ],
-        "categories": [{"id": 3, "name": "chair"}],
-    }
-    (tmp_path / "truth.json").write_text(json.dumps(content))
-    curve = LiveCurve("quick")
-    preview = curve.preview(every=7, pictures=1)
-    assert (preview.every, preview.pictures) == (7, 1)
-    for step in (7, 14):
-        preview.show(step, read_index(tmp_path / "truth.json"), [])
-    curve.close()
-    assert ["image/jpeg" in bundle for bundle in Display.shown] == [True, True, False]

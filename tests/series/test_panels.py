@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from helpers.data.coco import read_index
 from helpers.data.index import InstanceIndex
-from helpers.inference.predictor import detected
 from helpers.series.panels import (
     picture,
     predicted,
@@ -21,7 +19,6 @@ from helpers.series.panels import (
     truth,
     truth_and_prediction,
 )
-from helpers.structures import Detections
 from tests.review.review_data import annotation, square
 
 # image, category, x, y, side, crowd: the first chair is the larger, but cut by the frame
@@ -76,14 +73,6 @@ def test_predictions_of_one_picture_best_first(index):
     assert len(predicted(results, index, 2)) == 0
     panels = truth_and_prediction(index, results, [1, 0, 2], score=0.5)
     assert [len(panel.overlay) for panel in panels] == [2, 1, 2, 1, 0, 0]
-
-
-def test_detections_are_pasted_into_the_picture(index):
-    box, score = torch.tensor([[4.0, 4, 12, 12]]), torch.tensor([0.9])
-    one = Detections(box, score, torch.tensor([1]), (60, 90), torch.ones(1, 4, 4))
-    found = detected(one, index.taxonomy)
-    assert found.names == ("Sofa",) and found.category_ids.tolist() == [8]
-    assert found.masks[0, 5:11, 5:11].all() and found.masks[0].sum() <= 64
 
 
 def test_rows_are_spread_over_pictures_with_enough_in_them(index):

@@ -13,7 +13,7 @@ from nbformat import v4
 from PIL import Image
 
 from helpers.files import UserError
-from helpers.series.record import LARGEST, WIDGET, record
+from helpers.series.record import WIDGET, record
 
 
 def photograph(side: int) -> str:
@@ -52,13 +52,6 @@ def test_outputs_come_without_widgets_and_traces(files):
     assert cell.execution_count == 1
     assert [list(o.data) for o in cell.outputs] == [["image/jpeg"]]
     assert dict(cell.metadata) == {"tags": ["keep"]}
-
-
-def test_a_heavy_notebook_is_compressed_to_the_limit(files):
-    change(files[0], lambda c: c.outputs[1].data.update({"image/jpeg": photograph(550)}))
-    assert files[0].stat().st_size > LARGEST
-    record(*files)
-    assert files[1].stat().st_size < LARGEST
 
 
 def test_one_that_cannot_be_light_is_refused_and_the_old_one_kept(files):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from PIL import Image
 from helpers.config import DataConfig, TrainConfig, change, preset
 from helpers.files import UserError
 from helpers.training.data import TrainingBatches, class_table, missing_classes, read_splits
-from helpers.training.loop import Watch, train
+from tests.data.datafiles import coco
+from tests.training import rectangles
 
 CATEGORIES = [{"id": 3, "name": "chair"}, {"id": 7, "name": "table"}]
-RING = [0, 0, 4, 0, 4, 4, 0, 4]
 
 
 def splits(
@@ -30,42 +29,11 @@ def splits(
     paths = {}
     for split, declared in {"train": categories, "val": val_categories}.items():
         (folder / split).mkdir()
-        Image.new("RGB", (8, 8)).save(folder / split / "one.png")
-        entry = {"image_id": 1, "segmentation": [RING], "bbox": [0, 0, 4, 4], "area": 16}
-        entries = [
-            {
-                **entry,
-                "id": number,
-                "category_id": kind,
-                "segmentation": [[v + number for v in RING]],
-            }
-            for number, kind in enumerate((kinds or {}).get(split, (7,)))
-        ]
-        image = {"id": 1, "width": 8, "height": 8, "file_name": "one.png"}
-        content = {"images": [image], "annotations": entries, "categories": declared}
-        file = folder / f"{split}.json"
-        file.write_text(json.dumps(content))
+        Image.new("RGB", (8, 8)).save(folder / split / "1.png")
+        rows = [(1, k, (n, n, 4, 4)) for n, k in enumerate((kinds or {}).get(split, (7,)))]
+        file = coco(folder / f"{split}.json", {1: (8, 8)}, rows, declared)
         paths |= {f"{split}_annotations": str(file), f"{split}_images": str(folder / split)}
     return DataConfig(**paths)
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_D8_another_order_of_classes_is_told_and_matched_by_id(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, order: int
-) -> None:
-    train, val = read_splits(splits(tmp_path, CATEGORIES[::order]))
-    assert train.labels.tolist() == val.labels.tolist() == [1]
-    assert ("another order" in caplog.text) == (order == -1)
-
-
-def test_pictures_in_both_splits_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    data = splits(tmp_path)
-    read_splits(data)
-    assert "same picture in two splits" in caplog.text
-    caplog.clear()
-    Image.new("RGB", (8, 8), "red").save(tmp_path / "val/one.png")
-    read_splits(data)
-    assert not caplog.text
 
 
 def test_classes_are_listed_with_counts_and_gaps_are_named(tmp_path: Path) -> None:
@@ -89,17 +57,6 @@ def test_super_categories_that_make_one_class_of_all_are_refused(tmp_path: Path)
         read_splits(data)
 
 
-@pytest.mark.parametrize("split", ["train", "val"])
-def test_a_broken_picture_is_found_before_the_first_step(tmp_path: Path, split: str) -> None:
-    data = splits(tmp_path)
-    picture = tmp_path / split / "one.png"
-    picture.write_bytes(picture.read_bytes()[:-30])
-    config = change(preset("quick"), data=vars(data))
-    with pytest.raises(UserError, match=r"one\.png"):
-        train(config, tmp_path, watch=Watch(progress=False))
-    assert not (tmp_path / "log.csv").exists()
-
-
 def test_every_option_reaches_the_batches(tmp_path: Path) -> None:
     index, _ = read_splits(splits(tmp_path))
     options = {"batch_size": 1, "workers": 0, "short_side": (8, 8), "max_side": 8, "colour": 0.0}
@@ -116,7 +73,7 @@ def test_every_option_reaches_the_batches(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("world", [1, 2])
 def test_any_step_can_be_the_first_in_the_middle_of_an_epoch_too(
-    rectangles, tmp_path: Path, world: int
+    tmp_path: Path, world: int
 ) -> None:
     data = change(preset("own"), **rectangles.data_set(tmp_path, train=7, val=1)).data
     index, _ = read_splits(data)

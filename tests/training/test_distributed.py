@@ -13,7 +13,6 @@ import os
 import shutil
 import subprocess
 import sys
-from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -24,9 +23,9 @@ from helpers.config import ExperimentConfig, change, preset
 from helpers.files import UserError
 from helpers.run_store import Run
 from helpers.runs import get_or_train
-from helpers.training.data import TrainingBatches, read_split
 from helpers.training.log import read_log
 from helpers.training.processes import this_process
+from tests.training import rectangles
 
 TOGETHER = Path(__file__).with_name("together.py")
 SIDE = 64  # px, of the rectangles
@@ -64,7 +63,7 @@ SETTING = {
 
 
 @pytest.fixture(scope="module")
-def config(rectangles, tmp_path_factory) -> ExperimentConfig:
+def config(tmp_path_factory) -> ExperimentConfig:
     paths = rectangles.data_set(tmp_path_factory.mktemp("data"), train=TRAIN, val=VAL)
     return change(preset("quick"), name="together", **paths, **SETTING)
 
@@ -122,19 +121,6 @@ def test_a_bad_step_and_a_stop_in_one_process_are_everybodys(tmp_path):
     assert first["step"] == 6 and first["skipped"] == 1
     assert "after step 6 of 12" in first["told"]
     assert read_log(tmp_path / "log.csv").step.tolist() == [1, 2, 3, 4, 5, 6]
-
-
-@pytest.mark.parametrize("world", [2, 4])
-def test_each_step_shares_the_pictures_of_one_process(config, world):
-    index = read_split(config.data, "train")
-    whole = TrainingBatches(index, config.train)
-    parts = [TrainingBatches(index, config.train, rank=r, world=world) for r in range(world)]
-    assert {part.epoch_steps for part in parts} == {whole.epoch_steps} == {2}
-    steps = zip(islice(whole(1), 4), *(islice(part(1), 4) for part in parts), strict=True)
-    for batch, *shares in steps:
-        ids = [sample.image_id for share in shares for sample in share]
-        assert sorted(ids) == sorted(sample.image_id for sample in batch)
-        assert len(set(ids)) == 4
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch):

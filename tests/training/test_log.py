@@ -51,14 +51,6 @@ def test_damaged_checkpoints_and_code_are_refused(tmp_path):
     assert not (tmp_path / "pwned").exists()
 
 
-def test_a_full_disk_leaves_the_former_checkpoint(tmp_path, full_disk):
-    save(tmp_path, a_checkpoint(1))
-    with pytest.raises(StorageError, match="File too large"):
-        save(tmp_path, a_checkpoint(2, size=100_000))
-    assert os.listdir(tmp_path) == ["step_00000001.pt"]
-    assert load_newest(tmp_path).step == 1
-
-
 def test_a_full_disk_stops_the_log(tmp_path, full_disk):
     log = StepLog(tmp_path / "log.csv", last_step=0)
     with pytest.raises(StorageError, match="cannot write"):

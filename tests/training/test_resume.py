@@ -18,6 +18,7 @@ from helpers.training import interrupt
 from helpers.training.checkpoint import load_newest
 from helpers.training.interrupt import Interrupted, stoppable
 from helpers.training.log import read_log
+from tests.training import toy
 
 TOY = Path(__file__).with_name("toy.py")
 TIMES = ["seconds_data", "seconds_step"]
@@ -36,12 +37,12 @@ def heard():
 
 
 @pytest.fixture(scope="module")
-def undisturbed(toy, tmp_path_factory):
+def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
     return toy.train_toy(folder), read_log(folder / "log.csv")
 
 
-def assert_goes_on(toy, folder, undisturbed):
+def assert_goes_on(folder, undisturbed):
     """The same call on the same folder ends where an undisturbed one does."""
     trainer, log = toy.train_toy(folder), read_log(folder / "log.csv")
     wanted, wanted_log = undisturbed
@@ -60,17 +61,17 @@ def fail_at(step):
 
 
 @pytest.mark.parametrize("steps", [[1], [5], [11], [2, 7, 12]])
-def test_failed_after_a_step(toy, undisturbed, tmp_path, steps):
+def test_failed_after_a_step(undisturbed, tmp_path, steps):
     for step in steps:
         with pytest.raises(Failed):
             toy.train_toy(tmp_path, on_log=fail_at(step))
         assert load_newest(tmp_path / "checkpoints").step == step
-    assert_goes_on(toy, tmp_path, undisturbed)
+    assert_goes_on(tmp_path, undisturbed)
 
 
 @pytest.mark.parametrize("place", ["loader", "forward", "backward", "optimiser"])
 def test_failed_inside_a_step_it_keeps_the_steps_before(
-    toy, undisturbed, tmp_path, monkeypatch, caplog, place
+    undisturbed, tmp_path, monkeypatch, caplog, place
 ):
     def loader(start):
         for step, batch in enumerate(toy.batches(start), start=start):
@@ -99,11 +100,11 @@ def test_failed_inside_a_step_it_keeps_the_steps_before(
     stored = 5 if place == "optimiser" else 8  # of half an update nothing is kept
     assert load_newest(tmp_path / "checkpoints").step == stored
     assert ("after step 8 of 12 (Failed); it is stored" in caplog.text) == (stored == 8)
-    assert_goes_on(toy, tmp_path, undisturbed)
+    assert_goes_on(tmp_path, undisturbed)
 
 
 @pytest.mark.parametrize("changes", [{"optimizer": "adamw", "lr": 0.01}, {"ema": 0.9}])
-def test_adamw_and_averaged_weights_go_on_too(toy, tmp_path, changes):
+def test_adamw_and_averaged_weights_go_on_too(tmp_path, changes):
     config = dataclasses.replace(toy.CONFIG, **changes)
     whole = toy.train_toy(tmp_path / "whole", toy.make_trainer(config))
     with pytest.raises(Failed):
@@ -113,7 +114,7 @@ def test_adamw_and_averaged_weights_go_on_too(toy, tmp_path, changes):
     assert all(torch.equal(value, wanted[name]) for name, value in found.items())
 
 
-def test_a_disk_that_fills_up_leaves_the_former_checkpoint(toy, undisturbed, tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_leaves_the_former_checkpoint(undisturbed, tmp_path, monkeypatch):
     plain = torch.save
 
     def half(state, file):
@@ -127,10 +128,10 @@ def test_a_disk_that_fills_up_leaves_the_former_checkpoint(toy, undisturbed, tmp
         toy.train_toy(tmp_path)
     assert load_newest(tmp_path / "checkpoints").step == 5
     assert not list(tmp_path.rglob("*.part"))
-    assert_goes_on(toy, tmp_path, undisturbed)
+    assert_goes_on(tmp_path, undisturbed)
 
 
-def test_half_a_log_line_and_a_damaged_checkpoint_are_done_again(toy, undisturbed, tmp_path):
+def test_half_a_log_line_and_a_damaged_checkpoint_are_done_again(undisturbed, tmp_path):
     with pytest.raises(Failed):
         toy.train_toy(tmp_path, on_log=fail_at(7))
     newest = max((tmp_path / "checkpoints").iterdir())
@@ -138,12 +139,12 @@ def test_half_a_log_line_and_a_damaged_checkpoint_are_done_again(toy, undisturbe
     with (tmp_path / "log.csv").open("a") as file:
         file.write("1,0.25,0.0")
     assert read_log(tmp_path / "log.csv").step.tolist() == list(range(1, 8))
-    assert_goes_on(toy, tmp_path, undisturbed)
+    assert_goes_on(tmp_path, undisturbed)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("step", [8, 12])
-def test_asked_to_stop_it_stores_and_goes_on(toy, undisturbed, tmp_path, number, step):
+def test_asked_to_stop_it_stores_and_goes_on(undisturbed, tmp_path, number, step):
     former = signal.getsignal(number)
 
     def asked(start):
@@ -158,7 +159,7 @@ def test_asked_to_stop_it_stores_and_goes_on(toy, undisturbed, tmp_path, number,
     assert signal.getsignal(number) is former
     assert load_newest(tmp_path / "checkpoints").step == step
     assert read_log(tmp_path / "log.csv").step.tolist() == list(range(1, step + 1))
-    assert_goes_on(toy, tmp_path, undisturbed)
+    assert_goes_on(tmp_path, undisturbed)
 
 
 def test_asked_twice_it_stops_at_once(monkeypatch):
@@ -177,7 +178,7 @@ def test_a_signal_that_is_ignored_stays_so():
     assert not stop.requested
 
 
-def test_a_finished_training_is_left_alone_and_other_data_are_refused(toy, tmp_path):
+def test_a_finished_training_is_left_alone_and_other_data_are_refused(tmp_path):
     toy.train_toy(tmp_path)
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != "lock"}
     assert toy.train_toy(tmp_path).step == toy.CONFIG.steps

@@ -10,8 +10,9 @@ from torch import nn
 from helpers.config import TrainConfig, preset
 from helpers.training.log import read_log
 from helpers.training.optimizer import build_optimizer, set_learning_rate
-from helpers.training.schedule import learning_rate, total_steps
+from helpers.training.schedule import learning_rate
 from helpers.training.trainer import NonFiniteError
+from tests.training import toy
 
 
 def weights(trainer):
@@ -21,12 +22,6 @@ def weights(trainer):
 def distance(before, after):
     pairs = zip(before, after, strict=True)
     return math.sqrt(sum((a - b).square().sum().item() for a, b in pairs))
-
-
-def test_steps_of_a_run():
-    assert total_steps(preset("paper").train, 12_144 // 16) == 33_396  # 44 epochs
-    assert total_steps(TrainConfig(epochs=0.5), 5) == 3
-    assert total_steps(TrainConfig(steps=7, epochs=None), 100) == 7
 
 
 @pytest.mark.parametrize(
@@ -55,7 +50,7 @@ def test_the_rate_follows_the_batch_size_and_the_cosine():
 
 
 @pytest.mark.parametrize("clip_norm", [35.0, 1e-3])
-def test_a_step_follows_sgd_with_clipped_gradients(toy, clip_norm):
+def test_a_step_follows_sgd_with_clipped_gradients(clip_norm):
     config = dataclasses.replace(
         toy.CONFIG, warmup_steps=0, momentum=0.0, weight_decay=0.0, clip_norm=clip_norm
     )
@@ -69,7 +64,7 @@ def test_a_step_follows_sgd_with_clipped_gradients(toy, clip_norm):
     assert distance(before, weights(trainer)) == pytest.approx(moved, rel=1e-2)
 
 
-def test_a_non_finite_step_is_counted_and_changes_nothing(toy, tmp_path):
+def test_a_non_finite_step_is_counted_and_changes_nothing(tmp_path):
     trainer = toy.make_trainer(poison=(1,))
     trainer.train_step(toy.samples_of(0))
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
@@ -82,7 +77,7 @@ def test_a_non_finite_step_is_counted_and_changes_nothing(toy, tmp_path):
     assert log.total.isna().sum() == 3
 
 
-def test_ten_non_finite_steps_in_a_row_end_the_run_also_across_a_resume(toy, tmp_path):
+def test_ten_non_finite_steps_in_a_row_end_the_run_also_across_a_resume(tmp_path):
     poison = (0, *range(2, 12))
     told = "at 10 steps in a row, up to step 12"
     for seen in (poison, range(12)):  # the second call begins with what was the twelfth step
@@ -91,7 +86,7 @@ def test_ten_non_finite_steps_in_a_row_end_the_run_also_across_a_resume(toy, tmp
         assert len(read_log(tmp_path / "log.csv")) == 11
 
 
-def test_averaged_weights_follow_the_formula(toy):
+def test_averaged_weights_follow_the_formula():
     trainer = toy.make_trainer(dataclasses.replace(toy.CONFIG, ema=0.25))
     wanted = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     for step in range(1, 4):
@@ -141,7 +136,7 @@ def test_parameter_groups(kind):
     }
 
 
-def test_bf16_on_the_cpu_trains(toy, tmp_path):
+def test_bf16_on_the_cpu_trains(tmp_path):
     config = dataclasses.replace(toy.CONFIG, precision="bf16")
     trainer = toy.train_toy(tmp_path, toy.make_trainer(config))
     assert all(w.dtype == torch.float32 and w.isfinite().all() for w in weights(trainer))
