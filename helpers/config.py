@@ -105,7 +105,7 @@ class ModelConfig(Section):
     """Architecture; the defaults are Mask R-CNN with a ResNet-50 FPN."""
 
     architecture: Literal["mask_rcnn", "cascade_rcnn", "solov2"] = "mask_rcnn"  # the detector
-    backbone: str = "resnet50"  # any timm model with features at strides 4, 8, 16, 32
+    backbone: str = "resnet50"  # a timm model of convolutions, strides 4, 8, 16, 32
     pretrained: bool = True  # start from ImageNet weights: an installed package's, or timm's
     start: str | None = None  # "released", or a model's .safetensors: its layers where they fit
     norm: Literal["frozen", "eval", "bn", "sync"] = "frozen"  # BatchNorm in the backbone

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -64,7 +65,8 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     Raises StorageError when the folder is full or cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")  # others may write it, too
+    own = f"{os.getpid()}-{secrets.token_hex(4)}"  # others may write it, too
+    temporary = path.with_name(f"{path.name}.{own}{TEMPORARY}")
     try:
         with temporary.open("wb") as file:
             write(file)

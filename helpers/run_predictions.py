@@ -146,12 +146,12 @@ def _member(name: str, data: Path | None, args: argparse.Namespace, *, fused: bo
 
 
 def _trained(name: str) -> Model:
-    """The run of that name, or the released model where no run is called so."""
+    """The released model, or the run of that name."""
+    if name == Released.name:
+        return Released()
     try:
         return find_run(name)
     except UserError as error:
-        if name == Released.name:
-            return Released()
         raise UserError(f"{error} (nor is there a file or folder {name!r})") from None
 
 

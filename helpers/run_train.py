@@ -6,6 +6,7 @@ Every field of the config is an option of the same name: `--model.backbone resne
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,8 @@ OTHER_DATA = tuple(f"--data.{name}" for name in ANNOTATIONS)
 
 def main(words: Sequence[str]) -> int:
     """Train, evaluate, print the folder and the scores. SystemExit after help or a wrong option."""
-    config = parse(words, tell=print)
+    first = os.environ.get("RANK", "0") == "0"  # of several processes, one talks
+    config = parse(words, tell=print if first else lambda text: None)
     from helpers.run_command import summary
     from helpers.runs import get_or_train  # torch is slow to import: help does without
     from helpers.training.interrupt import Interrupted

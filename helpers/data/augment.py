@@ -49,8 +49,8 @@ class Draw:
     photo: Photo | None = None
 
 
-def draw(key: tuple[int, int, int], config: TrainConfig) -> Draw:
-    """Decide by `key` = (seed, epoch, picture) and what `config` allows, nothing else.
+def draw(key: tuple[int, ...], config: TrainConfig) -> Draw:
+    """Decide by `key` = (seed, epoch, picture, ...) and what `config` allows, nothing else.
 
     short_side: drawn uniformly from both ends included; flip: probability; colour c: brightness,
     contrast and saturation each change with probability 1/2, by a factor from [1 - c, 1 + c];

@@ -65,9 +65,14 @@ class InstanceDataset(Dataset[Sample]):
         self._epoch.fill_(epoch)
 
     def __getitem__(self, position: int) -> Sample:
-        """Sample number `position`. Raises DataError when its picture cannot be read."""
+        """Sample number `position`; one length further on the same picture, drawn once more.
+
+        Raises DataError when its picture cannot be read.
+        """
+        again, position = divmod(position, len(self))
         row = int(self.rows[position])
-        drawn = draw((self.config.seed, self.epoch, row), self.config)
+        key = (self.config.seed, self.epoch, row)
+        drawn = draw((*key, 0, again) if again else key, self.config)
         return make_sample(self.index, row, drawn, max_side=self.config.max_side)
 
 
@@ -131,7 +136,8 @@ class EpochSampler(Sampler[int]):
     end.
 
     repeats: visits of each position in an epoch, (length,) float of 1 or more: the whole part of
-    it, or one more in as many epochs as the fraction says. All epochs are equally long.
+    it, or one more in as many epochs as the fraction says. All epochs are equally long. The second
+    visit is to `position + length`, and so on: the same picture, changed otherwise.
     """
 
     def __init__(
@@ -174,7 +180,8 @@ class EpochSampler(Sampler[int]):
         visits = math.ceil(math.fsum(self.repeats))
         points = (np.arange(visits) + random.random()) * (ends[-1] / visits)
         met = np.searchsorted(ends, points, side="right").clip(max=self.length - 1)
-        return random.permutation(order[met])
+        visit = np.arange(visits) - np.searchsorted(met, met)  # 0 the first of its position
+        return random.permutation(order[met] + self.length * visit)
 
 
 def repeat_factors(

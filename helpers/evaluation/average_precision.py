@@ -99,7 +99,7 @@ class Evaluation:
     def __str__(self) -> str:
         names = [name for name in next(iter(self.metrics.values()), {}) if name[:2] == "AP"]
         lines = [
-            f"preset {PRESETS[self.preset]}",
+            f"preset {PRESETS.get(self.preset, self.preset)}",
             f"{self.images} images, {self.instances} instances, {self.detections} detections",
             " " * 8 + "".join(f"{name:>7}" for name in names),
         ]

@@ -132,6 +132,12 @@ def _centres(low: float, high: float, count: int, step: int = 1) -> tuple[int, T
     return first, (torch.arange(first, last + 1, dtype=torch.float64) + 0.5) * step
 
 
+def _cell(ends: tuple[float, float], count: int, step: int) -> slice:
+    """The one of `count` cells of `step` pixels that the middle between two ends lies in."""
+    cell = min(max(int(sum(ends) / 2 / step), 0), count - 1)
+    return slice(cell, cell + 1)
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One detection on its way into a cluster. mask: (M, M) float32 over `box`."""
@@ -207,7 +213,12 @@ def _clusters(
         patch = sample(one.mask, one.box, x, y)
         hits = patch >= 0.5
         if not hits.any():
-            continue
+            if not (one.mask >= 0.5).any():
+                continue
+            # Thinner than the grid: it stands on the cell of its box's centre.
+            window = (_cell(one.box[1::2], grid[0], step), _cell(one.box[::2], grid[1], step))
+            patch = torch.ones(1, 1)
+            hits = patch > 0
         same = [cluster for cluster in clusters if cluster.label == one.label]
         overlaps = [cluster.overlap(hits, window) for cluster in same]
         small = int(hits.sum()) * step**2 < config.small_area

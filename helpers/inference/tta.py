@@ -117,7 +117,8 @@ def merge(found: Sequence[Detections], *, mode: Merge, test: TestConfig) -> Dete
 
     max: the best view's box and score stand. mean: box and score are averages over the views; a
     view that does not agree counts with score 0. vote: boxes are averages weighted by score, scores
-    half of max and half of mean. With one view all three are the same.
+    half of max and half of mean, so it may fall below the views' own threshold. With one view all
+    three are the same.
     """
     pool = Detections.cat(found)
     kept = batched_nms(pool.boxes, pool.scores, pool.labels, test.nms_threshold)
@@ -141,7 +142,8 @@ def _averaged(
     agree = same & (box_iou(best.boxes, pool.boxes) >= AGREEMENT)
     support = agree * pool.scores  # (K, P)
     weights = support if weighted else agree.float()
-    boxes = (weights @ pool.boxes) / weights.sum(dim=1, keepdim=True)
+    # No matrix product: autocast would round pixel coordinates to 16 bits.
+    boxes = (weights[..., None] * pool.boxes).sum(dim=1) / weights.sum(dim=1, keepdim=True)
     of_view = [part.amax(dim=1) for part in support.split(list(counts), dim=1) if part.shape[1]]
     scores = torch.stack(of_view).sum(dim=0) / len(counts) if of_view else best.scores
     if weighted:

@@ -8,6 +8,7 @@ from typing import Literal
 import timm
 import torch.nn.functional as F
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.layers import convert_sync_batchnorm
 from torch import Tensor, nn
 
 from helpers.files import UserError
@@ -68,7 +69,8 @@ class Backbone(nn.Module):
         deform_groups: int = 1,
     ) -> None:
         """Raises UserError for a model unknown to timm, or one that lacks the four strides, the
-        layers that `stride_in_1x1` or `deformable` change, or pretrained weights."""
+        layers that `stride_in_1x1` or `deformable` change, or pretrained weights, and for
+        deformable stages among the frozen ones."""
         super().__init__()
         self.net = _create(name)
         if pretrained:
@@ -76,11 +78,16 @@ class Backbone(nn.Module):
         self.mean, self.std = _input_scale(name)
         self.channels: list[int] = self.net.feature_info.channels()
         self.norm_mode = norm
+        if min(deformable, default=5) <= frozen_stages:
+            raise UserError(
+                f"deformable stages {tuple(deformable)} would not learn: frozen_stages "
+                f"{frozen_stages} freezes up to c{frozen_stages}"
+            )
         if stride_in_1x1:
             _move_stride_to_1x1(self.net)
         deform_stages(self.net, deformable, groups=deform_groups)
         if norm == "sync":
-            self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)
+            self.net = convert_sync_batchnorm(self.net)  # torch's would drop activations in norms
         if norm == "frozen":
             _freeze_norm(self, "net", self.net)
         for parent, own, child, stage in _units(self.net):

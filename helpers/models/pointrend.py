@@ -312,5 +312,6 @@ def point_targets(rois: Sequence[RoIs], pixels: Tensor) -> Tensor:
     for image, points in zip(rois, pixels.split([len(r) for r in rois]), strict=True):
         masks = image.targets.masks
         size = points.new_tensor([masks.shape[2], masks.shape[1]])
-        truth.append(PointTable.of(masks[:, None]).at(points / size, image.index).squeeze(2))
+        used, index = image.index.unique(return_inverse=True)  # the others need no table
+        truth.append(PointTable.of(masks[used, None]).at(points / size, index).squeeze(2))
     return torch.cat(truth)

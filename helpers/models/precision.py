@@ -18,7 +18,8 @@ def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | 
     if precision == "auto":
         if not on_gpu:
             return None
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
     if precision == "fp16" and not on_gpu:
         raise UserError("precision fp16 needs a GPU: use auto, float32 or bf16")
     return {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

@@ -59,10 +59,11 @@ def pool_masks(masks: Tensor, index: Tensor, boxes: Tensor, size: int) -> Tensor
 
     Returns (R, size, size) bool: the mean of the mask over a cell is at least one half.
     """
+    used, index = index.unique(return_inverse=True)  # the others need not become float32
     rois = torch.cat((index[:, None].to(boxes.dtype), boxes), dim=1)
     # Cells of exactly one half are common where boxes have whole pixels. Another order of the sums
     # would round some of them to the other side, so no other path is used here.
-    return _by_torchvision(masks[:, None].float(), rois, size, scale=1.0).squeeze(1) >= 0.5
+    return _by_torchvision(masks[used, None].float(), rois, size, scale=1.0).squeeze(1) >= 0.5
 
 
 def _align(feature: Tensor, rois: Tensor, size: int, *, scale: float) -> Tensor:

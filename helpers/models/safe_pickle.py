@@ -23,6 +23,7 @@ from helpers.files import UserError
 
 ZIP_START = b"PK\x03\x04"
 OLD_TORCH = 0x1950A86A20F9469CFC6C  # the number that torch files had before they were zip archives
+PLAIN = "biufcSU"  # kinds of numpy's types that hold no pointers, whatever a file says of them
 HOSTILE = re.compile(
     r"(os|posix|nt|sys|subprocess|pty|shutil|importlib|runpy|ctypes|socket|webbrowser)\..*"
     r"|(builtins|__builtin__)\.(eval|exec|execfile|compile|open|file|__import__|input)"
@@ -52,9 +53,24 @@ class _Dictionary(dict):
     def __setstate__(self, _: object) -> None: ...
 
 
+def _plain(dtype: Any) -> np.dtype:
+    """The type, if it holds no pointers: a file could make numpy follow any bytes as such."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in PLAIN:
+        raise _RefusedError(f"it has numbers of numpy's type {dtype.kind!r}, which may be pointers")
+    return dtype
+
+
+class _Array(np.ndarray):
+    """One that is told its content after it is made; where that may be pointers it stays empty."""
+
+    def __setstate__(self, state: tuple) -> None:
+        if state[2].kind in PLAIN:
+            super().__setstate__(state)
+
+
 def _array(shape: tuple[int, ...], dtype: object, content: bytes) -> np.ndarray:
-    """numpy's own constructor would take any bytes for pointers to objects."""
-    return np.frombuffer(content, dtype).reshape(shape).copy()
+    return np.frombuffer(content, _plain(dtype)).reshape(shape).copy()
 
 
 _ALLOWED = {
@@ -62,9 +78,11 @@ _ALLOWED = {
     "_codecs.encode": lambda text, _: text.encode("latin1"),  # how old protocols write bytes
     "numpy.dtype": np.dtype,
     "numpy.ndarray": _array,
-    "numpy.core.multiarray._reconstruct": lambda *_: np.empty(0),  # it is told its content after
-    "numpy.core.multiarray.scalar": lambda dtype, content: np.frombuffer(content, dtype)[0],
-    "numpy.core.numeric._frombuffer": numeric._frombuffer,
+    "numpy.core.multiarray._reconstruct": lambda *_: np.empty(0).view(_Array),
+    "numpy.core.multiarray.scalar": lambda dtype, content: _array((1,), dtype, content)[0],
+    "numpy.core.numeric._frombuffer": lambda content, dtype, *place: numeric._frombuffer(
+        content, _plain(dtype), *place
+    ),
     "torch._utils._rebuild_tensor_v2": torch._utils._rebuild_tensor_v2,
     "torch._utils._rebuild_parameter": lambda data, *_: data,
     "torch._utils._rebuild_parameter_with_state": lambda data, *_: data,

@@ -262,7 +262,7 @@ def centres_of_mass(masks: Tensor) -> Tensor:
     for axis in (1, 2):
         profile = masks.sum(dim=axis).float()  # (N, W), then (N, H)
         place = torch.arange(profile.shape[1], device=masks.device, dtype=torch.float32)
-        centres.append((profile @ place) / profile.sum(dim=1).clamp(min=1))
+        centres.append((profile * place).sum(dim=1) / profile.sum(dim=1).clamp(min=1))
     return torch.stack(centres, dim=1)
 
 

@@ -36,12 +36,10 @@ def read_split(
     taxonomy: classes it must agree with, such as those of the training split. Raises DataError as
     `read_index` does.
     """
-    train = split == "train"
-    file = resolve(data.train_annotations if train else data.val_annotations)
-    folder = resolve(data.train_images if train else data.val_images)
+    file, folder = (resolve(getattr(data, f"{split}_{what}")) for what in ("annotations", "images"))
     stamp = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else None
     index = _read(file, folder, data.label_space, taxonomy, stamp)
-    limit = data.train_limit if train else data.val_limit
+    limit = getattr(data, f"{split}_limit")
     return index if limit is None else index.subset(index.image_ids[:limit])
 
 

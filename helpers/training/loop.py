@@ -27,7 +27,7 @@ from helpers.training.checkpoint import load_newest, save
 from helpers.training.data import TrainingBatches, class_table, missing_classes, read_splits
 from helpers.training.interrupt import Interrupted, Stop, stoppable
 from helpers.training.log import Row, StepLog
-from helpers.training.processes import any_process, this_process
+from helpers.training.processes import any_process, require_same, this_process
 from helpers.training.progress import ProgressBar, TensorBoard
 from helpers.training.schedule import total_steps
 from helpers.training.trainer import Trainer
@@ -114,7 +114,7 @@ def fit(
     Asked to stop (Ctrl-C, Interrupt Kernel, SIGTERM; in any process), it finishes the step, stores
     a checkpoint and raises Interrupted. Whatever else ends it leaves a checkpoint of the last whole
     step and is raised: NonFiniteError, UserError for a batch the model refuses or when the training
-    data changed, StorageError, RunBusyError.
+    data changed or processes see different checkpoints, StorageError, RunBusyError.
     """
     main = trainer.accelerator.is_main_process
     with locked(folder) if main else nullcontext(), stoppable() as stop:
@@ -127,6 +127,7 @@ def fit(
                     "former data back, or give the run another name to train on the new ones"
                 )
             trainer.restore(newest)
+        require_same((folder.name, trainer.step), "run and step")
         if trainer.step == trainer.total:
             return
         rows = _steps(trainer, batches(trainer.step), epoch_steps, stop)

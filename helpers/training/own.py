@@ -200,7 +200,7 @@ def _anchors(facts: _Facts, short_side: float) -> dict[str, Any]:
     ratios = (min(low, usual / 2**0.5), usual, max(high, usual * 2**0.5))
     return {
         "model__anchor_sizes": tuple(sizes.round().tolist()),
-        "model__anchor_ratios": tuple(np.round(ratios, 2).tolist()),
+        "model__anchor_ratios": tuple(np.round(ratios, 2).clip(min=0.01).tolist()),
     }
 
 
@@ -219,7 +219,8 @@ def _limits(facts: _Facts) -> dict[str, Any]:
 
 def _names_a_side(names: tuple[str, ...]) -> bool:
     """Whether a mirrored picture would show another class."""
-    return any(re.search(r"(?i)\b(left|right)\b|_(left|right)|(left|right)_", n) for n in names)
+    word = r"(?i:(?<![a-z])(left|right)(?![a-z]))|(Left|Right)(?![a-z])"
+    return any(re.search(word, name) for name in names)
 
 
 def _reasons(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import parse_flag_from_env
+from accelerate.utils import gather_object, parse_flag_from_env
 
 from helpers.files import UserError
+
+PATIENCE = timedelta(hours=12)  # others wait while the main process reads data or scores alone
 
 
 def this_process() -> PartialState:
@@ -25,7 +28,17 @@ def this_process() -> PartialState:
             f"{torch.accelerator.device_count()}; start as many processes, or set "
             "ACCELERATE_USE_CPU=1"
         )
-    return PartialState(cpu=cpu)
+    return PartialState(cpu=cpu, timeout=PATIENCE)
+
+
+def require_same(value: object, what: str) -> None:
+    """Raises UserError in all processes when `value` is not the same in all; all have to call."""
+    values = gather_object([value])
+    if any(other != values[0] for other in values):
+        raise UserError(
+            f"the processes differ in {what} ({', '.join(map(str, values))}): all need the same "
+            "command, data and outputs folder (HELPERS_OUTPUTS), shared between machines"
+        )
 
 
 def any_process(flag: bool) -> bool:

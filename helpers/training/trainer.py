@@ -134,9 +134,9 @@ class Trainer:
         trained = [p for group in self._optimizer.param_groups for p in group["params"]]
         norm = nn.utils.clip_grad_norm_(trained, self.config.clip_norm).item()
         self.whole = False
-        if math.isfinite(norm) or self._scaler.is_enabled():
-            self._scaler.step(self._optimizer)  # leaves out non-finite gradients by itself
-        self._scaler.update()
+        if math.isfinite(norm):
+            self._scaler.step(self._optimizer)
+        self._scaler.update()  # a smaller scale after gradients that were not finite
         return norm if math.isfinite(norm) else math.nan
 
     def _mean_of_processes(self, values: Sequence[Tensor]) -> list[float]:

@@ -234,13 +234,21 @@ def test_sampler_shares_an_epoch_and_goes_on_in_its_middle(world: int, repeats) 
             sampler.set_epoch(epoch)
         whole, shares = list(alone), [list(part) for part in parts]
         assert len(whole) == len(alone) == (5 if repeats is None else 9)
-        assert set(whole) == set(range(5)) and len({len(share) for share in shares}) == 1
+        assert {place % 5 for place in whole} == set(range(5))
+        assert len(set(whole)) == len(whole)  # a second visit has a number of its own
+        assert len({len(share) for share in shares}) == 1
         assert list(chain.from_iterable(zip(*shares, strict=True)))[: len(whole)] == whole
         for part, share in zip(parts, shares, strict=True):
             part.set_epoch(epoch, start=1)
             assert list(part) == share[1:]
         orders.add(tuple(whole))
     assert len(orders) > 1
+
+
+def test_a_picture_that_is_shown_twice_in_an_epoch_is_drawn_twice(many: InstanceIndex) -> None:
+    dataset = training(many, short_side=(10, 200), max_side=400)
+    first, second = dataset[3], dataset[3 + len(dataset)]
+    assert first.image_id == second.image_id and first.image.shape != second.image.shape
 
 
 def test_repeat_factors_follow_the_rarest_class(tmp_path: Path) -> None:

@@ -66,6 +66,13 @@ class TestFuse:
     def test_one_model_comes_back_as_it_is(self, members):
         assert equal(fuse(members[:1], weights=[0.3]), members[0])
 
+    def test_what_is_thinner_than_the_grid_stays(self):
+        cord = torch.tensor([[599.0, 100.0, 601.0, 300.0]])
+        one = Detections(
+            cord, torch.ones(1), torch.zeros(1).long(), (1200, 1200), torch.ones(1, 8, 8)
+        )
+        assert equal(fuse([one, one]), one)
+
     def test_a_model_that_finds_nothing_costs_only_coverage(self, members):
         alone = members[0]
         fused = fuse([alone, alone[:0]], config=NO_NMS)

@@ -58,6 +58,12 @@ class TestMerge:
         assert merged.scores.tolist() == pytest.approx(scores)
         assert merged.labels.tolist() == [0, 1]
 
+    @pytest.mark.parametrize("mode", ["mean", "vote"])
+    def test_pixels_are_not_rounded_to_sixteen_bits(self, mode):
+        far = found((1203.5, 10, 1403.5, 30, 0.9, 0))
+        with torch.autocast("cpu", torch.bfloat16):
+            assert merge((far, far), mode=mode, test=TestConfig()).boxes[0, 0] == 1203.5
+
     def test_order_follows_the_new_scores(self):
         lonely, agreed = (0, 0, 20, 20, 0.8, 0), (50, 50, 80, 80, 0.7, 0)
         views = (found(lonely, agreed), found(agreed), found(agreed))

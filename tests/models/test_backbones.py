@@ -86,3 +86,11 @@ def test_frozen_stages_have_no_gradient_and_frozen_norms(stages, frozen):
 def test_what_cannot_be_built_is_refused(name, options, words):
     with pytest.raises(UserError, match=words):
         Backbone(name, **options)
+
+
+def test_synchronised_norms_keep_their_activations():
+    maps = {}
+    for norm in ("bn", "sync"):
+        torch.manual_seed(0)
+        maps[norm] = Backbone("tf_efficientnet_lite0", norm=norm).eval()(torch.ones(1, 3, 64, 64))
+    torch.testing.assert_close(maps["sync"], maps["bn"])

@@ -159,6 +159,12 @@ def test_a_hostile_file_runs_nothing_and_is_refused(tmp_path, writer, place):
     assert marker.exists()
 
 
+# A type of records that hold an object, and says of itself that it holds none.
+OBJECT = b"cnumpy\ndtype\n(S'O'\ntR"
+RECORD = b"cnumpy\ndtype\n(S'V8'\ntR(I3\nS'|'\nN(S'a'\nt(dS'a'\n(" + OBJECT
+RECORD += b"I0\ntsI8\nI1\nI0\ntb"
+
+
 @pytest.mark.parametrize(
     "pickled",
     [
@@ -168,6 +174,7 @@ def test_a_hostile_file_runs_nothing_and_is_refused(tmp_path, writer, place):
         b"cnumpy\ndtype\n(S'O'\ntR.",
         b"c_codecs\nencode\n(S'x'\nS'rot13'\ntR.",
         b"cnumpy\nndarray\n((I1\ntS'O'\nS'AAAAAAAA'\ntR.",
+        b"cnumpy\nndarray\n((I1\nt" + RECORD + b"S'AAAAAAAA'\ntR.",
         b"cnumpy.f2py\ncompile\n(S'x'\ntR.",
         b"(dS'model'\nccollections\nOrderedDict\n)R}S'items'\nI1\nsbs.",
         b"}S'w'\ncnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'V3000'\ntRtRs.",

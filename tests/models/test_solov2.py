@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from helpers.config import Solov2Config
 from helpers.models.solov2 import (
     cell_targets,
+    centres_of_mass,
 )
 from helpers.models.solov2_masks import points_nms, tight_boxes
 
@@ -61,3 +62,10 @@ def test_tight_boxes_are_those_of_the_enlarged_mask():
     for plane, box in zip(large[:, :78, :95] > 0.5, boxes.tolist(), strict=True):
         y, x = plane.nonzero().T
         assert box == [edge.item() for edge in (x.min(), y.min(), x.max() + 1, y.max() + 1)]
+
+
+def test_centres_are_those_of_float32_in_half_precision_too():
+    masks = torch.zeros(1, 200, 1000, dtype=torch.bool)
+    masks[0, 10:100, 701:904] = True
+    with torch.autocast("cpu", torch.bfloat16):
+        assert centres_of_mass(masks).tolist() == [[802.0, 54.5]]

@@ -23,6 +23,7 @@ from helpers.config import ExperimentConfig, change, preset
 from helpers.files import UserError
 from helpers.run_store import Run
 from helpers.runs import get_or_train
+from helpers.training import processes
 from helpers.training.log import read_log
 from helpers.training.processes import this_process
 from tests.training import rectangles
@@ -130,3 +131,9 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(UserError, match="process 3 of this machine has no GPU: there are 2"):
         this_process()
+
+
+def test_processes_that_see_different_checkpoints_are_refused(monkeypatch):
+    monkeypatch.setattr(processes, "gather_object", lambda value: [("run", 6), ("run", 0)])
+    with pytest.raises(UserError, match="differ in run and step"):
+        processes.require_same(("run", 6), "run and step")

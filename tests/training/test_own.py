@@ -106,7 +106,12 @@ def test_anchors_have_the_shape_and_the_size_of_the_boxes():
 
 @pytest.mark.parametrize(
     ("names", "flip"),
-    [(("left shoe", "right shoe"), 0.0), (("ear_left", "nose"), 0.0), (("bright", "cleft"), 0.5)],
+    [
+        (("left shoe", "right shoe"), 0.0),
+        (("ear_left", "nose"), 0.0),
+        (("bright_lamp", "upright", "cleft"), 0.5),
+        (("LeftHand",), 0.0),
+    ],
 )
 def test_pictures_are_mirrored_unless_that_changes_classes(names: tuple[str, ...], flip: float):
     assert fit_config(index_of(20, names=names), DATA, machine=LAPTOP).config.train.flip == flip

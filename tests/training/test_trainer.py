@@ -77,6 +77,17 @@ def test_a_non_finite_step_is_counted_and_changes_nothing(tmp_path):
     assert log.total.isna().sum() == 3
 
 
+def test_gradients_too_large_for_half_precision_change_only_the_scale():
+    trainer = toy.make_trainer()
+    trainer._scaler = torch.amp.GradScaler("cpu")  # as fp16 on a GPU has one
+    trained = list(trainer.model.parameters())
+    trainer._parallel = lambda images, targets: {"steep": 1e34 * sum(p.sum() for p in trained)}
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    assert math.isnan(trainer.train_step(toy.samples_of(0))["grad_norm"])
+    assert all(torch.equal(v, before[k]) for k, v in trainer.model.state_dict().items())
+    assert trainer._scaler.get_scale() == 2**15 and not trainer._optimizer.state
+
+
 def test_ten_non_finite_steps_in_a_row_end_the_run_also_across_a_resume(tmp_path):
     poison = (0, *range(2, 12))
     told = "at 10 steps in a row, up to step 12"
