@@ -78,7 +78,7 @@ class Backbone(nn.Module):
         self.mean, self.std = _input_scale(name)
         self.channels: list[int] = self.net.feature_info.channels()
         self.norm_mode = norm
-        if min(deformable, default=5) <= frozen_stages:
+        if any(stage <= frozen_stages for stage in deformable):
             raise UserError(
                 f"deformable stages {tuple(deformable)} would not learn: frozen_stages "
                 f"{frozen_stages} freezes up to c{frozen_stages}"
