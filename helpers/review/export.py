@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,7 @@ from helpers.data.coco import read_index, read_json
 from helpers.data.index import InstanceIndex
 from helpers.data.rle import Rle
 from helpers.files import UserError, make_folder, replace_file
-from helpers.review.queue import decisions_frame
 from helpers.review.sources import (
-    Item,
     Mask,
     Source,
     annotations_of,
@@ -127,15 +125,6 @@ def export_coco(applied: Applied, path: Path | str) -> Path:
         raise UserError(f"{path} is there already: give another name, or remove it")
     # The reader keeps uncompressed runs as arrays.
     text = json.dumps(applied.document, ensure_ascii=False, default=np.ndarray.tolist)
-    return _write(path, text)
-
-
-def export_csv(items: Sequence[Item], store: DecisionStore, path: Path | str) -> Path:
-    """Write all items with numbers, verdicts and notes as CSV, over an older one."""
-    return _write(Path(path), decisions_frame(items, store).to_csv(index=False))
-
-
-def _write(path: Path, text: str) -> Path:
     make_folder(path.parent)
     replace_file(path, lambda file: file.write(text.encode()))
     return path

@@ -204,34 +204,30 @@ class ReviewQueue:
         self._done.append((self.store.put(item.key, verdict, note), replaced))
 
     def frame(self) -> pd.DataFrame:
-        """One row per item, in order of the pictures, with its numbers, verdict, note and time."""
-        return decisions_frame(self.items, self.store)
-
-
-def decisions_frame(items: Sequence[Item], store: DecisionStore) -> pd.DataFrame:
-    """The items and what was decided, as a table; `verdict` is empty where nothing was."""
-    rows = []
-    for item in items:
-        decision = store.get(item.key)
-        row = {
-            "split": item.split,
-            "image_id": item.image_id,
-            "before_id": item.before.id if item.before else None,
-            "after_id": item.after.id if item.after else None,
-            "category": item.category,
-            "kind": item.kind,
-            "iou": round(item.iou, 4),
-            "kept": item.kept,
-            "added": item.added,
-            "removed": item.removed,
-            "score": item.score,
-            "verdict": decision.verdict or "",
-            "note": decision.note,
-            "time": decision.time,
-            "remark": item.remark,
-        }
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    for name in ("before_id", "after_id"):  # as whole numbers: floats do not hold large ids
-        table[name] = pd.array([row[name] for row in rows], dtype="Int64")
-    return table
+        """One row per item, in order of the pictures, with its numbers, verdict, note and time;
+        `verdict` is empty where nothing was decided."""
+        rows = []
+        for item in self.items:
+            decision = self.store.get(item.key)
+            row = {
+                "split": item.split,
+                "image_id": item.image_id,
+                "before_id": item.before.id if item.before else None,
+                "after_id": item.after.id if item.after else None,
+                "category": item.category,
+                "kind": item.kind,
+                "iou": round(item.iou, 4),
+                "kept": item.kept,
+                "added": item.added,
+                "removed": item.removed,
+                "score": item.score,
+                "verdict": decision.verdict or "",
+                "note": decision.note,
+                "time": decision.time,
+                "remark": item.remark,
+            }
+            rows.append(row)
+        table = pd.DataFrame(rows)
+        for name in ("before_id", "after_id"):  # as whole numbers: floats do not hold large ids
+            table[name] = pd.array([row[name] for row in rows], dtype="Int64")
+        return table

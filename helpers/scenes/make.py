@@ -17,7 +17,15 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from helpers.data.parallel import available_cores, work_on
-from helpers.files import UserError, locked, make_folder, outputs_dir, read_json, write_json
+from helpers.files import (
+    TEMPORARY,
+    UserError,
+    locked,
+    make_folder,
+    outputs_dir,
+    read_json,
+    write_json,
+)
 from helpers.scenes import write
 from helpers.scenes.config import SceneConfig
 
@@ -53,12 +61,11 @@ def make_scenes(
             if not is_finished(folder):  # by the process that had the lock until now
                 write_json(work / "identity.json", identity)
                 _write_scenes(config, folder, jobs or available_cores(), progress)
-                hashes = write.write_annotations(config, folder)
-                meta = identity | {
-                    "python": platform.python_version(),
-                    "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-                    "sha256": hashes,
-                }
+                write.write_annotations(config, folder)
+                for left in folder.rglob(f"*{TEMPORARY}"):  # by a process that was killed
+                    left.unlink()
+                versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+                meta = identity | {"python": platform.python_version(), "versions": versions}
                 write_json(folder / "meta.json", meta)
     shutil.rmtree(work, ignore_errors=True)
     return folder

@@ -11,7 +11,6 @@ without chroma subsampling (thin coloured legs keep their borders); id-maps are 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Iterable
@@ -70,13 +69,12 @@ def write_scene(config: SceneConfig, split: str, index: int, folder: Path) -> No
         }
         for label, mask in masks.items()
     ]
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     for file, content in files.items():
         make_folder((folder / file).parent)
         replace_file(folder / file, lambda out, content=content: out.write(content))
     record = record_path(folder, split, index)
     make_folder(record.parent)
-    write_json(record, {"sha256": hashes, "instances": instances})
+    write_json(record, {"instances": instances})
 
 
 def _encoded(picture: np.ndarray, form: str) -> bytes:
@@ -125,25 +123,21 @@ def _annotate(
 # The annotation files of all pictures.
 
 
-def write_annotations(config: SceneConfig, folder: Path) -> dict[str, str]:
-    """Joins the records into the annotation files; returns {file: sha256} of all pictures.
+def write_annotations(config: SceneConfig, folder: Path) -> None:
+    """Joins the records into the annotation files.
 
     Ids of pictures and annotations start at 1 in every file. The 3D-FUTURE dialect has no `name`
     in its categories, no extension in file names, no `iscrowd`, uncompressed RLE, and fields that
     are null; its test file has neither categories nor annotations, as in the challenge.
     """
-    hashes: dict[str, str] = {}
     for split, count in splits(config).items():
         records = [read_json(record_path(folder, split, index)) for index in range(count)]
-        for record in records:
-            hashes |= record["sha256"]
         found = [(i, one) for i, record in enumerate(records, 1) for one in record["instances"]]
         rows = [
             ({"id": number, "image_id": i, "category_id": one["category_id"]}, one)
             for number, (i, one) in enumerate(found, 1)
         ]
         _write_split(config, folder, split, rows)
-    return hashes
 
 
 def _write_split(
