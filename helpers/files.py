@@ -161,6 +161,11 @@ def _locks(file: IO, kind: int) -> bool:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:  # of a network, perhaps
+        raise StorageError(
+            f"{file.name} cannot be locked ({error.strerror}): let HELPERS_OUTPUTS name a "
+            "folder on a file system with locks"
+        ) from error
     return True
 
 

@@ -95,6 +95,12 @@ def prepare(config: ExperimentConfig, index: InstanceIndex) -> tuple[Trainer, Tr
         left = load_start(model, config.model.start, index.taxonomy)
         logger.info("layers that start anew: %s", ", ".join(left) or "none")
     total = total_steps(config.train, batches.epoch_steps)
+    if total < config.train.warmup_steps:
+        logger.warning(
+            "the learning rate will not reach train.lr: train.warmup_steps is %d, of %d steps",
+            config.train.warmup_steps,
+            total,
+        )
     return Trainer(model, config.train, total=total, accelerator=accelerator), batches
 
 
