@@ -196,7 +196,7 @@ def _fused(rung: Rung, reference: Reference, found: Sequence[Entry]) -> Entry:
         run="+".join(one.run for one in found),
         steps=sum(one.steps for one in found),
         minutes=round(sum(one.minutes for one in found), 1),
-        config=rung.settings(),
+        config=dict(zip(MEMBERS, (one.config for one in found), strict=True)),
         predictions=name,
         **scores(reference, results, preset, noisy=False),
         extra={"members": [one.run for one in found], "soft": files, "learnt": learnt}
