@@ -65,7 +65,7 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     Raises StorageError when the folder is full or cannot be written.
     """
-    own = f"{os.getpid()}-{secrets.token_hex(4)}"  # others may write it, too
+    own = secrets.token_hex(8)  # others may write it, too, on other machines with equal pids
     temporary = path.with_name(f"{path.name}.{own}{TEMPORARY}")
     try:
         with temporary.open("wb") as file:

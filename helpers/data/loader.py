@@ -72,7 +72,9 @@ class InstanceDataset(Dataset[Sample]):
         again, position = divmod(position, len(self))
         row = int(self.rows[position])
         key = (self.config.seed, self.epoch, row)
-        drawn = draw((*key, 0, again) if again else key, self.config)
+        if again:
+            key = (*key, 0, again)  # (*key, 1) is that of `augment.Photo`
+        drawn = draw(key, self.config)
         return make_sample(self.index, row, drawn, max_side=self.config.max_side)
 
 

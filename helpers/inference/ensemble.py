@@ -212,13 +212,9 @@ def _clusters(
         window = slice(top, top + len(y)), slice(left, left + len(x))
         patch = sample(one.mask, one.box, x, y)
         hits = patch >= 0.5
-        if not hits.any():
-            if not (one.mask >= 0.5).any():
-                continue
-            # Thinner than the grid: it stands on the cell of its box's centre.
-            window = (_cell(one.box[1::2], grid[0], step), _cell(one.box[::2], grid[1], step))
-            patch = torch.ones(1, 1)
-            hits = patch > 0
+        if not hits.any():  # thinner than the grid: it stands on the cell of its box's centre
+            window = _cell(one.box[1::2], grid[0], step), _cell(one.box[::2], grid[1], step)
+            patch, hits = torch.ones(1, 1), torch.ones(1, 1, dtype=torch.bool)
         same = [cluster for cluster in clusters if cluster.label == one.label]
         overlaps = [cluster.overlap(hits, window) for cluster in same]
         small = int(hits.sum()) * step**2 < config.small_area
@@ -243,6 +239,7 @@ def _candidates(
         found += [
             Candidate(model, weight, score, label, tuple(box), mask.float())
             for score, label, box, mask in zip(*columns, kept.masks, strict=True)
+            if (mask >= 0.5).any()  # else it shows nothing, on whatever grid
         ]
     return sorted(found, key=lambda candidate: candidate.order)
 

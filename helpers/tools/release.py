@@ -57,8 +57,8 @@ def numbers(card: dict[str, Any]) -> str:
     """The card's tables, in Markdown."""
     lines = [
         f"\nIts last training: {card['steps']:,} steps of 4 pictures in "
-        f"{card['minutes']:.0f} minutes on {card['hardware']}, other work beside "
-        f"it; {card['bytes'] / 1e6:.1f} MB.",
+        f"{card['minutes']:.0f} minutes on {card['hardware']}, "
+        f"other work beside it; {card['bytes'] / 1e6:.1f} MB.",
         f"\nOn {card['validation pictures']} generated pictures of rooms that training never saw, "
         "preset `coco`, per cent; 95 % over pictures:\n",
         "| classes | mask AP | 95 % | AP50 | boundary AP | small, medium, large | box AP |",

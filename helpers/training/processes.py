@@ -11,7 +11,7 @@ from accelerate.utils import gather_object, parse_flag_from_env
 
 from helpers.files import UserError
 
-PATIENCE = timedelta(hours=12)  # others wait while the main process reads data or scores alone
+TIMEOUT = timedelta(hours=12)  # others wait while the main process reads data or scores alone
 
 
 def this_process() -> PartialState:
@@ -28,7 +28,7 @@ def this_process() -> PartialState:
             f"{torch.accelerator.device_count()}; start as many processes, or set "
             "ACCELERATE_USE_CPU=1"
         )
-    return PartialState(cpu=cpu, timeout=PATIENCE)
+    return PartialState(cpu=cpu, timeout=TIMEOUT)
 
 
 def require_same(value: object, what: str) -> None:
