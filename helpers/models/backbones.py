@@ -68,9 +68,9 @@ class Backbone(nn.Module):
         deformable: Sequence[int] = (),
         deform_groups: int = 1,
     ) -> None:
-        """Raises UserError for a model unknown to timm, or one that lacks the four strides, the
-        layers that `stride_in_1x1` or `deformable` change, or pretrained weights, and for
-        deformable stages among the frozen ones."""
+        """Raises UserError for a model unknown to timm, of one input size, or one that lacks the
+        four strides, the layers that `stride_in_1x1` or `deformable` change, or pretrained weights,
+        and for deformable stages among the frozen ones."""
         super().__init__()
         self.net = _create(name)
         if pretrained:
@@ -148,6 +148,8 @@ def _create(name: str) -> nn.Module:
     if net.feature_info.reduction() != REDUCTIONS:
         wanted = f"features at strides {REDUCTIONS}"
         raise UserError(f"backbone {name!r} has no {wanted}: choose a ResNet")
+    if getattr(timm.models.get_pretrained_cfg(name), "fixed_input_size", False):
+        raise UserError(f"backbone {name!r} takes pictures of one size alone: choose a ResNet")
     return net
 
 

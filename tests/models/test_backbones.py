@@ -78,6 +78,7 @@ def test_frozen_stages_have_no_gradient_and_frozen_norms(stages, frozen):
     [
         ("resnet5", {}, "timm knows no backbone 'resnet5'"),
         ("vit_tiny_patch16_224", {}, "vit_tiny_patch16_224"),
+        ("coat_lite_tiny", {}, "pictures of one size"),
         ("resnest14d", {"stride_in_1x1": True}, "stride_in_1x1 is for"),
         ("convnext_atto", {"deformable": (3,)}, "no 3x3 convolutions"),
         ("resnet18", {"deformable": (3,), "deform_groups": 3}, "does not divide"),
