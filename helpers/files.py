@@ -41,7 +41,7 @@ class StorageError(OSError):
 
 def data_dir() -> Path:
     """Folder of data sets brought by the user: `$HELPERS_DATA`, else `data/` of the project."""
-    return Path(os.environ.get("HELPERS_DATA", ROOT / "data")).expanduser().resolve()
+    return Path(os.environ.get("HELPERS_DATA") or ROOT / "data").expanduser().resolve()
 
 
 def outputs_dir() -> Path:
@@ -58,6 +58,12 @@ def resolve(path: str | Path) -> Path:
     first, *rest = path.parts or ("",)
     bases = {"outputs": outputs_dir, "data": data_dir}
     return bases[first]().joinpath(*rest) if first in bases else ROOT / path
+
+
+def existing(path: str | Path) -> Path:
+    """The path in the caller's folder, or, where only there is something, as `resolve` has it."""
+    path = Path(path).expanduser()
+    return resolve(path) if not path.exists() and resolve(path).exists() else path
 
 
 def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -151,7 +151,8 @@ def _rasterised(rings: Sequence[Any], size: tuple[int, int], note: Note) -> Mask
         return None
     rle = rles.from_polygons(usable, size)
     points = np.concatenate([np.reshape(ring, (-1, 2)) for ring in usable])  # x, y
-    if min(size) > 2 and points.min() >= 0 and points.max() <= 1:
+    shares = points.min() >= 0 and points.max() <= 1 and (points % 1).any()  # no corner pixel
+    if min(size) > 2 and shares:
         raise UserError(
             f"{_short(usable)}, which look like shares of the picture (0 to 1); COCO wants pixels: "
             "multiply x by its width and y by its height"

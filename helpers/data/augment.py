@@ -69,7 +69,7 @@ def draw(key: tuple[int, ...], config: TrainConfig) -> Draw:
 
 
 def generator(*key: int) -> np.random.Generator:
-    """Random numbers that depend on the key alone; keys of different values do not collide."""
+    """Random numbers that depend on the key alone (zeros at its end do not count)."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
 
 

@@ -23,7 +23,7 @@ from helpers.data.index import InstanceIndex, pack_masks
 from helpers.data.layouts import HOLDOUT, picture_folder
 from helpers.data.locate import Pictures, locate_pictures
 from helpers.data.taxonomy import FUTURE3D, LabelSpace, Taxonomy, read_categories, require_same
-from helpers.files import outputs_dir
+from helpers.files import existing, outputs_dir
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +59,12 @@ def read_index(
     Warnings are kept in `index.warnings`. Raises DataError that tells every error of the file:
     kind, ids, fields, the first ten places each, and the remedy.
     """
-    file, silent = Path(annotations), findings is not None
+    file, silent = existing(annotations), findings is not None
     findings = findings or Findings(file)
     index = _read(read_json(file), findings, mode, taxonomy)
     pictures: Pictures | None = "header" if check_images else None
     pictures = "skip" if skip_bad_images else "decode" if decode_images else pictures
-    folders = (Path(images) if images is not None else picture_folder(file), file.parent)
+    folders = (existing(images) if images is not None else picture_folder(file), file.parent)
     index = locate_pictures(index, folders, pictures, findings)
     findings.raise_errors()
     if not len(index):
@@ -141,8 +141,9 @@ def _read(
     document: Any, findings: Findings, mode: Mode | None, taxonomy: Taxonomy | None
 ) -> InstanceIndex:
     """What of the file can be used, in the fine label space, without the paths of pictures."""
-    bare = isinstance(document, dict) and not document.get("annotations")
-    mode = mode or ("predict" if bare and "categories" not in document else "train")
+    keys = set(document) if isinstance(document, dict) else set()
+    bare = "annotations" not in keys or not (document["annotations"] or "categories" in keys)
+    mode = mode or ("predict" if bare else "train")
     document = _checked(document, findings.file, mode)
     demanded, found = taxonomy or FUTURE3D, ()
     if "categories" in document:

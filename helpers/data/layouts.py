@@ -11,12 +11,14 @@ from __future__ import annotations
 import logging
 import mmap
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from helpers.data.errors import SHOWN, DataError, Findings
 from helpers.data.formats import advice
 from helpers.data.pictures import examine_pictures, is_picture
+from helpers.files import existing
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +26,11 @@ Pair = tuple[Path, Path]  # annotation file, image folder
 
 HOLDOUT = "holdout"  # folder of the files that `split` makes: train.json and val.json
 
-SPLITS = {"train": ("train",), "val": ("validation", "valid", "val"), "test": ("test",)}
+SPLITS = {
+    "train": ("train", "Train"),  # CVAT's own subsets begin with a capital
+    "val": ("validation", "valid", "val", "Validation"),
+    "test": ("test", "Test"),
+}
 
 _ANNOTATIONS = (
     *("GT/{split}_set.json", "annotations/{split}_set.json"),
@@ -46,15 +52,17 @@ def find_dataset(path: Path | str, images: Path | str | None = None) -> dict[str
     images: the image folder, of an annotation file only. Raises DataError when nothing is found:
     it names the known layouts, or how to convert what is there.
     """
-    path = Path(path).expanduser()
+    path = existing(path)
     if images is not None or path.is_file():
-        return {"all": (path, Path(images).expanduser() if images else picture_folder(path))}
+        return {"all": (path, existing(images) if images else picture_folder(path))}
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder. Give the folder of a data set.")
     found: dict[str, Path] = {}
     for split, names in SPLITS.items():
         patterns = (pattern.format(split=name) for name in names for pattern in _ANNOTATIONS)
-        files = next(filter(None, (_coco_files(path, pattern) for pattern in patterns)), [])
+        listed = (_coco_files(path, pattern) for pattern in patterns)
+        fresh = ([file for file in files if file not in found.values()] for files in listed)
+        files = next(filter(None, fresh), [])
         if files:
             found[split] = files[0]
         if len(files) > 1:
@@ -91,7 +99,7 @@ def find_split(path: Path, split: str, images: Path | None = None) -> tuple[Path
 
     Raises DataError with the splits there are when this one is not among them.
     """
-    if not path.is_dir():
+    if not existing(path).is_dir():
         return path, images
     found = find_dataset(path)
     pair = found.get("all", found.get(split))
@@ -104,10 +112,15 @@ def picture_folder(annotations: Path) -> Path:
     """Where the pictures of an annotation file lie, going by the known layouts; else its own
     folder."""
     folder = annotations.parent
+    if folder.name == HOLDOUT:  # of the data set beside it
+        with suppress(DataError):
+            whole = find_dataset(folder.parent)
+            return whole.get("train", whole.get("all", (None, folder)))[1]
     if not folder.is_dir() or any(map(is_picture, folder.iterdir())):
         return folder
     names = [name for group in SPLITS.values() for name in group if name in annotations.stem]
-    split, tag = max(names, key=len, default="all"), annotations.stem.removeprefix("instances_")
+    split = max(names, key=len, default="all")
+    tag = annotations.stem.removeprefix("instances_").removeprefix("image_info_")
     roots = [folder, folder.parent] if folder.name in ("GT", "annotations") else [folder]
     places = (root / place.format(split=split, tag=tag) for root in roots for place in _IMAGES)
     filled = (p for p in places if p.is_dir() and any(map(is_picture, p.iterdir())))

@@ -70,10 +70,20 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
 
 
-def read_header(path: Path) -> Header:
-    """Size, orientation and frames. DataError when the file is empty or not a picture."""
+def read_header(path: Path, *, decode: bool = False) -> Header:
+    """Size, orientation and frames. DataError when the file is empty or not a picture.
+
+    decode: or cannot be decoded; JPEGs at an eighth of their size: faster, and every byte is read
+    all the same.
+    """
     with open_picture(path) as picture:
-        return _header(picture)
+        frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+        header = Header(picture.size[::-1], _orientation(picture), frames)
+        if decode:
+            _require_white(picture)
+            picture.draft(None, (max(1, picture.width // 8), max(1, picture.height // 8)))
+            picture.load()
+        return header
 
 
 def read_picture(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
@@ -170,7 +180,7 @@ def examine_pictures(paths: Sequence[Path], *, decode: bool) -> list[Header | Da
             stamp = [status.st_size, status.st_mtime_ns]
             row = known.get(str(path), [])
             if row[:2] != stamp or (decode and not row[-1]):
-                header = _whole_header(path) if decode else read_header(path)
+                header = read_header(path, decode=decode)
                 row = [*stamp, *header.size, header.orientation, header.frames, int(decode)]
                 known[str(path)] = row
             height, width, orientation, frames = row[2:6]
@@ -219,29 +229,26 @@ def _describe(found: tuple[int, int], declared: tuple[int, int]) -> str:
     return f"file {found[1]}x{found[0]}, declared {declared[1]}x{declared[0]}{swapped}"
 
 
-def _whole_header(path: Path) -> Header:
-    """The header of a picture that can be decoded, JPEGs at an eighth of their size: faster, and
-    every byte is read all the same."""
-    with open_picture(path) as picture:
-        header = _header(picture)
-        _require_white(picture)
-        picture.draft(None, (picture.width // 8, picture.height // 8))
-        picture.load()
-        return header
-
-
-def _header(picture: Image.Image) -> Header:
-    frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
-    return Header(picture.size[::-1], _orientation(picture), frames)
-
-
 def _orientation(picture: Image.Image) -> int:
     """The EXIF tag, 1 (upright) when there is none or it is damaged."""
     try:
+        if picture.format == "PNG" and not _may_have_exif(picture):
+            return 1
         tag = picture.getexif().get(_ORIENTATION, 1)
     except Exception:  # as above: a damaged tag does not spoil the picture
         return 1
     return tag if tag in range(1, 9) else 1
+
+
+def _may_have_exif(png: Image.Image) -> bool:
+    """Whether to look for a tag, which lets Pillow decode all of a PNG: it may lie at the end."""
+    if png.fp is None or "exif" in png.info:  # decoded already, or begins with it
+        return True
+    place = png.fp.tell()
+    png.fp.seek(0)
+    content = png.fp.read()
+    png.fp.seek(place)
+    return b"eXIf" in content or b"Raw profile type" in content
 
 
 def _require_white(picture: Image.Image) -> None:

@@ -52,13 +52,16 @@ def run(args: argparse.Namespace) -> int:
         prepare(args.preset)
         print(measure_costs(args.preset))
         return 0
-    chosen(args, 0)  # a wrong key is told before anything is made
-    prepare(args.preset)
-    rows = [row for seed in range(args.seeds) for row in chosen(args, seed)]
     known = [entry for _, entry in stored(args.preset)]
-    left = [row for row in rows if not any(row.is_of(entry) for entry in known)]
-    print(f"{len(rows) - len(left)} of {len(rows)} rows are stored already", flush=True)
-    if left:
+
+    def missing() -> list[Rung]:
+        rows = [row for seed in range(args.seeds) for row in chosen(args, seed)]
+        return [row for row in rows if not any(row.is_of(entry) for entry in known)]
+
+    print(f"{len(missing())} rows to measure, the others are stored already", flush=True)
+    if missing():
+        prepare(args.preset)
+        left = missing()  # class weights are known only now
         from helpers.ladder.cost import expected_hours
 
         print(f"{len(left)} rows to measure, about {expected_hours(left):.1f} hours", flush=True)
@@ -76,7 +79,9 @@ def measure_all(rows: Sequence[Rung]) -> None:
         print(f"{number} of {len(rows)}: {row.label}, seed {row.seed}", flush=True)
         try:
             print(line(measure(row)), flush=True)
-        except RunBusyError as error:
+        except UserError as error:  # busy, or an ensemble one of whose members is
+            if not (isinstance(error, RunBusyError) or (busy and row.key == "ensemble")):
+                raise
             print(f"    later: {error}", flush=True)
             busy.append(row)
     for row in busy:

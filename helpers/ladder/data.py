@@ -75,9 +75,7 @@ def prepare(preset: Preset, *, jobs: int | None = None) -> None:
 
 def mix(exact: str, other: str, target: str, *, one_in: int) -> None:
     """COCO file with the annotations of `other` for the first picture of every `one_in`, those of
-    `exact` for the rest; made once."""
-    if resolve(target).exists():
-        return
+    `exact` for the rest."""
     coco, noisy = read_json(resolve(exact)), read_json(resolve(other))
     chosen = {image["id"] for image in coco["images"][::one_in]}
     rows = [a for a in coco["annotations"] if a["image_id"] not in chosen]

@@ -101,7 +101,8 @@ class Members:
 
     def found(self, letters: str, image_id: int) -> list[Detections]:
         """Detections of each of these members in a picture, calibrated."""
-        return calibrated(self._soft(letters, image_id), [self.learnt[x][0] for x in letters])
+        soft = [self.soft[letter][image_id] for letter in letters]
+        return calibrated(soft, [self.learnt[x][0] for x in letters])
 
     def together(self, letters: str, image_id: int, method: Together = FUSED) -> Detections:
         """One set of detections from those members, fused or by another method."""
@@ -119,9 +120,6 @@ class Members:
         metrics = evaluate(self.truth, results, preset=self.preset, kinds=kinds).metrics
         masks = {f"mask {name}": metrics["segm"][name] for name in ("AP", "AP50", "AP75")}
         return masks | {"boundary AP": metrics["boundary"]["AP"]}
-
-    def _soft(self, letters: str, image_id: int) -> list[Detections]:
-        return [self.soft[letter][image_id] for letter in letters]
 
 
 def all_scores(members: Members) -> dict[str, dict[str, dict[str, float]]]:

@@ -34,6 +34,10 @@ class SceneConfig:
     min_visible_area: int = 36 * 36  # px at 1200: smaller pieces stay in the picture, unlabelled
     min_instances: int = 3  # a view with fewer visible pieces is drawn again
 
+    def __post_init__(self) -> None:
+        if self.size < 1 or min(self.train, self.val, self.test, self.noise_level) < 0:
+            raise UserError(f"{self}: give a size above 0, and no number below 0")
+
 
 #: nano (tests), quick (default run), released (its model), small, full (the paper's counts).
 PRESETS = {

@@ -50,7 +50,9 @@ def test_D2_D3_D11_what_kind_of_file_it_is(tmp_path: Path, capsys) -> None:
     file = tmp_path / "GT/test_set.json"
     assert main(["check", str(tmp_path), "--future3d"]) == 1
     assert "category 3 'chair' is there 'Bookcase / jewelry Armoire'" in capsys.readouterr().out
-    file.write_text(json.dumps({"images": document()["images"]}))
+    content = document()
+    del content["annotations"]  # as COCO's image_info_test2017.json
+    file.write_text(json.dumps(content))
     assert main(["check", str(tmp_path), "--json"]) == 0  # it can be predicted on
     assert json.loads(capsys.readouterr().out)["splits"][0]["counts"]["pictures"] == 2
     file.write_text('{"images": [')
@@ -180,6 +182,7 @@ def test_D59_split_writes_two_files_of_the_same_dialect(tmp_path: Path, capsys) 
         assert {entry["image_id"] for entry in part["annotations"]} <= ids
     held = holdout(read_index(tmp_path / "GT/train_set.json", check_images=False), 3, seed=1)[1]
     assert [image["id"] for image in val["images"]] == held
+    assert len(read_index(tmp_path / "holdout/val.json")) == 3  # its pictures are found
 
 
 def test_split_repeats_and_never_overwrites(tmp_path: Path, capsys) -> None:

@@ -26,6 +26,7 @@ LAYOUTS = {
     "exported-images": ("train/_annotations.coco.json", "train/images"),
     "flat": ("train.json", "images"),
     "flat-coco": ("instances_train.json", "train"),
+    "cvat": ("annotations/instances_Train.json", "images/Train"),
     "fiftyone": ("train/labels.json", "train/data"),
 }
 
@@ -49,7 +50,7 @@ def test_every_layout_is_found_from_its_folder_and_from_its_file(
     assert find_dataset(tmp_path) == {"train": pair}
     assert find_dataset(pair[0]) == {"all": pair}
     assert read_index(pair[0]).paths[0] == pair[1] / "one.png"
-    val = [name.replace("train", "valid") for name in (annotations, images)]
+    val = [n.replace("train", "valid").replace("Train", "Validation") for n in LAYOUTS[layout]]
     build(tmp_path, *val)
     assert find_dataset(tmp_path)["val"] == (tmp_path / val[0], tmp_path / val[1])
     assert main(["check", str(tmp_path)]) == 0

@@ -114,6 +114,13 @@ def test_D33_truncated_pictures_are_errors_never_black(tmp_path: Path, extension
             check_pictures(index)
 
 
+@pytest.mark.parametrize("extension", ["jpg", "png"])
+def test_D37_the_smallest_pictures_are_whole(tmp_path: Path, extension: str) -> None:
+    picture(1, 7).save(tmp_path / f"one.{extension}")
+    header = read_header(tmp_path / f"one.{extension}", decode=True)
+    assert (header.size, header.orientation) == ((1, 7), 1)
+
+
 def test_D33_every_broken_or_changed_picture_is_told_at_once(tmp_path: Path) -> None:
     index = read_index(write(tmp_path))
     (tmp_path / "one.png").unlink()

@@ -209,6 +209,7 @@ WARNINGS: list[tuple[str, Change, str, int, int]] = [
     ("D15-no-ring-left", put(segmentation=[[1, 1, 2, 2]]), "mask-missing", 1, 2),
     ("D16-missing", drop("annotations", 0, "segmentation"), "mask-missing", 1, 2),
     ("D17-empty-rle", rle([384]), "mask-missing", 1, 2),
+    ("D31-corner", put(segmentation=[[0, 0, 0, 1, 1, 1, 1, 0]]), "mask-differs", 2, 3),
     ("D18-left", put(segmentation=[rectangle(-4, 3, 14, 5)]), "polygon", 1, 3),
     ("D18-wholly-outside", put(segmentation=[rectangle(50, 50, 9, 9)]), "mask-missing", 1, 2),
     ("D19-crosses-itself", put(segmentation=TWISTED), "mask-differs", 1, 3),
