@@ -11,13 +11,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from helpers.drawing import Overlay, Panel, deepest_point, grid, id_map, tint
-from helpers.drawing_style import (
-    INK,
-    Picture,
-    class_colour,
-    short_name,
-    short_names,
-)
+from helpers.drawing_style import INK, Picture, class_colour, short_name, short_names
 
 
 def rectangle(
