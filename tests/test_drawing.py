@@ -84,11 +84,6 @@ def test_every_case_is_drawn(case: str, two: Overlay):
     assert mime == "image/jpeg" and len(data) > 500
 
 
-def test_an_empty_grid_is_refused():
-    with pytest.raises(ValueError, match="nothing to draw"):
-        grid([], columns=2, alt="")
-
-
 @pytest.mark.parametrize(
     ("photograph", "kind", "size"), [(True, "JPEG", (168, 84)), (False, "PNG", (200, 100))]
 )
