@@ -1,4 +1,4 @@
-"""Whole files or none, and a folder for one at a time."""
+"""JSON files that come back, and a folder for one at a time."""
 
 import fcntl
 import multiprocessing
@@ -10,24 +10,7 @@ import time
 
 import pytest
 
-from helpers.files import (
-    RunBusyError,
-    StorageError,
-    is_locked,
-    locked,
-    read_json,
-    replace_file,
-    resolve,
-    write_json,
-)
-
-
-def test_paths_follow_their_variables(tmp_path, monkeypatch):
-    monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path / "out"))
-    monkeypatch.setenv("HELPERS_DATA", str(tmp_path / "data"))
-    assert resolve("outputs/runs/a") == tmp_path / "out" / "runs" / "a"
-    assert resolve("data/a.json") == tmp_path / "data" / "a.json"
-    assert resolve(tmp_path) == tmp_path
+from helpers.files import RunBusyError, StorageError, is_locked, locked, read_json, write_json
 
 
 def test_json_round_trip(tmp_path):
@@ -36,24 +19,6 @@ def test_json_round_trip(tmp_path):
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(StorageError, match="damaged"):
         read_json(tmp_path / "a.json")
-
-
-def test_an_interrupted_write_leaves_the_former_file(tmp_path):
-    def half(file):
-        file.write(b"half")
-        raise KeyboardInterrupt
-
-    path = tmp_path / "a.bin"
-    replace_file(path, lambda file: file.write(b"former") and None)
-    with pytest.raises(KeyboardInterrupt):
-        replace_file(path, half)
-    assert path.read_bytes() == b"former"
-    assert os.listdir(tmp_path) == ["a.bin"]
-
-
-def test_a_folder_that_is_gone(tmp_path):
-    with pytest.raises(StorageError, match=r"cannot write .*No such file"):
-        write_json(tmp_path / "gone" / "a.json", {})
 
 
 def test_the_lock_names_its_holder(tmp_path):

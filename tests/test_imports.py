@@ -1,5 +1,4 @@
-"""The listing is the reading order: a room of the core imports only what stands left of it, and the
-files of its larger rooms only what stands above them in helpers/README.md.
+"""The listing is the reading order: a room of the core imports only what stands left of it.
 
 The rooms around the core import it, and the core never imports them. Every import statement counts,
 also those inside functions. And the command line answers `--help` without the slow packages.
@@ -9,13 +8,10 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 import helpers
 from helpers.__main__ import COMMANDS
@@ -56,18 +52,6 @@ def test_imports_go_to_the_left():
             if other not in CORE or CORE.index(other) > CORE.index(own):
                 wrong.add((module, other))
     assert not wrong, sorted(wrong)
-
-
-@pytest.mark.parametrize("room", ["data", "models", "training"])
-def test_the_tree_names_every_file_of_a_room_in_the_order_of_their_imports(room: str):
-    tree = (ROOT / "README.md").read_text()
-    names = re.findall(r"(\w+)\.py", re.search(rf"^{room}/.*\n((?:  .*\n)+)", tree, re.M)[1])
-    files = {file.stem: file for file in (ROOT / room).glob("[!_]*.py")}
-    assert sorted(names) == sorted(files)
-    for number, name in enumerate(names):
-        modules = (module.split(".") for module in imported(files[name]))
-        needed = {parts[2] for parts in modules if parts[1] == room}
-        assert needed <= {*names[:number]}, name
 
 
 HELP = f"""

@@ -173,13 +173,6 @@ class TestOneRun:
         assert predict("toy") == 2
         assert "pictures" in capsys.readouterr().err
 
-    def test_soft_masks_are_kept_on_demand(self, toy):
-        assert predict("toy", "--soft") == 0
-        assert made().folder.name == "val-soft"
-        found = made().detections(31)
-        assert found.image_size == (90, 120)
-        assert torch.equal(found.masks, torch.ones(2, 7, 7))
-
     @pytest.mark.parametrize(
         ("options", "sizes", "merge"),
         [

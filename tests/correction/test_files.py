@@ -21,6 +21,7 @@ from helpers.correction.files import correct_dataset
 from helpers.correction.instances import correct_image
 from helpers.data import rle
 from helpers.files import UserError
+from tests.data.datafiles import contents
 
 SIDE, IMAGES = 120, 40
 CATEGORIES = [{"id": 1, "name": "desk"}, {"id": 2, "name": "chair"}]
@@ -85,11 +86,6 @@ def result(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("out") / "corrected"
     correct(source, target)
     return target
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 def test_masks_change_and_all_else_stays(source: Path, result: Path):

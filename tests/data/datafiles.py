@@ -99,3 +99,8 @@ def uncompressed(mask: np.ndarray) -> list[int]:
             value = pixel
         counts[-1] += 1
     return counts
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files of a folder and of those in it, by their place there."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

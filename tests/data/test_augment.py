@@ -78,13 +78,6 @@ def test_D42_colour_blends_with_black_mean_or_grey(name: str, factor: float) -> 
     assert np.abs(found - expected).max() <= 1.5
 
 
-def test_no_draw_changes_nothing() -> None:
-    source = picture(20, 30)
-    assert np.array_equal(np.asarray(jitter(source, Draw(1))), np.asarray(source))
-    tensor = to_tensor(source, (20, 30), flip=True)
-    assert torch.equal(tensor.permute(1, 2, 0).flip(1), torch.from_numpy(np.array(source)))
-
-
 def targets_of(masks: Tensor, *, ignore: list[list[float]] | None = None) -> Targets:
     count = len(masks)
     crowds = torch.tensor(ignore or [], dtype=torch.float32).reshape(-1, 4)

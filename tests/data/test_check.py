@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from datafiles import Document, annotation, document, picture, write
+from datafiles import Document, annotation, contents, document, picture, write
 from test_layouts import build
 
 from helpers.__main__ import main
@@ -156,10 +156,6 @@ def released(doc: Document, folder: Path) -> None:
         picture(16, 24, seed=n).save(folder / f"train/image/{n:07d}.jpg")
     (folder / "GT").mkdir()
     (folder / "GT/train_set.json").write_text(json.dumps(doc))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_D59_split_writes_two_files_of_the_same_dialect(tmp_path: Path, capsys) -> None:

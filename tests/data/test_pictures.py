@@ -4,7 +4,6 @@ found before anything starts and never read as black."""
 from __future__ import annotations
 
 import os
-import pickle
 import unicodedata
 from pathlib import Path
 
@@ -119,18 +118,6 @@ def test_D37_the_smallest_pictures_are_whole(tmp_path: Path, extension: str) -> 
     picture(1, 7).save(tmp_path / f"one.{extension}")
     header = read_header(tmp_path / f"one.{extension}", decode=True)
     assert (header.size, header.orientation) == ((1, 7), 1)
-
-
-def test_D33_every_broken_or_changed_picture_is_told_at_once(tmp_path: Path) -> None:
-    index = read_index(write(tmp_path))
-    (tmp_path / "one.png").unlink()
-    picture(17, 20).save(tmp_path / "two.png")
-    with pytest.raises(DataError) as raised:
-        check_pictures(index)
-    kinds = [finding.kind for finding in raised.value.findings]
-    assert kinds == ["file-unreadable", "size-differs"]
-    copy = pickle.loads(pickle.dumps(raised.value))  # it survives the way from a worker
-    assert type(copy) is DataError and str(copy) == str(raised.value)
 
 
 def test_pictures_that_are_whole_are_remembered_until_they_change(

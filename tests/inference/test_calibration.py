@@ -4,11 +4,7 @@ import numpy as np
 import torch
 
 from helpers.data.rle import encode
-from helpers.inference.calibration import (
-    calibration_of,
-    fit_isotonic,
-    right_or_wrong,
-)
+from helpers.inference.calibration import calibration_of, fit_isotonic, right_or_wrong
 
 
 def test_the_ranking_stays_even_where_the_truth_does_not_rise():

@@ -9,12 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from helpers.inference.ensemble import (
-    EnsembleConfig,
-    fuse,
-    union_nms,
-    weighted_soft_nms,
-)
+from helpers.inference.ensemble import EnsembleConfig, fuse, union_nms, weighted_soft_nms
 from helpers.inference.predict import to_results
 from helpers.ladder.ensemble import LETTERS, Members
 from helpers.ladder.measure import FUSED, differing
@@ -24,10 +19,9 @@ from helpers.structures import Detections
 NO_NMS = EnsembleConfig(nms_sigma=0.0)
 
 
-def one_thing(box, score: float, *, label: int = 0, size: int = 100, mask=None) -> Detections:
-    masks = torch.ones(1, 20, 20) if mask is None else mask[None]
-    boxes = torch.tensor([box], dtype=torch.float32)
-    return Detections(boxes, torch.tensor([score]), torch.tensor([label]), (size, size), masks)
+def one_thing(box, score: float) -> Detections:
+    boxes, scores = torch.tensor([box], dtype=torch.float32), torch.tensor([score])
+    return Detections(boxes, scores, torch.tensor([0]), (100, 100), torch.ones(1, 20, 20))
 
 
 def equal(one: Detections, other: Detections) -> bool:
@@ -101,36 +95,6 @@ class TestFuse:
         assert lower.boxes.tolist() == [[10, 10, 50, 60]]
         assert lower.masks[0, 0].tolist() == pytest.approx([1.0] * 112)
         assert lower.masks[0, -1].tolist() == pytest.approx([2 / 3] * 112)
-
-    @pytest.mark.parametrize(
-        ("shift", "size", "small_area", "count"),
-        [
-            (17, 40, 1024, 2),  # IoU 23 / 57
-            (8, 40, 1024, 1),  # 32 / 48
-            (6, 20, 1024, 1),  # 14 / 26: enough for a small mask
-            (6, 20, 100, 2),
-        ],
-    )
-    def test_masks_that_overlap_too_little_stay_apart(self, shift, size, small_area, count):
-        boxes = [(10, top, 10 + size, top + size) for top in (10, 10 + shift)]
-        config = EnsembleConfig(nms_sigma=0.0, small_area=small_area)
-        assert len(fuse([one_thing(box, 0.8) for box in boxes], config=config)) == count
-
-    def test_a_second_hit_of_one_model_is_dropped(self):
-        twice = Detections.cat([one_thing((10, 10, 50, 50), 0.8), one_thing((10, 11, 50, 51), 0.7)])
-        fused = fuse([twice, one_thing((10, 10, 50, 50), 0.6)], config=NO_NMS)
-        assert fused.scores.tolist() == pytest.approx([0.7])  # the mean of 0.8 and 0.6
-
-    def test_classes_do_not_mix_but_the_worse_one_is_doubted(self):
-        kinds = [one_thing((10, 10, 50, 50), 0.8), one_thing((10, 10, 50, 50), 0.6, label=1)]
-        fused = fuse(kinds, config=EnsembleConfig(coverage=0.0))
-        assert fused.labels.tolist() == [0, 1]
-        assert fused.scores.tolist() == pytest.approx([0.8, 0.6 * 0.8])
-
-    def test_overlapping_fused_masks_decay(self):
-        apart = [one_thing((10, 10, 50, 50), 0.8), one_thing((10, 27, 50, 67), 0.6)]
-        fused = fuse(apart, config=EnsembleConfig(coverage=0.0))
-        assert fused.scores.tolist() == pytest.approx([0.8, 0.6 * math.exp(-2 * (23 / 57) ** 2)])
 
     def test_faint_and_surplus_detections_are_left_out(self, members):
         faint = replace(members[0], scores=torch.full((6,), 0.01))

@@ -64,9 +64,3 @@ def test_run_lengths_equal_full_size_planes(side, kind):
         assert all(rle["size"] == list(size) for rle in rles)
         set_somewhere += sum(coco_mask.area(rle) > 0 for rle in rles)
     assert set_somewhere > 10
-
-
-def test_no_detections():
-    found = detections([], torch.zeros(0, 28, 28), (10, 12))
-    assert to_rle(found) == []
-    assert paste_masks(found).shape == (0, 10, 12)

@@ -72,8 +72,3 @@ def test_in_bfloat16_the_best_detections_stay_nearly_the_same(variant, views):
     assert {rough.boxes.dtype, rough.scores.dtype, rough.masks.dtype} == {torch.float32}
     assert not torch.equal(rough.scores[:1], exact.scores[:1])
     torch.testing.assert_close(rough.scores[0], exact.scores[0], rtol=0.02, atol=0.01)
-
-
-def test_sixteen_bits_of_a_gpu_are_refused_on_a_cpu(index):
-    with pytest.raises(ValueError, match="needs a GPU"):
-        predict(index, config=change(CONFIG, test__precision="fp16"))

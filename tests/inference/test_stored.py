@@ -82,22 +82,6 @@ def test_a_damaged_picture_is_named_and_made_anew(stored, damaged):
     assert stored.done() == set()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"run": "b"},
-        {"images": ABOUT["images"][:1]},
-        {"weights": "1" * 64, "test": {"short_side": 200, "tta": None}},
-        {"ids": "invented"},
-    ],
-)
-def test_other_predictions_are_not_mixed_in(stored, change):
-    stored.add(5, [])
-    assert StoredPredictions.open(stored.folder, {**ABOUT, "ids": "file"}).done() == {5}
-    with pytest.raises(UserError, match=f"with other {', '.join(change)}: give another folder"):
-        StoredPredictions.open(stored.folder, {**ABOUT, **change})
-
-
 def test_what_is_not_ours_is_left_alone(tmp_path):
     (tmp_path / "precious").write_text("mine")
     for folder, message in ((tmp_path, "other files"), (tmp_path / "precious", "is a file")):

@@ -1,4 +1,4 @@
-"""Small detectors with random weights, for the tests of this room."""
+"""Small detectors with random weights, and pictures of noise to show them."""
 
 from __future__ import annotations
 

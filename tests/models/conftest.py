@@ -10,6 +10,7 @@ import torch
 from helpers.config import LossConfig, ModelConfig, Solov2Config, TestConfig
 from helpers.models.build import Detector, build_model
 from helpers.structures import Targets
+from tests.inference.tiny import TINY
 
 NUM_CLASSES = 3
 SMALL = Solov2Config(
@@ -47,23 +48,7 @@ def make_targets() -> Callable[..., Targets]:
 @pytest.fixture
 def tiny() -> ModelConfig:
     """The smallest sensible architecture: a step takes a tenth of a second."""
-    return ModelConfig(
-        backbone="resnet10t",
-        pretrained=False,
-        norm="bn",
-        frozen_stages=0,
-        fpn_channels=16,
-        anchor_sizes=(8.0, 16.0, 32.0, 64.0, 128.0),
-        rpn_batch=32,
-        pre_nms_train=50,
-        pre_nms_test=50,
-        post_nms_train=32,
-        post_nms_test=32,
-        roi_batch=16,
-        box_head_dim=32,
-        mask_head_convs=1,
-        mask_head_dim=16,
-    )
+    return ModelConfig(**TINY, rpn_batch=32, pre_nms_train=50, post_nms_train=32, roi_batch=16)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
-"""Normalising and padding: values, the order of both; pictures and targets that are refused."""
+"""Normalising and padding: values, and the order of both."""
 
-import pytest
 import torch
 
-from helpers.files import UserError
 from helpers.models.images import Normalise
 
 
@@ -14,15 +12,3 @@ def test_mixed_sizes_are_padded_right_and_below_to_a_common_multiple_of_32():
     assert (batch.tensor[0, :, 40:] == 0).all()
     assert (batch.tensor[0, :, :, 70:] == 0).all()
     assert (batch.tensor[1, :, :, :20] < 0).all()
-
-
-@pytest.mark.parametrize(
-    ("images", "words"),
-    [
-        ([], "give RGB tensors"),
-        ([torch.zeros(3, 8, 8), torch.zeros(1, 32, 32)], r"\(1, 32, 32\).*give RGB tensors"),
-    ],
-)
-def test_what_is_no_picture_is_refused(images, words):
-    with pytest.raises(UserError, match=words):
-        Normalise()(images)

@@ -1,4 +1,4 @@
-"""Point samples against torch's grid_sample; where training points are put."""
+"""Point samples against torch's grid_sample; the cells that samples in a box read."""
 
 import pytest
 import torch
@@ -9,7 +9,6 @@ from helpers.models.points import (
     bilinear_taps,
     cell_centres,
     cells_under,
-    draw_training_points,
     in_image,
 )
 
@@ -52,10 +51,3 @@ def test_the_cells_under_boxes_are_those_that_samples_in_them_read():
     assert not (read & ~marked).any()
     assert (marked & ~read).sum() <= 2 * (9 + 12)  # a row or column more at most
     assert not cells_under(torch.full((1, 4), torch.nan), index[:1], table).any()
-
-
-def test_no_rois_give_no_samples_and_need_no_points():
-    table = PointTable.of(torch.zeros(2, 3, 4, 4))
-    assert table.at(torch.zeros(0, 5, 2), torch.zeros(0).long()).shape == (0, 5, 3)
-    none = draw_training_points(torch.zeros(0, 7, 7), 9, oversample=3, importance=0.75)
-    assert none.shape == (0, 9, 2)

@@ -6,10 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from helpers.config import Solov2Config
-from helpers.models.solov2 import (
-    cell_targets,
-    centres_of_mass,
-)
+from helpers.models.solov2 import cell_targets, centres_of_mass
 from helpers.models.solov2_masks import points_nms, tight_boxes
 
 COARSE = Solov2Config(

@@ -17,6 +17,7 @@ from helpers.files import RunBusyError, UserError, locked
 from helpers.scenes import make, write
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
+from tests.data.datafiles import contents
 
 CONFIG = SceneConfig(name="tiny", size=48, train=5, val=3, noise="statistical")
 
@@ -24,14 +25,10 @@ SCRIPT = f"""
 from pathlib import Path
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
+from tests.data.datafiles import contents
 if __name__ == "__main__":
     make_scenes({CONFIG!r}, folder=Path("FOLDER"), jobs=2, progress=False)
 """
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")

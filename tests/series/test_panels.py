@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +18,12 @@ from helpers.series.panels import (
     truth,
     truth_and_prediction,
 )
+from tests.data.datafiles import coco
 from tests.review.review_data import annotation, square
 
-# image, category, x, y, side, crowd: the first chair is the larger, but cut by the frame
-SQUARES = [(1, 3, 0, 0, 30, 0), (1, 3, 40, 20, 20, 0), (1, 3, 60, 50, 5, 1),
-           (2, 8, 10, 10, 25, 0), (2, 3, 70, 40, 8, 0)]  # fmt: skip
+# image, category, x, y, side; the first chair is the larger, but cut by the frame; 3 is a crowd
+SQUARES = [(1, 3, 0, 0, 30), (1, 3, 40, 20, 20), (1, 3, 60, 50, 5), (2, 8, 10, 10, 25),
+           (2, 3, 70, 40, 8)]  # fmt: skip
 CATEGORIES = [
     {"id": 3, "name": "Chair", "supercategory": "Seat"},
     {"id": 8, "name": "Sofa", "supercategory": "Seat"},
@@ -39,17 +39,14 @@ def result(image: int, category: int, score: float, *at: int) -> dict:
 def index(tmp_path_factory) -> InstanceIndex:
     """Three black pictures of 60 x 90 with a bright square for every instance, the third empty."""
     folder: Path = tmp_path_factory.mktemp("squares")
-    images, annotations = {n: BLACK.copy() for n in (1, 2, 3)}, []
-    for number, (image, category, x, y, side, crowd) in enumerate(SQUARES, start=1):
+    images = {n: BLACK.copy() for n in (1, 2, 3)}
+    for number, (image, _, x, y, side) in enumerate(SQUARES, start=1):
         images[image][square(x, y, side)] = 40 * number
-        one = annotation(number, image, category, square(x, y, side))
-        annotations.append(one | {"iscrowd": crowd})
     for number, image in images.items():
         Image.fromarray(image).save(folder / f"{number}.png")
-    entries = [{"id": n, "width": 90, "height": 60, "file_name": f"{n}.png"} for n in images]
-    content = {"images": entries, "annotations": annotations, "categories": CATEGORIES}
-    (folder / "truth.json").write_text(json.dumps(content))
-    return read_index(folder / "truth.json")
+    rows = [(image, category, (x, y, side, side)) for image, category, x, y, side in SQUARES]
+    sizes = dict.fromkeys(images, BLACK.shape[:2])
+    return read_index(coco(folder / "truth.json", sizes, rows, CATEGORIES, crowds=(3,)))
 
 
 def test_truth_leaves_crowds_out_and_names_are_those_of_the_label_space(index):

@@ -1,4 +1,4 @@
-"""What a training leaves and shows: checkpoints, the log, progress, TensorBoard, full disks."""
+"""What a training leaves and shows: checkpoints, the log, TensorBoard, full disks."""
 
 import os
 import resource
@@ -12,10 +12,7 @@ import torch
 from helpers.files import StorageError, UserError
 from helpers.training.checkpoint import Checkpoint, load_newest, save
 from helpers.training.log import StepLog, read_log
-from helpers.training.progress import ProgressBar, TensorBoard
-
-ROW = {"step": 0, "epoch": 0.1, "lr": 0.02, "loss_a": 1.0, "total": 1.25, "grad_norm": 3.0}
-ROW |= {"skipped": 0, "seconds_data": 0.1, "seconds_step": 0.4}
+from helpers.training.progress import TensorBoard
 
 
 def a_checkpoint(step, size=10):
@@ -72,20 +69,6 @@ def test_a_log_keeps_its_columns_whatever_times_another_version_takes(tmp_path):
         log.write({"step": 3, "loss_a": 0.5})
     assert list(read_log(path)) == ["step", "loss_a", "seconds_step"]
     assert read_log(path).step.tolist() == [1, 2, 3]
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_a_bar_for_who_watches_and_lines_for_a_file(capsys, monkeypatch, terminal):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    with ProgressBar(40, done=3) as progress:
-        for step in range(4, 41):
-            progress({**ROW, "step": step})
-    found = capsys.readouterr()
-    lines = found.out.splitlines()
-    assert ("40/40" in found.err) == terminal
-    assert len(lines) == (0 if terminal else 19)
-    if not terminal:
-        assert lines[0] == "step 4 of 40: loss 1.25 (loss_a 1), lr 0.02, 0.5 s a step"
 
 
 def test_tensorboard_gets_each_row_and_forgets_what_is_done_again(tmp_path, monkeypatch):
