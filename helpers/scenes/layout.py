@@ -226,7 +226,8 @@ def _at_wall(room: Room, piece: Piece, draw: Stream) -> Placed | None:
 
 
 def _seat(room: Room, piece: Piece, draw: Stream) -> Placed:
-    """A chair at the desk or dressing table, turned half into the room."""
+    """A chair at the desk or dressing table, turned half into the room; at a desk that stands free,
+    on the side of the camera."""
     desk = next((p for p in room.furniture if p.piece.category_id in DESKS), None)
     if desk is None:
         return _in_corner(room, piece, draw)

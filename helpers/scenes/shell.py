@@ -167,7 +167,8 @@ def add_lights(room: Room, make: Maker) -> None:
 
 
 def _sun(room: Room, make: Maker) -> list[Light]:
-    """Sometimes the sun shines through a side window."""
+    """The sun, sometimes; but the outdoors, a sheet behind each window, hides it from all but a few
+    points. A room that it reached would be another data set than the one that is measured."""
     draw = make.draw
     sides = [wall for wall in room.walls if wall.windows and wall.index != BACK]
     if not (sides and draw.chance(SUN_CHANCE)):
