@@ -41,12 +41,16 @@ class StorageError(OSError):
 
 def data_dir() -> Path:
     """Folder of data sets brought by the user: `$HELPERS_DATA`, else `data/` of the project."""
-    return Path(os.environ.get("HELPERS_DATA") or ROOT / "data").expanduser().resolve()
+    return _folder("HELPERS_DATA", "data")
 
 
 def outputs_dir() -> Path:
     """Folder of all that is made: `$HELPERS_OUTPUTS`, else `outputs/` of the project."""
-    return Path(os.environ.get("HELPERS_OUTPUTS") or ROOT / "outputs").expanduser().resolve()
+    return _folder("HELPERS_OUTPUTS", "outputs")
+
+
+def _folder(variable: str, usual: str) -> Path:
+    return (ROOT / Path(os.environ.get(variable) or usual).expanduser()).resolve()
 
 
 def resolve(path: str | Path) -> Path:
@@ -105,7 +109,7 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises StorageError when it is no JSON."""
     try:
         return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # no JSON, or no text at all
         raise StorageError(f"{path} is damaged ({error}): delete it and run again") from error
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from helpers.config_fields import differences, dotted
 from helpers.evaluation.average_precision import Evaluation, evaluate, percent
-from helpers.files import UserError, read_json
+from helpers.files import StorageError, UserError, read_json
 from helpers.run_store import Run, find_run, list_runs
 
 if TYPE_CHECKING:
@@ -142,6 +142,13 @@ def _spent(run: Run) -> str:
 
 
 def _row(run: Run) -> dict[str, object]:
+    try:
+        return _facts(run)
+    except (UserError, StorageError, KeyError):  # damaged, or of another version
+        return {"run": run.name, "status": "unreadable"}
+
+
+def _facts(run: Run) -> dict[str, object]:
     config, sittings = run.config, run.environment
     row = {
         "run": run.name,

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--annotations", type=Path, help="ground truth: a COCO-style file, or a data set's folder")
     add("--images", type=Path, help="its image folder (default: the file's own)")
-    add("--split", default="val", help=SPLIT)
+    add("--split", help=SPLIT)
     add("--preset", choices=("coco", "future3d"), default="coco")
     add("--label-space", choices=("fine", "super"), help="of a file (default: the results')")
     add("--json", action="store_true", help="print all numbers for machines")
@@ -60,6 +60,11 @@ Scored = tuple[InstanceIndex, list[dict[str, Any]], str]  # truth, results, what
 
 def _from_run(args: argparse.Namespace) -> Scored:
     found = find_run(args.run_name)
+    if args.label_space or (args.annotations is None and (args.split or args.images)):
+        raise UserError(
+            "--split and --images are of --annotations, and --label-space is of --results: a run "
+            "has its own"
+        )
     if args.annotations is None:
         index, results = found.index("val"), found.predictions()
         source = f"its own validation split, {found.config.data.val_annotations}"
@@ -90,7 +95,7 @@ def _read(
     if args.annotations is None:
         raise UserError("--annotations is missing: give the ground truth's file")
     return read_index(
-        *find_split(args.annotations.expanduser(), args.split, args.images),
+        *find_split(args.annotations, args.split or "val", args.images),
         label_space=label_space,
         check_images=check_images or args.images is not None,
         taxonomy=taxonomy,
@@ -110,7 +115,7 @@ def _submit(args: argparse.Namespace) -> int:
             'a run of label_space "fine"'
         )
     if args.annotations is not None:
-        pictures, _ = find_split(args.annotations.expanduser(), args.split)
+        pictures, _ = find_split(args.annotations, args.split or "val")
         truth = read_index(pictures, mode="predict", check_images=False).to_coco()
         results, told = matched_results(file, truth)
         print(told)

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("words", metavar="RUN", nargs="+", help="a run: its name or how it begins; or PICTURES")
     add("--images", type=Path, help="image folder of an annotation file")
-    add("--split", default="val", help=SPLIT)
+    add("--split", help=SPLIT)
     add("--tta", action="store_true", help="test-time augmentation: slower, better")
     add("--tta-sizes", type=int, nargs="+", metavar="PX", help="its short sides; turns it on, too")
     add("--merge", choices=("max", "mean", "vote"), help="how views join; turns it on, too")

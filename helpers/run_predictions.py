@@ -47,6 +47,10 @@ def predicted(args: argparse.Namespace) -> StoredPredictions:
     What is wrong with runs, pictures or options is found before anything is written.
     """
     names, data = _names_and_data(args.words)
+    if data is None and (args.split or args.images):
+        raise UserError("--split and --images are of a data set: name it after the runs")
+    if args.weights and len(names) == 1:
+        raise UserError("--weights are for several runs: name more than one")
     members = [_member(name, data, args, fused=len(names) > 1) for name in names]
     if data is not None and all(member.predict is None for member in members):
         raise UserError(f"folders of predictions know their pictures: leave out {data}")
@@ -127,7 +131,7 @@ def _member(name: str, data: Path | None, args: argparse.Namespace, *, fused: bo
     model, soft = trained.model(), args.soft or fused
     if test.tta is not None:
         require_two_stages(model)
-    folder = _folder(trained, data, args.split, test, soft)
+    folder = _folder(trained, data, args.split or "val", test, soft)
     folder = folder if args.output is None or fused else args.output.expanduser()
     coco = replace(index, annotation_ids=index.annotation_ids[:0]).to_coco()
     about = {
@@ -248,7 +252,7 @@ def _index(
             file = Path(folder) / "pictures.json"
             file.write_text(json.dumps({"images": listed}))
             return _read(file, data if data.is_dir() else data.parent, trained), "invented"
-    return _read(*find_split(data, args.split, args.images), trained), "file"
+    return _read(*find_split(data, args.split or "val", args.images), trained), "file"
 
 
 def _read(annotations: Path, images: Path | None, trained: Model) -> InstanceIndex:

@@ -151,11 +151,11 @@ def list_runs() -> list[Run]:
 
 
 def find_run(name: str) -> Run:
-    """The run whose folder is called `name`, or the only one that starts with it.
+    """The run whose folder is called `name` (or is that path), or the only one that starts with it.
 
     Raises UserError naming the runs there are when there is none, or more than one.
     """
-    runs = list_runs()
+    runs, name = list_runs(), Path(name).name
     found = [run for run in runs if run.name == name] or [
         run for run in runs if run.name.startswith(name)
     ]

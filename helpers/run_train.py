@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from helpers.config import ANNOTATIONS, ExperimentConfig, Preset, TtaConfig, change, preset
+from helpers.files import existing
 
 PROG = "python -m helpers train"
 ABOUT = """Train a config, or go on where it stopped, evaluate it and print its scores. Fields that
@@ -124,7 +125,7 @@ def own_data(args: argparse.Namespace) -> dict[str, Any]:
             f"own data need all four paths: add {wanted} (`python -m helpers split FILE --images "
             "N` holds N pictures of one annotation file out for validation)"
         )
-    changes = {f"data__{field}": str(path.resolve()) for field, path in given.items()}
+    changes = {f"data__{field}": str(existing(path).resolve()) for field, path in given.items()}
     name = args.annotations.stem
     if name == "_annotations.coco":  # Roboflow calls all so: its data set is FOLDER/train/...
         name = args.annotations.resolve().parents[1].name

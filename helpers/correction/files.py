@@ -10,7 +10,6 @@ written last, marks the end.
 from __future__ import annotations
 
 import functools
-import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,12 +23,22 @@ from tqdm.auto import tqdm
 from helpers.correction.correct import CorrectionConfig
 from helpers.correction.instances import correct_image
 from helpers.data import rle
-from helpers.data.coco import read_document, read_index
+from helpers.data.coco import read_document, read_index, write_document
 from helpers.data.index import InstanceIndex
 from helpers.data.layouts import find_dataset
 from helpers.data.parallel import available_cores, work_on
 from helpers.data.pictures import read_picture
-from helpers.files import UserError, make_folder, read_json, replace_file, sha256, write_json
+from helpers.files import (
+    RunBusyError,
+    UserError,
+    existing,
+    is_locked,
+    locked,
+    make_folder,
+    read_json,
+    sha256,
+    write_json,
+)
 
 METHOD = 3  # raised whenever the same masks and config are corrected to others than before
 SHOWN = 10  # ids listed in a report
@@ -71,7 +80,7 @@ def correct_dataset(
     Raises UserError when there is nothing to correct, a file can not be used, or `target` holds
     something else; nothing that exists is overwritten.
     """
-    config = config or CorrectionConfig()
+    config, source = config or CorrectionConfig(), existing(source)
     root = source if source.is_dir() else source.parent
     found = find_dataset(source, images).values()
     pairs = {str(file.relative_to(root)): (file, folder) for file, folder in found}
@@ -84,15 +93,17 @@ def correct_dataset(
     if _is_finished(root, target, identity):
         return read_json(target / REPORT)
     reports, left_out = {}, []
-    for name, (file, folder) in pairs.items():
-        document = read_document(file, "predict")
-        if not document.get("annotations") and source.is_dir():
-            left_out.append(name)
-            continue
-        index = read_index(file, folder, check_images=pictures)
-        tasks = _tasks(index, folder, target / WORK / name.replace("/", "-"), pictures)
-        _work(tasks, config, name, jobs or available_cores(), progress)
-        reports[name] = _join(document, tasks, target / name)
+    make_folder(target / WORK)
+    with locked(target / WORK):
+        for name, (file, folder) in pairs.items():
+            document = read_document(file, "predict")
+            if not document.get("annotations") and source.is_dir():
+                left_out.append(name)
+                continue
+            index = read_index(file, folder, check_images=pictures)
+            tasks = _tasks(index, folder, target / WORK / name.replace("/", "-"), pictures)
+            _work(tasks, config, name, jobs or available_cores(), progress)
+            reports[name] = _join(document, tasks, target / name)
     if not reports:
         raise UserError(f"{source}: no annotations in {', '.join(pairs)}. Give another data set.")
     report = {"identity": identity, "left_out": left_out, "files": reports}
@@ -103,6 +114,8 @@ def correct_dataset(
 
 def _is_finished(root: Path, target: Path, identity: dict[str, Any]) -> bool:
     """Whether the work is done; else prepares the folder, refusing one that holds anything else."""
+    if target.exists() and not target.is_dir():
+        raise UserError(f"{target} is a file: give a folder to write to")
     if target.resolve() == root.resolve():
         raise UserError(f"{target} holds the originals: give another folder to write to")
     report, begun, found = target / REPORT, target / WORK / "identity.json", None
@@ -111,12 +124,15 @@ def _is_finished(root: Path, target: Path, identity: dict[str, Any]) -> bool:
     elif begun.is_file():
         found = read_json(begun)
     if found == identity:
-        return report.is_file()
+        made = read_json(report)["files"] if report.is_file() else {}
+        return bool(made) and all((target / name).is_file() for name in made)
     if target.exists() and any(path.name != WORK for path in target.iterdir()):
         raise UserError(
             f"{target} is not empty, and not a correction of these files by this version with "
             "these options: give an empty folder to write to, or delete this one"
         )
+    if is_locked(target / WORK):
+        raise RunBusyError(f"{target} is being written with other options: give another folder")
     shutil.rmtree(target / WORK, ignore_errors=True)  # begun with other files or options
     make_folder(target / WORK)
     write_json(begun, identity)
@@ -133,7 +149,7 @@ def _tasks(index: InstanceIndex, folder: Path, results: Path, look: bool) -> lis
         rows = zip(*columns, found.crowd, strict=True)
         masks = [(n, k, mask) for n, k, mask, crowd in rows if not crowd]
         if masks:
-            idmap = folder.resolve().parent / "idmap" / f"{Path(index.file_names[row]).stem}.png"
+            idmap = folder.absolute().parent / "idmap" / f"{index.paths[row].stem}.png"
             picture = index.paths[row] if look else None
             idmap = idmap if idmap.is_file() else None
             size, result = index.image_size(row), results / f"{number}.json"
@@ -188,10 +204,7 @@ def _join(document: Mapping[str, Any], tasks: Sequence[_Task], target: Path) -> 
             images[str(task.image_id)] = report
     annotations = document["annotations"]
     kept = [_with_mask(a, new.get(a["id"])) for a in annotations if a["id"] not in dropped]
-    content = {**document, "annotations": kept}
-    text = json.dumps(content, ensure_ascii=False, default=np.ndarray.tolist)
-    make_folder(target.parent)
-    replace_file(target, lambda file: file.write(text.encode()))
+    write_document(target, {**document, "annotations": kept})
     used = {number for task in tasks for number, *_ in task.masks}
     unused = [a["id"] for a in annotations if a["id"] not in used]
     return {

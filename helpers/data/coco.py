@@ -23,7 +23,7 @@ from helpers.data.index import InstanceIndex, pack_masks
 from helpers.data.layouts import HOLDOUT, picture_folder
 from helpers.data.locate import Pictures, locate_pictures
 from helpers.data.taxonomy import FUTURE3D, LabelSpace, Taxonomy, read_categories, require_same
-from helpers.files import existing, outputs_dir
+from helpers.files import existing, make_folder, outputs_dir, replace_file
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,13 @@ def read_json(file: Path) -> Any:
         remedy = advice(file) or "Download or export it again."
         message = f"{file}: not a JSON file, or cut short ({error}). {remedy}"
         raise DataError(message) from error
+
+
+def write_document(file: Path, document: Mapping[str, Any]) -> None:
+    """Write what `read_json` gave, changed or not, into a folder that is made if need be."""
+    text = json.dumps(document, ensure_ascii=False, default=np.ndarray.tolist)  # see `_compact`
+    make_folder(file.parent)
+    replace_file(file, lambda out: out.write(text.encode()))
 
 
 def _compact(entry: dict[str, Any]) -> dict[str, Any]:

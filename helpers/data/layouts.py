@@ -53,6 +53,8 @@ def find_dataset(path: Path | str, images: Path | str | None = None) -> dict[str
     it names the known layouts, or how to convert what is there.
     """
     path = existing(path)
+    if images is not None and path.is_dir():
+        raise DataError(f"{path} is a folder: an image folder goes with an annotation file.")
     if images is not None or path.is_file():
         return {"all": (path, existing(images) if images else picture_folder(path))}
     if not path.is_dir():

@@ -87,7 +87,8 @@ class StoredPredictions:
 
     def done(self) -> set[int]:
         """Ids of the pictures that are predicted."""
-        return {int(path.stem) for path in (self.folder / "pictures").glob("*.json")}
+        stems = (path.stem for path in (self.folder / "pictures").glob("*.json"))
+        return {int(stem) for stem in stems if stem.removeprefix("-").isdecimal()}
 
     def missing(self) -> list[int]:
         """Ids of the pictures that are not, in the order of `about`."""

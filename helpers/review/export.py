@@ -5,7 +5,6 @@ Accepted changes are applied, all else stays as it was. The file reviewed is nev
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -13,12 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from helpers.data.coco import read_index, read_json
+from helpers.data.coco import read_index, read_json, write_document
 from helpers.data.index import InstanceIndex
 from helpers.data.rle import Rle
-from helpers.files import UserError, make_folder, replace_file
+from helpers.files import UserError
 from helpers.review.sources import (
     Mask,
     Source,
@@ -96,8 +93,8 @@ def apply_decisions(
         if new is None:
             gone.append(annotations.pop(old.id))
         elif old:
-            original = {"original_segmentation": annotations[old.id]["segmentation"]}
-            annotations[old.id] = annotations[old.id] | _fields(new) | original
+            first = {"original_segmentation": annotations[old.id]["segmentation"]}
+            annotations[old.id] = first | annotations[old.id] | _fields(new)
             counts["replaced"] += 1
         else:
             image_id = ItemKey.parse(decision.key).image_id
@@ -106,7 +103,7 @@ def apply_decisions(
             fresh_id, counts["added"] = fresh_id + 1, counts["added"] + 1
     document["annotations"] = list(annotations.values())
     if gone:
-        document["removed_annotations"] = gone
+        document["removed_annotations"] = [*document.get("removed_annotations", ()), *gone]
     return Applied(
         document=document,
         replaced=counts["replaced"],
@@ -123,10 +120,7 @@ def export_coco(applied: Applied, path: Path | str) -> Path:
     path = Path(path)
     if path.exists():
         raise UserError(f"{path} is there already: give another name, or remove it")
-    # The reader keeps uncompressed runs as arrays.
-    text = json.dumps(applied.document, ensure_ascii=False, default=np.ndarray.tolist)
-    make_folder(path.parent)
-    replace_file(path, lambda file: file.write(text.encode()))
+    write_document(path, applied.document)
     return path
 
 

@@ -169,9 +169,9 @@ class ReviewQueue:
             self.next_undecided()
         return item
 
-    def annotate(self, note: str) -> Item | None:
-        """Write a note on the current item; its verdict and the cursor stay."""
-        item = self.current
+    def annotate(self, note: str, key: str | None = None) -> Item | None:
+        """Write a note on the current item, or that of a key; its verdict and the cursor stay."""
+        item = next((item for item in self.items if item.key == key), self.current)
         if item is not None and note != self.store.get(item.key).note:
             self._write(item, self.store.get(item.key).verdict, note)
         return item

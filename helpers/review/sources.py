@@ -205,7 +205,7 @@ def predictions_of(
     """COCO results of at least `score` with category ids of the index's label space.
 
     A result has no id: its position in `results` serves. Raises UserError for a class that the
-    index does not know and for a mask that cannot be read.
+    index does not know and for a mask that is missing or cannot be read.
     """
     classes = {c.id: c.name for c in index.taxonomy.classes}
     found: dict[int, list[Mask]] = defaultdict(list)
@@ -215,6 +215,8 @@ def predictions_of(
                 f"result {place} of {name} has the category {result['category_id']}, which the "
                 "annotations do not know: give the predictions of a model trained on these classes"
             )
+        if "segmentation" not in result:
+            raise UserError(f"result {place} of {name} has no mask ('segmentation'): boxes alone")
         if result["score"] >= score:
             packed, area, box = rles.examine(result["segmentation"])
             mask = Mask(place, result["category_id"], packed, box, area, float(result["score"]))

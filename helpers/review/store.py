@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from helpers.files import UserError, make_folder, replace_file
+from helpers.files import UserError, make_folder
 
 Verdict = Literal["accept", "reject", "skip", "flag"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+BEGIN = b'{"key": "'  # of every line
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +86,11 @@ class DecisionStore:
         self._read = 0  # bytes
         make_folder(self.path.parent)
         if not self.path.exists():
-            replace_file(self.path, lambda file: None)  # the name lasts, as every line will
+            self.path.touch()  # what another program has made and written to meanwhile stays
         self.refresh()
-        if self.damaged and not self.decisions:
+        with self.path.open("rb") as file:
+            foreign = not BEGIN.startswith(file.read(len(BEGIN)))
+        if (foreign or self.damaged) and not self.decisions:
             raise UserError(f"{self.path} is not a file of decisions: give another path")
 
     def get(self, key: str) -> Decision:

@@ -28,6 +28,7 @@ const ADDED = "#1e9bff";
 const REMOVED = "#ff6a13";
 const KEPT = "#ffffff";
 const WIDE = 1500; // px of the widget from which the difference stands beside the two masks
+const SEEN = 700; // ms until whoever decides again takes the last key for lost
 const PATIENCE = 4000; // ms until the kernel counts as silent
 
 // Masks: compressed run lengths (column by column) to bits of their box, outlines, tints.
@@ -314,7 +315,7 @@ class ReviewView {
       if (event.key === " " || event.key.toLowerCase() === "h") this.hold(null);
     });
     this.root.addEventListener("focusout", () => this.hold(null));
-    this.note.addEventListener("change", () => this.send({ do: "annotate", note: this.note.value.trim() }));
+    this.note.addEventListener("change", () => this.send({ do: "annotate", key: this.item?.scene.key, note: this.note.value.trim() }));
     for (const { canvas } of this.panes) {
       canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
       canvas.addEventListener("pointerdown", (event) => this.onDrag(event, canvas));
@@ -336,10 +337,13 @@ class ReviewView {
   // Commands to Python, one at a time: what is typed before an answer waits until it is shown.
 
   send(command) {
+    const slow = this.waiting && performance.now() - this.sent > SEEN;
+    if (slow && command.do === "decide") { this.say("waiting for the kernel: this key was not taken"); return; }
     if (this.waiting) { this.typed.push(command); return; }
+    this.sent = performance.now();
     this.waiting = Math.random().toString(36).slice(2);
     const key = this.item?.scene.key;
-    const bound = ["decide", "annotate"].includes(command.do) ? { key } : {};
+    const bound = command.do === "decide" ? { key } : {};
     this.model.send({ id: this.waiting, ...bound, ...command });
     clearTimeout(this.patience);
     this.patience = setTimeout(() => {
@@ -372,6 +376,7 @@ class ReviewView {
   // Keys.
 
   onKey(event) {
+    if (event.isComposing) return; // Enter ends a composition of an input method
     if (event.target.matches("input, select") && !this.leftBehind(event)) {
       if (["Escape", "Enter"].includes(event.key)) {
         event.preventDefault();

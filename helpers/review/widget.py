@@ -95,13 +95,13 @@ class ReviewWidget(anywidget.AnyWidget):
 
     def _do(self, command: Mapping[str, Any]) -> str | None:
         queue, current = self.queue, self.queue.current
-        if current and command.get("key", current.key) != current.key:
-            return "this item was no longer shown: nothing was written"
         match command:
+            case {"do": "decide", "key": str(key)} if current and key != current.key:
+                return "this item was no longer shown: nothing was written"
             case {"do": "decide", "verdict": verdict}:
                 queue.decide(verdict)
             case {"do": "annotate", "note": str(note)}:
-                queue.annotate(note)
+                queue.annotate(note, command.get("key"))
             case {"do": "undo"}:
                 return "undone" if queue.undo() else "nothing to undo"
             case {"do": "move", "steps": int(steps)}:
@@ -172,12 +172,12 @@ class ReviewWidget(anywidget.AnyWidget):
         data, metadata = super()._repr_mimebundle_(**kwargs)
         return {**data, **bundle}, metadata
 
-    def contact_sheet(self, count: int = ON_SHEET) -> bytes:
+    def contact_sheet(self) -> bytes:
         """PNG of the first items of the queue, before and after close up, with their verdicts.
 
         Those that only one side has are shown last: there is nothing to compare.
         """
-        items = sorted(self.queue.visible, key=lambda item: item.iou == 0)[:count]
+        items = sorted(self.queue.visible, key=lambda item: item.iou == 0)[:ON_SHEET]
         names = next(iter(self._comparisons.values()))
         title = (
             f"{names.before.name} | {names.after.name}: {len(items)} of "

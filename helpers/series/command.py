@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from helpers.runs import get_or_train
     from helpers.scenes.config import scene_preset
     from helpers.scenes.make import make_scenes
-    from helpers.series.execute import execute_series
+    from helpers.series.execute import execute_series, executed_before
     from helpers.series.notebook import parse_parameter, plan, series
     from helpers.series.report import write_report
 
@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
         get_or_train(preset("quick"))
     _say("notebooks")
     executed = execute_series(names, parameters, at_once=args.at_once)
-    report = write_report(executed)
+    earlier = executed_before([item.name for item in executed])
+    report = write_report(sorted([*executed, *earlier], key=lambda item: item.name))
     _say(f"done in {(time.time() - began) / 60:.1f} min: open {report}")
     print(f"notebooks with results: {files.outputs_dir() / 'notebooks'}")
     return 0

@@ -8,6 +8,7 @@ is multiplied by 1200 / sqrt(W * H) of its own picture, an area by the square of
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def split_paths(folder: str | Path) -> dict[str, str]:
             f"{', '.join(sorted(found))}."
         )
     return {
-        f"{split}_{kind}": str(Path(folder) / path.relative_to(base))
+        f"{split}_{kind}": os.path.normpath(Path(folder) / os.path.relpath(path, base))
         for split in ("train", "val")
         for kind, path in zip(("annotations", "images"), found[split], strict=True)
     }

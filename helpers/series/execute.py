@@ -22,7 +22,7 @@ from traitlets.config import Config
 from helpers import files
 from helpers.data.parallel import available_cores
 from helpers.files import UserError
-from helpers.series.notebook import needs, notebook_path, plan, read_manifest
+from helpers.series.notebook import needs, notebook_path, plan, read_manifest, series
 
 CELL_TIMEOUT = 6 * 3600  # seconds; a cell may train on a GPU for hours
 # Where it is known, or every kernel warns on the terminal that its traffic can be read.
@@ -81,6 +81,16 @@ def execute_series(
             _stop(kernels, running)
             raise
     return [done[name] for name in planned]
+
+
+def executed_before(names: Collection[str]) -> list[Executed]:
+    """What of the series, but for those names, earlier runs have executed and left."""
+    done = []
+    for name in [name for name in series() if name not in names]:
+        path, manifest = files.outputs_dir() / "notebooks" / f"{name}.ipynb", read_manifest(name)
+        if path.exists() and manifest is not None:
+            done.append(Executed(name, path, manifest, manifest["seconds"]))
+    return done
 
 
 def _waits_for(name: str, names: Collection[str]) -> set[str]:

@@ -12,6 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from helpers.drawing_style import CYCLE, INK, STYLE, Picture, shade, short_names
 from helpers.training.log import is_loss
 
+WINDOW = 20  # logged rows that a loss curve is averaged over
 # Line styles, so that lines can be told apart without colour, too.
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 
@@ -42,8 +43,8 @@ def stacked_shares(table: pd.DataFrame, *, title: str, ylabel: str) -> Picture:
     return figure
 
 
-def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
-    """Training losses over steps: the total, then its parts, each a moving average over `window`
+def loss_curves(log: pd.DataFrame, *, title: str) -> Picture:
+    """Training losses over steps: the total, then its parts, each a moving average over `WINDOW`
     logged rows with the raw total faint behind it.
 
     `log`: the table of `training.log.read_log`. The losses of a cascade's stages are drawn as
@@ -55,11 +56,11 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
         figure = Picture((10.2, 3.3), alt=f"{title}: loss over {len(log)} logged steps")
         total, detail = figure.subplots(1, 2)
         total.plot(log["step"], log["total"], color=CYCLE[0], alpha=0.25, linewidth=0.8)
-        total.plot(log["step"], _smooth(log["total"], window), color=CYCLE[0])
+        total.plot(log["step"], _smooth(log["total"]), color=CYCLE[0])
         total.set(title=title, xlabel="step", ylabel="total loss")
         for part, dash in zip(parts, cycle(DASHES)):
             label = part.replace("_", " ")
-            detail.plot(log["step"], _smooth(parts[part], window), label=label, linestyle=dash)
+            detail.plot(log["step"], _smooth(parts[part]), label=label, linestyle=dash)
         detail.set(title="its parts", xlabel="step")
         detail.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         for axes in (total, detail):
@@ -67,5 +68,5 @@ def loss_curves(log: pd.DataFrame, *, title: str, window: int = 20) -> Picture:
     return figure
 
 
-def _smooth(values: pd.Series, window: int) -> pd.Series:
-    return values.rolling(window, min_periods=1).mean()
+def _smooth(values: pd.Series) -> pd.Series:
+    return values.rolling(WINDOW, min_periods=1).mean()

@@ -56,11 +56,11 @@ class LiveCurve:
             self._show("curves", loss_curves(pd.DataFrame(self.rows), title=self.title))
             self._drawn = time.monotonic()
 
-    def preview(self, *, every: int = 100, pictures: int = 3) -> Preview | None:
+    def preview(self) -> Preview | None:
         """For `get_or_train`: early predictions below the curves; None where nobody watches."""
         from helpers.runs import Preview
 
-        return Preview(self.look, every, pictures) if self.watched else None
+        return Preview(self.look) if self.watched else None
 
     def look(self, step: int, index: InstanceIndex, results: Sequence[Mapping[str, Any]]) -> None:
         """Show the pictures of `index`, each with its truth and with these COCO results."""

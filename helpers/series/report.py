@@ -35,10 +35,10 @@ figcaption { color: #555; font-size: .9rem }
 """
 
 
-def write_report(executed: Sequence[Executed], folder: Path | None = None) -> Path:
-    """Write index.html and one page per notebook into `folder` (default: outputs/report); returns
-    the path of index.html."""
-    folder = folder or files.outputs_dir() / "report"
+def write_report(executed: Sequence[Executed]) -> Path:
+    """Write index.html and one page per notebook into outputs/report; returns the path of
+    index.html."""
+    folder = files.outputs_dir() / "report"
     folder.mkdir(parents=True, exist_ok=True)
     pages = {item.name for item in executed} | {path.stem for path in folder.glob("*.html")}
     sections = [_section(item, folder, pages) for item in executed]

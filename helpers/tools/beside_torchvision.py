@@ -35,7 +35,7 @@ from helpers.config import ExperimentConfig, change
 from helpers.data.index import InstanceIndex
 from helpers.evaluation.average_precision import evaluate, percent
 from helpers.evaluation.bootstrap import interval, mean_difference
-from helpers.files import UserError, make_folder, outputs_dir, read_json, write_json
+from helpers.files import UserError, make_folder, outputs_dir, read_json, sha256, write_json
 from helpers.inference.predict import predict_index
 from helpers.models.backbones import Backbone
 from helpers.models.images import Normalise
@@ -181,7 +181,8 @@ def run_all(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
     plain = change(ExperimentConfig(name), **(sections | {"data__name": name}))
     train, _ = read_splits(plain.data)
     fitted = change(fit_config(train, plain.data, start=None).config, train__workers=0)
-    folder = args.out or outputs_dir() / "beside_torchvision" / f"{name}-{args.steps}"
+    own = f"{name}-{sha256(args.annotations)[:8]}-{args.steps}"
+    folder = args.out or outputs_dir() / "beside_torchvision" / own
     make_folder(folder)
     files: dict[tuple[str, int], Path] = {}
     for seed in args.seeds:

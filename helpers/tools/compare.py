@@ -55,7 +55,7 @@ class Pair:
         [found] = self.ours.predict([image])
         return {"detectron2": reference_detections(self.theirs, image), "here": found}
 
-    def seconds(self, image: Tensor, *, repeats: int = 3) -> dict[str, float]:
+    def seconds(self, image: Tensor) -> dict[str, float]:
         """Median time each takes for a picture, in turns, after one run of each that only warms up.
 
         Masks on their grids are included, pasting is not.
@@ -64,7 +64,7 @@ class Pair:
             lambda: self.ours.predict([image]),
             lambda: reference_detections(self.theirs, image),
         )
-        timing = measure(Case("a picture", *both), repeats=repeats, seconds=float("inf"))
+        timing = measure(Case("a picture", *both), repeats=3, seconds=float("inf"))
         times = {"detectron2": timing.reference_milliseconds, "here": timing.milliseconds}
         return {name: milliseconds / 1000 for name, milliseconds in times.items()}
 

@@ -48,10 +48,10 @@ def _random() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def _boxes(count: int, *, largest: float = 600.0) -> torch.Tensor:
-    """(count, 4) xyxy inside the picture, sides from 32 px on, evenly spread in log size."""
+def _boxes(count: int) -> torch.Tensor:
+    """(count, 4) xyxy inside the picture, sides of 32 to 600 px, evenly spread in log size."""
     random = _random()
-    sides = np.exp(random.uniform(np.log(32), np.log(largest), (count, 2)))
+    sides = np.exp(random.uniform(np.log(32), np.log(600), (count, 2)))
     low = random.uniform(0, SIDE - sides)
     return torch.from_numpy(np.hstack((low, low + sides)).astype(np.float32))
 
