@@ -214,6 +214,8 @@ def test_shards_together_make_the_whole(runs, capsys, names):
         (["toy", "--precision", "fp16"], "needs a GPU"),
         (["nobody"], "no run starts with 'nobody'"),
         (["toy", "no/such"], "no/such"),
+        (["toy", "--split", "train"], "name it after"),
+        (["toy", "--weights", "1"], "name more than one"),
         (["toy", "toy"], "named twice"),
         (["toy", "wide", "--weights", "1"], "give 2 numbers over 0"),
         (["toy", "wide", "--weights", "1", "nan"], "give 2 numbers over 0"),

@@ -143,6 +143,9 @@ def test_killed_with_its_workers_at_work_it_goes_on_to_the_same_files(
     correct(source, target)
     assert again and not {task.result for task in again} & set(done)  # done is done
     assert contents(target) == contents(result)
+    next(path for path in target.rglob("*.json") if path.name != "report.json").unlink()
+    correct(source, target)
+    assert contents(target) == contents(result)
 
 
 def test_finished_work_is_returned_nothing_overwritten(source, result, tmp_path, monkeypatch):

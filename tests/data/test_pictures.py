@@ -113,11 +113,10 @@ def test_D33_truncated_pictures_are_errors_never_black(tmp_path: Path, extension
             check_pictures(index)
 
 
-@pytest.mark.parametrize("extension", ["jpg", "png"])
-def test_D37_the_smallest_pictures_are_whole(tmp_path: Path, extension: str) -> None:
-    picture(1, 7).save(tmp_path / f"one.{extension}")
-    header = read_header(tmp_path / f"one.{extension}", decode=True)
-    assert (header.size, header.orientation) == ((1, 7), 1)
+def test_D37_the_smallest_pictures_are_whole(tmp_path: Path) -> None:
+    for name in ("one.jpg", "one.png"):
+        picture(1, 7).save(tmp_path / name)
+        assert read_header(tmp_path / name, decode=True).size == (1, 7)
 
 
 def test_pictures_that_are_whole_are_remembered_until_they_change(

@@ -43,7 +43,8 @@ def applied_to(folder: Path, *documents: dict[str, Any], **given: Any) -> Applie
 
 def test_accepted_changes_and_only_these(decided: DecisionStore, tmp_path: Path):
     original = review_data.before()
-    applied = applied_to(tmp_path)
+    earlier = original | {"removed_annotations": [{"id": 77}]}
+    applied = applied_to(tmp_path, earlier, review_data.after())
     assert str(applied).startswith("1 annotations replaced, 1 added, 1 removed, 2 kept; 0 ")
     found = {a["id"]: a for a in applied.document["annotations"]}
     assert set(found) == {1, 2, 3, 5}
@@ -54,7 +55,7 @@ def test_accepted_changes_and_only_these(decided: DecisionStore, tmp_path: Path)
     assert found[3]["segmentation"] == original["annotations"][2]["segmentation"]
     assert found[3]["review"] == {"verdict": "reject", "note": "note on 3"}
     assert (found[5]["image_id"], found[5]["area"]) == (2, 100)
-    assert [a["id"] for a in applied.document["removed_annotations"]] == [4]
+    assert [a["id"] for a in applied.document["removed_annotations"]] == [77, 4]
 
 
 def test_without_decisions_and_with_withdrawn_ones_everything_stays(

@@ -79,12 +79,13 @@ def test_a_killed_writer_loses_nothing_it_was_told_is_saved(tmp_path: Path):
     assert len(DecisionStore(file).decisions) >= said
 
 
-def test_another_file_is_refused_and_left_alone(tmp_path: Path):
+@pytest.mark.parametrize("content", ['{"images": []}\n', '{"images": []}'])
+def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: str):
     file = tmp_path / "annotations.json"
-    file.write_text('{"images": []}\n')
+    file.write_text(content)
     with pytest.raises(UserError, match="not a file of decisions"):
         DecisionStore(file)
-    assert file.read_text() == '{"images": []}\n'
+    assert file.read_text() == content
 
 
 def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path):

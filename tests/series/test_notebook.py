@@ -153,6 +153,7 @@ def test_executed_has_the_manifest_and_the_report_shows_it(example: Path) -> Non
     [executed] = execute_series([NAME], {"steps": 4})
     assert executed.manifest["parameters"]["steps"] == 4
     assert executed.manifest["seconds"] >= 0
+    assert [one.path for one in execute.executed_before([])] == [executed.path]
     index = report.write_report([executed])
     page = index.read_text()
     assert "An example" in page and "<td>4</td>" in page and "a line" in page
