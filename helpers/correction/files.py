@@ -126,7 +126,7 @@ def _is_finished(root: Path, target: Path, identity: dict[str, Any]) -> bool:
     if found == identity:
         made = read_json(report)["files"] if report.is_file() else {}
         return bool(made) and all((target / name).is_file() for name in made)
-    if target.exists() and any(path.name != WORK for path in target.iterdir()):
+    if target.exists() and any(path.name[0] != "." for path in target.iterdir()):
         raise UserError(
             f"{target} is not empty, and not a correction of these files by this version with "
             "these options: give an empty folder to write to, or delete this one"

@@ -81,7 +81,7 @@ def _check_folder(folder: Path, identity: dict[str, Any]) -> None:
     places = (folder / "meta.json", folder / write.WORK / "identity.json")
     known = [path for path in places if path.is_file()]
     if not known:
-        if folder.is_dir() and any(path.name != write.WORK for path in folder.iterdir()):
+        if folder.is_dir() and any(path.name[0] != "." for path in folder.iterdir()):
             raise UserError(
                 f"{folder} holds files that are not of a set of scenes: give an empty folder"
             )
