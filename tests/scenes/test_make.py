@@ -25,7 +25,6 @@ SCRIPT = f"""
 from pathlib import Path
 from helpers.scenes.config import SceneConfig
 from helpers.scenes.make import make_scenes
-from tests.data.datafiles import contents
 if __name__ == "__main__":
     make_scenes({CONFIG!r}, folder=Path("FOLDER"), jobs=2, progress=False)
 """
