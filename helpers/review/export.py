@@ -15,7 +15,7 @@ from typing import Any
 from helpers.data.coco import read_index, read_json, write_document
 from helpers.data.index import InstanceIndex
 from helpers.data.rle import Rle
-from helpers.files import UserError
+from helpers.files import UserError, existing
 from helpers.review.sources import (
     Mask,
     Source,
@@ -77,6 +77,7 @@ def apply_decisions(
     Raises UserError for files that cannot be read or that contradict each other.
     """
     store = store if isinstance(store, DecisionStore) else _existing_store(store)
+    before, after = existing(before), existing(after)
     index = read_index(before, check_images=False)
     sources = annotations_of(index, name=before.name), _source(after, index)
     check_sources(*sources)
