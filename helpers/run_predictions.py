@@ -28,7 +28,7 @@ from helpers.data.layouts import find_split, picture_list
 from helpers.data.pictures import is_picture, read_picture
 from helpers.data.taxonomy import Category, Taxonomy
 from helpers.evaluation.result_files import match_pictures
-from helpers.files import UserError, outputs_dir, replace_file
+from helpers.files import UserError, existing, outputs_dir, replace_file
 from helpers.inference.ensemble import EnsembleConfig, fuse
 from helpers.inference.predict import to_results
 from helpers.inference.predictor import SHOWN_SCORE, checked_device
@@ -107,7 +107,7 @@ class Member:
 def _names_and_data(words: Sequence[str]) -> tuple[list[str], Path | None]:
     """The names of runs, and the pictures: the last word, where it is a path."""
     *others, last = words
-    path = Path(last).expanduser()
+    path = existing(last)
     is_data = path.exists() or "/" in last or path.suffix == ".json" or is_picture(path)
     if not others or not is_data or (path / "about.json").exists():
         return list(words), None

@@ -17,7 +17,7 @@ from helpers.data.index import InstanceIndex
 from helpers.data.layouts import HOLDOUT, find_dataset
 from helpers.data.locate import clean_name
 from helpers.data.taxonomy import require_same
-from helpers.files import UserError, make_folder, replace_file, sha256
+from helpers.files import UserError, existing, make_folder, replace_file, sha256
 
 
 def same_pictures(first: InstanceIndex, second: InstanceIndex) -> list[tuple[Path, Path]]:
@@ -105,7 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the two files and say what they hold."""
-    data = args.data.expanduser()
+    data = existing(args.data)
     found = find_dataset(data)
     pair = found.get("train", found.get("all"))
     if pair is None:
