@@ -113,8 +113,8 @@ def _fitted(
 
 
 def own_data(args: argparse.Namespace) -> dict[str, Any]:
-    """Changes to the data section; paths are relative to the caller's folder. ValueError when only
-    some of the four are given."""
+    """Changes to the data section; paths are the caller's, found by `existing`. ValueError when
+    only some of the four are given."""
     given = {field: getattr(args, name) for name, field in DATA.items()}
     missing = [name for name, field in DATA.items() if given[field] is None]
     if len(missing) == len(DATA):

@@ -90,8 +90,9 @@ def correct_dataset(
         "pictures": pictures,
         "files": {name: sha256(file) for name, (file, _) in pairs.items()},
     }
-    if _is_finished(root, target, identity):
-        return read_json(target / REPORT)
+    done = _finished(root, target, identity)
+    if done is not None:
+        return done
     reports, left_out = {}, []
     make_folder(target / WORK)
     with locked(target / WORK):
@@ -104,28 +105,31 @@ def correct_dataset(
             tasks = _tasks(index, folder, target / WORK / name.replace("/", "-"), pictures)
             _work(tasks, config, name, jobs or available_cores(), progress)
             reports[name] = _join(document, tasks, target / name)
-    if not reports:
-        raise UserError(f"{source}: no annotations in {', '.join(pairs)}. Give another data set.")
-    report = {"identity": identity, "left_out": left_out, "files": reports}
-    write_json(target / REPORT, report)
+        if not reports:
+            files = ", ".join(pairs)
+            raise UserError(f"{source}: no annotations in {files}. Give another data set.")
+        report = {"identity": identity, "left_out": left_out, "files": reports}
+        write_json(target / REPORT, report)
     shutil.rmtree(target / WORK, ignore_errors=True)
     return report
 
 
-def _is_finished(root: Path, target: Path, identity: dict[str, Any]) -> bool:
-    """Whether the work is done; else prepares the folder, refusing one that holds anything else."""
+def _finished(root: Path, target: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """The report of work that is done; else prepares the folder, refusing one that holds anything
+    else."""
     if target.exists() and not target.is_dir():
         raise UserError(f"{target} is a file: give a folder to write to")
     if target.resolve() == root.resolve():
         raise UserError(f"{target} holds the originals: give another folder to write to")
-    report, begun, found = target / REPORT, target / WORK / "identity.json", None
+    report, begun, done, found = target / REPORT, target / WORK / "identity.json", None, None
     if report.is_file():
-        found = read_json(report).get("identity")
+        done = read_json(report)
+        found = done.get("identity")
     elif begun.is_file():
         found = read_json(begun)
     if found == identity:
-        made = read_json(report)["files"] if report.is_file() else {}
-        return bool(made) and all((target / name).is_file() for name in made)
+        whole = done is not None and all((target / name).is_file() for name in done["files"])
+        return done if whole else None
     if target.exists() and any(path.name[0] != "." for path in target.iterdir()):
         raise UserError(
             f"{target} is not empty, and not a correction of these files by this version with "
@@ -136,7 +140,7 @@ def _is_finished(root: Path, target: Path, identity: dict[str, Any]) -> bool:
     shutil.rmtree(target / WORK, ignore_errors=True)  # begun with other files or options
     make_folder(target / WORK)
     write_json(begun, identity)
-    return False
+    return None
 
 
 def _tasks(index: InstanceIndex, folder: Path, results: Path, look: bool) -> list[_Task]:

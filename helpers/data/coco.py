@@ -148,8 +148,8 @@ def _read(
     document: Any, findings: Findings, mode: Mode | None, taxonomy: Taxonomy | None
 ) -> InstanceIndex:
     """What of the file can be used, in the fine label space, without the paths of pictures."""
-    keys = set(document) if isinstance(document, dict) else set()
-    bare = "annotations" not in keys or not (document["annotations"] or "categories" in keys)
+    has = document if isinstance(document, dict) else {}
+    bare = "annotations" not in has or not (has["annotations"] or "categories" in has)
     mode = mode or ("predict" if bare else "train")
     document = _checked(document, findings.file, mode)
     demanded, found = taxonomy or FUTURE3D, ()

@@ -78,7 +78,8 @@ def read_header(path: Path, *, decode: bool = False) -> Header:
     """
     with open_picture(path) as picture:
         frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
-        header = Header(picture.size[::-1], _orientation(picture), frames)
+        untagged = not decode and picture.format == "PNG" and not _may_have_tags(path)
+        header = Header(picture.size[::-1], 1 if untagged else _orientation(picture), frames)
         if decode:
             _require_white(picture)
             picture.draft(None, (max(1, picture.width // 8), max(1, picture.height // 8)))
@@ -232,23 +233,17 @@ def _describe(found: tuple[int, int], declared: tuple[int, int]) -> str:
 def _orientation(picture: Image.Image) -> int:
     """The EXIF tag, 1 (upright) when there is none or it is damaged."""
     try:
-        if picture.format == "PNG" and not _may_have_exif(picture):
-            return 1
         tag = picture.getexif().get(_ORIENTATION, 1)
     except Exception:  # as above: a damaged tag does not spoil the picture
         return 1
     return tag if tag in range(1, 9) else 1
 
 
-def _may_have_exif(png: Image.Image) -> bool:
-    """Whether to look for a tag, which lets Pillow decode all of a PNG: it may lie at the end."""
-    if png.fp is None or "exif" in png.info:  # decoded already, or begins with it
-        return True
-    place = png.fp.tell()
-    png.fp.seek(0)
-    content = png.fp.read()
-    png.fp.seek(place)
-    return b"eXIf" in content or b"Raw profile type" in content
+def _may_have_tags(png: Path) -> bool:
+    """Whether to look for an orientation, for which Pillow decodes all of a PNG: a tag may lie at
+    its end."""
+    content = png.read_bytes()
+    return any(mark in content for mark in (b"eXIf", b"Raw profile type", b"com.adobe.xmp"))
 
 
 def _require_white(picture: Image.Image) -> None:

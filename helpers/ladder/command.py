@@ -58,8 +58,9 @@ def run(args: argparse.Namespace) -> int:
         rows = [row for seed in range(args.seeds) for row in chosen(args, seed)]
         return [row for row in rows if not any(row.is_of(entry) for entry in known)]
 
-    print(f"{len(missing())} rows to measure, the others are stored already", flush=True)
-    if missing():
+    left = missing()
+    print(f"{len(left)} rows to measure, the others are stored already", flush=True)
+    if left:
         prepare(args.preset)
         left = missing()  # class weights are known only now
         from helpers.ladder.cost import expected_hours

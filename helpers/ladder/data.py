@@ -75,13 +75,16 @@ def prepare(preset: Preset, *, jobs: int | None = None) -> None:
 
 def mix(exact: str, other: str, target: str, *, one_in: int) -> None:
     """COCO file with the annotations of `other` for the first picture of every `one_in`, those of
-    `exact` for the rest."""
-    coco, noisy = read_json(resolve(exact)), read_json(resolve(other))
+    `exact` for the rest; made where it is missing or older than these."""
+    *sources, made = (resolve(file) for file in (exact, other, target))
+    if made.exists() and made.stat().st_mtime >= max(file.stat().st_mtime for file in sources):
+        return
+    coco, noisy = map(read_json, sources)
     chosen = {image["id"] for image in coco["images"][::one_in]}
     rows = [a for a in coco["annotations"] if a["image_id"] not in chosen]
     rows += [a for a in noisy["annotations"] if a["image_id"] in chosen]
-    make_folder(resolve(target).parent)
-    write_json(resolve(target), coco | {"annotations": sorted(rows, key=lambda a: a["image_id"])})
+    make_folder(made.parent)
+    write_json(made, coco | {"annotations": sorted(rows, key=lambda a: a["image_id"])})
 
 
 def validation_picture(preset: Preset, file_name: str) -> np.ndarray:

@@ -86,7 +86,7 @@ def execute_series(
 def executed_before(names: Collection[str]) -> list[Executed]:
     """What of the series, but for those names, earlier runs have executed and left."""
     done = []
-    for name in [name for name in series() if name not in names]:
+    for name in set(series()) - set(names):
         path, manifest = files.outputs_dir() / "notebooks" / f"{name}.ipynb", read_manifest(name)
         if path.exists() and manifest is not None:
             done.append(Executed(name, path, manifest, manifest["seconds"]))

@@ -71,9 +71,12 @@ def title(path: Path) -> str:
 
 
 def _section(item: Executed, folder: Path, pages: Collection[str]) -> str:
-    """Heading, tables and figures of one notebook; its full page is written beside."""
-    body, _ = HTMLExporter(template_name="lab", embed_images=True).from_filename(str(item.path))
-    (folder / f"{item.name}.html").write_text(relinked(body, folder, pages), encoding="utf-8")
+    """Heading, tables and figures of one notebook; its full page is written beside, a second's
+    work, where it is older than the notebook."""
+    page = folder / f"{item.name}.html"
+    if not page.exists() or page.stat().st_mtime < item.path.stat().st_mtime:
+        body, _ = HTMLExporter(template_name="lab", embed_images=True).from_filename(str(item.path))
+        page.write_text(relinked(body, folder, pages), encoding="utf-8")
     figures = "".join(_figure(item, name, folder) for name in item.manifest["figures"])
     return (
         f'<h2><a href="{item.name}.html">{html.escape(title(item.path))}</a></h2>'
