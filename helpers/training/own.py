@@ -20,7 +20,7 @@ from helpers.data.parallel import available_cores
 from helpers.files import UserError
 from helpers.models.boxes import STRIDES
 
-CORE_SECONDS = 6.0, 2.6  # for a million pixels of a training step: a core without bf16, with it
+CORE_SECONDS = 10.0, 2.6  # for a million pixels of a training step: a core without bf16, with it
 GPU_SECONDS = 0.25  # for a training step on a GPU, loading included: an H200 takes 0.07 to 0.16
 CELLS = np.array(STRIDES)  # px a cell, P2..P6
 EPOCHS = 100  # passes over the pictures after which more steps teach little
