@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import time
 
+from helpers.data.parallel import available_cores
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("notebooks", nargs="*", help="names; default: the whole series in order")
@@ -27,8 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from helpers import files
-    from helpers.config import preset
-    from helpers.runs import get_or_train
     from helpers.scenes.config import scene_preset
     from helpers.scenes.make import make_scenes
     from helpers.series.execute import execute_series, executed_before
@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
         _say("scenes: the embedded data set")
         make_scenes(scene_preset("quick"), jobs=args.jobs)
         _say("training: the quick model (a finished run is reused, a stopped one goes on)")
-        get_or_train(preset("quick"))
+        if status := _train_quick():
+            return status
     _say("notebooks")
     executed = execute_series(names, parameters, at_once=args.at_once)
     earlier = executed_before([item.name for item in executed])
@@ -54,6 +55,20 @@ def run(args: argparse.Namespace) -> int:
     _say(f"done in {(time.time() - began) / 60:.1f} min: open {report}")
     print(f"notebooks with results: {files.outputs_dir() / 'notebooks'}")
     return 0
+
+
+def _train_quick() -> int:
+    """Train the preset quick, or take the finished run; returns the exit status."""
+    import torch
+
+    from helpers import run_train
+    from helpers.config import preset
+    from helpers.run_store import Run, store_dir
+
+    config = preset("quick")
+    done = Run(store_dir() / f"{config.name}-{config.hash()}").status == "finished"
+    alone = done or torch.accelerator.is_available() or available_cores() == 1
+    return run_train.main(["--preset", "quick", "--processes", "1" if alone else "2"])
 
 
 def _say(text: str) -> None:

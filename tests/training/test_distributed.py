@@ -9,9 +9,7 @@ statistics.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,10 +18,12 @@ import pytest
 import torch
 
 from helpers.config import ExperimentConfig, change, preset
+from helpers.data.parallel import WorkerError
 from helpers.files import UserError
 from helpers.run_store import Run
 from helpers.runs import get_or_train
 from helpers.training import processes
+from helpers.training.launch import launch
 from helpers.training.log import read_log
 from helpers.training.processes import this_process
 from tests.training import rectangles
@@ -69,19 +69,10 @@ def config(tmp_path_factory) -> ExperimentConfig:
     return change(preset("quick"), name="together", **paths, **SETTING)
 
 
-def launch(what: str, folder: Path) -> None:
-    """Two processes, started by torchrun. Fails when one of them does."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    place = {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
-    place |= {"HELPERS_OUTPUTS": str(folder / "outputs")}
-    done = subprocess.run(
-        [*command, str(TOGETHER), what, str(folder)],
-        env={**os.environ, **place},
-        capture_output=True,
-        text=True,
-        timeout=480,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+def train_together(what: str, folder: Path, monkeypatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
+    monkeypatch.setenv("HELPERS_OUTPUTS", str(folder / "outputs"))
+    assert launch([sys.executable, str(TOGETHER), what, str(folder)], 2) == 0
 
 
 @pytest.mark.slow
@@ -100,7 +91,7 @@ def test_losses_weights_and_scores_are_those_of_one_process(config, tmp_path, mo
     (shared.dir / "config.json").write_text(json.dumps(other.to_dict()))
     for name, content in (("train", config), ("evaluate", other)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content.to_dict()))
-    launch("runs", tmp_path)
+    train_together("runs", tmp_path, monkeypatch)
     ours, theirs = together.log(), alone.log()
     times = ["seconds_data", "seconds_step"]
     pd.testing.assert_frame_equal(
@@ -115,8 +106,8 @@ def test_losses_weights_and_scores_are_those_of_one_process(config, tmp_path, mo
     assert [sitting["processes"] for sitting in shared.environment] == [1, 2]
 
 
-def test_a_bad_step_and_a_stop_in_one_process_are_everybodys(tmp_path):
-    launch("toy", tmp_path)
+def test_a_bad_step_and_a_stop_in_one_process_are_everybodys(tmp_path, monkeypatch):
+    train_together("toy", tmp_path, monkeypatch)
     first, second = (json.loads((tmp_path / f"seen_{rank}.json").read_text()) for rank in range(2))
     assert first == second
     assert first["step"] == 6 and first["skipped"] == 1
@@ -137,3 +128,14 @@ def test_processes_that_see_different_checkpoints_are_refused(monkeypatch):
     monkeypatch.setattr(processes, "gather_object", lambda value: [("run", 6), ("run", 0)])
     with pytest.raises(UserError, match="differ in run and step"):
         processes.require_same(("run", 6), "run and step")
+
+
+@pytest.mark.parametrize("end", ["sys.exit('no such weights')", "os.kill(os.getpid(), 9)"])
+def test_when_one_process_fails_all_end_and_its_reason_is_told(end, capfd):
+    script = f"import os, sys, time\nif os.environ['RANK'] == '1': {end}\ntime.sleep(300)"
+    if "kill" in end:
+        with pytest.raises(WorkerError, match=r"process 2 of 2 was ended from outside \(signal 9"):
+            launch([sys.executable, "-c", script], 2)
+    else:
+        assert launch([sys.executable, "-c", script], 2) == 1
+        assert "no such weights" in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""One of two processes, under torchrun: `together.py runs FOLDER` or `together.py toy FOLDER`.
+"""One of two processes: `together.py runs FOLDER` or `together.py toy FOLDER`.
 
 runs: FOLDER holds the config of a run to train (train.json) and of one to evaluate (evaluate.json).
 toy: each process writes what it saw of a disturbed toy training to `seen_<rank>.json`.
@@ -59,7 +59,6 @@ def runs(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     rank = int(os.environ["RANK"])
     if rank:
         for room in (files, checkpoint, log):
