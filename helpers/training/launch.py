@@ -24,14 +24,14 @@ def launch(command: Sequence[str], count: int) -> int:
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    threads = {"OMP_NUM_THREADS": str(max(1, available_cores() // count))}
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
-    shared["OMP_NUM_THREADS"] = str(max(1, available_cores() // count))
     with ExitStack() as stack:
         stop = stack.enter_context(stoppable())
         errors = stack.enter_context(TemporaryFile())  # of the processes that are not heard
         processes: list[subprocess.Popen[bytes]] = []
         for rank in map(str, range(count)):
-            own = {**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank}
+            own = {**threads, **os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank}
             silent = {"stdout": subprocess.DEVNULL, "stderr": errors} if processes else {}
             processes.append(stack.enter_context(subprocess.Popen(command, env=own, **silent)))
             stack.callback(processes[-1].kill)
