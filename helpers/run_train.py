@@ -38,7 +38,7 @@ OTHER_DATA = tuple(f"--data.{name}" for name in ANNOTATIONS)
 def main(words: Sequence[str]) -> int:
     """Train, evaluate, print the folder and the scores. SystemExit after help or a wrong option."""
     given, _ = _head().parse_known_args(words)
-    if given.processes > 1 and "RANK" not in os.environ and not HELP & set(words):
+    if given.processes > 1 and "RANK" not in os.environ:
         return launch([sys.executable, "-m", "helpers", "train", *words], given.processes)
     first = os.environ.get("RANK", "0") == "0"  # of several processes, one talks
     config = parse(words, tell=print if first else lambda text: None)

@@ -75,16 +75,21 @@ def get_or_train(
     return run
 
 
+def run_of(config: ExperimentConfig) -> Run:
+    """The place of `config` in the run store, whether it was begun or not."""
+    name = f"{config.name}-{config.hash()}"
+    if config.model.start is not None:  # from other weights it is another run
+        name += f"-{data_digest(start_file(config.model.start)) or ''}"[:5]
+    return Run(store_dir() / name)
+
+
 def _open(config: ExperimentConfig) -> Run:
     """The folder of `config`, made if there is none, with what it was made for checked."""
     if not re.fullmatch(r"[\w.-]+", config.name):
         raise UserError(
             f"{config.name!r} cannot name a run: use letters, digits, dots, dashes, underscores"
         )
-    name = f"{config.name}-{config.hash()}"
-    if config.model.start is not None:  # from other weights it is another run
-        name += f"-{data_digest(start_file(config.model.start)) or ''}"[:5]
-    run = Run(store_dir() / name)
+    run = run_of(config)
     if not (run.dir / "config.json").exists():
         _create(run, config)
     if run.config != config:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 
-from helpers.data.parallel import available_cores
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("notebooks", nargs="*", help="names; default: the whole series in order")
@@ -59,15 +57,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _train_quick() -> int:
     """Train the preset quick, or take the finished run; returns the exit status."""
-    import torch
-
     from helpers import run_train
     from helpers.config import preset
-    from helpers.run_store import Run, store_dir
+    from helpers.data.parallel import available_cores
+    from helpers.runs import run_of
+    from helpers.training.processes import this_process
 
-    config = preset("quick")
-    done = Run(store_dir() / f"{config.name}-{config.hash()}").status == "finished"
-    alone = done or torch.accelerator.is_available() or available_cores() == 1
+    done = run_of(preset("quick")).status == "finished"
+    alone = done or this_process().device.type != "cpu" or available_cores() == 1
     return run_train.main(["--preset", "quick", "--processes", "1" if alone else "2"])
 
 

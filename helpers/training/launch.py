@@ -52,15 +52,13 @@ def launch(command: Sequence[str], count: int) -> int:
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]], stop: Stop) -> int | None:
     """Until all have ended; returns which one failed first. One that fails, or a stop, ends all."""
-    asked, failed = False, None
-    while True:
-        statuses = [process.poll() for process in processes]
-        if failed is None:
-            failed = next((number for number, status in enumerate(statuses) if status), None)
-        if None not in statuses:
-            return failed
-        if not asked and (stop.requested or failed is not None):
-            asked = True
-            for process in processes:
-                process.terminate()
+    while None in [p.poll() for p in processes]:
+        if stop.requested or any(p.returncode for p in processes):
+            break
         time.sleep(0.1)
+    failed = next((number for number, p in enumerate(processes) if p.returncode), None)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait()
+    return failed

@@ -9,7 +9,9 @@ statistics.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -69,10 +71,19 @@ def config(tmp_path_factory) -> ExperimentConfig:
     return change(preset("quick"), name="together", **paths, **SETTING)
 
 
-def train_together(what: str, folder: Path, monkeypatch) -> None:
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
-    monkeypatch.setenv("HELPERS_OUTPUTS", str(folder / "outputs"))
-    assert launch([sys.executable, str(TOGETHER), what, str(folder)], 2) == 0
+def train_together(what: str, folder: Path) -> None:
+    """Two processes, started in one that can be given up. Fails when one of them does."""
+    starter = "import sys, helpers.training.launch as l; sys.exit(l.launch(sys.argv[1:], 2))"
+    place = {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    place |= {"HELPERS_OUTPUTS": str(folder / "outputs")}
+    done = subprocess.run(
+        [sys.executable, "-c", starter, sys.executable, str(TOGETHER), what, str(folder)],
+        env={**os.environ, **place},
+        capture_output=True,
+        text=True,
+        timeout=480,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.mark.slow
@@ -91,7 +102,7 @@ def test_losses_weights_and_scores_are_those_of_one_process(config, tmp_path, mo
     (shared.dir / "config.json").write_text(json.dumps(other.to_dict()))
     for name, content in (("train", config), ("evaluate", other)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content.to_dict()))
-    train_together("runs", tmp_path, monkeypatch)
+    train_together("runs", tmp_path)
     ours, theirs = together.log(), alone.log()
     times = ["seconds_data", "seconds_step"]
     pd.testing.assert_frame_equal(
@@ -106,8 +117,8 @@ def test_losses_weights_and_scores_are_those_of_one_process(config, tmp_path, mo
     assert [sitting["processes"] for sitting in shared.environment] == [1, 2]
 
 
-def test_a_bad_step_and_a_stop_in_one_process_are_everybodys(tmp_path, monkeypatch):
-    train_together("toy", tmp_path, monkeypatch)
+def test_a_bad_step_and_a_stop_in_one_process_are_everybodys(tmp_path):
+    train_together("toy", tmp_path)
     first, second = (json.loads((tmp_path / f"seen_{rank}.json").read_text()) for rank in range(2))
     assert first == second
     assert first["step"] == 6 and first["skipped"] == 1

@@ -59,6 +59,7 @@ def runs(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)
     rank = int(os.environ["RANK"])
     if rank:
         for room in (files, checkpoint, log):
