@@ -127,7 +127,7 @@ def measure(config: ExperimentConfig, file: Path, seconds: float | None) -> None
     if seconds is not None:
         trainer, batches = _prepared(config, train)
         a_step = float(np.median(_timed(trainer, batches, sum(SAMPLED))[SAMPLED[1] :]))
-        config = change(config, train__steps=max(1, round(seconds / a_step)))
+        config = change(config, **_length(max(1, round(seconds / a_step))))
     trainer, batches = _prepared(config, train)
     spent = _timed(trainer, batches, config.train.steps)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -192,13 +192,17 @@ def run_all(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
             file = folder / f"{model.replace(', ', '-').replace(' ', '_')}-{seed}.json"
             if not file.exists():
                 steps, seconds = _allowed(model, args.steps, seed, files)
-                length = {"train__steps": steps, "train__warmup_steps": min(100, steps // 10)}
-                config = change(base, name=model, **length, **changes)
+                config = change(base, name=model, **_length(steps), **changes)
                 with ProcessPoolExecutor(1, get_context("spawn")) as alone:
                     alone.submit(measure, config, file, seconds).result()
             files[model, seed] = file
             print(table([file]).to_string(index=False), flush=True)
     return files
+
+
+def _length(steps: int) -> dict[str, int]:
+    """What of a config depends on the number of steps: a tenth of them warms up."""
+    return {"train__steps": steps, "train__warmup_steps": min(100, steps // 10)}
 
 
 def _allowed(
