@@ -32,7 +32,7 @@ ANNOTATIONS = ("train_annotations", "val_annotations")  # fields of the section 
 
 
 def _check_sides(section: TrainConfig | TestConfig, short_side: tuple[int, int]) -> None:
-    """Refuse sizes that are none, or that a limit would cut without a word."""
+    """Raises ValueError for sizes below 1 px, out of order, or above `max_side`."""
     in_order = 1 <= short_side[0] <= short_side[1]
     section.require(in_order, "short_side", "give px, 1 or more, the smaller first")
     wanted = f"no side may be longer than max_side, {section.max_side} px: raise that, too"
@@ -50,7 +50,7 @@ def _check_gamma(section: LossConfig | Solov2Config, name: str) -> None:
 class DataConfig(Section):
     """Where pictures and annotations lie. Paths may be absolute or start with outputs/ or data/."""
 
-    name: str = "scenes"  # how tables call it: never "3D-FUTURE" unless it is
+    name: str = "scenes"  # its name in tables: never "3D-FUTURE" unless it is
     train_annotations: str = "outputs/scenes/quick/GT/train_set.json"  # COCO-style JSON
     train_images: str = "outputs/scenes/quick/train/image"  # folder
     val_annotations: str = "outputs/scenes/quick/GT/val_set.json"  # COCO-style JSON
@@ -272,6 +272,11 @@ class ExperimentConfig(Section):
     train: TrainConfig = field(default_factory=TrainConfig)
     test: TestConfig = field(default_factory=TestConfig)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.model.architecture == "solov2" and self.test.tta is not None:
+            raise ValueError("SOLOv2 has no second stage to average over: set test.tta to None")
+
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
@@ -295,7 +300,7 @@ def change(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
     """A copy with `section__field=value` changes, e.g. change(c, train__lr=0.01, name="low-lr").
 
     A dict given as a section changes the fields it names. Other annotation files than those of
-    `config` are learnt with all their classes, unless `data__label_space` says otherwise.
+    `config` keep all their classes, unless `data__label_space` says otherwise.
     Raises ValueError naming the known fields when a section or field does not exist, and the type
     wanted when a value has another.
     """
@@ -306,15 +311,25 @@ def change(config: ExperimentConfig, **changes: Any) -> ExperimentConfig:
         check_known({section: value}, config, "the config")
         named = {name: value} if name else value
         if isinstance(named, Mapping) and known_fields(getattr(config, section)):
-            check_known(named, getattr(config, section), f"section {section!r}")
             sections.setdefault(section, {}).update(named)
         else:
             whole[section] = value
     if is_other_data(sections.get("data", {}), config.data):
         sections["data"].setdefault("label_space", "fine")
     for section, values in sections.items():
-        whole[section] = dataclasses.replace(getattr(config, section), **values)
+        whole[section] = _updated(getattr(config, section), values, f"section {section!r}")
     return dataclasses.replace(config, **whole)
+
+
+def _updated(section: Section, values: Mapping[str, Any], where: str) -> Section:
+    """A copy with these fields changed; a dict changes the fields that it names of a section."""
+    check_known(values, section, where)
+    inner = {
+        name: _updated(old, values[name], f"{where}, {name}")
+        for name in values
+        if known_fields(old := getattr(section, name)) and isinstance(values[name], Mapping)
+    }
+    return dataclasses.replace(section, **{**values, **inner})
 
 
 def is_other_data(changes: Mapping[str, Any], data: DataConfig) -> bool:

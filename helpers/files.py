@@ -2,8 +2,8 @@
 
 A file is written under a temporary name, flushed to the disk and renamed, so that a kill at any
 moment leaves either the former file or the new one. The lock belongs to the process: the system
-frees it when the process ends, however it ends. Folders are found from this file, so that of the
-caller never matters.
+frees it when the process ends, however it ends. Folders are found from this file, so the caller's
+working directory does not matter.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def _check_alike(a: Run, b: Run) -> None:
     wrong = [what for what, value in one.items() if value != other[what]]
     if wrong:
         raise UserError(
-            f"{a.name} and {b.name} can not be compared: they were validated with different "
+            f"{a.name} and {b.name} cannot be compared: they were validated with different "
             f"{', '.join(wrong)}; evaluate both on one set with `python -m helpers evaluate --run`"
         )
 
@@ -144,7 +144,7 @@ def _spent(run: Run) -> str:
 def _row(run: Run) -> dict[str, object]:
     try:
         return _facts(run)
-    except (UserError, StorageError, KeyError):  # damaged, or of another version
+    except (ValueError, StorageError, KeyError):  # damaged, or of another version
         return {"run": run.name, "status": "unreadable"}
 
 

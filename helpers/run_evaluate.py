@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is scored against what, and the scores. UserError when they can not be had."""
+    """Print what is scored against what, and the scores. UserError when they cannot be had."""
     if args.submission is not None:
         return _submit(args)
     index, results, matched = _from_run(args) if args.run_name else _from_results(args)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import get_args
 
 from helpers.config import Precision
+from helpers.files import existing
 from helpers.run_evaluate import SPLIT
 
 
@@ -35,7 +36,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"{total - missing} of {total} pictures done; other shards are missing")
         return 0
     print(results)
-    if (picture := Path(args.words[-1]).expanduser()).is_file() and picture.suffix != ".json":
+    picture = existing(args.words[-1])
+    if len(args.words) > 1 and picture.is_file() and picture.suffix != ".json":
         print(drawn(stored, picture))
     if about.get("ids") == "invented":
         print(

@@ -122,8 +122,8 @@ class Run:
         return trained_model(self.config, self.taxonomy.num_classes, checkpoint.weights, test)
 
     def check_data(self) -> None:
-        """UserError when an annotation file is not what it was when training began. One that is
-        gone is none of that: a finished run does not need it."""
+        """UserError when an annotation file is not what it was when training began. A
+        missing file is no error: a finished run does not need it."""
         for name, digest in read_json(self.dir / "data.json")["sha256"].items():
             if data_digest(name) not in (digest, None):
                 raise UserError(

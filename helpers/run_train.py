@@ -19,7 +19,7 @@ from helpers.training.launch import launch
 
 PROG = "python -m helpers train"
 ABOUT = """Train a config, or go on where it stopped, evaluate it and print its scores. Fields that
-are not given are those of the preset; other data than the preset's are learnt with all their
+are not given are those of the preset; other data than the preset's keep all their
 classes, unless --data.label_space says otherwise. With the preset own, your own data's, sizes,
 anchors, steps and the like come from the pictures and this machine, each told with its reason.
 Test-time augmentation, test.tta, is on as soon as one of its options is given; `--test.tta None`
@@ -63,7 +63,7 @@ def parse(
 ) -> ExperimentConfig:
     """The config that the command line describes: a preset, own data, then the fields given.
 
-    Own data are learnt with all their classes unless data.label_space says otherwise; tell: gets
+    Own data keep all their classes unless data.label_space says otherwise; tell: gets
     what was fitted to them, and why. ValueError for values that do not go together, SystemExit with
     a message for wrong options.
     """
@@ -176,11 +176,12 @@ def _augmented(config: ExperimentConfig, words: list[str]) -> tuple[ExperimentCo
     known = [_field(word) for word in words]
     if "--test.tta" in known:
         at = known.index("--test.tta")
-        if words[at + 1 : at + 2] == ["None"]:
-            return change(config, test__tta=None), words[:at] + words[at + 2 :]
+        for off in (["--test.tta=None"], ["--test.tta", "None"]):
+            if words[at : at + len(off)] == off:
+                return change(config, test__tta=None), words[:at] + words[at + len(off) :]
     asked = HELP & set(words) or any(name.startswith("--test.tta.") for name in known)
     if asked and config.test.tta is None:
-        config = change(config, test__tta=TtaConfig())
+        config = change(config, test__tta=TtaConfig.around(config.test.short_side))
     return config, words
 
 

@@ -5,8 +5,9 @@ N instances, H x W pixels of the picture, M side of a box-relative mask grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -39,15 +40,11 @@ class Targets:
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture on its way to a model: image (3, H, W) uint8 RGB, its targets, where it is from.
-
-    `original_size` is (height, width) of the stored picture, before any resizing.
-    """
+    """One picture on its way to a model: image (3, H, W) uint8 RGB, its targets, its id."""
 
     image: Tensor
     targets: Targets
     image_id: int
-    original_size: tuple[int, int]
 
     def pin_memory(self) -> Sample:
         """The same in page-locked memory; a `DataLoader` calls this by its name."""
@@ -72,26 +69,25 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def __getitem__(self, keep: Tensor | slice | int) -> Detections:
+    def __getitem__(self, keep: Tensor | slice | int) -> Self:
         """Some of them; a number gives Detections of that one alone, IndexError beyond the last."""
-        if isinstance(keep, int):
+        if not isinstance(keep, Tensor | slice):
             row = range(len(self))[keep]
             keep = slice(row, row + 1)
-        return self._with_each(lambda tensor: tensor[keep])
+        masks = None if self.masks is None else self.masks[keep]
+        boxes, scores, labels = self.boxes[keep], self.scores[keep], self.labels[keep]
+        return replace(self, boxes=boxes, scores=scores, labels=labels, masks=masks)
 
     def to(self, device: torch.device | str) -> Detections:
-        return self._with_each(lambda tensor: tensor.to(device))
+        masks = None if self.masks is None else self.masks.to(device)
+        boxes, scores, labels = (t.to(device) for t in (self.boxes, self.scores, self.labels))
+        return Detections(boxes, scores, labels, self.image_size, masks)
 
     def resized(self, image_size: tuple[int, int]) -> Detections:
         """The same detections in a picture of another size; box-relative masks need no change."""
         (height, width), (old_height, old_width) = image_size, self.image_size
         scale = self.boxes.new_tensor([width / old_width, height / old_height] * 2)
         return Detections(self.boxes * scale, self.scores, self.labels, image_size, self.masks)
-
-    def _with_each(self, change: Callable[[Tensor], Tensor]) -> Detections:
-        boxes, scores, labels = map(change, (self.boxes, self.scores, self.labels))
-        masks = None if self.masks is None else change(self.masks)
-        return Detections(boxes, scores, labels, self.image_size, masks)
 
     @staticmethod
     def cat(parts: Sequence[Detections]) -> Detections:

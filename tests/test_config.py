@@ -55,6 +55,8 @@ def test_change_leaves_the_original_alone():
     changed = change(base, name="x", train__lr=0.5, model={"backbone": "resnet18"})
     assert (changed.name, changed.train.lr, changed.model.backbone) == ("x", 0.5, "resnet18")
     assert changed.model.fpn_channels == base.model.fpn_channels  # a dict changes what it names
+    wide = change(base, test__tta=TtaConfig(sizes=(200, 300)))
+    assert change(wide, test={"tta": {"flip": False}}).test.tta.sizes == (200, 300)
     assert base == preset("quick")
 
 
@@ -85,6 +87,7 @@ def test_other_data_are_learnt_with_all_their_classes_unless_asked_otherwise():
         ({"loss__gamma": 0.5}, r"loss\.gamma is 0\.5: .* at least 1, .* the gradient is NaN"),
         ({"test__tta": {"sizes": (9, 9)}}, r"tta\.sizes is \(9, 9\): give different"),
         ({"train__milestones": (32, 40)}, r"train\.milestones is 32\.0: .* between 0 and 1"),
+        ({"model__architecture": "solov2", "test__tta": {}}, "SOLOv2 has no second stage"),
         ({"train__steps": 5}, r"train\.steps is 5 and train\.epochs is 44\.0: give exactly one"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -45,8 +46,10 @@ def test_dashes_and_equal_signs_are_understood_too():
 
 
 def test_a_section_is_on_with_one_of_its_options_and_off_with_none(monkeypatch):
-    assert parse(["--test.tta.flip", "False"]).test.tta == TtaConfig(flip=False)
-    assert parse(["--test.tta", "None", "--train.seed", "4"]) == parse(["--train.seed", "4"])
+    around = TtaConfig.around(preset("quick").test.short_side)  # of `quick`, which has it off
+    assert parse(["--test.tta.flip", "False"]).test.tta == replace(around, flip=False)
+    for off in (["--test.tta", "None"], ["--test.tta=None"]):
+        assert parse([*off, "--train.seed", "4"]) == parse(["--train.seed", "4"])
     augmented = change(preset("quick"), test__tta=TtaConfig(flip=False))
     monkeypatch.setattr("helpers.run_train.preset", lambda name: augmented)
     assert parse([]) == augmented

@@ -217,11 +217,12 @@ def test_runs_are_found_by_name_or_prefix(finished, tmp_path, monkeypatch):
     monkeypatch.setenv("HELPERS_OUTPUTS", str(tmp_path))
     with pytest.raises(UserError, match="none at all"):
         find_run("a")
-    for name in ("twin-1", "twin-2"):
+    for name, content in (("twin-1", "{}"), ("twin-2", '{"name": "old", "train": {"gone": 1}}')):
         (tmp_path / "runs" / name).mkdir(parents=True)
-        (tmp_path / "runs" / name / "config.json").write_text("{}")
+        (tmp_path / "runs" / name / "config.json").write_text(content)
     with pytest.raises(UserError, match="twin-1, twin-2"):
         find_run("twin")
+    assert set(runs_table()["status"]) == {"unreadable"}
 
 
 def test_a_run_is_evaluated_on_its_own_data_and_on_others(world, finished, tmp_path, capsys):

@@ -111,7 +111,7 @@ def test_another_preset_is_scored_anew(config):
 def test_runs_of_other_data_are_refused(config, changes, digest, message):
     a = stored(change(config, name="a"), shifts={})
     b = stored(change(config, name="b", **changes), shifts={}, digest=digest)
-    with pytest.raises(UserError, match=rf"{a.name} and {b.name} can not be compared.*{message}"):
+    with pytest.raises(UserError, match=rf"{a.name} and {b.name} cannot be compared.*{message}"):
         compare(a, b)
     (b.dir / "status.json").unlink()
     with pytest.raises(UserError, match=r"b-\w+ is interrupted"):

@@ -77,7 +77,7 @@ def correct_dataset(
     annotations are left out. Returns the report: per file the totals and, per picture that changed
     or has masks that overlap on purpose, what was done.
 
-    Raises UserError when there is nothing to correct, a file can not be used, or `target` holds
+    Raises UserError when there is nothing to correct, a file cannot be used, or `target` holds
     something else; nothing that exists is overwritten.
     """
     config, source = config or CorrectionConfig(), existing(source)

@@ -85,7 +85,7 @@ def read_annotations(
     findings: Findings,
 ) -> list[AnnotationRecord]:
     """Usable annotations. `images` may lack some of the ids `declared`: the images' own defects are
-    told, so their annotations are left out without another error. categories: names by id."""
+    reported, so their annotations are left out without another error. categories: names by id."""
     records: list[AnnotationRecord] = []
     seen: set[int] = set()
     corners: list[bool] = []  # of each box: is it [x1, y1, x2, y2]?

@@ -48,7 +48,7 @@ def check_dataset(
     decode: bool = True,
     taxonomy: Taxonomy | None = None,
 ) -> list[SplitReport]:
-    """A report for each split; what two splits share or disagree on is told with the later one.
+    """A report for each split; what two splits share or disagree on is reported with the later one.
 
     mode: how to read the files; by default "predict" for a file without annotations.
     decode: decode every picture instead of reading its header only.

@@ -56,7 +56,7 @@ def read_index(
     findings: the caller's ledger, which holds all findings even when this raises; by default
         warnings are logged, one line a kind.
 
-    Warnings are kept in `index.warnings`. Raises DataError that tells every error of the file:
+    Warnings are kept in `index.warnings`. Raises DataError that lists every error of the file:
     kind, ids, fields, the first ten places each, and the remedy.
     """
     file, silent = existing(annotations), findings is not None

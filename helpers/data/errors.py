@@ -114,7 +114,7 @@ class Findings:
         return tuple(finding for finding in self.report() if finding.is_error)
 
     def raise_errors(self) -> None:
-        """Raise one DataError that tells every error of the file, if there is any."""
+        """Raise one DataError that lists every error of the file, if there is any."""
         errors = self.errors()
         if errors:
             lines = "\n  ".join(map(str, errors))

@@ -94,7 +94,7 @@ def make_sample(index: InstanceIndex, row: int, drawn: Draw, *, max_side: int) -
     if drawn.photo:
         image, targets = photographed(image, targets, drawn.photo)
     image, targets = rotated(image, targets, drawn.angle)
-    return Sample(image, targets, int(index.image_ids[row]), original_size=size)
+    return Sample(image, targets, int(index.image_ids[row]))
 
 
 def make_targets(
@@ -133,9 +133,8 @@ def collate(samples: Sequence[Sample]) -> list[Sample]:
 class EpochSampler(Sampler[int]):
     """The positions one process visits in one epoch, in an order of (seed, epoch) alone.
 
-    Process `rank` of `world` takes every world-th position. The order is filled up from its own
-    beginning so that all processes make equally many steps, or with `drop_last` cut to the same
-    end.
+    Process `rank` of `world` takes every world-th position. The order is padded by repeating
+    its start, or truncated with `drop_last`, so that all processes take equally many steps.
 
     repeats: visits of each position in an epoch, (length,) float of 1 or more: the whole part of
     it, or one more in as many epochs as the fraction says. All epochs are equally long. The second

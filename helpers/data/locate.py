@@ -32,7 +32,7 @@ def locate_pictures(
     pictures: Pictures | None,
     findings: Findings,
 ) -> InstanceIndex:
-    """The index with the path of every picture; of one that is not found, the likely one.
+    """The index with the path of every picture, or, where it is missing, the path it should have.
 
     pictures: read the "header" of each, "decode" it, or decode and "skip" what cannot be used,
     which else is an error; None checks nothing.

@@ -74,10 +74,6 @@ class Taxonomy:
         """Label of a category id of the file; KeyError for an id that is not declared."""
         return self._labels[category_id]
 
-    def category_id_of(self, label: int) -> int:
-        """Id to write for a label: the file's own in "fine", 1..S in "super"."""
-        return self.classes[label].id
-
     def in_space(self, label_space: LabelSpace) -> Taxonomy:
         """The same categories in another label space."""
         return replace(self, label_space=label_space)

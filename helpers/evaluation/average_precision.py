@@ -137,7 +137,7 @@ def evaluate(
     Deterministic, also where scores are equal. For segm and boundary a detection's size is the area
     of its mask; for bbox, of its box. Boundary IoU (Cheng et al., CVPR 2021) is the lesser of mask
     IoU and the IoU of bands 2 % of the diagonal wide. Detections above the preset's limit are
-    ignored, with a warning. Raises UserError for an unknown preset and for results that can not be
+    ignored, with a warning. Raises UserError for an unknown preset and for results that cannot be
     scored.
     """
     rules = preset if isinstance(preset, Preset) else Preset.named(preset)

@@ -66,7 +66,7 @@ def paired_difference(
     """AP of `results_b` less that of `results_a`, both scored on the same drawn images each time.
 
     The interval is of these images alone: what another seed of the training would change is not in
-    it. Equal arguments give equal numbers. Raises UserError for results that can not be
+    it. Equal arguments give equal numbers. Raises UserError for results that cannot be
     scored, for a truth without anything to find, and for less than one sample.
     """
     coco = plain_truth(truth)
@@ -95,8 +95,7 @@ def mean_difference(
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """AP of all images (`mean`), and (S,) of those of each draw: the same draws for all results on
-    equal images."""
+    """AP of all images (`mean`) and (S,) of each resampling; equal images are resampled alike."""
 
     mean: float
     samples: NDArray[np.float64]

@@ -69,7 +69,7 @@ def write_submission(results: Results, truth: Mapping[str, Any], path: Path) -> 
     against the images and categories of `truth`.
 
     `truth` is plain COCO; annotations are not needed. Equal results give equal bytes. Raises
-    UserError for results that can not be scored, and if `path` exists or is no .zip.
+    UserError for results that cannot be scored, and if `path` exists or is no .zip.
     """
     if path.suffix != ".zip":
         raise UserError(f"{path}: a submission is a .zip file, choose such a name")
@@ -104,6 +104,8 @@ def matched_results(file: Path, truth: Mapping[str, Any]) -> tuple[list[dict[str
                 f"{file} is not of the pictures of the annotation file: {error}. Predict with that "
                 "file: `python -m helpers predict RUN FILE`"
             ) from None
+        if predicted - set(ids):
+            raise UserError(f"{file} has images that its about.json lacks: predict once more")
         results = [row | {"image_id": ids[row["image_id"]]} for row in results]
         predicted, how = set(ids.values()), "file name"
     told = (

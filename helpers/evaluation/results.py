@@ -30,7 +30,7 @@ def check_results(
     needed. Without `masks`, those of results that have a box are not looked at.
 
     Raises UserError naming up to ten results that are of an unknown image or category, lack a score
-    in [0, 1], or have a mask or box that can not be read or does not fit the image.
+    in [0, 1], or have a mask or box that cannot be read or does not fit the image.
     """
     sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
     names = {category["id"]: category.get("name", "") for category in truth["categories"]}
@@ -43,7 +43,7 @@ def check_results(
             problems.append(f"result {position} (image_id {where!r:.40}): {error}")
     if problems:
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise UserError(f"results that can not be scored: {'; '.join(problems[:_SHOWN])}{more}")
+        raise UserError(f"results that cannot be scored: {'; '.join(problems[:_SHOWN])}{more}")
     return sorted(checked, key=_rank)
 
 

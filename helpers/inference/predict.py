@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,17 +25,9 @@ from helpers.models.precision import autocast
 from helpers.structures import Detections
 
 
-@dataclass(frozen=True)
-class Views:
-    """One picture of `size` (height, width), resized for each view: (3, h, w) uint8 RGB."""
-
-    image_id: int
-    size: tuple[int, int]
-    images: tuple[Tensor, ...]
-
-
-class Pictures(Dataset[Views]):
-    """The pictures of an index as `test` wants them, without their truth."""
+class Pictures(Dataset[tuple[int, tuple[int, int], tuple[Tensor, ...]]]):
+    """The pictures of an index, resized as `test` says, without ground truth: the id, the stored
+    size (height, width), and (3, h, w) uint8 RGB for each view."""
 
     def __init__(self, index: InstanceIndex, test: TestConfig) -> None:
         self.index, self.test = index, test
@@ -44,10 +35,10 @@ class Pictures(Dataset[Views]):
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, row: int) -> Views:
+    def __getitem__(self, row: int) -> tuple[int, tuple[int, int], tuple[Tensor, ...]]:
         size = self.index.image_size(row)
         image = read_picture(self.index.paths[row], size)
-        return Views(int(self.index.image_ids[row]), size, resized_images(image, self.test))
+        return int(self.index.image_ids[row]), size, resized_images(image, self.test)
 
 
 def predict_index(
@@ -63,7 +54,7 @@ def predict_index(
     Pictures are resized and computed as `config.test` says; masks and boxes come back in
     the original size, with the ids of the index. Detections without a single pixel are dropped.
     The model is moved to `device` (default: a GPU when there is one), works one picture at a time
-    in evaluation mode, and is left in the mode it was in. Raises DataError when a picture can not
+    in evaluation mode, and is left in the mode it was in. Raises DataError when a picture cannot
     be read.
     """
     found = detect_index(model, index, config=config, device=device, progress=progress)
@@ -90,8 +81,9 @@ def detect_index(
         num_workers=config.train.workers,
     )
     with _evaluating(model):
-        for picture in tqdm(loader, desc="predict", unit="picture", disable=not progress):
-            yield picture.image_id, _predict(model, picture.images, picture.size, config.test)
+        shown = tqdm(loader, desc="predict", unit="picture", disable=not progress)
+        for image_id, size, images in shown:
+            yield image_id, _predict(model, images, size, config.test)
 
 
 def default_device() -> torch.device:
@@ -127,7 +119,7 @@ def to_results(detections: Detections, image_id: int, taxonomy: Taxonomy) -> lis
     return [
         {
             "image_id": image_id,
-            "category_id": taxonomy.category_id_of(label),
+            "category_id": taxonomy.classes[label].id,
             "segmentation": rle,
             "bbox": [round(value, 3) for value in box],
             "score": score,

@@ -51,9 +51,6 @@ class Prediction(Detections):
     image: NDArray[np.uint8]
     taxonomy: Taxonomy
 
-    def __getitem__(self, keep: torch.Tensor | slice | int) -> Prediction:
-        return _with_picture(self.detections[keep], self.image, self.taxonomy)
-
     @property
     def detections(self) -> Detections:
         """The same without the picture."""
@@ -117,11 +114,11 @@ class Predictor:
 
         picture: a file, a PIL image of any mode (both are turned as their EXIF tag says), or an
         array (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, uint16 or bool. Alpha is
-        dropped, 16 bits become 8. Raises DataError or UserError when it can not be read.
+        dropped, 16 bits become 8. Raises DataError or UserError when it cannot be read.
         """
         image = read_any(picture)
         found = predict_image(self.model, image, self.config)
-        return _with_picture(found, np.asarray(image), self.taxonomy)
+        return Prediction(**vars(found), image=np.asarray(image), taxonomy=self.taxonomy)
 
 
 def detected(detections: Detections, taxonomy: Taxonomy) -> Overlay:
@@ -152,7 +149,7 @@ def read_any(picture: str | Path | Image.Image | NDArray[Any]) -> Image.Image:
     try:
         return to_rgb(image)
     except (ValueError, OSError) as error:
-        raise UserError(f"the picture can not be read: {error}") from error
+        raise UserError(f"the picture cannot be read: {error}") from error
 
 
 def checked_device(device: torch.device | str) -> torch.device:
@@ -186,8 +183,3 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
             "e.g. (array * 255).round().astype('uint8') for values from 0 to 1"
         )
     return Image.fromarray(np.ascontiguousarray(plane, dtype=np.uint8))
-
-
-def _with_picture(found: Detections, image: NDArray[np.uint8], taxonomy: Taxonomy) -> Prediction:
-    values = {field.name: getattr(found, field.name) for field in fields(Detections)}
-    return Prediction(**values, image=image, taxonomy=taxonomy)

@@ -151,7 +151,7 @@ def predict_missing(
     """Predict those of these pictures that are not there yet.
 
     soft: keep the mask probabilities, too. Raises DataError, before the first prediction, when a
-    picture can not be read.
+    picture cannot be read.
     """
     missing = set(image_ids) - stored.done()
     if not missing:

@@ -28,7 +28,7 @@ PACKAGES = {
 }
 RELEASED = ROOT / "data/models/released.safetensors"  # data/models/README.md is its card
 RESTORE = "git checkout data/models brings it back"
-# The layers of the classes.
+# Layers that depend on the classes.
 OF_CLASSES = re.compile(r"roi_heads\.(box.*(classes|deltas)|mask.*predict)|instances\.classes")
 POINT_LAYERS = "roi_heads.mask.point.fcs."  # each reads features, then coarse logits of the classes
 

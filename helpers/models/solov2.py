@@ -58,7 +58,7 @@ class SOLOv2(PyramidModel):
             for one in targets
         ]
         return {
-            "cls": self._class_loss(_cat_levels(classes), truth),
+            "cls": class_loss(_cat_levels(classes), truth, self.config),
             "mask": self.config.dice_weight * _mask_loss(_cat_levels(kernels), maps, truth),
         }
 
@@ -80,19 +80,20 @@ class SOLOv2(PyramidModel):
             found.append(detect(*own, image_size=size, config=self.config, test=self.test))
         return found
 
-    def _class_loss(self, logits: Tensor, truth: Sequence[CellTargets]) -> Tensor:
-        """Focal loss summed over cells and classes, divided by the cells with an instance plus 1.
 
-        The count is that of all processes together, so that their mean is the loss of the batch.
-        """
-        labels = torch.stack([t.labels for t in truth])  # (N, G)
-        counted = torch.stack([t.counted for t in truth])
-        classes = torch.arange(self.num_classes, device=labels.device)
-        wanted = (labels[:, None] == classes[:, None]).float()
-        alpha, gamma = self.config.focal_alpha, self.config.focal_gamma
-        loss = sigmoid_focal_loss(logits.float(), wanted, alpha, gamma)
-        positive = (labels < self.num_classes).sum()
-        return (loss * counted[:, None]).sum() / (process_mean(positive) + 1 / world_size())
+def class_loss(logits: Tensor, truth: Sequence[CellTargets], config: Solov2Config) -> Tensor:
+    """Focal loss summed over cells and classes, divided by the cells with an instance plus 1.
+
+    logits (N, K, G) of K classes and G cells. The count is that of all processes together, so
+    that their mean is the loss of the batch.
+    """
+    labels = torch.stack([t.labels for t in truth])  # (N, G)
+    counted = torch.stack([t.counted for t in truth])
+    classes = torch.arange(logits.shape[1], device=labels.device)
+    wanted = (labels[:, None] == classes[:, None]).float()
+    loss = sigmoid_focal_loss(logits.float(), wanted, config.focal_alpha, config.focal_gamma)
+    positive = (labels < logits.shape[1]).sum()
+    return (loss * counted[:, None]).sum() / (process_mean(positive) + 1 / world_size())
 
 
 def _mask_loss(kernels: Tensor, maps: Tensor, truth: Sequence[CellTargets]) -> Tensor:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def has_detectron2() -> bool:
-    """Whether detectron2 can be imported. A warning says why one that is installed can not."""
+    """Whether detectron2 can be imported. A warning says why one that is installed cannot."""
     if importlib.util.find_spec("detectron2") is None:
         return False
     try:

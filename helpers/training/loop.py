@@ -21,6 +21,7 @@ from helpers.config import ExperimentConfig
 from helpers.data.index import InstanceIndex
 from helpers.files import StorageError, UserError, locked, make_folder
 from helpers.models.build import build_model
+from helpers.models.precision import autocast_dtype
 from helpers.models.pretrained import load_start, weights_source
 from helpers.structures import Sample
 from helpers.training.checkpoint import load_newest, save
@@ -43,7 +44,7 @@ class Watch:
 
     on_log: gets each row as it is written, a dict of numbers with the keys step (1 = the first),
     epoch, lr, the losses' names, total, grad_norm, skipped, seconds_data, seconds_step.
-    on_step: gets the trainer after each step, to leave it as it is found.
+    on_step: gets the trainer after each step; must not change it.
     tensorboard: write the rows for TensorBoard too, into the run's folder `tensorboard`.
     progress: print the classes, and show a bar, or lines where nobody watches.
     """
@@ -86,6 +87,7 @@ def prepare(config: ExperimentConfig, index: InstanceIndex) -> tuple[Trainer, Tr
     """The trainer at its first step, and the batches of the training split `index`."""
     this_process()  # accelerate takes the CPU for many processes only when asked to
     accelerator = Accelerator(mixed_precision="no")  # precision is the trainer's own business
+    autocast_dtype(config.test.precision, accelerator.device)  # refused before, not after, training
     batches = TrainingBatches(
         index, config.train, rank=accelerator.process_index, world=accelerator.num_processes
     )

@@ -132,7 +132,7 @@ def fit_config(
                 width: median, tenth and ninetieth hundredth, at least a factor sqrt(2) apart.
     batch       4 pictures, 8 on a GPU of 6 GiB or more; the learning rate with its square root.
     steps       As many as fit the minutes, but no more than 100 passes over the pictures or 600
-                steps, whichever is more.
+                steps, whichever is more, and at least 50.
     classes     Those of the index; shown more often where in less than 1 of 20 pictures; mirrored,
                 unless a name speaks of left or right.
     detections  Twice as many as the fullest picture has instances, 20 to 100; proposals and boxes
@@ -142,7 +142,7 @@ def fit_config(
     Raises UserError when there is no instance, or minutes are not above 0.
     """
     if minutes <= 0:
-        raise UserError(f"minutes is {minutes}: give the time wished for training, above 0")
+        raise UserError(f"minutes is {minutes}: give the training time, above 0")
     facts, machine = _Facts.of(index), machine or Machine.here()
     batch = min(8 if machine.gpu_gib >= 6 else 4, facts.pictures - facts.empty)
     sizes = _sizes(facts, machine)
@@ -232,7 +232,7 @@ def _reasons(
         " ".join(f"{one:g}" for one in both)
         for both in (config.model.anchor_sizes, config.model.anchor_ratios)
     )
-    empty = "trained on: they show what is nothing" if train.keep_empty else "left out"
+    empty = "trained on, as examples of background" if train.keep_empty else "left out"
     bits = {"auto": "16 bits" if machine.gpu_gib else "float32"}.get(train.precision, "bf16")
     return {
         "data": f"{facts.pictures} pictures, median short side {facts.short_side:.0f} px; "

@@ -1,4 +1,4 @@
-"""How far a training is: a bar for a person who watches, plain lines for a file, TensorBoard."""
+"""Training progress: a bar for a person who watches, plain lines for a file, TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LINES = 20  # in a whole run that nobody watches
 
 
 def someone_watches() -> bool:
-    """Whether the running cell was sent by a front end with a person before it.
+    """Whether the running cell was sent by an interactive front end.
 
     Such a front end (JupyterLab, Notebook, VS Code) offers to answer `input()`; papermill,
     nbconvert and a plain interpreter do not.

@@ -294,7 +294,7 @@ def test_D4_D6_ids_are_the_files_own_from_zero_and_with_gaps(tmp_path: Path) -> 
     assert index.warnings == () and index.annotation_ids.tolist() == [0, 7, -2]
     assert [a["id"] for a in index.to_coco()["annotations"]] == [0, 7, -2]
     taxonomy = index.taxonomy
-    assert [taxonomy.category_id_of(label) for label in index.labels] == [0, 90, 13]
+    assert [taxonomy.classes[label].id for label in index.labels] == [0, 90, 13]
     assert Taxonomy.from_dict(json.loads(json.dumps(taxonomy.to_dict()))) == taxonomy
 
 

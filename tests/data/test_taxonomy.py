@@ -22,8 +22,8 @@ def test_seven_super_categories_in_order() -> None:
     )
     labels = [grouped.label_of(n) for n in range(1, 35)]
     assert [labels.count(label) for label in range(7)] == [12, 5, 5, 3, 6, 1, 2]
-    assert [grouped.category_id_of(label) for label in range(7)] == [1, 2, 3, 4, 5, 6, 7]
-    assert [FUTURE3D.category_id_of(FUTURE3D.label_of(n)) for n in (1, 34)] == [1, 34]
+    assert [group.id for group in grouped.classes] == [1, 2, 3, 4, 5, 6, 7]
+    assert [FUTURE3D.classes[FUTURE3D.label_of(n)].id for n in (1, 34)] == [1, 34]
     with pytest.raises(KeyError):
         FUTURE3D.label_of(35)
 

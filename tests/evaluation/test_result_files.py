@@ -131,6 +131,8 @@ def test_other_pictures_and_other_classes_are_refused(ids, truth, results, file,
     classes = predicted(tmp_path / "classes", truth | {"categories": named}, results, ids=ids)
     error = refusal(capsys, "evaluate", "--annotations", file, "--results", classes)
     assert "3 kind 4" in error and "3 kind 3" in error
+    fewer = predicted(tmp_path / "fewer", truth | {"images": truth["images"][:1]}, results)
+    assert "lacks" in refusal(capsys, "evaluate", "--annotations", file, "--results", fewer)
 
 
 def test_a_bare_list_is_matched_by_id(truth, results, file, tmp_path, capsys):

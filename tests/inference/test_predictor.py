@@ -114,7 +114,8 @@ class TestPrediction:
         )
 
     def test_one_by_number_and_one_after_the_other(self, prediction):
-        assert prediction[1].names == prediction[-1].names == ("kind 3",)
+        for last in (1, -1, np.int64(1)):
+            assert prediction[last].names == ("kind 3",)
         assert [len(one) for one in prediction] == [1, 1]
         with pytest.raises(IndexError):
             prediction[2]

@@ -62,7 +62,7 @@ def _sample(generator: torch.Generator) -> Sample:
     boxes = torch.rand((1, 4), generator=generator)
     none = torch.zeros((0, 4))
     targets = Targets(boxes, torch.zeros(1, dtype=torch.int64), torch.ones(1, 8, 8) > 0, none)
-    return Sample(image, targets, 1, (8, 8))
+    return Sample(image, targets, 1)
 
 
 def batches(start: int) -> Iterator[list[Sample]]:

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table. OSError, before anything is timed, when the numbers can not be written;
+    """Print the table. OSError, before anything is timed, when the numbers cannot be written;
     ValueError when no case is meant."""
     import torch
     from tqdm import tqdm
