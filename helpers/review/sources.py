@@ -210,13 +210,14 @@ def predictions_of(
     classes = {c.id: c.name for c in index.taxonomy.classes}
     found: dict[int, list[Mask]] = defaultdict(list)
     for place, result in enumerate(results):
+        absent = {"image_id", "category_id", "segmentation", "score"} - set(result)
+        if absent:
+            raise UserError(f"result {place} of {name} lacks {', '.join(sorted(absent))}")
         if result["category_id"] not in classes:
             raise UserError(
                 f"result {place} of {name} has the category {result['category_id']}, which the "
                 "annotations do not know: give the predictions of a model trained on these classes"
             )
-        if "segmentation" not in result:
-            raise UserError(f"result {place} of {name} has no mask ('segmentation'): boxes alone")
         if result["score"] >= score:
             packed, area, box = rles.examine(result["segmentation"])
             mask = Mask(place, result["category_id"], packed, box, area, float(result["score"]))

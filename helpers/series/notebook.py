@@ -50,10 +50,8 @@ def needs(name: str) -> list[str]:
 class Parameter:
     """What a notebook says of one of its parameters.
 
-    kind: bool, int, count (an int above 0), float, str, list or list[int] and so on, from
-    papermill's `# type: int` behind the value, or else from the value itself; Any for None without
-    a type.
-    optional: None is allowed.
+    kind: bool, int, count (an int above 0), float, str, list[count] or list[str], from papermill's
+    `# type: int` behind the value, or else from the value itself. optional: None is allowed.
     """
 
     name: str
@@ -78,7 +76,7 @@ class Parameter:
     def _how(self, value: Any) -> str:
         """For what a shell hands on as something else: the way to type it."""
         if self.kind.startswith("list"):
-            like = self.default or ([0.5, 0.7] if "float" in self.kind else [128, 160])
+            like = self.default or [128, 160]
             option, ours = f"-y '{self.name}: {like}'", f"'{self.name}={like}'"
         elif self.kind == "str":
             option, ours = f"-r {self.name} {value}", f"\"{self.name}='{value}'\""
@@ -96,7 +94,7 @@ def parameters_of(name: str) -> dict[str, Parameter]:
     for node in ast.parse(source).body:
         key, default = node.targets[0].id, ast.literal_eval(node.value)
         declared = lines[node.end_lineno - 1].partition("# type:")[2].split()
-        kind, *others = (declared[0] if declared else _kind_of(default)).split("|")
+        kind, *others = (declared[0] if declared else type(default).__name__).split("|")
         found[key] = Parameter(key, default, kind, default is None or "None" in others)
     return found
 
@@ -107,20 +105,10 @@ def _cells(name: str) -> list[dict[str, Any]]:
     return [{**cell, "source": "".join(cell["source"])} for cell in cells]
 
 
-def _kind_of(default: Any) -> str:
-    if default is None:
-        return "Any"
-    if isinstance(default, list):
-        items = {type(item).__name__ for item in default}
-        return f"list[{items.pop()}]" if len(items) == 1 else "list"
-    return type(default).__name__
-
-
 def _as_kind(value: Any, kind: str) -> Any:
     """`value` as a `kind`; ValueError where it is none."""
     if kind.startswith("list") and isinstance(value, list | tuple):
-        item = kind[5:-1]
-        return [_as_kind(v, item) for v in value] if item else list(value)
+        return [_as_kind(v, kind[5:-1]) for v in value]
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind == "float" and number:
         return float(value)
@@ -128,25 +116,9 @@ def _as_kind(value: Any, kind: str) -> Any:
         return int(value)
     if kind == "count" and number and value == int(value) > 0:
         return int(value)
-    if kind == "Any" or (type(value).__name__ == kind and kind != "float"):
+    if type(value).__name__ == kind != "float":
         return value
     raise ValueError
-
-
-def check_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The notebook's parameters with the given values filled in, each as its kind.
-
-    Raises UserError naming the known parameters when one is unknown, and the wanted kind when a
-    value is of another.
-    """
-    known = parameters_of(name)
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise UserError(
-            f"{name} has no parameter {', '.join(map(repr, unknown))}: "
-            f"it knows {', '.join(f'{p.name} = {p.default!r}' for p in known.values())}"
-        )
-    return {k: p.fit(given[k], name) if k in given else p.default for k, p in known.items()}
 
 
 def plan(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -192,7 +164,7 @@ def start(name: str, namespace: dict[str, Any]) -> Work:
     for node in ast.parse(injected[-1]).body if injected else ():
         if isinstance(node, ast.Assign):
             given[node.targets[0].id] = namespace[node.targets[0].id]
-    checked = check_parameters(name, given)
+    checked = {key: one.default for key, one in known.items()} | plan([name], given)[name]
     namespace.update(checked)
     return Work(name, checked, time.time())
 

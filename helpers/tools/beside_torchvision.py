@@ -181,7 +181,8 @@ def run_all(args: argparse.Namespace) -> dict[tuple[str, int], Path]:
     plain = change(ExperimentConfig(name), **(sections | {"data__name": name}))
     train, _ = read_splits(plain.data)
     fitted = change(fit_config(train, plain.data, start=None).config, train__workers=0)
-    own = f"{name}-{sha256(args.annotations)[:8]}-{args.steps}"
+    read = "-".join(sha256(file)[:4] for file in (args.annotations, args.val_annotations))
+    own = f"{name}-{read}-{fitted.hash()}-{args.steps}"
     folder = args.out or outputs_dir() / "beside_torchvision" / own
     make_folder(folder)
     files: dict[tuple[str, int], Path] = {}

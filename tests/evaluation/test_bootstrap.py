@@ -5,7 +5,6 @@ import pytest
 from helpers.evaluation.average_precision import evaluate
 from helpers.evaluation.bootstrap import interval, mean_difference, paired_difference
 from helpers.files import UserError
-from helpers.ladder.reference import references
 
 from .reference import make_truth, perturb, truth_as_results
 
@@ -33,16 +32,6 @@ def test_all_images_score_as_the_evaluator_scores_them(truth, results, preset, k
     perfect = truth_as_results(truth, crowds=preset == "future3d")
     two = paired_difference(truth, results, perfect, preset=preset, kind=kind, samples=20)
     assert two.mean == pytest.approx(1 - one.mean, abs=1e-9)
-
-
-def test_the_interval_of_stored_predictions_stays_what_it_was():
-    """A row of the ladder in data/reference: the AP that is stored, and ends as first drawn."""
-    reference = next(one for one in references("bench") if one.find("dcn"))
-    entry = reference.find("dcn")
-    found = interval(reference.truth(), reference.results(entry), preset="future3d")
-    ends = (0.43382551795195745, 0.4749516131767511)
-    assert found.mean == pytest.approx(entry.scores.metrics["segm"]["AP"], abs=1e-9)
-    assert (found.low, found.high) == pytest.approx(ends, abs=1e-9)
 
 
 def test_equal_lists_differ_by_nothing_at_all(truth, results):

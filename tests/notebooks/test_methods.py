@@ -58,6 +58,11 @@ def asserts(cell: nbformat.NotebookNode) -> bool:
     )
 
 
+@pytest.mark.parametrize("name", sorted(set(series()) - set(METHODS)))
+def test_what_it_imports_exists(name: str):
+    exec(code_cells(name)[0].source, {})
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_is_asserted_and_no_assertion_is_left_out(name: str):
     asserting = [cell for cell in code_cells(name) if asserts(cell)]

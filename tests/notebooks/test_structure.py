@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 from pathlib import Path
 
@@ -43,10 +42,6 @@ def parameter_cells(notebook: nbformat.NotebookNode) -> list[int]:
     ]
 
 
-def tree(notebook: nbformat.NotebookNode) -> ast.Module:
-    return ast.parse("\n".join(cell.source for cell in code_cells(notebook)))
-
-
 def test_it_opens_with_a_title_and_what_it_needs_makes_and_takes(notebook):
     first = notebook.cells[0]
     assert first.cell_type == "markdown"
@@ -79,18 +74,6 @@ def test_only_imports_stand_before_the_parameters_and_the_check_comes_after(path
 
 def test_it_ends_by_handing_on_its_results(notebook):
     assert "work.finish(" in code_cells(notebook)[-1].source
-
-
-def test_what_it_imports_from_helpers_exists(notebook):
-    for node in ast.walk(tree(notebook)):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                importlib.import_module(alias.name)
-        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "helpers":
-            module = importlib.import_module(node.module)
-            for alias in node.names:
-                if not hasattr(module, alias.name):
-                    importlib.import_module(f"{node.module}.{alias.name}")
 
 
 def test_it_is_light_and_carries_no_widget_state(path, notebook):

@@ -117,6 +117,8 @@ def test_predictions_pair_by_overlap_same_class_first(tmp_path: Path):
     assert (first.remark, first.kind, first.iou) == ("Chair → Sofa", "changed", 1.0)
     with pytest.raises(UserError, match="category 7"):
         compared([{**result, "category_id": 7}])
+    with pytest.raises(UserError, match="result 0 of model lacks score"):
+        compared([{name: result[name] for name in result if name != "score"}])
 
 
 def test_remarks_of_a_correction(tmp_path: Path):

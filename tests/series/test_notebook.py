@@ -15,7 +15,7 @@ import pytest
 from helpers.files import UserError
 from helpers.series import execute, notebook, report
 from helpers.series.execute import Executed, execute_series
-from helpers.series.notebook import check_parameters, parameters_of, parse_parameter
+from helpers.series.notebook import parameters_of, parse_parameter
 
 NAME = "90_example"
 PARAMETERS = """\
@@ -23,9 +23,7 @@ steps = 3  # of training
 scenes = 4  # type: count of them
 rate = 0.5
 name = "x"  # type: str|None of what
-limit = None
-sizes = None  # type: list[int] short sides
-flags = []
+sizes = None  # type: list[count]|None short sides
 """
 START = """
 from pathlib import Path
@@ -80,9 +78,7 @@ def test_parameters_are_read_without_running(example: Path) -> None:
         "scenes": (4, "count", False),
         "rate": (0.5, "float", False),
         "name": ("x", "str", True),
-        "limit": (None, "Any", True),
-        "sizes": (None, "list[int]", True),
-        "flags": ([], "list", False),
+        "sizes": (None, "list[count]", True),
     }
 
 
@@ -95,28 +91,29 @@ def test_every_parameter_of_the_series_has_a_kind() -> None:
 
 
 def test_given_values_replace_defaults_and_numbers_fit(example: Path) -> None:
-    checked = check_parameters(NAME, {"steps": 1e2, "rate": 1, "limit": "any", "sizes": (1, 2.0)})
+    checked = notebook.plan([NAME], {"steps": 1e2, "rate": 1, "sizes": (1, 2.0)})[NAME]
     assert checked["steps"] == 100 and isinstance(checked["steps"], int)
     assert checked["rate"] == 1.0 and isinstance(checked["rate"], float)
-    assert (checked["limit"], checked["name"], checked["sizes"]) == ("any", "x", [1, 2])
+    assert checked["sizes"] == [1, 2]
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"step": 4}, "no parameter 'step'.*knows steps = 3, scenes = 4, rate = 0.5"),
         ({"steps": "many"}, "steps of 90_example is 'many': it has to be int"),
         ({"steps": 2.5}, "has to be int"),
         ({"scenes": 0}, "has to be int above 0"),
         ({"name": 3}, "has to be str or None.*papermill -r name 3"),
-        ({"sizes": 160}, r"has to be list\[int\] or None.*papermill -y 'sizes: \[128, 160\]'"),
+        (
+            {"sizes": 160},
+            r"has to be list\[int above 0\] or None.*papermill -y 'sizes: \[128, 160\]'",
+        ),
         ({"sizes": "[128, 160]"}, r"helpers run NOTEBOOK -p 'sizes=\[128, 160\]'"),
-        ({"flags": "on"}, "has to be list; type it as papermill -y"),
     ],
 )
 def test_wrong_parameters_say_what_is_known(example: Path, given: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        check_parameters(NAME, given)
+        notebook.plan([NAME], given)
 
 
 def test_parameter_without_value_is_refused() -> None:
@@ -146,7 +143,7 @@ def test_plain_papermill_from_any_folder(example: Path, tmp_path: Path, known: b
         assert manifest["results"]["steps"] == 8 and manifest["parameters"]["sizes"] == [1, 2]
     else:
         assert done.returncode != 0
-        assert "it knows steps = 3, scenes = 4, rate = 0.5" in done.stderr
+        assert "no parameter 'stepz'" in done.stderr
 
 
 def test_executed_has_the_manifest_and_the_report_shows_it(example: Path) -> None:
