@@ -25,9 +25,9 @@ from helpers.config import LossConfig, ModelConfig, TestConfig
 from helpers.files import ROOT, UserError
 from helpers.inference.paste import paste_masks
 from helpers.models.build import Detector, build_model
-from helpers.models.checkpoints import export_detectron2, load_detectron2
 from helpers.structures import Detections
 from helpers.tools.bench.timing import Case, measure
+from helpers.tools.checkpoints import export_detectron2, load_detectron2
 from helpers.tools.detectron2_live import reference_detections, reference_model
 
 GOLDEN = ROOT / "tests" / "golden"

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from helpers.config import ModelConfig
-from helpers.models.checkpoints import IGNORED, MSRA, read_detectron2
 from helpers.structures import Detections
+from helpers.tools.checkpoints import IGNORED, MSRA, read_detectron2
 
 logger = logging.getLogger(__name__)
 

@@ -29,8 +29,8 @@ from helpers.data.augment import resized_size
 from helpers.inference.paste import paste_masks
 from helpers.inference.tta import predict_augmented
 from helpers.models.build import Detector, build_model
-from helpers.models.checkpoints import InputFormat, load_detectron2
 from helpers.structures import Detections, Targets
+from helpers.tools.checkpoints import InputFormat, load_detectron2
 
 Golden = dict[str, np.ndarray]
 Sizes = Sequence[tuple[int, int]]

@@ -16,8 +16,9 @@ import torch
 from helpers.config import LossConfig, ModelConfig, Solov2Config, TestConfig
 from helpers.files import ROOT, UserError
 from helpers.models.build import build_model
-from helpers.models.checkpoint_names import detectron2_keys, mmdet_keys
-from helpers.models.checkpoints import (
+from helpers.models.deform import DeformConv
+from helpers.tools.checkpoint_names import detectron2_keys, mmdet_keys
+from helpers.tools.checkpoints import (
     MSRA,
     RESNEXT,
     TIMM,
@@ -26,7 +27,6 @@ from helpers.models.checkpoints import (
     load_mmdet,
     read_detectron2,
 )
-from helpers.models.deform import DeformConv
 from tests.models.conftest import SMALL
 
 GOLDEN = ROOT / "tests" / "golden"

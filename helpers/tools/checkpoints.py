@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from helpers.files import UserError, replace_file
-from helpers.models.checkpoint_names import detectron2_keys, mmdet_keys, modern_name
 from helpers.models.deform import ungrouped_offsets
 from helpers.models.images import IMAGENET_MEAN, IMAGENET_STD
-from helpers.models.safe_pickle import Unread, read_numbers
 from helpers.models.solov2 import SOLOv2
+from helpers.tools.checkpoint_names import detectron2_keys, mmdet_keys, modern_name
+from helpers.tools.safe_pickle import Unread, read_numbers
 
 STEMS = ("backbone.net.conv1.weight", "backbone.net.conv1.0.weight")  # plain, deep
 POINT_MLP = re.compile(r"roi_heads\.mask\.point\..*weight")  # there 1x1 convolutions
