@@ -134,8 +134,9 @@ def _bench() -> Scale:
     """One to four minutes a training on an H200 that works on many at once; seven to thirty on two
     CPU cores.
 
-    Naive decoding mislabels 1.4 % of the mask area of a scene of 480 px, some 0.4 % of one of 1200
-    px, the size of 3D-FUTURE. So one picture in four has such labels, the others exact ones.
+    Naive decoding mislabels 1.4 % of the mask area of a scene of 480 px, two fifths of that in one
+    of 1200 px, the size of 3D-FUTURE. So one picture in four has such labels, the others exact
+    ones.
     """
     base = change(
         preset("quick"),
