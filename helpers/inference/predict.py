@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,9 +26,17 @@ from helpers.models.precision import autocast
 from helpers.structures import Detections
 
 
-class Pictures(Dataset[tuple[int, tuple[int, int], tuple[Tensor, ...]]]):
-    """The pictures of an index, resized as `test` says, without ground truth: the id, the stored
-    size (height, width), and (3, h, w) uint8 RGB for each view."""
+@dataclass(frozen=True)
+class Views:
+    """One picture of `size` (height, width), resized for each view: (3, h, w) uint8 RGB."""
+
+    image_id: int
+    size: tuple[int, int]
+    images: tuple[Tensor, ...]
+
+
+class Pictures(Dataset[Views]):
+    """The pictures of an index, resized as `test` says, without ground truth."""
 
     def __init__(self, index: InstanceIndex, test: TestConfig) -> None:
         self.index, self.test = index, test
@@ -35,10 +44,10 @@ class Pictures(Dataset[tuple[int, tuple[int, int], tuple[Tensor, ...]]]):
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, row: int) -> tuple[int, tuple[int, int], tuple[Tensor, ...]]:
+    def __getitem__(self, row: int) -> Views:  # a DataLoader would make lists of bare tuples
         size = self.index.image_size(row)
         image = read_picture(self.index.paths[row], size)
-        return int(self.index.image_ids[row]), size, resized_images(image, self.test)
+        return Views(int(self.index.image_ids[row]), size, resized_images(image, self.test))
 
 
 def predict_index(
@@ -81,9 +90,8 @@ def detect_index(
         num_workers=config.train.workers,
     )
     with _evaluating(model):
-        shown = tqdm(loader, desc="predict", unit="picture", disable=not progress)
-        for image_id, size, images in shown:
-            yield image_id, _predict(model, images, size, config.test)
+        for picture in tqdm(loader, desc="predict", unit="picture", disable=not progress):
+            yield picture.image_id, _predict(model, picture.images, picture.size, config.test)
 
 
 def default_device() -> torch.device:
