@@ -74,20 +74,22 @@ class Detections:
         if not isinstance(keep, Tensor | slice):
             row = range(len(self))[keep]
             keep = slice(row, row + 1)
-        masks = None if self.masks is None else self.masks[keep]
-        boxes, scores, labels = self.boxes[keep], self.scores[keep], self.labels[keep]
-        return replace(self, boxes=boxes, scores=scores, labels=labels, masks=masks)
+        return replace(self, **{name: tensor[keep] for name, tensor in self._tensors().items()})
 
     def to(self, device: torch.device | str) -> Detections:
-        masks = None if self.masks is None else self.masks.to(device)
-        boxes, scores, labels = (t.to(device) for t in (self.boxes, self.scores, self.labels))
-        return Detections(boxes, scores, labels, self.image_size, masks)
+        moved = {name: tensor.to(device) for name, tensor in self._tensors().items()}
+        return Detections(image_size=self.image_size, **moved)
 
     def resized(self, image_size: tuple[int, int]) -> Detections:
         """The same detections in a picture of another size; box-relative masks need no change."""
         (height, width), (old_height, old_width) = image_size, self.image_size
         scale = self.boxes.new_tensor([width / old_width, height / old_height] * 2)
         return Detections(self.boxes * scale, self.scores, self.labels, image_size, self.masks)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """By field, without the masks where there are none."""
+        found = {"boxes": self.boxes, "scores": self.scores, "labels": self.labels}
+        return found if self.masks is None else {**found, "masks": self.masks}
 
     @staticmethod
     def cat(parts: Sequence[Detections]) -> Detections:
